@@ -1,0 +1,80 @@
+"""Errors of the ledger.
+
+SpantollError
+├── ConfigurationError      wrong setting, found at start
+├── BadRequest              the sender's bytes can never be accepted
+│   ├── TooLarge
+│   └── UnsupportedMedia
+├── StoreUnavailable        may pass: the sender should try again
+├── RecordRejected          these records can never be stored
+├── SchemaMismatch          the database is not at this version's schema
+└── QueryError              a question that cannot be answered as put
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "BadRequest",
+    "ConfigurationError",
+    "QueryError",
+    "RecordRejected",
+    "SchemaMismatch",
+    "SpantollError",
+    "StoreUnavailable",
+    "TooLarge",
+    "UnsupportedMedia",
+]
+
+
+class SpantollError(Exception):
+    """Root of every error SpanToll raises on purpose."""
+
+
+class ConfigurationError(SpantollError):
+    """Raised when a setting is wrong; names the setting and what it may be."""
+
+
+class BadRequest(SpantollError):
+    """Raised when a request can never be accepted, however often it is sent."""
+
+
+class TooLarge(BadRequest):
+    """Raised when a body exceeds `limit_bytes`, before or after decompression."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"request exceeds {limit_bytes} bytes after decompression")
+        self.limit_bytes = limit_bytes
+
+
+class UnsupportedMedia(BadRequest):
+    """Raised when a content type or content encoding is not one we read."""
+
+
+class StoreUnavailable(SpantollError):
+    """Raised when nothing was stored and a later attempt may succeed."""
+
+
+class RecordRejected(SpantollError):
+    """Raised when records can never be stored; everything else in the write was stored.
+
+    `indexes` are positions in the sequence given to `Store.write`.
+    """
+
+    def __init__(self, message: str, indexes: Sequence[int]) -> None:
+        super().__init__(message)
+        self.indexes = tuple(indexes)
+
+
+class SchemaMismatch(SpantollError):
+    """Raised when the database was written by another schema version and is not upgraded."""
+
+
+class QueryError(SpantollError):
+    """Raised when a query names something unknown; `field` and `allowed` say what."""
+
+    def __init__(self, message: str, *, field: str, allowed: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.field = field
+        self.allowed = tuple(allowed)

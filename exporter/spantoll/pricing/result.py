@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+__all__ = ["CostLine", "Priced", "PricingStatus", "Rate", "UnitPrice", "Unpriced"]
+
+PricingStatus = Literal["priced", "free", "partial", "estimated", "unpriced"]
+
+
+class UnitPrice(NamedTuple):
+    """Money for a number of units of one metric, e.g. 2.50 USD per 1,000,000 input tokens."""
+
+    metric: str
+    amount_usd: Decimal
+    per: int
+
+
+class Rate(NamedTuple):
+    """The price row that prices a call; immutable, so its id can stand on every record.
+
+    `rate_id` is the positive 63-bit hash of everything else, the same on every machine.
+    """
+
+    rate_id: int
+    provider: str
+    """Provider of the price list, which may differ from who was called (Azure at OpenAI's list)."""
+    model: str
+    context: str
+    """Canonical text of what selected this row beyond the model: tier, batch, region, long context
+    threshold; empty for the plain list price."""
+    prices: tuple[UnitPrice, ...]
+    effective_from: str
+    """ISO date or date-time (UTC) from which the row holds, inclusive; empty = always."""
+    effective_to: str
+    """Exclusive; empty = open."""
+    source: str
+    """catalogue, user, default, builtin."""
+    price_set: str
+    """sha256 of the catalogue the row came from."""
+
+
+class CostLine(NamedTuple):
+    """One metric's share of a cost: quantity x unit price, rounded half-even once."""
+
+    metric: str
+    quantity: int | Decimal
+    unit_price: UnitPrice
+    nano: int
+
+
+class Priced(NamedTuple):
+    """What a call costs, in integer nano-USD.
+
+    `partial`: something that was used has no price, so `cost_nano` is a lower bound and `reason`
+    names it. `estimated`: a default price was applied. `free`: an explicit zero row.
+    """
+
+    status: PricingStatus
+    cost_nano: int
+    input_nano: int
+    output_nano: int
+    cache_nano: int
+    other_nano: int
+    source: str
+    rate: Rate | None
+    """None when the cost is the provider's own number, or nothing was called (cache hit)."""
+    reason: str | None = None
+
+
+class Unpriced(NamedTuple):
+    """Why a call has no cost. The cost is unknown, not zero.
+
+    Reasons: no_model, unknown_provider, unknown_model, no_usage, no_price_for_units.
+    """
+
+    reason: str
+    detail: str
