@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from spantoll.errors import QueryError
+
+__all__ = ["nearest", "unknown"]
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str | None:
+    """Find the allowed name a typing error most likely meant."""
+    by_lower = {choice.lower(): choice for choice in allowed}
+    close = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[close[0]] if close else None
+
+
+def unknown(
+    name: str, *, field: str, allowed: Iterable[str], aliases: Iterable[str] = ()
+) -> QueryError:
+    """Build the error for a name nobody knows, with what was probably meant."""
+    choices = tuple(allowed)
+    guess = nearest(name, (*choices, *aliases))
+    hint = f"did you mean {guess!r}? " if guess else ""
+    return QueryError(
+        f"unknown {field} {name!r}: {hint}one of {', '.join(choices)}",
+        field=field,
+        allowed=choices,
+    )

@@ -1,0 +1,170 @@
+"""Calendar windows as half-open intervals of UTC nanoseconds.
+
+A window begins at the first instant at which the wall clock of its zone shows the window's first
+local time or later. That is defined in every IANA zone: windows follow each other without gap or
+overlap where clocks jump, repeat an hour or skip a whole date, so days always sum to their month.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
+
+from spantoll.errors import QueryError
+from spantoll.query.names import nearest, unknown
+
+__all__ = ["MAX_WINDOWS", "WINDOWS", "Run", "Window", "moment", "runs", "windows", "zone"]
+
+SECOND_NS = 1_000_000_000
+MAX_WINDOWS = 10_000
+"""More windows than this are a mistake, not a report."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Window(NamedTuple):
+    """From `start_ns` inclusive to `end_ns` exclusive."""
+
+    start_ns: int
+    end_ns: int
+
+
+class Run(NamedTuple):
+    """Adjacent windows of one width: all that SQL needs to find the window of an instant."""
+
+    start_ns: int
+    end_ns: int
+    width_ns: int
+
+
+def zone(name: str) -> ZoneInfo:
+    """Look an IANA zone up; raise QueryError with the nearest name."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        known = sorted(available_timezones())
+        guess = nearest(name, known)
+        hint = f"did you mean {guess!r}?" if guess else "give an IANA name such as 'Europe/Berlin'"
+        raise QueryError(f"unknown tz {name!r}: {hint}", field="tz", allowed=known) from None
+
+
+def moment(ns: int, tz: ZoneInfo) -> datetime:
+    """Show an instant on the wall clock of `tz`, to the microsecond."""
+    return (EPOCH + timedelta(microseconds=ns // 1000)).astimezone(tz)
+
+
+def windows(kind: str, *, start_ns: int, end_ns: int, tz: ZoneInfo) -> tuple[Window, ...]:
+    """List the windows that cover [start_ns, end_ns), the first and last in full."""
+    if kind not in WINDOWS:
+        raise unknown(kind, field="window", allowed=WINDOWS)
+    if start_ns >= end_ns:
+        return ()
+    if kind == "total":
+        return (Window(start_ns, end_ns),)
+    edges: list[int] = []
+    for edge in EDGES[kind](start_ns // SECOND_NS, tz):
+        if edges and edges[-1] == edge * SECOND_NS:
+            continue  # a date that does not exist there, e.g. 2011-12-30 in Samoa
+        edges.append(edge * SECOND_NS)
+        if edges[-1] >= end_ns:
+            return tuple(Window(*pair) for pair in pairwise(edges))
+        if len(edges) > MAX_WINDOWS:
+            break
+    wider = WINDOWS[WINDOWS.index(kind) + 1 :]
+    raise QueryError(
+        f"more than {MAX_WINDOWS} windows of one {kind}: ask for a shorter period or "
+        f"a wider window ({', '.join(wider)})",
+        field="window",
+        allowed=wider,
+    )
+
+
+def runs(covering: Sequence[Window]) -> tuple[Run, ...]:
+    """Join neighbours of equal width: a year of days is five runs where clocks change twice."""
+    joined: list[Run] = []
+    for start_ns, end_ns in covering:
+        width_ns = end_ns - start_ns
+        if joined and joined[-1].width_ns == width_ns:
+            joined[-1] = joined[-1]._replace(end_ns=end_ns)
+        else:
+            joined.append(Run(start_ns, end_ns, width_ns))
+    return tuple(joined)
+
+
+def _local(second: int, tz: ZoneInfo) -> datetime:
+    return (EPOCH + timedelta(seconds=second)).astimezone(tz)
+
+
+def _first_instant(day: date, tz: ZoneInfo) -> int:
+    """Find the first UTC second at which the clock shows midnight of `day` or later."""
+    wall = datetime(day.year, day.month, day.day)  # noqa: DTZ001  compared with wall clocks only
+    first, second = (
+        int((wall.replace(tzinfo=tz, fold=fold) - EPOCH).total_seconds()) for fold in (0, 1)
+    )
+    if _local(first, tz).replace(tzinfo=None) == wall:
+        return first
+    return _bisect(second, first, lambda t: _local(t, tz).replace(tzinfo=None) >= wall)
+
+
+def _bisect(low: int, high: int, reached: Callable[[int], bool]) -> int:
+    """Find the first second in (low, high] that satisfies `reached`; `high` does."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return high
+
+
+def _change(low: int, high: int, tz: ZoneInfo) -> int | None:
+    """Find where the offset of `tz` changes within the hour (low, high], if it does."""
+    before = _local(low, tz).utcoffset()
+    if _local(high, tz).utcoffset() == before:
+        return None
+    return _bisect(low, high, lambda second: _local(second, tz).utcoffset() != before)
+
+
+def _hours(second: int, tz: ZoneInfo) -> Iterator[int]:
+    local = _local(second, tz)
+    edge = second - local.minute * 60 - local.second
+    edge = _change(edge, second, tz) or edge
+    while True:
+        yield edge
+        local = _local(edge, tz)
+        following = edge + 3600 - local.minute * 60 - local.second
+        edge = _change(edge, following, tz) or following
+
+
+def _dates(floor: Callable[[date], date], step: Callable[[date], date]) -> Edges:
+    def edges(second: int, tz: ZoneInfo) -> Iterator[int]:
+        day = floor(_local(second, tz).date())
+        edge, following = _first_instant(day, tz), _first_instant(step(day), tz)
+        while following <= second:  # the clock went back over midnight: the new date has begun
+            day = step(day)
+            edge, following = following, _first_instant(step(day), tz)
+        yield edge
+        while True:
+            day = step(day)
+            yield _first_instant(day, tz)
+
+    return edges
+
+
+def _add_months(day: date, months: int) -> date:
+    month = day.month - 1 + months
+    return date(day.year + month // 12, month % 12 + 1, 1)
+
+
+Edges = Callable[[int, ZoneInfo], Iterator[int]]
+EDGES: dict[str, Edges] = {
+    "hour": _hours,
+    "day": _dates(lambda d: d, lambda d: d + timedelta(days=1)),
+    "week": _dates(lambda d: d - timedelta(days=d.weekday()), lambda d: d + timedelta(days=7)),
+    "month": _dates(lambda d: d.replace(day=1), lambda d: _add_months(d, 1)),
+    "quarter": _dates(
+        lambda d: date(d.year, (d.month - 1) // 3 * 3 + 1, 1), lambda d: _add_months(d, 3)
+    ),
+    "year": _dates(lambda d: date(d.year, 1, 1), lambda d: _add_months(d, 12)),
+}
+WINDOWS = (*EDGES, "total")
