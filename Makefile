@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench peers clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,22 @@ format: $(VENV)/.dev  ## Put the code in shape
 
 bench: $(VENV)/.dev  ## Ingest speed against the raw SQLite insert rate of the same run
 	$(BIN)/python benchmarks/ingest.py
+
+PEERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spantoll/peers
+
+peers:  ## A real Collector and a real Jaeger for the tests, built with Go into a cache (3 minutes, once)
+	@command -v go >/dev/null || { echo "make peers needs Go 1.24 or newer (Debian: apt-get install golang-go)" >&2; exit 1; }
+	@mkdir -p "$(PEERS)"
+	@cmp -s tests/peers/builder.yaml "$(PEERS)/builder.yaml" && test -x "$(PEERS)/otelcol/otelcol" || ( \
+	  set -e; echo "building the OpenTelemetry Collector ..." >&2; \
+	  cp tests/peers/builder.yaml "$(PEERS)/builder.yaml.new"; cd "$(PEERS)"; \
+	  CGO_ENABLED=0 GOBIN="$(PEERS)" go install go.opentelemetry.io/collector/cmd/builder@v0.159.0; \
+	  ./builder --config builder.yaml.new; mv builder.yaml.new builder.yaml )
+	@cmp -s tests/peers/go.mod "$(PEERS)/jaeger.mod" && test -x "$(PEERS)/jaeger" || ( \
+	  set -e; echo "building Jaeger ..." >&2; cd tests/peers; \
+	  CGO_ENABLED=0 go build -o "$(PEERS)/jaeger" github.com/jaegertracing/jaeger/cmd/all-in-one; \
+	  cp go.mod "$(PEERS)/jaeger.mod" )
+	@echo "$(PEERS)"
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
