@@ -3,9 +3,21 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-__all__ = ["CostLine", "Priced", "PricingStatus", "Rate", "UnitPrice", "Unpriced"]
+__all__ = ["CostLine", "PriceSet", "Priced", "PricingStatus", "Rate", "UnitPrice", "Unpriced"]
 
 PricingStatus = Literal["priced", "free", "partial", "estimated", "unpriced"]
+
+
+class PriceSet(NamedTuple):
+    """Which price list answered: `sha256` is its identity, the rest is for people."""
+
+    source: str
+    version: str
+    sha256: str
+    rows: int
+    """Models with a price."""
+    as_of: str
+    """ISO date of the newest price change in it that is already in force."""
 
 
 class UnitPrice(NamedTuple):
@@ -27,8 +39,8 @@ class Rate(NamedTuple):
     """Provider of the price list, which may differ from who was called (Azure at OpenAI's list)."""
     model: str
     context: str
-    """Canonical text of what selected this row beyond the model: tier, batch, region, long context
-    threshold; empty for the plain list price."""
+    """Canonical text of what selected this row beyond the model: batch, service tier, speed, long
+    context threshold, time of day (see `Selector`); empty for the plain list price."""
     prices: tuple[UnitPrice, ...]
     effective_from: str
     """ISO date or date-time (UTC) from which the row holds, inclusive; empty = always."""
@@ -52,8 +64,9 @@ class CostLine(NamedTuple):
 class Priced(NamedTuple):
     """What a call costs, in integer nano-USD.
 
-    `partial`: something that was used has no price, so `cost_nano` is a lower bound and `reason`
-    names it. `estimated`: a default price was applied. `free`: an explicit zero row.
+    `partial`: something that was used has no price or was not reported, so `cost_nano` is a lower
+    bound and `reason` names it. `estimated`: a price was applied that may not be this call's, or
+    the counters themselves are doubtful. `free`: an explicit zero row, or nothing was billed.
     """
 
     status: PricingStatus
@@ -66,12 +79,14 @@ class Priced(NamedTuple):
     rate: Rate | None
     """None when the cost is the provider's own number, or nothing was called (cache hit)."""
     reason: str | None = None
+    catalogue_nano: int | None = None
+    """What the price list says when `cost_nano` is a reported cost; None if it has no answer."""
 
 
 class Unpriced(NamedTuple):
     """Why a call has no cost. The cost is unknown, not zero.
 
-    Reasons: no_model, unknown_provider, unknown_model, no_usage, no_price_for_units.
+    Reasons: no_model, unknown_provider, unknown_model, no_usage, no_price_for_units, out_of_range.
     """
 
     reason: str

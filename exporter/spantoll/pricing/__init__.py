@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from spantoll.pricing.card import RateCard
+from spantoll.pricing.result import (
+    CostLine,
+    Priced,
+    PriceSet,
+    PricingStatus,
+    Rate,
+    UnitPrice,
+    Unpriced,
+)
+
+__all__ = [
+    "CostLine",
+    "PriceSet",
+    "Priced",
+    "PricingStatus",
+    "Rate",
+    "RateCard",
+    "UnitPrice",
+    "Unpriced",
+    "load_rate_card",
+]
+
+
+def load_rate_card(rates: Iterable[Rate] = (), *, today: str | None = None) -> RateCard:
+    """Make the rate card of the installed catalogue; `rates` outrank it where they hold.
+
+    A rate whose source is `default` stands behind the catalogue instead, and what it prices is
+    estimated. Loading imports genai-prices, about 0.4 s once per process.
+    """
+    from spantoll.pricing.builtin import SelfHosted
+    from spantoll.pricing.catalogue import GenaiPrices
+    from spantoll.pricing.table import RateTable
+
+    given = tuple(rates)
+    catalogue = GenaiPrices.installed(today=today)
+    own = RateTable((r for r in given if r.source != "default"), source="user")
+    defaults = RateTable((r for r in given if r.source == "default"), source="default")
+    return RateCard((own, catalogue, SelfHosted(), defaults), price_set=catalogue.price_set)

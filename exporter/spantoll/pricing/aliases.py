@@ -1,0 +1,134 @@
+"""Names: the convention's providers and the strings people send, as the price list spells them."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+__all__ = [
+    "GATEWAYS",
+    "MAKERS",
+    "MODELS",
+    "NOT_FREE",
+    "ORDINARY_TIERS",
+    "PROVIDERS",
+    "SELF_HOSTED",
+    "TIERS",
+]
+
+PROVIDERS = MappingProxyType(
+    {
+        "anthropic": "anthropic",
+        "aws.bedrock": "aws",
+        "aws_bedrock": "aws",
+        "aws": "aws",
+        "bedrock": "aws",
+        "bedrock_converse": "aws",
+        "amazon-bedrock": "aws",
+        # The catalogue matches `contains 'openai'` first and would take OpenAI's own list.
+        "azure.ai.openai": "azure",
+        "azure.ai.inference": "azure",
+        "az.ai.openai": "azure",
+        "az.ai.inference": "azure",
+        "azure": "azure",
+        "azure_ai": "azure",
+        "azure_openai": "azure",
+        "cerebras": "cerebras",
+        "cloudflare": "cloudflare",
+        "cohere": "cohere",
+        "databricks": "databricks",
+        "deepseek": "deepseek",
+        "fireworks": "fireworks",
+        "fireworks_ai": "fireworks",
+        "gcp.gemini": "google",
+        "gcp.gen_ai": "google",
+        "gcp.vertex_ai": "google",
+        "gemini": "google",
+        "google": "google",
+        "vertex_ai": "google",
+        "github_copilot": "github-copilot",
+        "groq": "groq",
+        "meta_llama": "meta",
+        "minimax": "minimax",
+        "mistral": "mistral",
+        "mistral_ai": "mistral",
+        "moonshot_ai": "moonshotai",
+        "moonshot": "moonshotai",
+        "novita": "novita",
+        "novita_ai": "novita",
+        "openai": "openai",
+        "openrouter": "openrouter",
+        "perplexity": "perplexity",
+        "together": "together",
+        "together_ai": "together",
+        "togetherai": "together",
+        "voyage": "voyageai",
+        "voyage_ai": "voyageai",
+        "x_ai": "x-ai",
+        "xai": "x-ai",
+        "z_ai": "zai",
+        "zhipu_ai": "zhipuai",
+    }
+)
+"""Our canonical provider names, and the prefixes gateways put before a model, to price lists."""
+
+GATEWAYS = frozenset({"litellm", "portkey", "helicone", "ai_gateway", "vercel_ai_gateway"})
+"""Who is called only passes the call on: the model string says who answered."""
+
+SELF_HOSTED = frozenset({"ollama", "vllm"})
+"""Runs on one's own machine: an explicit zero row, except what these names reach in a cloud."""
+
+MODELS = MappingProxyType(
+    {
+        ("anthropic", "claude-2.0"): "claude-2",
+        ("anthropic", "claude-2.1"): "claude-2",
+        ("google", "gemma-3n-e2b-it"): "gemma-3n",
+        ("google", "gemma-3n-e4b-it"): "gemma-3n",
+        ("openai", "omni-moderation-latest"): "moderation",
+        ("openai", "omni-moderation-2024-09-26"): "moderation",
+        ("openai", "text-moderation-latest"): "moderation",
+        ("openai", "text-moderation-stable"): "moderation",
+        ("openai", "text-moderation-007"): "moderation",
+    }
+)
+"""(price list, name as sent) to the row's id, where no boundary rule can tell."""
+
+NOT_FREE = frozenset(
+    {
+        # An empty price row that stands for a price the catalogue cannot express, not for zero:
+        ("openrouter", "google/lyria-3-clip-preview"),  # per clip
+        ("openrouter", "google/lyria-3-pro-preview"),  # per song
+        ("cerebras", "qwen-3-coder-480b"),  # was per token, withdrawn
+    }
+)
+
+MAKERS = (
+    ("claude-", "anthropic"),
+    ("gpt-3.5", "openai"),
+    ("gpt-4", "openai"),
+    ("gpt-5", "openai"),
+    ("gpt-6", "openai"),
+    ("o1", "openai"),
+    ("o3", "openai"),
+    ("o4-", "openai"),
+    ("text-embedding-3-", "openai"),
+    ("text-embedding-ada-", "openai"),
+    ("whisper-1", "openai"),
+    ("tts-1", "openai"),
+    ("gemini-", "gcp.gemini"),
+    ("grok-", "x_ai"),
+)
+"""Closed models, sold under one name by their maker: what to estimate with when nobody is named."""
+
+ORDINARY_TIERS = frozenset(
+    {"default", "auto", "standard", "standard_only", "on_demand", "on-demand"}
+)
+"""Names of the ordinary tier, whose price is the list price."""
+
+TIERS = MappingProxyType(
+    {
+        "on_demand_flex": "flex",
+        "on_demand_priority": "priority",
+        "provisioned_throughput": "provisioned",
+    }
+)
+"""Vertex AI's traffic types in the words of the others."""

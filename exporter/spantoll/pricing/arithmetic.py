@@ -1,0 +1,149 @@
+"""Counters times prices: inclusive totals into disjoint lines, each rounded once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
+
+from spantoll.pricing.result import Rate, UnitPrice
+from spantoll.pricing.rules import (
+    INPUT_AUDIO_IS_INPUT,
+    INPUT_IMAGE_IS_INPUT,
+    MINIMUM_AUDIO_MS,
+)
+
+__all__ = [
+    "CACHE",
+    "INPUT",
+    "NANO",
+    "OTHER",
+    "OUTPUT",
+    "Price",
+    "Row",
+    "compile_row",
+    "half_even",
+    "line_nano",
+    "nano_usd",
+]
+
+NANO = 1_000_000_000
+INPUT, OUTPUT, CACHE, OTHER = range(4)
+
+_SHARES: Mapping[str, int] = MappingProxyType(
+    {
+        "input": INPUT,
+        "input_audio": INPUT,
+        "input_image": INPUT,
+        "input_video": INPUT,
+        "cache_read": CACHE,
+        "cache_read_audio": CACHE,
+        "cache_read_image": CACHE,
+        "cache_write": CACHE,
+        "cache_write_1h": CACHE,
+        "output": OUTPUT,
+        "reasoning": OUTPUT,
+        "citation": OUTPUT,
+        "output_audio": OUTPUT,
+        "output_image": OUTPUT,
+        "output_video": OUTPUT,
+    }
+)
+
+
+def half_even(numerator: int, denominator: int) -> int:
+    """Divide by a positive denominator and round half to even, exactly."""
+    quotient, rest = divmod(numerator, denominator)
+    twice = 2 * rest
+    if twice > denominator or (twice == denominator and quotient & 1):
+        return quotient + 1
+    return quotient
+
+
+def nano_usd(amount_usd: Decimal) -> int:
+    """Round an amount of USD half-even to nano-USD, exactly at any magnitude."""
+    numerator, denominator = amount_usd.as_integer_ratio()
+    return half_even(numerator * NANO, denominator)
+
+
+class Price(NamedTuple):
+    """A unit price as an integer ratio of nano-USD per unit."""
+
+    metric: str
+    numerator: int
+    denominator: int
+    share: int
+    """INPUT, OUTPUT, CACHE or OTHER: where its cost is summed."""
+    unit: UnitPrice
+
+
+def line_nano(price: Price, quantity: int | Decimal) -> int:
+    """Return quantity times price in nano-USD, rounded half-even once."""
+    if isinstance(quantity, int):
+        return half_even(quantity * price.numerator, price.denominator)
+    above, below = quantity.as_integer_ratio()
+    return half_even(above * price.numerator, below * price.denominator)
+
+
+class Row(NamedTuple):
+    """A rate compiled for arithmetic: one price per metric, its own or by rule, or None."""
+
+    rate: Rate
+    free: bool
+    input: Price | None
+    cache_read: Price | None
+    cache_write: Price | None
+    cache_write_1h: Price | None
+    input_audio: Price | None
+    input_image: Price | None
+    output: Price | None
+    reasoning: Price | None
+    """Only where reasoning has a rate of its own."""
+    output_audio: Price | None
+    output_image: Price | None
+    requests: Price | None
+    units: Mapping[str, Price]
+    """All prices by metric."""
+    minimum_audio_ms: int
+
+
+@lru_cache(maxsize=4096)
+def compile_row(rate: Rate) -> Row:
+    """Compile a rate, taking the parent's price only where that is the provider's rule."""
+    own = {unit.metric: _price(unit.metric, unit) for unit in rate.prices}
+    if "input_audio_ms" in own:
+        own.setdefault("audio_ms", own["input_audio_ms"]._replace(metric="audio_ms"))
+
+    def of(metric: str, parent: str | None = None) -> Price | None:
+        if metric not in own and parent in own:
+            return _price(metric, own[parent].unit)
+        return own.get(metric)
+
+    images_as_text = rate.provider in INPUT_IMAGE_IS_INPUT
+    audio_as_text = rate.provider in INPUT_AUDIO_IS_INPUT
+    return Row(
+        rate=rate,
+        free=not any(unit.amount_usd for unit in rate.prices),
+        input=of("input"),
+        # A list without a cache price has no discount and no surcharge: cached input is input.
+        cache_read=of("cache_read", "input"),
+        cache_write=of("cache_write", "input"),
+        cache_write_1h=of("cache_write_1h", "cache_write" if "cache_write" in own else "input"),
+        input_audio=of("input_audio", "input" if audio_as_text else None),
+        input_image=of("input_image", "input" if images_as_text else None),
+        output=of("output"),
+        reasoning=of("reasoning"),
+        output_audio=of("output_audio"),
+        output_image=of("output_image"),
+        requests=of("requests"),
+        units=MappingProxyType(own),
+        minimum_audio_ms=MINIMUM_AUDIO_MS.get(rate.provider, 0),
+    )
+
+
+def _price(metric: str, unit: UnitPrice) -> Price:
+    nano = Fraction(unit.amount_usd) * NANO / unit.per
+    return Price(metric, nano.numerator, nano.denominator, _SHARES.get(metric, OTHER), unit)

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from spantoll.pricing import aliases
+from spantoll.pricing.selector import Selector
+from spantoll.pricing.table import ANY, RateTable
+from spantoll.pricing.tariff import Tariff, make_rate
+from spantoll.pricing.timeline import Timeline
+
+__all__ = ["SelfHosted"]
+
+
+class SelfHosted:
+    """Explicit zero rows for servers that run on one's own machine and bill nothing."""
+
+    def __init__(self) -> None:
+        self._table = RateTable(
+            (make_rate(name, ANY, (), source="builtin") for name in aliases.SELF_HOSTED),
+            source="builtin",
+        )
+        self.price_set = self._table.price_set
+
+    def knows(self, provider: str) -> bool:
+        """Tell whether `provider` is a self-hosted server."""
+        return self._table.knows(provider)
+
+    def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
+        """Find the zero row, except for models the local server only passes on to a cloud."""
+        # https://docs.ollama.com/cloud: `gpt-oss:120b-cloud`
+        if model.lower().endswith(("-cloud", ":cloud")):
+            return None
+        return self._table.find(provider, model, selector)

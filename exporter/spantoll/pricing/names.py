@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from spantoll.pricing import aliases
+
+__all__ = ["opaque", "spellings", "split_provider"]
+
+_COMPACT_DATE = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
+_ARN = re.compile(r"arn:aws[\w-]*:bedrock:[\w-]*:\d*:(?P<kind>[\w-]+)/(?P<id>.+)")
+_NAMED_ARNS = frozenset({"foundation-model", "inference-profile"})
+_GEOGRAPHY = re.compile(r"(?!global\.)[a-z]{2,4}(?:-gov)?\.(?=[a-z0-9]+\.)")
+"""`us.`, `eu.`, `apac.`, `us-gov.` before `vendor.model`; `global.` has its own price."""
+
+
+def spellings(price_list: str, model: str) -> Iterator[str]:
+    """Give the names under which `price_list` may know `model`, the most literal first."""
+    name = model.strip().lower()
+    seen: set[str] = set()
+    for spelling in _spellings(price_list, name):
+        if spelling and spelling not in seen:
+            seen.add(spelling)
+            yield spelling
+
+
+def _spellings(price_list: str, name: str) -> Iterator[str]:
+    yield name
+    arn = _ARN.fullmatch(name)
+    if arn is not None:
+        name = arn["id"] if arn["kind"] in _NAMED_ARNS else ""
+        yield name
+    if price_list == "google":
+        # publishers/google/models/gemini-2.5-pro, projects/../models/.., models/..
+        name = name.rpartition("models/")[2]
+        yield name
+    provider, bare = split_provider(name)
+    if provider is not None and aliases.PROVIDERS.get(provider, provider) == price_list:
+        name = bare
+        yield name
+    if price_list == "aws":
+        name = name.rpartition("/")[2]
+        yield name
+        yield _GEOGRAPHY.sub("", name, count=1)
+    yield _COMPACT_DATE.sub(r"-\1-\2-\3", name)
+
+
+def split_provider(model: str) -> tuple[str | None, str]:
+    """Split `provider/model` or `provider:model` where the head is a provider we know."""
+    for separator in "/:":
+        head, found, rest = model.partition(separator)
+        if found and rest and head in aliases.PROVIDERS:
+            return head, rest
+    return None, model
+
+
+def opaque(provider: str, model: str) -> str | None:
+    """Say why a model string cannot name its model, and what to do; None if it could have."""
+    name = model.lower()
+    if name.startswith("arn:"):
+        arn = _ARN.fullmatch(name)
+        if arn is None or arn["kind"] not in _NAMED_ARNS:
+            return (
+                "an application inference profile or provisioned ARN does not say which model it"
+                f" runs: give ({provider}, {model}) a price row"
+            )
+    if aliases.PROVIDERS.get(provider) == "azure":
+        return (
+            "an Azure deployment name does not say which model it runs: have the span carry"
+            f" gen_ai.response.model, or give ({provider}, {model}) a price row"
+        )
+    return None

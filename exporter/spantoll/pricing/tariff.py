@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import NamedTuple, Protocol
+
+from spantoll.pricing.result import PriceSet, Rate, UnitPrice
+from spantoll.pricing.selector import Selector
+from spantoll.pricing.timeline import Timeline
+
+__all__ = ["PriceSource", "Tariff", "make_rate"]
+
+
+class Tariff(NamedTuple):
+    """The rates of one model at one moment, one per long-context step, lowest first."""
+
+    rates: tuple[Rate, ...]
+    steps: tuple[int, ...]
+    """`rates[i]` prices the whole request from `steps[i]` input tokens on; `steps[0]` is 0."""
+    doubts: tuple[str, ...] = ()
+    """Why these may not be the call's own prices; any makes the cost `estimated`."""
+
+
+class PriceSource(Protocol):
+    """A price list. Sources are asked in order; the first that answers for the moment wins."""
+
+    price_set: PriceSet
+
+    def knows(self, provider: str) -> bool:
+        """Tell whether there is any price for `provider`, a canonical name."""
+        ...
+
+    def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
+        """Find the prices of a model by the name it was sent with, or None.
+
+        `selector` says how the call was made; what the list cannot honour is a doubt on the tariff.
+        """
+        ...
+
+
+def make_rate(
+    provider: str,
+    model: str,
+    prices: Mapping[str, UnitPrice] | Iterable[UnitPrice],
+    *,
+    selector: Selector | None = None,
+    effective_from: str = "",
+    effective_to: str = "",
+    source: str,
+    price_set: str = "",
+) -> Rate:
+    """Make a rate with the id that follows from its content."""
+    ordered = tuple(prices.values() if isinstance(prices, Mapping) else prices)
+    context = str(selector or Selector())
+    # Amounts are written plainly: 2.50 and 2.5 are one price and must be one id.
+    written = ",".join(f"{p.metric}={p.amount_usd.normalize():f}/{p.per}" for p in sorted(ordered))
+    content = "\n".join(
+        (provider, model, context, written, effective_from, effective_to, source, price_set)
+    )
+    rate_id = int.from_bytes(blake2b(content.encode(), digest_size=8).digest(), "big") >> 1
+    return Rate(
+        rate_id,
+        provider,
+        model,
+        context,
+        ordered,
+        effective_from,
+        effective_to,
+        source,
+        price_set,
+    )
