@@ -1,0 +1,139 @@
+"""Settings of the ledger: flags over `SPANTOLL_...` over a TOML file over defaults."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from spantoll.errors import ConfigurationError
+
+__all__ = ["PREFIX", "Settings", "default_database", "load_settings"]
+
+PREFIX = "SPANTOLL_"
+FILE = "spantoll.toml"
+FILE_VARIABLE = "SPANTOLL_CONFIG"
+OFF = ("off", "none", "")
+
+
+def default_database() -> str:
+    """Name the ledger in the user's data directory (XDG base directory specification)."""
+    data = os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()
+    return f"sqlite:///{Path(data) / 'spantoll' / 'usage.db'}"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; read once at start and passed on."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    database: str = Field(default_factory=default_database)
+    """SQLAlchemy URL."""
+    grpc: str | None = "127.0.0.1:4317"
+    """HOST:PORT of OTLP over gRPC; `off` does not listen."""
+    http: str | None = "127.0.0.1:4318"
+    """HOST:PORT of OTLP over HTTP; `off` does not listen."""
+    max_body_bytes: int = Field(default=64 << 20, gt=0)
+    """Of one request, before and after decompression."""
+    max_inflight_bytes: int = Field(default=256 << 20, gt=0)
+    """Of all requests under way."""
+    grace_s: float = Field(default=20.0, ge=0)
+    """How long a stopping receiver finishes what is under way."""
+    tz: str = "UTC"
+    """IANA zone of reports that name none."""
+
+    @field_validator("database")
+    @classmethod
+    def _url(cls, text: str) -> str:
+        if "://" not in text:
+            raise ValueError(f"{text!r} is not a URL; for a file write sqlite:///{text}")
+        return text
+
+    @field_validator("grpc", "http")
+    @classmethod
+    def _address(cls, text: str | None) -> str | None:
+        return None if text is None or text.lower() in OFF else text
+
+    @field_validator("tz")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"{name!r} is not an IANA time zone such as Europe/Berlin") from None
+        return name
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave out .env files and secrets: one file format, one place to look."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _file())
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Read the settings, flags that are not None first. Raises ConfigurationError, in one line."""
+    known = Settings.model_fields
+    _check_environment(os.environ, known)
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        raise ConfigurationError(_first(error, known)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{_file()}: {error}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{_file()}: {error.strerror}") from None
+
+
+def _file() -> Path | None:
+    named = os.environ.get(FILE_VARIABLE)
+    if named:
+        if not Path(named).is_file():
+            raise ConfigurationError(f"{FILE_VARIABLE}: no file {named}")
+        return Path(named)
+    return Path(FILE) if Path(FILE).is_file() else None
+
+
+def _check_environment(environment: Mapping[str, str], known: Iterable[str]) -> None:
+    """Refuse what looks like a setting spelled wrong.
+
+    Other variables with our prefix are left alone: Kubernetes sets SPANTOLL_PORT and its like in
+    every pod beside a service of that name, and the instrumentation reads its own.
+    """
+    names = {PREFIX + name.upper() for name in known} | {FILE_VARIABLE}
+    for name in environment:
+        if name.startswith(PREFIX) and name not in names:
+            close = get_close_matches(
+                name.removeprefix(PREFIX), [n.removeprefix(PREFIX) for n in names], n=1, cutoff=0.75
+            )
+            if close:
+                raise ConfigurationError(
+                    f"unknown variable {name}: did you mean {PREFIX}{close[0]}?"
+                )
+
+
+def _first(error: ValidationError, known: Iterable[str]) -> str:
+    problem = error.errors()[0]
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        return f"setting {name}: {problem['msg'].removeprefix('Value error, ')}"
+    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"unknown setting {name!r} in {_file()}: {hint}one of {', '.join(known)}"
