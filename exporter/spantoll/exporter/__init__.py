@@ -1,0 +1,3 @@
+from spantoll.exporter.span_exporter import SpantollSpanExporter
+
+__all__ = ["SpantollSpanExporter"]

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from spantoll.errors import RecordRejected, StoreUnavailable
+from spantoll.pipeline.ledger import Ledger
+from spantoll.pricing.result import Rate
+from spantoll.records.record import UsageRecord
+from spantoll.storage.store import Settle, Store
+
+__all__ = ["Committed", "GroupCommit"]
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 0.5
+ABANDON_S = 1.0
+
+
+class Committed(NamedTuple):
+    """What was written since the start, all callers together."""
+
+    groups: int = 0
+    inserted: int = 0
+    duplicates: int = 0
+    corrected: int = 0
+    rejected: int = 0
+
+
+class _Job(NamedTuple):
+    records: Sequence[UsageRecord]
+    rates: Sequence[Rate]
+    size_bytes: int
+    since: float
+    done: Future[None]
+
+
+class GroupCommit:
+    """Writes what many callers submit in few transactions; answers them after the commit.
+
+    One thread takes everything that waits and gives it to one `Store.write`. There is no timer:
+    the commit before is the batching window. A store that is unavailable is tried again for
+    `retry_s`; then everything that waits fails, because its senders hold the better queue.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        settle: Settle | None = None,
+        group_records: int = 16_384,
+        group_bytes: int = 16 << 20,
+        queue_bytes: int = 256 << 20,
+        retry_s: float = 3.0,
+    ) -> None:
+        self._ledger = Ledger(store, settle=settle)
+        self._group_records = group_records
+        self._group_bytes = group_bytes
+        self._queue_bytes = queue_bytes
+        self._retry_s = retry_s
+        self._changed = threading.Condition()
+        self._waiting: deque[_Job] = deque()
+        self._waiting_bytes = 0
+        self._writing_since: float | None = None
+        self._closed = False
+        self._hurry = threading.Event()
+        self._committed = Committed()
+        self._failure: str | None = None
+        self._thread = threading.Thread(target=self._run, name="spantoll-writer", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, records: Sequence[UsageRecord], *, rates: Iterable[Rate] = (), size_bytes: int
+    ) -> Future[None]:
+        """Queue records; the future is done when they are durable.
+
+        It fails with StoreUnavailable, or with RecordRejected naming positions in `records` (all
+        others of them are stored). Cancelling it before its group is taken withdraws the records.
+        Raises StoreUnavailable at once when the queue is full or closed.
+        """
+        job = _Job(records, tuple(rates), size_bytes, time.monotonic(), Future())
+        with self._changed:
+            if self._closed:
+                raise StoreUnavailable("the writer is closed")
+            if self._waiting and self._waiting_bytes + size_bytes > self._queue_bytes:
+                raise StoreUnavailable("the write queue is full")
+            self._waiting.append(job)
+            self._waiting_bytes += size_bytes
+            self._changed.notify()
+        return job.done
+
+    @property
+    def committed(self) -> Committed:
+        """What was written so far."""
+        return self._committed
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last write failed; None when it did not."""
+        return self._failure
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs; it ends with `close` only."""
+        return self._thread.is_alive()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for the write under way to end."""
+        return len(self._waiting)
+
+    def stalled_s(self) -> float:
+        """How long the oldest unfinished work has been going on: 0 when there is none."""
+        with self._changed:
+            since = [job.since for job in list(self._waiting)[:1]]
+            if self._writing_since is not None:
+                since.append(self._writing_since)
+        return time.monotonic() - min(since) if since else 0.0
+
+    def close(self, *, flush: bool = True) -> None:
+        """Write what waits (or fail it, without `flush`), then end the thread. Idempotent."""
+        with self._changed:
+            self._closed = True
+            abandoned = [] if flush else self._empty()
+            self._changed.notify()
+        if not flush:
+            self._hurry.set()
+        _fail(abandoned, StoreUnavailable("the writer was closed before this was written"))
+        if self._thread is not threading.current_thread():
+            self._thread.join(None if flush else ABANDON_S)
+
+    def _run(self) -> None:
+        while (group := self._take()) is not None:
+            try:
+                self._commit(group)
+            # The one thread every acknowledgement depends on outlives whatever a driver raises.
+            except Exception as error:
+                log.exception("the write of %d requests failed unexpectedly", len(group))
+                _fail(group, StoreUnavailable(f"{type(error).__name__}: {error}"))
+            with self._changed:
+                self._writing_since = None
+
+    def _take(self) -> list[_Job] | None:
+        group: list[_Job] = []
+        records = size_bytes = 0
+        with self._changed:
+            while not group:
+                while not self._waiting:
+                    if self._closed:
+                        return None
+                    self._changed.wait()
+                while self._waiting and (
+                    not group
+                    or (
+                        records + len(self._waiting[0].records) <= self._group_records
+                        and size_bytes + self._waiting[0].size_bytes <= self._group_bytes
+                    )
+                ):
+                    job = self._waiting.popleft()
+                    self._waiting_bytes -= job.size_bytes
+                    if job.done.set_running_or_notify_cancel():
+                        group.append(job)
+                        records += len(job.records)
+                        size_bytes += job.size_bytes
+            self._writing_since = group[0].since
+        return group
+
+    def _commit(self, group: list[_Job]) -> None:
+        deadline = time.monotonic() + self._retry_s
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                self._write(group)
+            except StoreUnavailable as error:
+                self._failure = str(error)
+                if self._hurry.is_set() or time.monotonic() + pause_s > deadline:
+                    log.warning(
+                        "store unavailable, %d requests will be resent: %s", len(group), error
+                    )
+                    with self._changed:
+                        group.extend(self._empty())
+                    _fail(group, error)
+                    return
+                self._hurry.wait(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            # Not the store's word for anything: a defect that one request may have brought along.
+            except Exception:
+                if len(group) == 1:
+                    raise
+                log.exception("a group of %d requests failed, writing them one by one", len(group))
+                for job in group:
+                    self._commit_alone(job)
+                return
+            else:
+                self._failure = None
+                return
+
+    def _commit_alone(self, job: _Job) -> None:
+        try:
+            self._write([job])
+        # As above, for one request: its sender will try again, its neighbours are not affected.
+        except Exception as error:
+            log.exception("one of the requests failed unexpectedly")
+            self._failure = f"{type(error).__name__}: {error}"
+            _fail([job], StoreUnavailable(self._failure))
+
+    def _write(self, group: list[_Job]) -> None:
+        rates = (rate for job in group for rate in job.rates)
+        records = [record for job in group for record in job.records]
+        done = self._committed
+        try:
+            result = self._ledger.write(records, rates=rates)
+        except RecordRejected as error:
+            self._committed = done._replace(
+                groups=done.groups + 1, rejected=done.rejected + len(error.indexes)
+            )
+            _tell_owners(group, error)
+        else:
+            self._committed = done._replace(
+                groups=done.groups + 1,
+                inserted=done.inserted + result.inserted,
+                duplicates=done.duplicates + result.duplicates,
+                corrected=done.corrected + result.corrected,
+            )
+            for job in group:
+                job.done.set_result(None)
+
+    def _empty(self) -> list[_Job]:
+        jobs = [job for job in self._waiting if job.done.set_running_or_notify_cancel()]
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        return jobs
+
+
+def _fail(jobs: Iterable[_Job], error: StoreUnavailable) -> None:
+    for job in jobs:
+        if not job.done.done():
+            job.done.set_exception(StoreUnavailable(str(error)))
+
+
+def _tell_owners(group: Iterable[_Job], error: RecordRejected) -> None:
+    """Only the callers whose own records were refused learn of it."""
+    refused = sorted(error.indexes)
+    start = 0
+    for job in group:
+        end = start + len(job.records)
+        own = [index - start for index in refused if start <= index < end]
+        start = end
+        if own:
+            job.done.set_exception(RecordRejected(str(error), own))
+        else:
+            job.done.set_result(None)

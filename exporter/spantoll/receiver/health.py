@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import asyncio
+import time
+
+from spantoll.errors import SpantollError
+from spantoll.pipeline import GroupCommit
+from spantoll.receiver.admission import Admission
+from spantoll.storage import Store
+
+__all__ = ["Health"]
+
+PING_S = 2.0
+REMEMBERED_S = 1.0
+
+
+class Health:
+    """Whether the process works (live), and whether sending to it makes sense (ready)."""
+
+    def __init__(self, store: Store, commit: GroupCommit, admission: Admission) -> None:
+        self._store = store
+        self._commit = commit
+        self._admission = admission
+        self._pinged = float("-inf")
+        self._database = "not asked yet"
+        self._asking = asyncio.Lock()
+
+    def live(self) -> dict[str, str]:
+        """Checks by name; "ok" or what is wrong."""
+        return {"writer": "ok" if self._commit.alive else "the writer thread has ended"}
+
+    async def ready(self) -> dict[str, str]:
+        """As `live`, with everything a request needs."""
+        return {
+            **self.live(),
+            "accepting": "shutting down" if self._admission.draining else "ok",
+            "backlog": self._admission.backlog() or "ok",
+            "database": await self._ask_database(),
+        }
+
+    async def _ask_database(self) -> str:
+        """One question at a time, its answer remembered: a probe must not become load."""
+        async with self._asking:
+            if time.monotonic() - self._pinged > REMEMBERED_S:
+                try:
+                    async with asyncio.timeout(PING_S):
+                        await asyncio.to_thread(self._store.ping)
+                    self._database = "ok"
+                except TimeoutError:
+                    self._database = f"no answer in {PING_S:g} s"
+                except SpantollError as error:
+                    self._database = str(error) or type(error).__name__
+                self._pinged = time.monotonic()
+            return self._database

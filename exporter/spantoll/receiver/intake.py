@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from spantoll.errors import BadRequest, RecordRejected, StoreUnavailable, TooLarge
+from spantoll.otlp import decompress
+from spantoll.pipeline import Batch, GroupCommit, Ingest
+from spantoll.receiver.admission import Admission, Ticket
+from spantoll.receiver.answer import ACCEPTED, Answer, Verdict, refusal
+from spantoll.receiver.limits import Limits
+from spantoll.receiver.signals import Signal
+
+__all__ = ["Intake"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Intake:
+    """From the bytes of a request to its answer, the same for both transports.
+
+    Answers OK only after the records are committed.
+    """
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        commit: GroupCommit,
+        *,
+        limits: Limits,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._ingest = ingest
+        self._commit = commit
+        self._limits = limits
+        self._clock_ns = clock_ns
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="spantoll-decode")
+        self.admission = Admission(
+            budget_bytes=limits.budget_bytes,
+            backlog_s=limits.backlog_s,
+            stalled_s=commit.stalled_s,
+        )
+        self.answers: Counter[Verdict] = Counter()
+        self.spans: Counter[str] = Counter()
+        """received, records, skipped, rejected: the first is the sum of the others."""
+
+    async def unpack(self, body: bytes, *, encoding: str | None, ticket: Ticket) -> bytes:
+        """Undo the content encoding within the limits. Raises BadRequest and Overloaded."""
+        limit_bytes = self._limits.body_bytes
+        inline_bytes = min(self._limits.inline_bytes, limit_bytes)
+        if not encoding or len(body) > inline_bytes:
+            plain = await self._offload(
+                len(body), decompress, body, encoding=encoding, limit_bytes=limit_bytes
+            )
+        else:
+            try:
+                plain = decompress(body, encoding=encoding, limit_bytes=inline_bytes)
+            except TooLarge:
+                plain = await self._offload(
+                    limit_bytes, decompress, body, encoding=encoding, limit_bytes=limit_bytes
+                )
+        ticket.grow(len(plain) - len(body))
+        return plain
+
+    async def take(
+        self,
+        body: bytes,
+        *,
+        signal: Signal,
+        ticket: Ticket,
+        content_type: str = "application/x-protobuf",
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """Decode, price and commit one request, and say how that went. Raises nothing."""
+        limit_s = self._limits.answer_s
+        try:
+            async with asyncio.timeout(limit_s if timeout_s is None else min(limit_s, timeout_s)):
+                answer = await self._take(body, signal, ticket, content_type)
+        except TimeoutError:
+            answer = self.refuse(StoreUnavailable("not committed in time, please send again"))
+        # The error table is total: an unknown error must not become a permanent code.
+        except Exception as error:  # noqa: BLE001
+            answer = self.refuse(error)
+        self.answers[answer.verdict] += 1
+        return answer
+
+    def refuse(self, error: Exception) -> Answer:
+        """The answer to an error, with the delay that the backlog suggests."""
+        answer = refusal(error, retry_after_s=self.admission.retry_after_s())
+        if answer.verdict is Verdict.RETRY and not isinstance(error, StoreUnavailable):
+            log.error("request failed unexpectedly", exc_info=error)
+        return answer
+
+    def close(self) -> None:
+        """End the worker thread; what it has not begun is cancelled."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    async def _take(self, body: bytes, signal: Signal, ticket: Ticket, content_type: str) -> Answer:
+        if not body:
+            return ACCEPTED
+        batch: Batch = await self._offload(
+            len(body),
+            self._ingest.traces,
+            body,
+            received_ns=self._clock_ns(),
+            content_type=content_type,
+            tenant=ticket.tenant,
+        )
+        rejected = batch.rejected_count
+        reasons = [f"{refused.count} x {refused.reason}" for refused in batch.rejected]
+        stored = len(batch.records)
+        if batch.records:
+            try:
+                await asyncio.wrap_future(
+                    self._commit.submit(batch.records, rates=batch.rates, size_bytes=len(body))
+                )
+            except RecordRejected as error:
+                stored -= len(error.indexes)
+                rejected += len(error.indexes)
+                reasons.append(f"{len(error.indexes)} x {error}")
+        self.spans.update(
+            received=batch.received, records=stored, skipped=batch.skipped, rejected=rejected
+        )
+        if rejected and rejected == batch.received:
+            raise BadRequest("; ".join(reasons))
+        if rejected:
+            return Answer(Verdict.OK, "; ".join(reasons), rejected)
+        return Answer(Verdict.OK, batch.warning) if batch.warning else ACCEPTED
+
+    async def _offload(
+        self, size_bytes: int, work: Callable[..., T], body: bytes, **how: object
+    ) -> T:
+        """Do small work here and large work in the worker thread."""
+        if size_bytes <= self._limits.inline_bytes:
+            return work(body, **how)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker, lambda: work(body, **how))

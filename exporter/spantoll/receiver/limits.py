@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the receiver. Each keeps one sender from costing the others."""
+
+    body_bytes: int = 64 << 20
+    """Of one request, before and after decompression; the default the OTLP specification names."""
+    budget_bytes: int = 256 << 20
+    """Of all requests under way."""
+    backlog_s: float = 2.0
+    """No request is let in while an older one has waited this long for the database."""
+    answer_s: float = 4.0
+    """Every request is answered in this time: the Collector's gRPC exporter gives up at 5 s."""
+    retry_s: float = 3.0
+    """How long a database that is unavailable is tried again before senders are told."""
+    inline_bytes: int = 1 << 20
+    """Larger bodies are decoded in a worker thread, so that the event loop stays live."""
+    head_bytes: int = 32 << 10
+    """Of the request line and headers of one HTTP request."""
+    head_s: float = 10.0
+    body_s: float = 30.0
+    write_s: float = 30.0
+    idle_s: float = 75.0
+    """Longer than the pause between two exports of an SDK (5 s) or Collector (30 s at most)."""
+    connections: int = 2_000
+    """Open HTTP connections."""

@@ -1,0 +1,139 @@
+"""Rows 36 and 37 of the fault matrix: a database that will not take what it is given."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.receiver.conftest import COST_NANO, Rows, Running, chat, request
+
+TRANSPORTS = ["grpc", "http_protobuf", "http_json"]
+
+every_transport = pytest.mark.parametrize("transport", TRANSPORTS)
+
+
+@pytest.fixture
+def locked(running: Running, rows: Rows) -> Iterator[sqlite3.Connection]:
+    """Another process in the middle of a write, as far as SQLite can tell."""
+    connection = sqlite3.connect(rows.path, isolation_level=None, check_same_thread=False)
+    connection.execute("BEGIN IMMEDIATE")
+    yield connection
+    connection.close()
+
+
+def readiness(running: Running) -> tuple[int, dict[str, str]]:
+    address = f"http://127.0.0.1:{running.http_port}/readyz"
+    try:
+        with urllib.request.urlopen(address) as response:
+            return response.status, json.load(response)["checks"]
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)["checks"]
+
+
+@every_transport
+def test_row36_a_short_lock_only_slows_down(
+    running: Running, locked: sqlite3.Connection, rows: Rows, transport: str
+) -> None:
+    release = threading.Timer(0.5, locked.execute, ("ROLLBACK",))
+    release.start()
+
+    reply = running.send(transport, request(chat(1)))
+    release.join()
+
+    assert (reply.outcome, reply.rejected) == ("OK", 0)
+    assert rows.select("cost_nano") == [(COST_NANO,)]
+
+
+@every_transport
+def test_row36_a_long_lock_is_answered_retry_and_recovers(
+    running: Running, locked: sqlite3.Connection, rows: Rows, transport: str
+) -> None:
+    export = request(chat(1))
+
+    refused = running.send(transport, export)
+    locked.execute("ROLLBACK")
+    accepted = resend(running, transport)
+
+    assert refused.outcome == "RETRY"
+    assert refused.retry_after_s is not None
+    assert accepted == "OK"
+    assert rows.select("cost_nano") == [(COST_NANO,)]
+
+
+def resend(running: Running, transport: str) -> str:
+    """Send until the backlog of the fault is gone, as every real sender does."""
+    for _ in range(100):
+        if (reply := running.send(transport, request(chat(1)))).outcome == "OK":
+            return "OK"
+        threading.Event().wait(0.1)
+    return reply.outcome
+
+
+@contextlib.contextmanager
+def full(rows: Rows, running: Running) -> Iterator[None]:
+    """No further page may be added to the file."""
+    with limited_pages(running, 1):
+        yield
+
+
+@contextlib.contextmanager
+def limited_pages(running: Running, pages: int) -> Iterator[None]:
+    from sqlalchemy import event
+
+    engine = running.receiver.store.engine
+
+    def limit(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    event.listen(engine, "checkout", limit)
+    yield
+    event.remove(engine, "checkout", limit)
+    event.listen(engine, "checkout", lambda c, *_: c.execute("PRAGMA max_page_count=1073741823"))
+
+
+@contextlib.contextmanager
+def read_only(rows: Rows, running: Running) -> Iterator[None]:
+    from sqlalchemy import event
+
+    engine = running.receiver.store.engine
+
+    def forbid(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute("PRAGMA query_only=ON")
+
+    event.listen(engine, "checkout", forbid)
+    yield
+    event.remove(engine, "checkout", forbid)
+    event.listen(engine, "checkout", lambda c, *_: c.execute("PRAGMA query_only=OFF"))
+
+
+Fault = Callable[[Rows, Running], contextlib.AbstractContextManager[None]]
+
+
+@every_transport
+@pytest.mark.parametrize(
+    "fault", [pytest.param(full, id="row37-full"), pytest.param(read_only, id="row37-read-only")]
+)
+def test_a_database_that_cannot_be_written_is_answered_retry_and_recovers(
+    running: Running, rows: Rows, transport: str, fault: Fault
+) -> None:
+    many = request(*(chat(n) for n in range(512)))
+
+    with fault(rows, running):
+        refused = running.send(transport, many)
+        status, checks = readiness(running)
+        stored = rows.count()
+    accepted = resend(running, transport)
+
+    assert refused.outcome == "RETRY"
+    assert (status, checks["database"] == "ok") == (503, False)
+    assert stored == 0
+    assert accepted == "OK"
+    assert rows.select("cost_nano") == [(COST_NANO,)]
