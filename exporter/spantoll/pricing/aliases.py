@@ -11,6 +11,7 @@ __all__ = [
     "NOT_FREE",
     "ORDINARY_TIERS",
     "PROVIDERS",
+    "SAME_PRICES",
     "SELF_HOSTED",
     "TIERS",
 ]
@@ -47,6 +48,8 @@ PROVIDERS = MappingProxyType(
         "vertex_ai": "google",
         "github_copilot": "github-copilot",
         "groq": "groq",
+        "hugging_face": "huggingface",
+        "huggingface": "huggingface",
         "meta_llama": "meta",
         "minimax": "minimax",
         "mistral": "mistral",
@@ -100,6 +103,9 @@ NOT_FREE = frozenset(
         ("cerebras", "qwen-3-coder-480b"),  # was per token, withdrawn
     }
 )
+
+SAME_PRICES = frozenset({("azure", "openai"), ("azure", "anthropic"), ("google", "anthropic")})
+"""(price list, the list it falls back to) where the maker's prices hold for the reseller too."""
 
 MAKERS = (
     ("claude-", "anthropic"),

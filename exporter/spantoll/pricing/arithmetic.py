@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
+from spantoll.pricing.aliases import PROVIDERS
 from spantoll.pricing.result import Rate, UnitPrice
 from spantoll.pricing.rules import (
     INPUT_AUDIO_IS_INPUT,
@@ -19,6 +20,7 @@ from spantoll.pricing.rules import (
 __all__ = [
     "CACHE",
     "INPUT",
+    "LEDGER_MAX_NANO",
     "NANO",
     "OTHER",
     "OUTPUT",
@@ -26,11 +28,17 @@ __all__ = [
     "Row",
     "compile_row",
     "half_even",
+    "is_quantity",
     "line_nano",
     "nano_usd",
 ]
 
 NANO = 1_000_000_000
+LEDGER_MAX_NANO = 2**63 - 1
+_MAX_DIGITS = 18
+# Numbers come from strangers: `1E-999999999` as a ratio of integers would be a gigabyte.
+_SMALLEST = Decimal("1E-18")
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 INPUT, OUTPUT, CACHE, OTHER = range(4)
 
 _SHARES: Mapping[str, int] = MappingProxyType(
@@ -63,10 +71,21 @@ def half_even(numerator: int, denominator: int) -> int:
     return quotient
 
 
-def nano_usd(amount_usd: Decimal) -> int:
-    """Round an amount of USD half-even to nano-USD, exactly at any magnitude."""
-    numerator, denominator = amount_usd.as_integer_ratio()
-    return half_even(numerator * NANO, denominator)
+def nano_usd(amount_usd: Decimal) -> int | None:
+    """Round an amount of USD half-even to nano-USD; None if it is no amount a ledger can hold."""
+    if not amount_usd.is_finite() or amount_usd.adjusted() > _MAX_DIGITS:
+        return None
+    nano = amount_usd.scaleb(9, _EXACT).to_integral_value(ROUND_HALF_EVEN, _EXACT)
+    return int(nano)
+
+
+def is_quantity(quantity: int | Decimal) -> bool:
+    """Tell whether a quantity is a number of units somebody could be billed for."""
+    if isinstance(quantity, int):
+        return True
+    if not quantity.is_finite() or quantity.adjusted() > _MAX_DIGITS:
+        return False
+    return quantity == quantity.quantize(_SMALLEST, context=_EXACT)
 
 
 class Price(NamedTuple):
@@ -122,8 +141,9 @@ def compile_row(rate: Rate) -> Row:
             return _price(metric, own[parent].unit)
         return own.get(metric)
 
-    images_as_text = rate.provider in INPUT_IMAGE_IS_INPUT
-    audio_as_text = rate.provider in INPUT_AUDIO_IS_INPUT
+    price_list = PROVIDERS.get(rate.provider, rate.provider)
+    images_as_text = price_list in INPUT_IMAGE_IS_INPUT
+    audio_as_text = price_list in INPUT_AUDIO_IS_INPUT
     return Row(
         rate=rate,
         free=not any(unit.amount_usd for unit in rate.prices),
@@ -140,7 +160,7 @@ def compile_row(rate: Rate) -> Row:
         output_image=of("output_image"),
         requests=of("requests"),
         units=MappingProxyType(own),
-        minimum_audio_ms=MINIMUM_AUDIO_MS.get(rate.provider, 0),
+        minimum_audio_ms=MINIMUM_AUDIO_MS.get(price_list, 0),
     )
 
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from spantoll.pricing.arithmetic import INPUT, OUTPUT, Price, Row
+from spantoll.pricing.arithmetic import INPUT, OUTPUT, Price, Row, is_quantity
 from spantoll.pricing.rules import (
     FREE_UNITS,
     INPUT_IMAGE_IS_INPUT,
@@ -12,32 +13,57 @@ from spantoll.pricing.rules import (
 )
 from spantoll.semconv.call import ModelCall, Usage
 
-__all__ = ["Bill", "has_usage", "make_bill"]
+__all__ = [
+    "CONTRADICTION",
+    "DOUBT",
+    "NOTE",
+    "UNPRICED",
+    "UNREPORTED",
+    "Bill",
+    "Remark",
+    "has_usage",
+    "make_bill",
+]
 
-_CONTRADICTION = "contradictory counters, the parts are priced"
+CONTRADICTION = "contradictory counters, the parts are priced"
+_NO_CACHE_PRICE = "no cached input price, input rate"
+_SPLIT_UNKNOWN = "audio share not reported, all input priced as audio"
 _TTL_UNKNOWN = "cache lifetime not reported, five-minute write rate"
 _TTL_UNPRICED = "no one-hour cache write price, five-minute write rate"
-_SPLIT_UNKNOWN = "audio share not reported, all input priced as audio"
 
-_NO_CACHE_PRICE = "no cached input price, input rate"
-
-_NO_CACHE = (None, None, None)
-_NO_UNITS = (None, None, None, None)
 _UNITS = ("images", "audio_ms", "video_ms", "characters")
 
 
+Remark = Literal["unpriced", "unreported", "doubt", "note"]
+UNPRICED: Final = "unpriced"
+"""A unit was used and has no price: the sum is a lower bound."""
+UNREPORTED: Final = "unreported"
+"""A counter that was more than nothing is not known: the sum is a lower bound."""
+DOUBT: Final = "doubt"
+"""The sum may be off either way."""
+NOTE: Final = "note"
+"""A rule applied; the sum is as exact as anybody can know."""
+
+
 class Bill(NamedTuple):
-    """The lines of one call, and what keeps their sum from being its exact cost."""
+    """The lines of one call, and what stands between their sum and the exact cost."""
 
     lines: list[tuple[Price, int | Decimal]]
-    unpriced: list[str]
-    """Units that were used and have no price."""
-    unreported: list[str]
-    """Counters that must have been more than nothing and are not known."""
-    doubts: list[str]
-    """Why the sum may be off either way."""
-    notes: list[str]
-    """Rules that applied without making the sum doubtful."""
+    remarks: list[tuple[Remark, str]]
+
+    def add(self, price: Price | None, quantity: int | Decimal, unit: str) -> None:
+        """Add a line, or the remark that there is no price for it."""
+        if quantity > 0:
+            if price is None:
+                self.remarks.append((UNPRICED, unit))
+            else:
+                self.lines.append((price, quantity))
+        elif quantity < 0:
+            self.remarks.append((DOUBT, CONTRADICTION))
+
+    def said(self, kind: Remark) -> list[str]:
+        """Give the remarks of one kind."""
+        return [text for which, text in self.remarks if which is kind]
 
 
 def has_usage(usage: Usage) -> bool:
@@ -52,192 +78,204 @@ def make_bill(call: ModelCall, row: Row) -> Bill:
     and left out, never priced as something else; `compile_row` has the exceptions.
     """
     usage = call.usage
-    bill = Bill([], [], [], [], [])
-    _bill_input(bill, call, row)
-    _bill_output(bill, call, row)
+    (
+        total_in,
+        total_out,
+        cache_read,
+        cache_write,
+        cache_write_1h,
+        reasoning,
+        audio_in,
+        audio_out,
+        image_in,
+        image_out,
+        images,
+        audio_ms,
+        video_ms,
+        characters,
+        requests,
+        extra,
+    ) = usage
+    bill = Bill([], [])
+    media = call.operation in MEDIA_OPERATIONS
+
+    fresh = total_in or 0
+    if cache_read or cache_write or cache_write_1h or audio_in or image_in or extra:
+        fresh = _bill_input_parts(bill, usage, row)
+    if fresh:
+        if media and call.operation == "transcription" and audio_in is None and row.input_audio:
+            bill.remarks.append((DOUBT, _SPLIT_UNKNOWN))
+            bill.add(row.input_audio, fresh, "input_tokens")
+        else:
+            bill.add(row.input, fresh, "input_tokens")
+
+    text = total_out or 0
+    if audio_out or image_out or extra or (reasoning and (row.reasoning or reasoning > text)):
+        text = _bill_output_parts(bill, call, row)
+    if text:
+        bill.add(_whole_output(call, row) if media else row.output, text, "output_tokens")
+
     if row.requests is not None:
-        _add(bill, row.requests, usage.requests, "requests")
-    if usage[10:14] != _NO_UNITS:
+        bill.add(row.requests, requests, "requests")
+    if images or audio_ms or video_ms or characters:
         _bill_units(bill, usage, row)
-    if usage.extra:
+    if extra:
         _bill_extra(bill, usage, row)
-    if call.operation in MEDIA_OPERATIONS:
+
+    if media:
         _forgive_other_measures(bill, call, row)
-    elif call.role != "embedding" and bill.lines:
-        if usage.input_tokens is None and row.input is not None:
-            bill.unreported.append("input_tokens")
-        if usage.output_tokens is None and row.output is not None:
-            bill.unreported.append("output_tokens")
+    elif (total_in is None or total_out is None) and bill.lines and call.role != "embedding":
+        if total_in is None and row.input is not None:
+            bill.remarks.append((UNREPORTED, "input_tokens"))
+        if total_out is None and row.output is not None:
+            bill.remarks.append((UNREPORTED, "output_tokens"))
     return bill
 
 
-def _add(bill: Bill, price: Price | None, quantity: int | Decimal, unit: str) -> None:
-    if quantity < 0:
-        bill.doubts.append(_CONTRADICTION)
-    elif price is None:
-        bill.unpriced.append(unit)
-    else:
-        bill.lines.append((price, quantity))
-
-
-def _part(bill: Bill, price: Price | None, quantity: int, unit: str) -> None:
-    if quantity:
-        _add(bill, price, quantity, unit)
-
-
-def _count(bill: Bill, counter: int | Decimal | None) -> int:
-    if not counter:
-        return 0
-    if counter < 0:
-        bill.doubts.append(_CONTRADICTION)
-        return 0
-    return int(counter)
-
-
-def _bill_input(bill: Bill, call: ModelCall, row: Row) -> None:
-    usage = call.usage
-    fresh = usage.input_tokens or 0
-    if usage.extra or usage[2:5] != _NO_CACHE or usage[6] or usage[8]:
-        fresh = _bill_input_parts(bill, usage, row, fresh)
-    if not fresh:
-        return
-    if (
-        call.operation == "transcription"
-        and row.input_audio is not None
-        and usage.input_audio_tokens is None
-    ):
-        bill.doubts.append(_SPLIT_UNKNOWN)
-        _add(bill, row.input_audio, fresh, "input_tokens")
-    else:
-        _add(bill, row.input, fresh, "input_tokens")
-
-
-def _bill_input_parts(bill: Bill, usage: Usage, row: Row, total: int) -> int:
+def _bill_input_parts(bill: Bill, usage: Usage, row: Row) -> int:
     """Bill everything of the input that is not fresh text; return what is."""
-    read = _count(bill, usage.cache_read_tokens)
-    written = _count(bill, usage.cache_write_tokens)
-    written_1h = _count(bill, usage.cache_write_1h_tokens)
-    audio = _count(bill, usage.input_audio_tokens)
-    image = _count(bill, usage.input_image_tokens)
+    read, written, written_1h, audio, image = _parts(bill, (*usage[2:5], usage[6], usage[8]))
+    video = _video_input(bill, usage, row) if usage.extra else 0
     if written_1h > written:
         if usage.cache_write_tokens is not None:
-            bill.doubts.append(_CONTRADICTION)
+            bill.remarks.append((DOUBT, CONTRADICTION))
         written = written_1h
-    video = _video_input(bill, usage, row)
 
-    fresh = total - read - written - audio - image - video
-    cached_audio = cached_image = 0
-    if fresh < 0 and read:
-        # Media tokens that were read from the cache stand in both counters: at least this many.
+    fresh = (usage.input_tokens or 0) - read - written - audio - image - video
+    if fresh < 0 and read and (audio or image):
+        # Media read from the cache stands in both counters: at least this much of it.
         cached_audio = min(-fresh, read, audio)
         cached_image = min(-fresh - cached_audio, read - cached_audio, image)
+        bill.add(row.units.get("cache_read_audio", row.cache_read), cached_audio, "cache_read")
+        bill.add(row.units.get("cache_read_image", row.cache_read), cached_image, "cache_read")
         fresh += cached_audio + cached_image
+        read -= cached_audio + cached_image
+        audio -= cached_audio
+        image -= cached_image
     if fresh < 0:
         fresh = 0
         if usage.input_tokens is not None:
-            bill.doubts.append(_CONTRADICTION)
+            bill.remarks.append((DOUBT, CONTRADICTION))
 
-    read_audio = row.units.get("cache_read_audio", row.cache_read)
-    read_image = row.units.get("cache_read_image", row.cache_read)
-    _part(bill, row.cache_read, read - cached_audio - cached_image, "cache_read_tokens")
-    _part(bill, read_audio, cached_audio, "cache_read_tokens")
-    _part(bill, read_image, cached_image, "cache_read_tokens")
-    _part(bill, row.cache_write, written - written_1h, "cache_write_tokens")
-    _part(bill, row.cache_write_1h, written_1h, "cache_write_1h_tokens")
-    _part(bill, row.input_audio, audio - cached_audio, "input_audio_tokens")
-    _part(bill, row.input_image, image - cached_image, "input_image_tokens")
-    own = row.units
-    if read and "cache_read" not in own:
-        bill.notes.append(_NO_CACHE_PRICE)
-    if written_1h and "cache_write" in own and "cache_write_1h" not in own:
-        bill.doubts.append(_TTL_UNPRICED)
-    if written and usage.cache_write_1h_tokens is None and "cache_write_1h" in own:
-        bill.notes.append(_TTL_UNKNOWN)
+    if read:
+        bill.add(row.cache_read, read, "cache_read_tokens")
+        if "cache_read" not in row.units:
+            bill.remarks.append((NOTE, _NO_CACHE_PRICE))
+    if written:
+        _bill_cache_writes(bill, row, written - written_1h, written_1h, usage.cache_write_1h_tokens)
+    if audio:
+        bill.add(row.input_audio, audio, "input_audio_tokens")
+    if image:
+        bill.add(row.input_image, image, "input_image_tokens")
     return fresh
 
 
+def _parts(bill: Bill, counters: Sequence[int | None]) -> list[int]:
+    counts = [counter or 0 for counter in counters]
+    if min(counts) < 0:
+        bill.remarks.append((DOUBT, CONTRADICTION))
+        counts = [max(count, 0) for count in counts]
+    return counts
+
+
+def _bill_cache_writes(
+    bill: Bill, row: Row, short: int, long: int, reported_long: int | None
+) -> None:
+    bill.add(row.cache_write, short, "cache_write_tokens")
+    bill.add(row.cache_write_1h, long, "cache_write_1h_tokens")
+    if "cache_write_1h" in row.units:
+        if reported_long is None:
+            bill.remarks.append((NOTE, _TTL_UNKNOWN))
+    elif long and "cache_write" in row.units:
+        bill.remarks.append((DOUBT, _TTL_UNPRICED))
+
+
+def _extra_tokens(usage: Usage, unit: str) -> int:
+    quantity = (usage.extra or {}).get(unit, 0)
+    return max(int(quantity), 0) if is_quantity(quantity) else 0
+
+
 def _video_input(bill: Bill, usage: Usage, row: Row) -> int:
-    video = _count(bill, (usage.extra or {}).get("input_video_tokens"))
+    video = _extra_tokens(usage, "input_video_tokens")
     price = row.units.get("input_video")
     if price is None and row.rate.provider in INPUT_IMAGE_IS_INPUT:
         return 0
-    _part(bill, price, video, "input_video_tokens")
+    bill.add(price, video, "input_video_tokens")
     return video
 
 
-def _bill_output(bill: Bill, call: ModelCall, row: Row) -> None:
-    usage = call.usage
-    text = usage.output_tokens or 0
-    price = row.output
-    # The image and speech endpoints report no split: what they put out is images, or speech.
-    if call.operation == "image_generation" and usage.output_image_tokens is None:
-        price = row.output_image or price
-    elif call.operation == "speech" and usage.output_audio_tokens is None:
-        price = row.output_audio or price
-    if usage.extra or usage[5] or usage[7] or usage[9]:
-        text = _bill_output_parts(bill, call, row, text)
-    if text:
-        _add(bill, price, text, "output_tokens")
+def _whole_output(call: ModelCall, row: Row) -> Price | None:
+    """Price what an image or speech endpoint puts out: it reports no split, it is the medium."""
+    if call.operation == "image_generation" and call.usage.output_image_tokens is None:
+        return row.output_image or row.output
+    if call.operation == "speech" and call.usage.output_audio_tokens is None:
+        return row.output_audio or row.output
+    return row.output
 
 
-def _bill_output_parts(bill: Bill, call: ModelCall, row: Row, total: int) -> int:
+def _bill_output_parts(bill: Bill, call: ModelCall, row: Row) -> int:
     """Bill everything of the output that is not text at the output rate; return what is."""
     usage = call.usage
-    extra = usage.extra or {}
-    reasoning = _count(bill, usage.reasoning_tokens)
-    audio = _count(bill, usage.output_audio_tokens)
-    image = _count(bill, usage.output_image_tokens)
-    video = _count(bill, extra.get("output_video_tokens"))
-    citation = _count(bill, extra.get("citation_tokens")) if "citation" in row.units else 0
-    # A row of an image or speech model may have one output rate, which is then the medium's.
+    reasoning, audio, image = _parts(bill, (usage[5], usage[7], usage[9]))
+    video = _extra_tokens(usage, "output_video_tokens")
+    citation = _extra_tokens(usage, "citation_tokens") if "citation" in row.units else 0
     image_price, audio_price = row.output_image, row.output_audio
+    # An image or speech model may have one output rate, which is then its medium's.
     if call.operation == "image_generation":
         image_price = image_price or row.output
     elif call.operation == "speech":
         audio_price = audio_price or row.output
 
-    text = total - audio - image - video - citation
+    text = (usage.output_tokens or 0) - audio - image - video - citation
     if row.reasoning is not None:
+        bill.add(row.reasoning, reasoning, "reasoning_tokens")
         text -= reasoning
-        _part(bill, row.reasoning, reasoning, "reasoning_tokens")
         reasoning = 0
-    if text < reasoning:
-        # All of the reasoning is output, so there was at least as much of it.
-        text = reasoning
-        if usage.output_tokens is not None:
-            bill.doubts.append(_CONTRADICTION)
-    _part(bill, audio_price, audio, "output_audio_tokens")
-    _part(bill, image_price, image, "output_image_tokens")
-    _part(bill, row.units.get("output_video"), video, "output_video_tokens")
-    _part(bill, row.units.get("citation"), citation, "citation_tokens")
-    return text
+    bill.add(audio_price, audio, "output_audio_tokens")
+    bill.add(image_price, image, "output_image_tokens")
+    bill.add(row.units.get("output_video"), video, "output_video_tokens")
+    bill.add(row.units.get("citation"), citation, "citation_tokens")
+    if text >= reasoning:
+        return text
+    # All reasoning is output, so there was at least as much of it.
+    if usage.output_tokens is not None:
+        bill.remarks.append((DOUBT, CONTRADICTION))
+    return reasoning
 
 
 def _bill_units(bill: Bill, usage: Usage, row: Row) -> None:
     for unit, quantity in zip(_UNITS, usage[10:14], strict=True):
         if quantity:
-            least = row.minimum_audio_ms if unit == "audio_ms" and usage.requests == 1 else 0
-            _add(bill, row.units.get(unit), max(quantity, least), unit)
+            least = row.minimum_audio_ms if unit == "audio_ms" and usage.requests == 1 else quantity
+            bill.add(row.units.get(unit), max(quantity, least), unit)
 
 
 def _bill_extra(bill: Bill, usage: Usage, row: Row) -> None:
-    extra = dict(usage.extra or {})
+    extra = {}
+    for unit, quantity in (usage.extra or {}).items():
+        # Tokens of any other kind are inside the totals already.
+        if unit in FREE_UNITS or unit.endswith("_tokens"):
+            continue
+        if is_quantity(quantity):
+            extra[UNIT_METRICS.get(unit, unit)] = quantity
+        else:
+            bill.remarks.append((DOUBT, CONTRADICTION))
     if "annotated_pages" in row.units and "pages" in extra:
         extra["pages"] -= extra.get("annotated_pages", 0)
     for unit, quantity in extra.items():
-        # Tokens of any other kind are inside the totals already.
-        if quantity and unit not in FREE_UNITS and not unit.endswith("_tokens"):
-            _add(bill, row.units.get(UNIT_METRICS.get(unit, unit)), quantity, unit)
+        bill.add(row.units.get(unit), quantity, unit)
 
 
 def _forgive_other_measures(bill: Bill, call: ModelCall, row: Row) -> None:
     """Drop what has no price only because the call is billed by another measure of the same."""
     by_unit = any(price.metric in _UNITS for price, _ in bill.lines)
-    output = INPUT if call.operation == "transcription" else OUTPUT
-    by_token = any(price.share == output for price, _ in bill.lines)
+    decisive = INPUT if call.operation == "transcription" else OUTPUT
+    by_token = any(price.share == decisive for price, _ in bill.lines)
+    forgiven = {*_UNITS} if by_unit or by_token else set()
     if by_unit:
-        bill.unpriced[:] = [unit for unit in bill.unpriced if not unit.endswith("_tokens")]
-    if by_unit or by_token:
-        bill.unpriced[:] = [unit for unit in bill.unpriced if unit not in _UNITS]
-    elif bill.lines and row.output is not None and not bill.unpriced:
-        bill.unreported.append("output_tokens")
+        forgiven.update(unit for unit in bill.said(UNPRICED) if unit.endswith("_tokens"))
+    bill.remarks[:] = [
+        remark for remark in bill.remarks if remark[0] is not UNPRICED or remark[1] not in forgiven
+    ]
+    if bill.lines and not (by_unit or by_token) and row.output is not None and not bill.remarks:
+        bill.remarks.append((UNREPORTED, "output_tokens"))

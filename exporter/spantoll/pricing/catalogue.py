@@ -55,6 +55,7 @@ METRICS: Mapping[str, tuple[str, int]] = MappingProxyType(
 )
 """The catalogue's price keys: our metric and how many of its units one price is for."""
 
+_ROUTER = "huggingface"
 _BEFORE_HISTORY = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -125,25 +126,41 @@ class GenaiPrices:
 
     def knows(self, provider: str) -> bool:
         """Tell whether there is a price list for `provider`, a canonical name."""
-        return self._list_id(provider) is not None
+        return provider == _ROUTER or aliases.PROVIDERS.get(provider, provider) in self._providers
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
         """Find the prices of a model; see `PriceSource.find`."""
-        list_id = self._list_id(provider)
-        if list_id is None:
+        list_id = aliases.PROVIDERS.get(provider, provider)
+        if list_id == _ROUTER:
+            # router.huggingface.co: `meta-llama/Llama-3.3-70B-Instruct:groq`
+            model, _, host = model.rpartition(":")
+            list_id = f"{_ROUTER}_{host.lower()}"
+        if list_id not in self._providers:
             return None
+        owners = (list_id, *(self._providers[list_id].fallback_model_providers or ()))
         for name in spellings(list_id, model):
-            for owner in (list_id, *(self._providers[list_id].fallback_model_providers or ())):
+            for owner in owners:
                 found = self._price_list(owner).find(name)
-                if found is not None:
-                    if (owner, found.id) in aliases.NOT_FREE:
-                        return None
-                    return self._timeline(owner, found, selector, own=owner == list_id)
+                if found is not None and (owner, found.id) not in aliases.NOT_FREE:
+                    return self._timeline(
+                        owner,
+                        found,
+                        selector,
+                        own=owner == list_id,
+                        doubts=self._doubts(list_id, owner, name, found),
+                    )
         return None
 
-    def _list_id(self, provider: str) -> str | None:
-        name = aliases.PROVIDERS.get(provider, provider)
-        return name if name in self._providers else None
+    def _doubts(
+        self, list_id: str, owner: str, name: str, found: genai.ModelInfo
+    ) -> tuple[str, ...]:
+        if owner != list_id and (list_id, owner) not in aliases.SAME_PRICES:
+            return (f"priced at the list of {owner}",)
+        if list_id == "aws" and name.startswith("claude-"):
+            elsewhere = self._price_list("aws").find(f"global.anthropic.{name}")
+            if elsewhere is not None and elsewhere.prices != found.prices:
+                return ("inference profile not in the model's name, in-region price",)
+        return ()
 
     def _price_list(self, list_id: str) -> _PriceList:
         if list_id not in self._lists:
@@ -151,7 +168,13 @@ class GenaiPrices:
         return self._lists[list_id]
 
     def _timeline(
-        self, owner: str, model: genai.ModelInfo, selector: Selector, *, own: bool
+        self,
+        owner: str,
+        model: genai.ModelInfo,
+        selector: Selector,
+        *,
+        own: bool,
+        doubts: tuple[str, ...],
     ) -> Timeline[Tariff | None]:
         # Another provider's list says nothing about this provider's discounts.
         wanted = _price_context(selector) if own else {}
@@ -172,11 +195,10 @@ class GenaiPrices:
                 speed=honoured.get("speed", ""),
                 utc=_part_of_day(minutes, minute),
             )
-            listed = {
-                key: price
-                for key, price in vars(model.get_prices(moment, honoured)).items()
-                if price is not None and key in METRICS
-            }
+            prices = vars(model.get_prices(moment, honoured))
+            listed = {key: price for key, price in prices.items() if key in METRICS}
+            if prices and not listed:
+                return None  # priced in units we do not know, which is not free
             steps = _steps(listed)
             rates = tuple(
                 make_rate(
@@ -191,7 +213,7 @@ class GenaiPrices:
                 )
                 for step in steps
             )
-            return Tariff(rates, steps, served.shortfall(selector))
+            return Tariff(rates, steps, doubts + served.shortfall(selector))
 
         return tabulate(on, starts_ns=starts, minutes=minutes)
 

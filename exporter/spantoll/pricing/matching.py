@@ -11,7 +11,7 @@ import re
 
 __all__ = ["is_fine_tune_of", "is_version_suffix", "starts_at_boundary"]
 
-_WORD = r"latest|preview|exp|experimental|beta|stable|instruct|it|chat|customtools"
+_WORD = r"latest|nightly|preview|exp|experimental|beta|stable|instruct|it|chat|customtools"
 _SEGMENT = (
     r"20\d\d-[01]\d-[0-3]\d"  # 2024-08-06
     r"|[01]\d-[0-3]\d(?:-20\d\d)?"  # 05-06, 09-2025 is below

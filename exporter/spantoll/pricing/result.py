@@ -76,6 +76,7 @@ class Priced(NamedTuple):
     cache_nano: int
     other_nano: int
     source: str
+    """catalogue, user, default, builtin (the rate's), reported (the bill's own number), none."""
     rate: Rate | None
     """None when the cost is the provider's own number, or nothing was called (cache hit)."""
     reason: str | None = None

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from spantoll.pricing.arithmetic import LEDGER_MAX_NANO, Row, line_nano
+from spantoll.pricing.bill import (
+    CONTRADICTION,
+    DOUBT,
+    NOTE,
+    UNPRICED,
+    UNREPORTED,
+    Bill,
+    Remark,
+    has_usage,
+    make_bill,
+)
+from spantoll.pricing.result import Priced, PricingStatus, Unpriced
+from spantoll.semconv.call import ModelCall, UsageQuality
+
+__all__ = ["cost"]
+
+_NO_USAGE = Unpriced("no_usage", "the span carries no usage")
+_OUT_OF_RANGE = Unpriced("out_of_range", "the cost does not fit a ledger of 64-bit nano-USD")
+
+_SAYS: Mapping[Remark, str] = MappingProxyType(
+    {UNPRICED: "no price for %s", UNREPORTED: "%s not reported", DOUBT: "%s", NOTE: "%s"}
+)
+_QUALITY: Mapping[UsageQuality, tuple[Remark, str]] = MappingProxyType(
+    {
+        "estimated": (DOUBT, "counters estimated by the emitter"),
+        "partial": (UNREPORTED, "rest of a broken stream"),
+        "inconsistent": (DOUBT, CONTRADICTION),
+    }
+)
+
+
+def cost(call: ModelCall, row: Row, doubts: tuple[str, ...]) -> Priced | Unpriced:
+    """Price a call at one row; `doubts` say why the row may not be the call's own."""
+    rate = row.rate
+    if row.free:
+        return Priced("free", 0, 0, 0, 0, 0, rate.source, rate, "; ".join(doubts) or None)
+    lines, remarks = bill = make_bill(call, row)
+    if not lines:
+        unpriced = bill.said(UNPRICED)
+        if unpriced:
+            return Unpriced(
+                "no_price_for_units",
+                f"{rate.provider}/{rate.model} has no price for {', '.join(unpriced)}",
+            )
+        if not has_usage(call.usage):
+            return _NO_USAGE
+    shares = [0, 0, 0, 0]
+    for price, quantity in lines:
+        _, numerator, denominator, share, _ = price
+        if denominator == 1 and quantity.__class__ is int:  # nearly all, so spared a call
+            shares[share] += numerator * quantity
+        else:
+            shares[share] += line_nano(price, quantity)
+    of_input, of_output, of_cache, other = shares
+    total = of_input + of_output + of_cache + other
+    if total > LEDGER_MAX_NANO:
+        return _OUT_OF_RANGE
+    status: PricingStatus = "priced"
+    reason = None
+    if remarks or doubts or call.usage_quality in _QUALITY:
+        status, reason = _standing(call, bill, doubts)
+    return Priced(status, total, of_input, of_output, of_cache, other, rate.source, rate, reason)
+
+
+def _standing(
+    call: ModelCall, bill: Bill, doubts: tuple[str, ...]
+) -> tuple[PricingStatus, str | None]:
+    kinds = {DOUBT} if doubts else set()
+    reasons = list(doubts)
+    if call.usage_quality in _QUALITY:
+        kind, about = _QUALITY[call.usage_quality]
+        kinds.add(kind)
+        reasons.append(_SAYS[kind] % about)
+    for kind, about in bill.remarks:
+        kinds.add(kind)
+        reasons.append(_SAYS[kind] % about)
+    status: PricingStatus = "priced"
+    if UNPRICED in kinds or UNREPORTED in kinds:
+        status = "partial"
+    elif DOUBT in kinds:
+        status = "estimated"
+    return status, "; ".join(dict.fromkeys(reasons)) or None
