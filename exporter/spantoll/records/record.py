@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
-from sqlalchemy import BigInteger, Boolean, Integer, SmallInteger, String, Text, LargeBinary
+from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, SmallInteger, String, Text
 
 __all__ = ["UsageRecord"]
 

@@ -44,24 +44,33 @@ class WriteResult(NamedTuple):
 
 
 class Store(Protocol):
-    """Where usage records live.
+    """Where usage records live; all methods may be called from any thread.
 
     `write` is idempotent on (tenant_id, trace_id, span_id) and durable when it returns: a record it
     accepted survives a kill and, with the database's default settings, a power loss. In the same
     transaction every group that gained a record and has more than one is handed to `settle`, and
-    its corrections are stored. Raises StoreUnavailable (nothing stored, try again) or
-    RecordRejected (names the records that can never be stored; all others were stored).
-    `add_rates` is idempotent and must precede the first record that names the rate.
-    All methods may be called from any thread; `write` calls are serialised by the caller.
+    its corrections are stored.
     """
 
     @property
-    def url(self) -> str: ...
+    def url(self) -> str:
+        """Where the database is, as given to `open_store`."""
+
     @property
     def engine(self) -> Engine:
-        """For reading, by `spantoll.query` only."""
-    def write(self, records: Sequence[UsageRecord], *, settle: Settle | None = None) -> WriteResult: ...
-    def add_rates(self, rates: Sequence[Rate]) -> None: ...
+        """Connections for reading; readers never hold up the writer."""
+
+    def write(self, records: Sequence[UsageRecord], *, settle: Settle | None = None) -> WriteResult:
+        """Store records. Raises StoreUnavailable (nothing was stored) or RecordRejected.
+
+        RecordRejected names the records that can never be stored; all others were.
+        """
+
+    def add_rates(self, rates: Sequence[Rate]) -> None:
+        """Store the rates records will name; idempotent. Raises StoreUnavailable."""
+
     def ping(self) -> None:
         """Raise StoreUnavailable unless a write could succeed now."""
-    def close(self) -> None: ...
+
+    def close(self) -> None:
+        """Release the database; idempotent."""
