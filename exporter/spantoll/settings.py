@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     database: str = Field(default_factory=default_database)
-    """SQLAlchemy URL."""
+    """URL of the ledger, or the path of an SQLite file."""
     grpc: str | None = "127.0.0.1:4317"
     """HOST:PORT of OTLP over gRPC; `off` does not listen."""
     http: str | None = "127.0.0.1:4318"
@@ -53,13 +53,6 @@ class Settings(BaseSettings):
     """How long a stopping receiver finishes what is under way."""
     tz: str = "UTC"
     """IANA zone of reports that name none."""
-
-    @field_validator("database")
-    @classmethod
-    def _url(cls, text: str) -> str:
-        if "://" not in text:
-            raise ValueError(f"{text!r} is not a URL; for a file write sqlite:///{text}")
-        return text
 
     @field_validator("grpc", "http")
     @classmethod

@@ -61,7 +61,6 @@ def test_a_listener_can_be_off(monkeypatch: pytest.MonkeyPatch, off: str) -> Non
     [
         pytest.param('databse = "x"', "did you mean 'database'", id="unknown-key"),
         pytest.param('databse = "x"', "in spantoll.toml", id="unknown-key-names-the-file"),
-        pytest.param('database = "usage.db"', "sqlite:///usage.db", id="path-for-url"),
         pytest.param('grace_s = "soon"', "grace_s", id="not-a-number"),
         pytest.param("max_body_bytes = 0", "max_body_bytes", id="out-of-range"),
         pytest.param('tz = "Berlin"', "Europe/Berlin", id="no-zone"),

@@ -1,0 +1,33 @@
+from spantoll.query.dimensions import DIMENSIONS
+from spantoll.query.measures import MEASURES
+from spantoll.query.plain import plain_record, plain_result, plain_rows
+from spantoll.query.query import Filter, Query, unpriced
+from spantoll.query.records import Listed, Page, RecordQuery, list_records
+from spantoll.query.result import PriceListUsed, Result, Row
+from spantoll.query.run import run
+from spantoll.query.text import parse_filters, parse_period, parse_query
+from spantoll.query.windows import WINDOWS, Window
+
+__all__ = [
+    "DIMENSIONS",
+    "MEASURES",
+    "WINDOWS",
+    "Filter",
+    "Listed",
+    "Page",
+    "PriceListUsed",
+    "Query",
+    "RecordQuery",
+    "Result",
+    "Row",
+    "Window",
+    "list_records",
+    "parse_filters",
+    "parse_period",
+    "parse_query",
+    "plain_record",
+    "plain_result",
+    "plain_rows",
+    "run",
+    "unpriced",
+]

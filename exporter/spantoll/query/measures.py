@@ -1,0 +1,319 @@
+"""What can be asked of a set of records: one function per aggregate.
+
+An aggregate is made of mergeable parts (sums, minima, maxima), so the parts of windows, groups and
+roll-ups combine exactly; a ratio is only taken at the end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, Float, String, case, cast, func, literal
+
+from spantoll.query.names import unknown
+from spantoll.query.spelling import json_number
+from spantoll.records.columns import usage_record
+
+__all__ = ["ALIASES", "MEASURES", "UNIT", "Measure", "Number", "Part", "measure", "usd"]
+
+Number = int | float | Decimal | None
+"""None: nothing in the group says. Money is Decimal USD, ratios and milliseconds are float."""
+
+UNIT = "unit."
+"""`unit.<name>`: a billing unit that has no column of its own, e.g. `unit.web_searches`."""
+
+UNIT_NAME = re.compile(r"[\w.\-]{1,64}")
+
+r = usage_record.c
+
+
+class Part(NamedTuple):
+    """One column to aggregate, and how it merges."""
+
+    how: Literal["sum", "min", "max"]
+    expression: ColumnElement[Any]
+
+    def over(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Aggregate `column` the way this part merges."""
+        aggregate: ColumnElement[Any] = getattr(func, self.how)(column)
+        return aggregate
+
+
+class Aggregate(NamedTuple):
+    """Parts, how they become the answer, and by which expression over them answers are ordered."""
+
+    parts: tuple[Part, ...]
+    finish: Callable[..., Number]
+    rank: Callable[..., ColumnElement[Any]]
+
+
+class Measure(NamedTuple):
+    """An aggregate with its name and unit."""
+
+    name: str
+    unit: str
+    help: str
+    aggregate: Aggregate
+
+
+MEASURES: dict[str, Measure] = {}
+
+ALIASES: Mapping[str, str] = {
+    "cached_tokens": "cache_read_tokens",
+    "completion_tokens": "output_tokens",
+    "cost": "cost_usd",
+    "failed": "errors",
+    "latency": "latency_avg_ms",
+    "latency_avg": "latency_avg_ms",
+    "latency_max": "latency_max_ms",
+    "latency_min": "latency_min_ms",
+    "prompt_tokens": "input_tokens",
+    "reported_cost": "reported_cost_usd",
+    "time_to_first_chunk": "time_to_first_chunk_avg_ms",
+    "tokens": "total_tokens",
+    "unpriced": "unpriced_requests",
+}
+
+
+def measure(name: str) -> Measure:
+    """Look a measure up by name, alias or `unit.<name>`."""
+    found = MEASURES.get(ALIASES.get(name, name))
+    if found is not None:
+        return found
+    if name.startswith(UNIT) and UNIT_NAME.fullmatch(name.removeprefix(UNIT)):
+        unit = name.removeprefix(UNIT)
+        number = json_number(r.extra_units, literal(unit, String))
+        return Measure(name, unit, "", total(number, _exact))
+    raise unknown(name, field="measure", allowed=(*MEASURES, "unit.<name>"), aliases=ALIASES)
+
+
+def usd(nano: Any) -> Decimal | None:
+    """Turn integer nano-USD into dollars, exactly."""
+    return None if nano is None else Decimal(int(nano)).scaleb(-9)
+
+
+def total(
+    expression: ColumnElement[Any], finish: Callable[[Any], Number] | None = None
+) -> Aggregate:
+    """Add up; None when no record knows."""
+    return Aggregate((Part("sum", expression),), finish or _whole, lambda value: value)
+
+
+def ratio(above: ColumnElement[Any], below: ColumnElement[Any], scale: int = 1) -> Aggregate:
+    """Divide two sums; None over nothing."""
+    return Aggregate(
+        (Part("sum", above), Part("sum", below)),
+        lambda a, b: int(a) / (int(b) * scale) if b else None,
+        lambda a, b: cast(a, Float) / func.nullif(b, 0),
+    )
+
+
+def extreme(how: Literal["min", "max"], column: ColumnElement[Any], scale: int) -> Aggregate:
+    """Take the least or greatest value; None over nothing."""
+    return Aggregate(
+        (Part(how, column),),
+        lambda value: None if value is None else int(value) / scale,
+        lambda value: value,
+    )
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _count(value: Any) -> int:
+    return int(value or 0)
+
+
+def _exact(value: Any) -> Number:
+    if value is None:
+        return None
+    exact = Decimal(str(value))
+    return int(exact) if exact == exact.to_integral_value() else exact.normalize()
+
+
+def _seconds(milliseconds: Any) -> Number:
+    return None if milliseconds is None else Decimal(int(milliseconds)).scaleb(-3)
+
+
+def _known(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case((column.is_not(None), 1), else_=0)
+
+
+def _requests_if(condition: ColumnElement[bool]) -> Aggregate:
+    return total(case((condition, r.requests), else_=0), _count)
+
+
+def aggregate(unit: str) -> Callable[[Callable[[], Aggregate]], Callable[[], Aggregate]]:
+    """Register a function as the measure of its name."""
+
+    def register(function: Callable[[], Aggregate]) -> Callable[[], Aggregate]:
+        name = function.__name__
+        MEASURES[name] = Measure(name, unit, (function.__doc__ or "").strip(), function())
+        return function
+
+    return register
+
+
+@aggregate("requests")
+def requests() -> Aggregate:
+    """Model calls; an imported summary counts the calls it stands for."""
+    return total(r.requests, _count)
+
+
+@aggregate("requests")
+def errors() -> Aggregate:
+    """Calls that failed or timed out; cancelled ones are neither errors nor successes."""
+    return _requests_if(r.status.in_(("error", "timeout")))
+
+
+@aggregate("requests")
+def timeouts() -> Aggregate:
+    """Calls that timed out."""
+    return _requests_if(r.status == "timeout")
+
+
+@aggregate("requests")
+def cancelled() -> Aggregate:
+    """Calls the caller abandoned."""
+    return _requests_if(r.status == "cancelled")
+
+
+@aggregate("ratio")
+def success_rate() -> Aggregate:
+    """Successful calls as a share of all calls."""
+    return ratio(case((r.status == "success", r.requests), else_=0), r.requests)
+
+
+@aggregate("tokens")
+def total_tokens() -> Aggregate:
+    """Input and output tokens together."""
+    return Aggregate(
+        (Part("sum", r.input_tokens), Part("sum", r.output_tokens)),
+        lambda a, b: None if a is None and b is None else int(a or 0) + int(b or 0),
+        lambda a, b: func.coalesce(a + b, a, b),
+    )
+
+
+@aggregate("USD")
+def cost_usd() -> Aggregate:
+    """What the provider charges; a lower bound where something is unpriced."""
+    return total(r.cost_nano, usd)
+
+
+@aggregate("USD")
+def input_cost_usd() -> Aggregate:
+    """The share of the cost that is for fresh input."""
+    return total(r.input_cost_nano, usd)
+
+
+@aggregate("USD")
+def output_cost_usd() -> Aggregate:
+    """The share of the cost that is for output."""
+    return total(r.output_cost_nano, usd)
+
+
+@aggregate("USD")
+def cache_cost_usd() -> Aggregate:
+    """The share of the cost that is for reading and writing prompt caches."""
+    return total(r.cache_cost_nano, usd)
+
+
+@aggregate("USD")
+def other_cost_usd() -> Aggregate:
+    """The share of the cost that is for everything else: searches, images, requests."""
+    return total(r.other_cost_nano, usd)
+
+
+@aggregate("USD")
+def reported_cost_usd() -> Aggregate:
+    """What the spans themselves say the calls cost."""
+    return total(r.reported_cost_nano, usd)
+
+
+@aggregate("requests")
+def priced_requests() -> Aggregate:
+    """Calls with a cost."""
+    return _requests_if(r.cost_nano.is_not(None))
+
+
+@aggregate("requests")
+def unpriced_requests() -> Aggregate:
+    """Calls whose cost is unknown."""
+    return _requests_if(r.pricing_status == "unpriced")
+
+
+@aggregate("requests")
+def partial_requests() -> Aggregate:
+    """Calls whose cost is known only in part, so a lower bound."""
+    return _requests_if(r.pricing_status == "partial")
+
+
+@aggregate("requests")
+def estimated_requests() -> Aggregate:
+    """Calls priced at a default or doubtful price."""
+    return _requests_if(r.pricing_status == "estimated")
+
+
+@aggregate("tokens")
+def unpriced_tokens() -> Aggregate:
+    """Tokens of the calls whose cost is unknown."""
+    tokens = func.coalesce(r.input_tokens, 0) + func.coalesce(r.output_tokens, 0)
+    return total(case((r.pricing_status == "unpriced", tokens), else_=0), _count)
+
+
+@aggregate("ms")
+def latency_avg_ms() -> Aggregate:
+    """Mean duration of the calls that have one."""
+    return ratio(r.duration_ns, _known(r.duration_ns), 1_000_000)
+
+
+@aggregate("ms")
+def latency_min_ms() -> Aggregate:
+    """Shortest duration."""
+    return extreme("min", r.duration_ns, 1_000_000)
+
+
+@aggregate("ms")
+def latency_max_ms() -> Aggregate:
+    """Longest duration."""
+    return extreme("max", r.duration_ns, 1_000_000)
+
+
+@aggregate("ms")
+def time_to_first_chunk_avg_ms() -> Aggregate:
+    """Mean time until a stream began to answer."""
+    return ratio(r.time_to_first_chunk_ns, _known(r.time_to_first_chunk_ns), 1_000_000)
+
+
+@aggregate("seconds")
+def audio_seconds() -> Aggregate:
+    """Length of the audio that was sent or made."""
+    return total(r.audio_ms, _seconds)
+
+
+@aggregate("seconds")
+def video_seconds() -> Aggregate:
+    """Length of the video that was sent or made."""
+    return total(r.video_ms, _seconds)
+
+
+COUNTERS = {
+    "input_tokens": ("tokens", "All input, cached tokens included."),
+    "output_tokens": ("tokens", "All output, reasoning included."),
+    "cache_read_tokens": ("tokens", "Input read from a prompt cache."),
+    "cache_write_tokens": ("tokens", "Input written to a prompt cache."),
+    "cache_write_1h_tokens": ("tokens", "Input written to a prompt cache for an hour."),
+    "reasoning_tokens": ("tokens", "Output the model thought and did not say."),
+    "input_audio_tokens": ("tokens", "Input that is audio."),
+    "output_audio_tokens": ("tokens", "Output that is audio."),
+    "input_image_tokens": ("tokens", "Input that is images."),
+    "output_image_tokens": ("tokens", "Output that is images."),
+    "images": ("images", "Images made."),
+    "characters": ("characters", "Characters spoken."),
+}
+for _name, (_unit, _help) in COUNTERS.items():
+    MEASURES[_name] = Measure(_name, _unit, _help, total(r[_name]))

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from spantoll.errors import QueryError
+from spantoll.query.dimensions import Value, dimension
+from spantoll.query.measures import measure
+from spantoll.query.names import unknown
+from spantoll.query.windows import WINDOWS, zone
+
+__all__ = ["Filter", "Query", "unpriced"]
+
+MEASURES = ("requests", "input_tokens", "output_tokens", "cost_usd")
+
+
+class Filter(NamedTuple):
+    """Keep records whose `field` is one of `values`, or, negated, is none of them.
+
+    None among the values means: not known. A negated filter keeps what is not known, so a filter
+    and its negation always add up to everything.
+    """
+
+    field: str
+    values: tuple[Value, ...]
+    negate: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What to add up, split how, of which records. Raises QueryError on any name unknown.
+
+    `order` names measures, dimensions or `window`, descending with a leading `-`; groups without
+    an answer come last either way. Only counted records are seen unless `uncounted` is set: the
+    others repeat a call or stand for none.
+    """
+
+    measures: Sequence[str] = MEASURES
+    dimensions: Sequence[str] = ()
+    filters: Sequence[Filter] = ()
+    start_ns: int | None = None
+    """Inclusive, UTC nanoseconds; None is the beginning of the ledger."""
+    end_ns: int | None = None
+    """Exclusive."""
+    window: str = "total"
+    tz: str = "UTC"
+    order: Sequence[str] = ()
+    limit: int | None = None
+    uncounted: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.measures:
+            raise QueryError("a query needs at least one measure", field="measure")
+        set_names = object.__setattr__
+        set_names(self, "measures", _unique(measure(name).name for name in self.measures))
+        set_names(self, "dimensions", _unique(dimension(name).name for name in self.dimensions))
+        set_names(self, "order", tuple(self._order(name) for name in self.order))
+        set_names(self, "filters", tuple(self.filters))
+        for wanted in self.filters:
+            dimension(wanted.field, field="filter")
+        if self.window not in WINDOWS:
+            raise unknown(self.window, field="window", allowed=WINDOWS)
+        zone(self.tz)
+        if self.limit is not None and self.limit < 1:
+            raise QueryError("limit must be at least 1", field="limit")
+        start_ns, end_ns = self.start_ns, self.end_ns
+        if start_ns is not None and end_ns is not None and start_ns >= end_ns:
+            raise QueryError("from must be before to", field="from")
+
+    def _order(self, text: str) -> str:
+        sign, name = ("-", text[1:]) if text.startswith("-") else ("", text)
+        if name == "window":
+            return text
+        for look_up in (measure, dimension):
+            try:
+                name = look_up(name).name
+            except QueryError:
+                continue
+            if name in (*self.measures, *self.dimensions):
+                return sign + name
+        raise unknown(name, field="order", allowed=(*self.measures, *self.dimensions, "window"))
+
+
+def unpriced(query: Query) -> Query:
+    """Ask which models keep the cost of a query from being known, and why."""
+    return replace(
+        query,
+        measures=("requests", "total_tokens"),
+        dimensions=("provider", "model", "pricing_status", "pricing_reason"),
+        filters=(*query.filters, Filter("pricing_status", ("unpriced", "partial"))),
+        window="total",
+        order=("-requests",),
+        limit=None,
+    )
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))

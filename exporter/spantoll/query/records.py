@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Engine, or_, select
+
+from spantoll.errors import QueryError
+from spantoll.query.dimensions import dimension
+from spantoll.query.query import Filter
+from spantoll.query.run import reading
+from spantoll.query.statement import period
+from spantoll.records import UsageRecord
+from spantoll.records.columns import usage_record
+
+__all__ = ["Listed", "Page", "RecordQuery", "list_records"]
+
+CURSOR = re.compile(r"(\d{1,19})\.(\d{1,19})")
+LAST = 2**63 - 1
+
+r = usage_record.c
+FIELDS = [r[name] for name in UsageRecord._fields]
+
+
+class Listed(NamedTuple):
+    """A stored record with its surrogate id."""
+
+    id: int
+    record: UsageRecord
+
+
+class Page(NamedTuple):
+    """Some records, and where the rest begins."""
+
+    records: Sequence[Listed]
+    cursor: str | None
+    """For `RecordQuery.after`; None when there is nothing more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordQuery:
+    """Which records to list, newest first. Raises QueryError on any name unknown."""
+
+    filters: Sequence[Filter] = ()
+    start_ns: int | None = None
+    end_ns: int | None = None
+    limit: int | None = 50
+    after: str | None = None
+    """The cursor of the page before. Records that arrive meanwhile neither shift nor repeat it."""
+    uncounted: bool = False
+
+    def __post_init__(self) -> None:
+        for wanted in self.filters:
+            dimension(wanted.field, field="filter")
+        if self.limit is not None and self.limit < 1:
+            raise QueryError("limit must be at least 1", field="limit")
+        if self.after is not None:
+            _position(self.after)
+
+
+def list_records(engine: Engine, query: RecordQuery) -> Page:
+    """List records, newest first. Raises StoreUnavailable when the database cannot be read."""
+    statement = (
+        select(r.id, *FIELDS)
+        .where(
+            *period(
+                query.filters,
+                start_ns=query.start_ns,
+                end_ns=query.end_ns,
+                uncounted=query.uncounted,
+            ),
+            *_beyond(query.after),
+        )
+        .order_by(r.started_ns.desc(), r.id.desc())
+    )
+    if query.limit is not None:
+        statement = statement.limit(query.limit + 1)
+    with reading(engine) as connection:
+        listed = [
+            Listed(row[0], UsageRecord._make(row[1:])) for row in connection.execute(statement)
+        ]
+    if query.limit is None or len(listed) <= query.limit:
+        return Page(listed, None)
+    *kept, _ = listed
+    return Page(kept, f"{kept[-1].record.started_ns}.{kept[-1].id}")
+
+
+def _beyond(cursor: str | None) -> list[ColumnElement[bool]]:
+    if cursor is None:
+        return []
+    started_ns, record_id = _position(cursor)
+    earlier = or_(r.started_ns < started_ns, r.id < record_id)
+    return [r.started_ns <= started_ns, earlier]
+
+
+def _position(cursor: str) -> tuple[int, int]:
+    matched = CURSOR.fullmatch(cursor)
+    position = (int(matched[1]), int(matched[2])) if matched else (LAST, LAST)
+    if max(position) >= LAST:
+        raise QueryError("cursor: not one that a page answered with", field="cursor")
+    return position

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from spantoll.query.dimensions import Value
+from spantoll.query.measures import Number
+from spantoll.query.query import Query
+from spantoll.query.windows import Window, moment, zone
+
+__all__ = ["PriceListUsed", "Result", "Row"]
+
+
+class PriceListUsed(NamedTuple):
+    """A price list that priced something in an answer."""
+
+    source: str
+    """catalogue, user, default, builtin."""
+    sha256: str
+    version: str | None
+    as_of: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One group in one window."""
+
+    window: Window | None
+    """None when the whole period is one window."""
+    dimensions: Mapping[str, Value]
+    measures: Mapping[str, Number]
+    """What was asked for, and always `unpriced_requests` and `partial_requests`."""
+
+    def __getitem__(self, name: str) -> Value | Number:
+        """Answer with the dimension or measure of this name."""
+        return self.dimensions[name] if name in self.dimensions else self.measures[name]
+
+    @property
+    def unpriced_requests(self) -> int:
+        """How many calls have no cost."""
+        return int(self.measures["unpriced_requests"] or 0)
+
+    @property
+    def lower_bound(self) -> bool:
+        """Whether more was spent than the cost says."""
+        return bool(self.unpriced_requests or self.measures["partial_requests"])
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An answer, with everything needed to read it right."""
+
+    query: Query
+    """As it was run, with canonical names."""
+    rows: Sequence[Row]
+    totals: Row
+    """Over all groups, those beyond `limit` included."""
+    groups: int
+    """How many rows there are without `limit`."""
+    price_lists: Sequence[PriceListUsed] = ()
+
+    @property
+    def start(self) -> datetime | None:
+        """The inclusive beginning, on the wall clock of the query's zone."""
+        return self._at(self.query.start_ns)
+
+    @property
+    def end(self) -> datetime | None:
+        """The exclusive end, on the wall clock of the query's zone."""
+        return self._at(self.query.end_ns)
+
+    def _at(self, ns: int | None) -> datetime | None:
+        return None if ns is None else moment(ns, zone(self.query.tz))

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from spantoll.errors import StoreUnavailable
+from spantoll.query.dimensions import Dimension, dimension
+from spantoll.query.measures import Measure
+from spantoll.query.query import Query
+from spantoll.query.result import PriceListUsed, Result, Row
+from spantoll.query.statement import bounds, grouped, measures_of, price_sets
+from spantoll.query.windows import Window, runs, windows, zone
+
+__all__ = ["reading", "run"]
+
+
+def run(engine: Engine, query: Query) -> Result:
+    """Answer a query from committed records, in one statement.
+
+    Raises QueryError when it asks for too many windows, StoreUnavailable when the database cannot
+    be read.
+    """
+    measures = measures_of(query)
+    with reading(engine) as connection:
+        covering: tuple[Window, ...] = ()
+        asked = query
+        if query.window != "total":
+            start_ns, end_ns = _period(connection, query)
+            covering = windows(query.window, start_ns=start_ns, end_ns=end_ns, tz=zone(query.tz))
+            if not covering:
+                return Result(query, (), _row({}, "t", measures), 0)
+            asked = replace(query, start_ns=start_ns, end_ns=end_ns)
+        found = [each._asdict() for each in connection.execute(grouped(asked, runs(covering)))]
+        used = connection.execute(price_sets(asked)).all() if _money(measures) else ()
+    if not found:
+        return Result(query, (), _row({}, "t", measures), 0)
+    by_start = {window.start_ns: window for window in covering}
+    dimensions = [dimension(name) for name in query.dimensions]
+    rows = [
+        _row(each, "p", measures, dimensions, by_start[each["w"]] if covering else None)
+        for each in found
+    ]
+    lists = tuple(PriceListUsed(*each) for each in used)
+    return Result(query, rows, _row(found[0], "t", measures), found[0]["groups"], lists)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Connect for reading. Raises StoreUnavailable for whatever the database complains of."""
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise StoreUnavailable(f"cannot read the database: {error.orig}") from error
+
+
+def _period(connection: Connection, query: Query) -> tuple[int, int]:
+    """Close an open beginning or end with the first or last record; empty when there is none."""
+    if query.start_ns is not None and query.end_ns is not None:
+        return query.start_ns, query.end_ns
+    first, last = connection.execute(bounds(query)).one()
+    if first is None or last is None:
+        return 0, 0
+    return (
+        first if query.start_ns is None else query.start_ns,
+        last + 1 if query.end_ns is None else query.end_ns,
+    )
+
+
+def _money(measures: Sequence[Measure]) -> bool:
+    return any(each.unit == "USD" for each in measures)
+
+
+def _row(
+    found: Mapping[str, Any],
+    parts: str,
+    measures: Sequence[Measure],
+    dimensions: Sequence[Dimension] = (),
+    window: Window | None = None,
+) -> Row:
+    """Finish the aggregates whose parts are called `p` (of a group) or `t` (of all groups)."""
+    return Row(
+        window=window,
+        dimensions={each.name: each.show(found[f"d{i}"]) for i, each in enumerate(dimensions)},
+        measures={
+            each.name: each.aggregate.finish(
+                *(found.get(f"m{i}{parts}{j}") for j in range(len(each.aggregate.parts)))
+            )
+            for i, each in enumerate(measures)
+        },
+    )

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Label, Select, case, func, or_, select, true
+
+from spantoll.errors import QueryError
+from spantoll.query.dimensions import Dimension, Value, dimension
+from spantoll.query.measures import Measure, measure
+from spantoll.query.query import Filter, Query
+from spantoll.query.windows import Run
+from spantoll.records.columns import usage_record
+from spantoll.storage.tables import price_set, rate
+
+__all__ = ["HIDDEN", "bounds", "conditions", "grouped", "measures_of", "period", "price_sets"]
+
+HIDDEN = ("unpriced_requests", "partial_requests")
+"""Measured with every query, because no cost can be read without them."""
+
+r = usage_record.c
+
+Condition = ColumnElement[bool]
+
+
+def measures_of(query: Query) -> tuple[Measure, ...]:
+    """List what is measured: what was asked for, then what is always measured."""
+    return tuple(measure(name) for name in dict.fromkeys((*query.measures, *HIDDEN)))
+
+
+def bounds(query: Query) -> Select[int | None, int | None]:
+    """Select when the first and last record of a query started."""
+    return select(func.min(r.started_ns), func.max(r.started_ns)).where(*conditions(query))
+
+
+def grouped(query: Query, runs: Sequence[Run]) -> Select[Any]:
+    """Compile a query into its one statement.
+
+    Columns: `w` window start if there are `runs`, `d0`... dimensions, per measure its parts `m0p0`
+    ..., the same parts over all groups `m0t0`..., and `groups`, how many there are.
+    """
+    measures = measures_of(query)
+    keys: list[Label[Any]] = [
+        dimension(name).expression.label(f"d{i}") for i, name in enumerate(query.dimensions)
+    ]
+    if runs:
+        keys.insert(0, _window_start(runs).label("w"))
+    parts = [
+        part.over(part.expression).label(f"m{i}p{j}")
+        for i, each in enumerate(measures)
+        for j, part in enumerate(each.aggregate.parts)
+    ]
+    answer = (
+        select(*keys, *parts)
+        .where(*conditions(query))
+        # by label: PostgreSQL takes the same expression with other parameters for another one
+        .group_by(*(key.name for key in keys))
+        .subquery("answer")
+    )
+    totals = [
+        part.over(answer.c[f"m{i}p{j}"]).over().label(f"m{i}t{j}")
+        for i, each in enumerate(measures)
+        for j, part in enumerate(each.aggregate.parts)
+    ]
+    statement = select(answer, *totals, func.count().over().label("groups"))
+    return statement.order_by(*_order(query, answer.c, bool(runs))).limit(query.limit)
+
+
+def price_sets(query: Query) -> Select[Any]:
+    """Select which price lists priced the records of a query."""
+    used = select(r.rate_id).where(*conditions(query))
+    return (
+        select(rate.c.source, rate.c.price_set, price_set.c.version, price_set.c.as_of)
+        .select_from(rate)
+        .outerjoin(price_set, price_set.c.sha256 == rate.c.price_set)
+        .where(rate.c.rate_id.in_(used))
+        .distinct()
+        .order_by(rate.c.source, rate.c.price_set)
+    )
+
+
+def conditions(query: Query) -> list[Condition]:
+    """Select the records a query is about."""
+    return period(
+        query.filters, start_ns=query.start_ns, end_ns=query.end_ns, uncounted=query.uncounted
+    )
+
+
+def period(
+    filters: Iterable[Filter], *, start_ns: int | None, end_ns: int | None, uncounted: bool
+) -> list[Condition]:
+    """Select records by time, counting and filters."""
+    wanted: list[Condition] = [] if uncounted else [r.counted == true()]
+    if start_ns is not None:
+        wanted.append(r.started_ns >= start_ns)
+    if end_ns is not None:
+        wanted.append(r.started_ns < end_ns)
+    return wanted + [_condition(each) for each in filters]
+
+
+def _condition(wanted: Filter) -> Condition:
+    of = dimension(wanted.field, field="filter")
+    values = [_read(of, value) for value in wanted.values]
+    known = [value for value in values if value is not None]
+    unknown_too = len(known) < len(values)
+    if not wanted.negate:
+        chosen = of.expression.in_(known)
+        return or_(chosen, of.expression.is_(None)) if unknown_too else chosen
+    # NULL NOT IN (...) is NULL: what is not known would be in neither half
+    others = of.expression.not_in(known)
+    return others & of.expression.is_not(None) if unknown_too else others | of.expression.is_(None)
+
+
+def _read(of: Dimension, value: Value) -> Any:
+    if value is None or not isinstance(value, str):
+        return value
+    try:
+        return of.read(value)
+    except ValueError as error:
+        raise QueryError(
+            f"filter {of.name}: cannot read {value!r}: {error}", field=of.name
+        ) from None
+
+
+def _window_start(runs: Sequence[Run]) -> ColumnElement[int]:
+    at = r.started_ns
+    starts = [(run, at - (at - run.start_ns) % run.width_ns) for run in runs]
+    *earlier, (_, last) = starts
+    if not earlier:
+        return last
+    return case(*((at < run.end_ns, start) for run, start in earlier), else_=last)
+
+
+def _order(query: Query, c: Any, windowed: bool) -> list[ColumnElement[Any]]:
+    ranks: dict[str, ColumnElement[Any]] = {
+        name: c[f"d{i}"] for i, name in enumerate(query.dimensions)
+    }
+    for i, each in enumerate(measures_of(query)):
+        parts = (c[f"m{i}p{j}"] for j in range(len(each.aggregate.parts)))
+        ranks[each.name] = each.aggregate.rank(*parts)
+    if windowed:
+        ranks["window"] = c.w
+    leading = query.order or _usual_order(query)
+    ties = ("window", *query.dimensions)
+    ordered: list[ColumnElement[Any]] = []
+    for name in dict.fromkeys((*leading, *ties)):
+        rank = ranks.get(name.removeprefix("-"))
+        if rank is not None:
+            # databases disagree on where NULL sorts
+            ordered += [rank.is_(None), rank.desc() if name.startswith("-") else rank]
+    return ordered
+
+
+def _usual_order(query: Query) -> tuple[str, ...]:
+    largest = "cost_usd" if "cost_usd" in query.measures else query.measures[0]
+    return ("window", f"-{largest}")
