@@ -16,15 +16,18 @@ identity = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def text(length: int) -> TypeEngine[str]:
+    """Text that MySQL compares exactly."""
     exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
     return sa.String(length).with_variant(exact, "mysql", "mariadb")
 
 
 def binary(length: int) -> TypeEngine[bytes]:
+    """Bytes that MySQL can index."""
     return sa.LargeBinary(length).with_variant(mysql.VARBINARY(length), "mysql", "mariadb")
 
 
 def upgrade() -> None:
+    """Create every table of the first schema."""
     op.create_table(
         "usage_record",
         sa.Column("id", identity, primary_key=True),
@@ -337,6 +340,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Drop them, and every record with them."""
     for name in (
         "usage_latency",
         "usage_bucket",
