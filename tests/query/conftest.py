@@ -17,7 +17,7 @@ NOON_NS = 1_795_176_000 * 10**9
 """2026-11-20T12:00:00Z"""
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def record() -> Callable[..., UsageRecord]:
     """Make counted, priced records, each of a span of its own; give what matters by name."""
     spans = count(1)

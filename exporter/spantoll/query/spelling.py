@@ -52,7 +52,7 @@ def _number_sqlite(element: json_number, compiler: SQLCompiler, **kw: Any) -> st
 @compiles(json_text, "postgresql")
 def _text_postgresql(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
     column, key = _arguments(element, compiler, **kw)
-    return f"(CAST({column} AS JSON) ->> CAST({key} AS TEXT))"
+    return f"(CAST({column} AS JSON) ->> {key})"
 
 
 @compiles(json_number, "postgresql")
