@@ -1,7 +1,14 @@
 from spantoll.query.dimensions import DIMENSIONS
-from spantoll.query.measures import MEASURES
-from spantoll.query.plain import plain_record, plain_result, plain_rows
-from spantoll.query.query import Filter, Query, unpriced
+from spantoll.query.explain import Explanation, explain
+from spantoll.query.measures import MEASURES, usd
+from spantoll.query.plain import (
+    RECORD_HEADERS,
+    plain_headers,
+    plain_record,
+    plain_result,
+    plain_rows,
+)
+from spantoll.query.query import Filter, Query, health, unpriced
 from spantoll.query.records import Listed, Page, RecordQuery, list_records
 from spantoll.query.result import PriceListUsed, Result, Row
 from spantoll.query.run import run
@@ -11,7 +18,9 @@ from spantoll.query.windows import WINDOWS, Window
 __all__ = [
     "DIMENSIONS",
     "MEASURES",
+    "RECORD_HEADERS",
     "WINDOWS",
+    "Explanation",
     "Filter",
     "Listed",
     "Page",
@@ -21,13 +30,17 @@ __all__ = [
     "Result",
     "Row",
     "Window",
+    "explain",
+    "health",
     "list_records",
     "parse_filters",
     "parse_period",
     "parse_query",
+    "plain_headers",
     "plain_record",
     "plain_result",
     "plain_rows",
     "run",
     "unpriced",
+    "usd",
 ]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Float, String, case, cast, func, literal
+from sqlalchemy import ColumnElement, Float, String, case, cast, func, literal, true
 
 from spantoll.query.names import unknown
 from spantoll.query.spelling import json_number
@@ -145,6 +145,10 @@ def _known(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def _requests_if(condition: ColumnElement[bool]) -> Aggregate:
     return total(case((condition, r.requests), else_=0), _count)
+
+
+def _records_if(condition: ColumnElement[bool]) -> Aggregate:
+    return total(case((condition, 1), else_=0), _count)
 
 
 def aggregate(unit: str) -> Callable[[Callable[[], Aggregate]], Callable[[], Aggregate]]:
@@ -299,6 +303,49 @@ def audio_seconds() -> Aggregate:
 def video_seconds() -> Aggregate:
     """Length of the video that was sent or made."""
     return total(r.video_ms, _seconds)
+
+
+@aggregate("records")
+def records() -> Aggregate:
+    """Stored spans, whatever they stand for."""
+    return total(literal(1), _count)
+
+
+@aggregate("records")
+def counted_records() -> Aggregate:
+    """Stored spans that stand for a call of their own."""
+    return _records_if(r.counted == true())
+
+
+@aggregate("records")
+def merged_records() -> Aggregate:
+    """Stored spans that repeat the call of another one."""
+    return _records_if(r.repeats_span.is_not(None))
+
+
+@aggregate("records")
+def unpriced_records() -> Aggregate:
+    """Counted records without a cost."""
+    return _records_if((r.counted == true()) & (r.pricing_status == "unpriced"))
+
+
+@aggregate("records")
+def assumed_records() -> Aggregate:
+    """Counted records whose counters nothing proves: read by rule, not by arithmetic."""
+    return _records_if((r.counted == true()) & (r.usage_quality == "assumed"))
+
+
+@aggregate("records")
+def inconsistent_records() -> Aggregate:
+    """Counted records whose counters contradict each other."""
+    return _records_if((r.counted == true()) & (r.usage_quality == "inconsistent"))
+
+
+@aggregate("records")
+def streams_without_usage() -> Aggregate:
+    """Streamed calls that succeeded and never said what they used."""
+    silent = (r.usage_quality == "missing") & (r.status == "success")
+    return _records_if((r.counted == true()) & (r.stream == true()) & silent)
 
 
 COUNTERS = {

@@ -6,7 +6,7 @@ Money is a decimal string, time ISO 8601, an id lower-case hex, and what is not 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -16,9 +16,7 @@ from spantoll.query.records import Listed
 from spantoll.query.result import Result, Row
 from spantoll.query.windows import moment, zone
 
-__all__ = ["Plain", "plain_record", "plain_result", "plain_rows"]
-
-Plain = Mapping[str, Any]
+__all__ = ["RECORD_HEADERS", "plain_headers", "plain_record", "plain_result", "plain_rows"]
 
 UTC = zone("UTC")
 
@@ -46,80 +44,20 @@ def plain_rows(result: Result) -> list[dict[str, Any]]:
     return [_row(result, row) for row in result.rows]
 
 
+def plain_headers(result: Result) -> list[str]:
+    """Name the columns of `plain_rows`, in order."""
+    windows = [] if result.query.window == "total" else ["window_start", "window_end"]
+    asked = (*result.query.dimensions, *result.query.measures, "unpriced_requests")
+    return [*windows, *dict.fromkeys(asked), "lower_bound"]
+
+
 def plain_record(listed: Listed) -> dict[str, Any]:
     """Show a record: inclusive totals, their parts, whom it is for, and what it cost and why."""
-    record = listed.record
-    units = json.loads(record.extra_units) if record.extra_units else {}
-    return {
-        "id": listed.id,
-        "started_at": moment(record.started_ns, UTC).isoformat(),
-        "provider": record.provider,
-        "operation": record.operation,
-        "request_model": record.request_model,
-        "response_model": record.response_model,
-        "response_id": record.response_id,
-        "input_tokens": record.input_tokens,
-        "output_tokens": record.output_tokens,
-        "cached_read": record.cache_read_tokens,
-        "cache_creation": record.cache_write_tokens,
-        "cache_creation_1h": record.cache_write_1h_tokens,
-        "reasoning": record.reasoning_tokens,
-        "audio_in": record.input_audio_tokens,
-        "audio_out": record.output_audio_tokens,
-        "image_input_tokens": record.input_image_tokens,
-        "image_output_tokens": record.output_image_tokens,
-        "images": record.images,
-        "audio_seconds": _seconds(record.audio_ms),
-        "video_seconds": _seconds(record.video_ms),
-        "characters": record.characters,
-        "web_search_requests": units.get("web_searches", units.get("web_search_requests")),
-        "search_units": units.get("search_units"),
-        "units": units,
-        "requests": record.requests,
-        "cost_usd": _money(record.cost_nano),
-        "pricing_status": record.pricing_status,
-        "pricing_reason": record.pricing_reason,
-        "cost_source": record.cost_source,
-        "reported_cost_usd": _money(record.reported_cost_nano),
-        "rate_id": record.rate_id,
-        "status": record.status,
-        "error": record.error_type,
-        "error_message": record.error_message,
-        "latency_ms": _milliseconds(record.duration_ns),
-        "time_to_first_chunk_ms": _milliseconds(record.time_to_first_chunk_ns),
-        "stream": record.stream,
-        "batch": record.batch,
-        "service_tier": record.service_tier,
-        "cache_hit": record.cache_hit,
-        "tenant": record.tenant_id,
-        "customer_id": record.customer_id,
-        "organisation": record.organisation,
-        "project": record.project,
-        "workspace_id": record.workspace_id,
-        "team": record.team,
-        "user": record.user_id,
-        "user_email": record.user_email,
-        "session": record.session_id,
-        "purpose": record.purpose,
-        "task_type": record.task_type,
-        "channel": record.channel,
-        "environment": record.environment,
-        "service_name": record.service_name,
-        "metadata": json.loads(record.metadata) if record.metadata else {},
-        "role": record.role,
-        "counted": record.counted,
-        "counted_reason": record.counted_reason,
-        "repeats": _span(record.repeats_span),
-        "usage_quality": record.usage_quality,
-        "dialect": record.dialect,
-        "scope": record.scope_name,
-        "scope_version": record.scope_version,
-        "trace_id": record.trace_id.hex(),
-        "span_id": record.span_id.hex(),
-        "parent_span_id": record.parent_span_id.hex() if record.parent_span_id else None,
-        "request_id": record.request_id,
-        "source": record.source,
-    }
+    shown: dict[str, Any] = {"id": listed.id}
+    for name, column, show in COLUMNS:
+        value = getattr(listed.record, column)
+        shown[name] = value if show is None or value is None else show(value)
+    return shown
 
 
 def _row(result: Result, row: Row) -> dict[str, Any]:
@@ -138,20 +76,105 @@ def _plain(value: Value | Number) -> Any:
     return f"{value:f}" if isinstance(value, Decimal) else value
 
 
-def _money(nano: int | None) -> str | None:
-    dollars = usd(nano)
-    return None if dollars is None else f"{dollars:f}"
+def _money(nano: int) -> str:
+    return f"{usd(nano):f}"
 
 
-def _seconds(milliseconds: int | None) -> int | float | None:
-    if milliseconds is None:
-        return None
+def _time(ns: int) -> str:
+    return moment(ns, UTC).isoformat()
+
+
+def _seconds(milliseconds: int) -> int | float:
     return milliseconds / 1000 if milliseconds % 1000 else milliseconds // 1000
 
 
-def _milliseconds(ns: int | None) -> float | None:
-    return None if ns is None else ns / 1_000_000
+def _milliseconds(ns: int) -> float:
+    return ns / 1_000_000
 
 
-def _span(span: bytes | None) -> dict[str, str] | None:
-    return None if span is None else {"trace_id": span[:16].hex(), "span_id": span[16:].hex()}
+def _unit(*names: str) -> Callable[[str], Any]:
+    def quantity(units: str) -> Any:
+        found = json.loads(units)
+        return next((found[name] for name in names if name in found), None)
+
+    return quantity
+
+
+def _span(span: bytes) -> dict[str, str]:
+    return {"trace_id": span[:16].hex(), "span_id": span[16:].hex()}
+
+
+COLUMNS: tuple[tuple[str, str, Callable[[Any], Any] | None], ...] = (
+    ("started_at", "started_ns", _time),
+    ("provider", "provider", None),
+    ("operation", "operation", None),
+    ("request_model", "request_model", None),
+    ("response_model", "response_model", None),
+    ("response_id", "response_id", None),
+    ("input_tokens", "input_tokens", None),
+    ("output_tokens", "output_tokens", None),
+    ("cached_read", "cache_read_tokens", None),
+    ("cache_creation", "cache_write_tokens", None),
+    ("cache_creation_1h", "cache_write_1h_tokens", None),
+    ("reasoning", "reasoning_tokens", None),
+    ("audio_in", "input_audio_tokens", None),
+    ("audio_out", "output_audio_tokens", None),
+    ("image_input_tokens", "input_image_tokens", None),
+    ("image_output_tokens", "output_image_tokens", None),
+    ("images", "images", None),
+    ("audio_seconds", "audio_ms", _seconds),
+    ("video_seconds", "video_ms", _seconds),
+    ("characters", "characters", None),
+    ("web_search_requests", "extra_units", _unit("web_searches", "web_search_requests")),
+    ("search_units", "extra_units", _unit("search_units")),
+    ("units", "extra_units", json.loads),
+    ("requests", "requests", None),
+    ("cost_usd", "cost_nano", _money),
+    ("pricing_status", "pricing_status", None),
+    ("pricing_reason", "pricing_reason", None),
+    ("cost_source", "cost_source", None),
+    ("rate_id", "rate_id", str),
+    ("reported_cost_usd", "reported_cost_nano", _money),
+    ("status", "status", None),
+    ("error", "error_type", None),
+    ("error_message", "error_message", None),
+    ("latency_ms", "duration_ns", _milliseconds),
+    ("time_to_first_chunk_ms", "time_to_first_chunk_ns", _milliseconds),
+    ("stream", "stream", None),
+    ("batch", "batch", None),
+    ("service_tier", "service_tier", None),
+    ("cache_hit", "cache_hit", None),
+    ("finish_reasons", "finish_reasons", None),
+    ("tenant", "tenant_id", None),
+    ("customer_id", "customer_id", None),
+    ("organisation", "organisation", None),
+    ("project", "project", None),
+    ("workspace_id", "workspace_id", None),
+    ("team", "team", None),
+    ("user", "user_id", None),
+    ("user_email", "user_email", None),
+    ("session", "session_id", None),
+    ("purpose", "purpose", None),
+    ("task_type", "task_type", None),
+    ("channel", "channel", None),
+    ("environment", "environment", None),
+    ("service_name", "service_name", None),
+    ("metadata", "metadata", json.loads),
+    ("role", "role", None),
+    ("counted", "counted", None),
+    ("counted_reason", "counted_reason", None),
+    ("repeats", "repeats_span", _span),
+    ("usage_quality", "usage_quality", None),
+    ("flaws", "flaws", None),
+    ("dialect", "dialect", None),
+    ("scope", "scope_name", None),
+    ("scope_version", "scope_version", None),
+    ("trace_id", "trace_id", bytes.hex),
+    ("span_id", "span_id", bytes.hex),
+    ("parent_span_id", "parent_span_id", bytes.hex),
+    ("request_id", "request_id", None),
+    ("source", "source", None),
+)
+"""Name, column, and how it is shown if not as it is."""
+
+RECORD_HEADERS = ("id", *(name for name, _, _ in COLUMNS))

@@ -10,7 +10,7 @@ from spantoll.query.measures import measure
 from spantoll.query.names import unknown
 from spantoll.query.windows import WINDOWS, zone
 
-__all__ = ["Filter", "Query", "unpriced"]
+__all__ = ["Filter", "Query", "health", "unpriced"]
 
 MEASURES = ("requests", "input_tokens", "output_tokens", "cost_usd")
 
@@ -92,6 +92,29 @@ def unpriced(query: Query) -> Query:
         window="total",
         order=("-requests",),
         limit=None,
+    )
+
+
+def health(
+    *, filters: Sequence[Filter] = (), start_ns: int | None = None, end_ns: int | None = None
+) -> Query:
+    """Ask, per emitter, how well its spans could be read, counted and priced."""
+    return Query(
+        measures=(
+            "records",
+            "counted_records",
+            "merged_records",
+            "unpriced_records",
+            "assumed_records",
+            "inconsistent_records",
+            "streams_without_usage",
+        ),
+        dimensions=("scope_name", "scope_version", "dialect"),
+        filters=filters,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        order=("-records",),
+        uncounted=True,
     )
 
 

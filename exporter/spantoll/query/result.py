@@ -31,11 +31,16 @@ class Row:
     """None when the whole period is one window."""
     dimensions: Mapping[str, Value]
     measures: Mapping[str, Number]
-    """What was asked for, and always `unpriced_requests` and `partial_requests`."""
+    """What was asked for, and always `requests`, `unpriced_requests`, `partial_requests`."""
 
     def __getitem__(self, name: str) -> Value | Number:
         """Answer with the dimension or measure of this name."""
         return self.dimensions[name] if name in self.dimensions else self.measures[name]
+
+    @property
+    def requests(self) -> int:
+        """How many calls there were."""
+        return int(self.measures["requests"] or 0)
 
     @property
     def unpriced_requests(self) -> int:

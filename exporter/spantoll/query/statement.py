@@ -15,7 +15,7 @@ from spantoll.storage.tables import price_set, rate
 
 __all__ = ["HIDDEN", "bounds", "conditions", "grouped", "measures_of", "period", "price_sets"]
 
-HIDDEN = ("unpriced_requests", "partial_requests")
+HIDDEN = ("requests", "unpriced_requests", "partial_requests")
 """Measured with every query, because no cost can be read without them."""
 
 r = usage_record.c
