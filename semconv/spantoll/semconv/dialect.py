@@ -8,7 +8,14 @@ from spantoll.semconv.call import ModelCall
 __all__ = ["AttributeValue", "Dialect", "SpanEvent", "SpanView"]
 
 AttributeValue = (
-    str | bool | int | float | bytes | None | Sequence["AttributeValue"] | Mapping[str, "AttributeValue"]
+    str
+    | bool
+    | int
+    | float
+    | bytes
+    | None
+    | Sequence["AttributeValue"]
+    | Mapping[str, "AttributeValue"]
 )
 
 
@@ -37,6 +44,7 @@ class SpanView(Protocol):
     @property
     def kind(self) -> int:
         """OTLP SpanKind: 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer."""
+
     @property
     def start_ns(self) -> int: ...
     @property
@@ -44,6 +52,7 @@ class SpanView(Protocol):
     @property
     def status_code(self) -> int:
         """0 unset, 1 ok, 2 error."""
+
     @property
     def status_message(self) -> str: ...
     @property
@@ -67,5 +76,15 @@ class Dialect(Protocol):
 
     @property
     def name(self) -> str: ...
-    def recognises(self, span: SpanView) -> bool: ...
-    def read(self, span: SpanView) -> ModelCall | None: ...
+    @property
+    def rank(self) -> int:
+        """Dialects are asked from low to high."""
+
+    def recognises_scope(self, scope_name: str) -> bool:
+        """Tell whether an instrumentation scope writes this dialect."""
+
+    def recognises(self, span: SpanView) -> bool:
+        """Tell whether a span of an unknown scope is written in this dialect."""
+
+    def read(self, span: SpanView) -> ModelCall | None:
+        """Read a span of this dialect."""

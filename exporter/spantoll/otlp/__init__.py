@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from spantoll.otlp.decode import (
+    JSON,
+    PROTOBUF,
+    MediaType,
+    decode_logs,
+    decode_traces,
+    media_type,
+)
+from spantoll.otlp.log import DecodedLogs, LogRecord
+from spantoll.otlp.span import Decoded, Event, Rejected, Span
+
+__all__ = [
+    "JSON",
+    "PROTOBUF",
+    "Decoded",
+    "DecodedLogs",
+    "Event",
+    "LogRecord",
+    "MediaType",
+    "Rejected",
+    "Span",
+    "decode_logs",
+    "decode_traces",
+    "media_type",
+]

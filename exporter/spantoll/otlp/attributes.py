@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Final, cast
+
+from spantoll.otlp import text
+from spantoll.otlp.wire import fields
+from spantoll.semconv.dialect import AttributeValue
+
+__all__ = [
+    "DEEPEST",
+    "DUPLICATE",
+    "STRINDEX",
+    "TOO_DEEP",
+    "Pair",
+    "TooDeep",
+    "any_value",
+    "attributes",
+    "first_of_each",
+]
+
+DEEPEST: Final = 64
+"""Levels of array and kvlist inside one attribute; what nests deeper is not read at all."""
+
+DUPLICATE: Final = "duplicate_attribute"
+STRINDEX: Final = "string_table_index"
+TOO_DEEP: Final = "too_deep"
+
+Pair = tuple[str, AttributeValue]
+
+KEPT: Final = 16_384
+LONGEST_KEPT: Final = 256
+"""Bounds of the memos: entries of a generation, and bytes of an entry."""
+
+KEY, VALUE, KEY_INDEX, ITEM = 0x0A, 0x12, 0x18, 0x0A
+"""Tags of KeyValue, and of what repeats in ArrayValue and KeyValueList."""
+
+
+class Kind:
+    """Tags of AnyValue's oneof."""
+
+    STRING: Final = 0x0A
+    BOOL: Final = 0x10
+    INT: Final = 0x18
+    DOUBLE: Final = 0x21
+    ARRAY: Final = 0x2A
+    KVLIST: Final = 0x32
+    BYTES: Final = 0x3A
+    STRING_INDEX: Final = 0x40
+
+
+MERGED: Final = frozenset({Kind.ARRAY, Kind.KVLIST})
+KINDS: Final = MERGED | {
+    Kind.STRING, Kind.BOOL, Kind.INT, Kind.DOUBLE, Kind.BYTES, Kind.STRING_INDEX
+}  # fmt: skip
+
+
+class TooDeep(ValueError):
+    """Raised when an attribute nests deeper than `DEEPEST`."""
+
+
+class _Flawed(ValueError):
+    """Raised when reading an attribute leaves a note, which a memo cannot."""
+
+
+def attributes(raws: Sequence[bytes], flaws: list[str]) -> dict[str, AttributeValue]:
+    """Decode encoded KeyValues; the first of a key wins. Raises Malformed."""
+    try:
+        found = dict(map(_read, raws))
+    except _Flawed:
+        pass
+    else:
+        if len(found) == len(raws):
+            return found
+    return first_of_each((_key_value(memoryview(raw), flaws, 0) for raw in raws), flaws)
+
+
+def any_value(raw: bytes, flaws: list[str]) -> AttributeValue:
+    """Decode one encoded AnyValue, such as the body of a log record. Raises Malformed."""
+    try:
+        return _any_value(memoryview(raw), flaws, 0)
+    except TooDeep:
+        flaws.append(TOO_DEEP)
+        return None
+
+
+def first_of_each(pairs: Iterable[Pair | None], flaws: list[str]) -> dict[str, AttributeValue]:
+    """Keep the first value of each key, a case OTLP leaves open, and note that there were more."""
+    found: dict[str, AttributeValue] = {}
+    for pair in pairs:
+        if pair is None:
+            continue
+        key, value = pair
+        if key in found:
+            flaws.append(DUPLICATE)
+        else:
+            found[key] = value
+    return found
+
+
+class _Memo(dict[bytes, Pair]):
+    """Encoded KeyValue -> what it says: most of a span was said by the span before.
+
+    Two generations bound it: a full one becomes the old one, and what is still asked for moves
+    over. Only what needs no note is kept, so one memo serves every thread.
+    """
+
+    __slots__ = ("_old",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._old: dict[bytes, Pair] = {}
+
+    def __missing__(self, raw: bytes) -> Pair:
+        pair = self._old.get(raw) or _usual(raw) or _unusual(raw)
+        if len(raw) <= LONGEST_KEPT:
+            if len(self) >= KEPT:
+                self._old = dict(self)
+                self.clear()
+            self[raw] = pair
+        return pair
+
+
+class _Keys(dict[bytes, str]):
+    """Encoded key -> the one str for it."""
+
+    def __missing__(self, raw: bytes) -> str:
+        flaws: list[str] = []
+        key = text.from_bytes(raw, flaws)
+        if flaws:
+            raise _Flawed
+        if len(self) < KEPT:
+            self[raw] = key
+        return key
+
+
+_keys = _Keys()
+_memo = _Memo()
+_read = _memo.__getitem__
+
+
+def _usual(raw: bytes) -> Pair | None:
+    """Decode the shape almost every attribute has: a short key, then a short string or integer."""
+    size = len(raw)
+    if size < 6 or raw[0] != KEY:
+        return None
+    at = raw[1] + 2  # of the value
+    room = size - at - 2
+    if not (at < 0x80 and 2 <= room < 0x80 and raw[at] == VALUE and raw[at + 1] == room):
+        return None
+    kind = raw[at + 2]
+    if kind == Kind.STRING and raw[at + 3] == room - 2:
+        try:
+            value = raw[at + 4 :].decode()
+        except UnicodeDecodeError:
+            return None
+        return None if "\0" in value else (_keys[raw[2:at]], value)
+    if kind == Kind.INT and raw[-1] < 0x80:
+        if room == 2:
+            return _keys[raw[2:at]], raw[-1]
+        if room == 3 and raw[-2] >= 0x80:
+            return _keys[raw[2:at]], raw[-1] << 7 | raw[-2] & 0x7F
+    return None
+
+
+def _unusual(raw: bytes) -> Pair:
+    flaws: list[str] = []
+    pair = _key_value(memoryview(raw), flaws, 0)
+    if pair is None or flaws:
+        raise _Flawed
+    return pair
+
+
+def _key_value(encoded: memoryview, flaws: list[str], depth: int) -> Pair | None:
+    key, by_index = b"", False
+    values: list[memoryview] = []
+    for tag, _, content in fields(encoded):
+        if tag == KEY:
+            key = bytes(content)
+        elif tag == VALUE:
+            values.append(content)
+        elif tag == KEY_INDEX:
+            by_index = True
+    if by_index and not key:
+        # Only profiles carry the table the index points into: the key is absent.
+        flaws.append(STRINDEX)
+        return None
+    try:
+        value = _any_value(_merged(values), flaws, depth)
+    except TooDeep:
+        if depth:
+            raise
+        flaws.append(TOO_DEEP)
+        value = None
+    return text.from_bytes(key, flaws), value
+
+
+def _any_value(encoded: memoryview, flaws: list[str], depth: int) -> AttributeValue:
+    if depth > DEEPEST:
+        raise TooDeep
+    kind, number = 0, 0
+    contents: list[memoryview] = []
+    for tag, scalar, content in fields(encoded):
+        if tag in KINDS:
+            if tag != kind or tag not in MERGED:
+                contents = []  # the last member of a oneof wins
+            contents.append(content)
+            kind, number = tag, scalar
+    match kind:
+        case Kind.STRING:
+            return text.from_bytes(bytes(contents[0]), flaws)
+        case Kind.BOOL:
+            return number != 0
+        case Kind.INT:
+            return number - (1 << 64) if number >> 63 else number
+        case Kind.DOUBLE:
+            return cast("float", struct.unpack("<d", number.to_bytes(8, "little"))[0])
+        case Kind.ARRAY:
+            inner = fields(_merged(contents))
+            return tuple(
+                _any_value(item, flaws, depth + 1) for tag, _, item in inner if tag == ITEM
+            )
+        case Kind.KVLIST:
+            inner = fields(_merged(contents))
+            pairs = (_key_value(item, flaws, depth + 1) for tag, _, item in inner if tag == ITEM)
+            return first_of_each(pairs, flaws)
+        case Kind.BYTES:
+            return bytes(contents[0])
+        case Kind.STRING_INDEX:
+            flaws.append(STRINDEX)
+    return None
+
+
+def _merged(parts: Sequence[memoryview]) -> memoryview:
+    """A message sent in parts is the message of their bytes in a row (protobuf's merge rule)."""
+    return parts[0] if len(parts) == 1 else memoryview(b"".join(parts))

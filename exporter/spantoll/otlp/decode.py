@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from spantoll.errors import UnsupportedMedia
+from spantoll.otlp import protobuf
+from spantoll.otlp.log import DecodedLogs
+from spantoll.otlp.span import Decoded
+
+__all__ = ["JSON", "PROTOBUF", "MediaType", "decode_logs", "decode_traces", "media_type"]
+
+MediaType = Literal["application/x-protobuf", "application/json"]
+PROTOBUF: MediaType = "application/x-protobuf"
+JSON: MediaType = "application/json"
+
+
+def media_type(content_type: str | None) -> MediaType:
+    """Read a Content-Type header, parameters and case aside. Raises UnsupportedMedia."""
+    named = (content_type or "").partition(";")[0].strip().lower()
+    if named == PROTOBUF:
+        return PROTOBUF
+    if named == JSON:
+        return JSON
+    raise UnsupportedMedia(f"Content-Type must be {PROTOBUF} or {JSON}")
+
+
+def decode_traces(
+    body: bytes, *, content_type: str = PROTOBUF, wanted: Callable[[bytes], bool] | None = None
+) -> Decoded:
+    """Decode one ExportTraceServiceRequest; a bad span is rejected alone, its neighbours are not.
+
+    `wanted` says by a span's encoded bytes whether it is worth decoding; what it says no to is
+    counted as skipped, valid or not. Raises BadRequest, UnsupportedMedia.
+    """
+    media_type(content_type)
+    batch = protobuf.read_spans(body, wanted)
+    return Decoded(batch.items, batch.received, batch.skipped, batch.rejected)
+
+
+def decode_logs(
+    body: bytes, *, content_type: str = PROTOBUF, wanted: Callable[[bytes], bool] | None = None
+) -> DecodedLogs:
+    """Decode one ExportLogsServiceRequest as `decode_traces` does spans."""
+    media_type(content_type)
+    batch = protobuf.read_logs(body, wanted)
+    return DecodedLogs(batch.items, batch.received, batch.skipped, batch.rejected)

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+from spantoll.semconv.call import Role
+from spantoll.semconv.dialect import SpanView
+from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.usage import Counting
+
+ROLES: dict[str, Role] = {
+    "LLM": "inference",
+    "EMBEDDING": "embedding",
+    "RERANKER": "inference",
+    "TOOL": "tool",
+    "RETRIEVER": "tool",
+}
+LONGEST_ANSWER = 1 << 18
+
+
+def _role(span: SpanView, found: Found) -> Role | None:
+    kind = str(found.get("kind", "")).upper()
+    if "retrieve" in span.name.lower() and kind == "LLM":
+        return "fetch"
+    return ROLES.get(kind, "aggregate")
+
+
+def _counting(span: SpanView, provider: str | None) -> Counting:
+    if span.scope_name.endswith(".bedrock"):
+        # inputTokens as Bedrock tells them; the details are read under another name.
+        return Counting()
+    return Counting(input_has_cache=True)
+
+
+def _refine(span: SpanView, found: Found) -> None:
+    """Read what OpenInference keeps only inside the answer's JSON: id, tier, and OpenRouter's cost.
+
+    The text itself is not kept.
+    """
+    if str(found.get("kind", "")).upper() == "EMBEDDING":
+        found.setdefault("operation", "embeddings")
+    elif span.name.lower().startswith("image"):
+        found.setdefault("operation", "image_generation")
+    answer = _json(span.attributes.get("output.value"))
+    for name, key in (("response_id", "id"), ("service_tier", "service_tier")):
+        if isinstance(answer.get(key), str):
+            found.setdefault(name, answer[key])
+    usage = answer.get("usage")
+    if isinstance(usage, dict):
+        cost = usage.get("cost")
+        if isinstance(cost, int | float | Decimal) and not isinstance(cost, bool):
+            found["cost"], found["cost_source"] = str(cost), "provider"
+    parameters = _json(found.get("parameters"))
+    if isinstance(parameters.get("service_tier"), str):
+        found.setdefault("service_tier_requested", parameters["service_tier"])
+    if isinstance(parameters.get("stream"), bool):
+        found.setdefault("stream", parameters["stream"])
+    if isinstance(parameters.get("model"), str):
+        found.setdefault("request_model", parameters["model"])
+
+
+def _json(text: object) -> dict[str, object]:
+    if not isinstance(text, str) or text[:1] != "{" or len(text) > LONGEST_ANSWER:
+        return {}
+    try:
+        found = json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+DIALECT = TableDialect(
+    name="openinference",
+    keys={
+        "kind": ("openinference.span.kind",),
+        "operation": ("openinference.operation",),
+        "provider": ("llm.provider", "llm.system"),
+        "request_model": ("llm.request.model_name", "embedding.request.model_name"),
+        "response_model": (
+            "llm.response.model_name",
+            "llm.model_name",
+            "embedding.model_name",
+            "reranker.model_name",
+            "decision.model_name",
+        ),
+        "input": ("llm.token_count.prompt", "decision.token_count.input"),
+        "output": ("llm.token_count.completion", "decision.token_count.output"),
+        "total": ("llm.token_count.total",),
+        "cache_read": (
+            "llm.token_count.prompt_details.cache_read",
+            "llm.token_count.prompt_details.cache_input",
+        ),
+        "cache_write": ("llm.token_count.prompt_details.cache_write",),
+        "reasoning": ("llm.token_count.completion_details.reasoning",),
+        "audio_in": ("llm.token_count.prompt_details.audio",),
+        "audio_out": ("llm.token_count.completion_details.audio",),
+        "finish_reasons": ("llm.finish_reason",),
+        "parameters": ("llm.invocation_parameters", "embedding.invocation_parameters"),
+        "cost": ("llm.cost.total",),
+    },
+    scopes=("openinference.",),
+    markers=("openinference.span.kind",),
+    rank=10,
+    counting=_counting,
+    role=_role,
+    refine=_refine,
+)

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from spantoll.semconv.dialect import SpanView
+from spantoll.semconv.dialects.otel import GENAI
+from spantoll.semconv.table import TableDialect
+from spantoll.semconv.usage import Counting
+
+BEDROCK = "opentelemetry.instrumentation.botocore.bedrock-runtime"
+
+
+def _counting(span: SpanView, provider: str | None) -> Counting:
+    # botocore passes Bedrock's own counters on, which leave cached tokens out (bedrock.py:410-428).
+    return Counting(input_has_cache=span.scope_name != BEDROCK)
+
+
+DIALECT = TableDialect(
+    name="otel_legacy",
+    keys=GENAI,
+    scopes=(
+        BEDROCK,
+        "opentelemetry.instrumentation.openai_v2",
+        "opentelemetry.instrumentation.vertexai",
+    ),
+    rank=20,
+    counting=_counting,
+)
