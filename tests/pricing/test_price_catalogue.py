@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from itertools import product
@@ -13,7 +13,14 @@ import pytest
 from genai_prices import Usage as GenaiUsage
 from genai_prices import calc_price
 from genai_prices.data import providers
-from genai_prices.types import ModelInfo, ModelPrice, Provider
+from genai_prices.types import (
+    ClauseEquals,
+    ConditionalPrice,
+    ModelInfo,
+    ModelPrice,
+    Provider,
+    TimeOfDateConstraint,
+)
 
 from spantoll.pricing import Priced, RateCard, load_rate_card
 from spantoll.pricing.catalogue import METRICS, GenaiPrices
@@ -242,7 +249,7 @@ def _all_prices(model: ModelInfo) -> Iterator[ModelPrice]:
 def test_a_row_priced_in_units_we_do_not_know_is_not_free() -> None:
     model = ModelInfo(
         id="new-model",
-        match=providers[0].models[0].match,
+        match=ClauseEquals("new-model"),
         prices=ModelPrice(input_gpixels=Decimal(1)),
     )
     provider = Provider(id="new", name="New", api_pattern="", models=[model])
@@ -252,6 +259,26 @@ def test_a_row_priced_in_units_we_do_not_know_is_not_free() -> None:
 
     assert found is not None
     assert found.at(0) is None
+
+
+def test_hours_are_utc_whatever_zone_they_are_written_in() -> None:
+    """All of today's catalogue is in UTC; the format allows more."""
+    hours = TimeOfDateConstraint(time(3, tzinfo=timezone(timedelta(hours=2))), time(4))
+    model = ModelInfo(
+        id="m",
+        match=ClauseEquals("m"),
+        prices=[
+            ConditionalPrice(prices=ModelPrice(input_mtok=Decimal(1))),
+            ConditionalPrice(hours, prices=ModelPrice(input_mtok=Decimal(2))),
+        ],
+    )
+    provider = Provider(id="new", name="New", api_pattern="", models=[model])
+
+    found = GenaiPrices([provider], PriceSet("test", "1", "", 1, "")).find("new", "m", Selector())
+
+    assert found is not None
+    tariffs = [found.at(minute * 60 * 10**9) for minute in (59, 60, 239, 240)]
+    assert [tariff.rates[0].prices[0].amount_usd for tariff in tariffs if tariff] == [1, 2, 2, 1]
 
 
 @pytest.mark.parametrize(("today", "as_of"), [("2026-11-20", "2026-11-09"), ("2024-01-01", "")])

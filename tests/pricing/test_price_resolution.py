@@ -95,6 +95,8 @@ PRICES = {
     ("azure.ai.inference", "gpt-4o"): ("2.5", "10"),
     ("azure.ai.openai", "azure/gpt-4o"): ("2.5", "10"),
     ("aws.bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0"): ("3.3", "16.5"),
+    ("aws.bedrock", "claude-3-5-sonnet-20241022-v2:0"): ("3", "15"),
+    ("aws.bedrock", "claude-sonnet-4-20250514-v1:0"): ("3", "15"),
     ("aws.bedrock", "au.anthropic.claude-sonnet-4-5-20250929-v1:0"): ("3.3", "16.5"),
     ("aws.bedrock", "ca.amazon.nova-lite-v1:0"): ("0.06", "0.24"),
     ("aws.bedrock", "bedrock/us-east-1/anthropic.claude-3-haiku-20240307-v1:0"): ("0.25", "1.25"),
@@ -355,6 +357,16 @@ REASONS = {
         "unknown_model",
         "an Azure deployment name does not say which model it runs: have the span carry"
         " gen_ai.response.model, or give (azure.ai.openai, my-prod) a price row",
+    ),
+    "a Bedrock model that is named but not listed": (
+        {
+            "provider": "aws.bedrock",
+            "model": "arn:aws:bedrock:eu-west-1::foundation-model/new.model-v1:0",
+        },
+        "unknown_model",
+        "no price for arn:aws:bedrock:eu-west-1::foundation-model/new.model-v1:0 of aws.bedrock:"
+        " give (aws.bedrock, arn:aws:bedrock:eu-west-1::foundation-model/new.model-v1:0)"
+        " a price row",
     ),
     "a Bedrock profile": (
         {

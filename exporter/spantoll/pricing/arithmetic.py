@@ -19,6 +19,7 @@ from spantoll.pricing.rules import (
 
 __all__ = [
     "CACHE",
+    "EXACT",
     "INPUT",
     "LEDGER_MAX_NANO",
     "NANO",
@@ -38,7 +39,7 @@ LEDGER_MAX_NANO = 2**63 - 1
 _MAX_DIGITS = 18
 # Numbers come from strangers: `1E-999999999` as a ratio of integers would be a gigabyte.
 _SMALLEST = Decimal("1E-18")
-_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 INPUT, OUTPUT, CACHE, OTHER = range(4)
 
 _SHARES: Mapping[str, int] = MappingProxyType(
@@ -75,7 +76,7 @@ def nano_usd(amount_usd: Decimal) -> int | None:
     """Round an amount of USD half-even to nano-USD; None if it is no amount a ledger can hold."""
     if not amount_usd.is_finite() or amount_usd.adjusted() > _MAX_DIGITS:
         return None
-    nano = amount_usd.scaleb(9, _EXACT).to_integral_value(ROUND_HALF_EVEN, _EXACT)
+    nano = amount_usd.scaleb(9, EXACT).to_integral_value(ROUND_HALF_EVEN, EXACT)
     return int(nano)
 
 
@@ -85,7 +86,7 @@ def is_quantity(quantity: int | Decimal) -> bool:
         return True
     if not quantity.is_finite() or quantity.adjusted() > _MAX_DIGITS:
         return False
-    return quantity == quantity.quantize(_SMALLEST, context=_EXACT)
+    return quantity == quantity.quantize(_SMALLEST, context=EXACT)
 
 
 class Price(NamedTuple):

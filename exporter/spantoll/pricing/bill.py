@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
@@ -101,7 +100,14 @@ def make_bill(call: ModelCall, row: Row) -> Bill:
 
     fresh = total_in or 0
     if cache_read or cache_write or cache_write_1h or audio_in or image_in or extra:
-        fresh = _bill_input_parts(bill, usage, row)
+        counts = (
+            cache_read or 0,
+            cache_write or 0,
+            cache_write_1h or 0,
+            audio_in or 0,
+            image_in or 0,
+        )
+        fresh = _bill_input_parts(bill, usage, row, counts)
     if fresh:
         if media and call.operation == "transcription" and audio_in is None and row.input_audio:
             bill.remarks.append((DOUBT, _SPLIT_UNKNOWN))
@@ -111,7 +117,8 @@ def make_bill(call: ModelCall, row: Row) -> Bill:
 
     text = total_out or 0
     if audio_out or image_out or extra or (reasoning and (row.reasoning or reasoning > text)):
-        text = _bill_output_parts(bill, call, row)
+        parts = (reasoning or 0, audio_out or 0, image_out or 0)
+        text = _bill_output_parts(bill, call, row, parts)
     if text:
         bill.add(_whole_output(call, row) if media else row.output, text, "output_tokens")
 
@@ -132,9 +139,9 @@ def make_bill(call: ModelCall, row: Row) -> Bill:
     return bill
 
 
-def _bill_input_parts(bill: Bill, usage: Usage, row: Row) -> int:
+def _bill_input_parts(bill: Bill, usage: Usage, row: Row, parts: tuple[int, ...]) -> int:
     """Bill everything of the input that is not fresh text; return what is."""
-    read, written, written_1h, audio, image = _parts(bill, (*usage[2:5], usage[6], usage[8]))
+    read, written, written_1h, audio, image = _not_negative(bill, parts)
     video = _video_input(bill, usage, row) if usage.extra else 0
     if written_1h > written:
         if usage.cache_write_tokens is not None:
@@ -159,7 +166,7 @@ def _bill_input_parts(bill: Bill, usage: Usage, row: Row) -> int:
 
     if read:
         bill.add(row.cache_read, read, "cache_read_tokens")
-        if "cache_read" not in row.units:
+        if row.cache_read is not None and "cache_read" not in row.units:
             bill.remarks.append((NOTE, _NO_CACHE_PRICE))
     if written:
         _bill_cache_writes(bill, row, written - written_1h, written_1h, usage.cache_write_1h_tokens)
@@ -170,12 +177,11 @@ def _bill_input_parts(bill: Bill, usage: Usage, row: Row) -> int:
     return fresh
 
 
-def _parts(bill: Bill, counters: Sequence[int | None]) -> list[int]:
-    counts = [counter or 0 for counter in counters]
-    if min(counts) < 0:
-        bill.remarks.append((DOUBT, CONTRADICTION))
-        counts = [max(count, 0) for count in counts]
-    return counts
+def _not_negative(bill: Bill, parts: tuple[int, ...]) -> tuple[int, ...]:
+    if min(parts) >= 0:
+        return parts
+    bill.remarks.append((DOUBT, CONTRADICTION))
+    return tuple(max(part, 0) for part in parts)
 
 
 def _bill_cache_writes(
@@ -213,10 +219,10 @@ def _whole_output(call: ModelCall, row: Row) -> Price | None:
     return row.output
 
 
-def _bill_output_parts(bill: Bill, call: ModelCall, row: Row) -> int:
+def _bill_output_parts(bill: Bill, call: ModelCall, row: Row, parts: tuple[int, ...]) -> int:
     """Bill everything of the output that is not text at the output rate; return what is."""
     usage = call.usage
-    reasoning, audio, image = _parts(bill, (usage[5], usage[7], usage[9]))
+    reasoning, audio, image = _not_negative(bill, parts)
     video = _extra_tokens(usage, "output_video_tokens")
     citation = _extra_tokens(usage, "citation_tokens") if "citation" in row.units else 0
     image_price, audio_price = row.output_image, row.output_audio

@@ -42,8 +42,8 @@ def matcher(clause: genai.MatchLogic) -> Matcher:
             return _regex(re.compile(pattern))
         case types.ClauseAnd(and_=parts):
             return _combined(all, [matcher(part) for part in parts])
-        case types.ClauseOr(or_=parts):
-            return _combined(any, [matcher(part) for part in parts])
+        case _:
+            return _combined(any, [matcher(part) for part in clause.or_])
 
 
 def _combined(rule: Callable[[Iterator[bool]], bool], matchers: list[Matcher]) -> Matcher:

@@ -55,9 +55,7 @@ def starts_at_boundary(text: str, start: int) -> bool:
 
 
 def is_fine_tune_of(text: str, stem: str) -> bool:
-    """Tell whether `text` is an `ft:` id (or Azure's `.ft-`) whose base model is `stem`."""
-    if not text.startswith(stem):
-        return False
+    """Tell whether `text`, which begins with `stem`, is a fine-tune of that model."""
     if stem.endswith(".ft-"):
         return True
     kind, _, rest = text.partition(":")

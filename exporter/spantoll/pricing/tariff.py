@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
+from spantoll.pricing.arithmetic import EXACT
 from spantoll.pricing.result import PriceSet, Rate, UnitPrice
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.timeline import Timeline
@@ -53,7 +54,9 @@ def make_rate(
     ordered = tuple(prices.values() if isinstance(prices, Mapping) else prices)
     context = str(selector or Selector())
     # Amounts are written plainly: 2.50 and 2.5 are one price and must be one id.
-    written = ",".join(f"{p.metric}={p.amount_usd.normalize():f}/{p.per}" for p in sorted(ordered))
+    written = ",".join(
+        f"{p.metric}={p.amount_usd.normalize(EXACT):f}/{p.per}" for p in sorted(ordered)
+    )
     content = "\n".join(
         (provider, model, context, written, effective_from, effective_to, source, price_set)
     )
