@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
@@ -42,7 +42,7 @@ class PriceSource(Protocol):
 def make_rate(
     provider: str,
     model: str,
-    prices: Mapping[str, UnitPrice] | Iterable[UnitPrice],
+    prices: Iterable[UnitPrice],
     *,
     selector: Selector | None = None,
     effective_from: str = "",
@@ -51,11 +51,11 @@ def make_rate(
     price_set: str = "",
 ) -> Rate:
     """Make a rate with the id that follows from its content."""
-    ordered = tuple(prices.values() if isinstance(prices, Mapping) else prices)
+    listed = tuple(prices)
     context = str(selector or Selector())
     # Amounts are written plainly: 2.50 and 2.5 are one price and must be one id.
     written = ",".join(
-        f"{p.metric}={p.amount_usd.normalize(EXACT):f}/{p.per}" for p in sorted(ordered)
+        f"{p.metric}={p.amount_usd.normalize(EXACT):f}/{p.per}" for p in sorted(listed)
     )
     content = "\n".join(
         (provider, model, context, written, effective_from, effective_to, source, price_set)
@@ -66,7 +66,7 @@ def make_rate(
         provider,
         model,
         context,
-        ordered,
+        listed,
         effective_from,
         effective_to,
         source,
