@@ -395,6 +395,20 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], int, str, str | None]] =
         "estimated",
         "audio share not reported, all input priced as audio",
     ),
+    "a transcription whose span names no operation": (
+        ("openai", "gpt-4o-transcribe"),
+        {"input_tokens": 600, "output_tokens": 20, "operation": None},
+        600 * 6_000 + 20 * 10_000,
+        "estimated",
+        "audio share not reported, all input priced as audio",
+    ),
+    "an image whose span names no operation": (
+        ("openai", "gpt-image-1.5"),
+        {"input_tokens": 23, "output_tokens": 1_056, "operation": None},
+        23 * 5_000 + 1_056 * 32_000,
+        "priced",
+        None,
+    ),
     "speech by characters": (
         ("openai", "tts-1"),
         {"characters": 1_000, "audio_ms": 60_000, "output_tokens": 5, **SPEECH},

@@ -97,6 +97,10 @@ PRICES = {
     ("aws.bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0"): ("3.3", "16.5"),
     ("aws.bedrock", "claude-3-5-sonnet-20241022-v2:0"): ("3", "15"),
     ("aws.bedrock", "claude-sonnet-4-20250514-v1:0"): ("3", "15"),
+    ("aws.bedrock", "nova-pro-v1:0"): ("0.8", "3.2"),
+    ("aws.bedrock", "nova-imaginary-v1:0"): None,
+    ("openrouter", "gpt-4o-mini"): ("0.15", "0.6"),
+    ("openrouter", "gpt-4o-imaginary"): None,
     ("aws.bedrock", "au.anthropic.claude-sonnet-4-5-20250929-v1:0"): ("3.3", "16.5"),
     ("aws.bedrock", "ca.amazon.nova-lite-v1:0"): ("0.06", "0.24"),
     ("aws.bedrock", "bedrock/us-east-1/anthropic.claude-3-haiku-20240307-v1:0"): ("0.25", "1.25"),
@@ -202,6 +206,11 @@ ESTIMATES = {
         {"provider": None, "model": "anthropic/claude-sonnet-4-5"},
         3_000_000,
         "provider anthropic taken from the model's name",
+    ),
+    "no provider, but a name that only Bedrock gives": (
+        {"provider": None, "model": "us.anthropic.claude-sonnet-4-5-20250929-v1:0"},
+        3_300_000,
+        "provider not named, the model's name is Bedrock's",
     ),
     "a batch before batch prices are known": (
         {"provider": "openai", "model": "gpt-4.1", "batch": True, "at": "2026-06-01"},
@@ -393,6 +402,7 @@ def test_unpriced_says_why_and_what_to_do(
 
 
 def test_the_hint_of_a_priced_model_is_none(card: RateCard) -> None:
-    hints = [card.unpriced_hint("openai", model) for model in ("gpt-4o", "gpt-9")]
+    hints = [card.unpriced_hint("openai", model) for model in ("gpt-4o", "gpt-9", "gpt-9")]
 
-    assert hints == [None, "no price for gpt-9 of openai: give (openai, gpt-9) a price row"]
+    hint = "no price for gpt-9 of openai: give (openai, gpt-9) a price row"
+    assert hints == [None, hint, hint]

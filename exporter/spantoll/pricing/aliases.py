@@ -14,6 +14,7 @@ __all__ = [
     "SAME_PRICES",
     "SELF_HOSTED",
     "TIERS",
+    "VENDORS",
 ]
 
 PROVIDERS = MappingProxyType(
@@ -94,6 +95,35 @@ MODELS = MappingProxyType(
     }
 )
 """(price list, name as sent) to the row's id, where no boundary rule can tell."""
+
+VENDORS = MappingProxyType(
+    {
+        "aws": (
+            ("nova-", "amazon."),
+            ("titan-", "amazon."),
+            ("llama", "meta."),
+            ("mistral-", "mistral."),
+            ("mixtral-", "mistral."),
+            ("command-", "cohere."),
+            ("jamba-", "ai21."),
+            ("gpt-oss-", "openai."),
+            ("qwen", "qwen."),
+        ),
+        "openrouter": (
+            ("gpt-", "openai/"),
+            ("o1", "openai/"),
+            ("o3", "openai/"),
+            ("o4-", "openai/"),
+            ("claude-", "anthropic/"),
+            ("gemini-", "google/"),
+            ("grok-", "x-ai/"),
+            ("deepseek-", "deepseek/"),
+            ("llama-", "meta-llama/"),
+            ("mistral-", "mistralai/"),
+        ),
+    }
+)
+"""(price list) how a name begins whose vendor OpenLLMetry cut off, and the vendor."""
 
 NOT_FREE = frozenset(
     {

@@ -14,6 +14,7 @@ from spantoll.pricing.result import Rate, UnitPrice
 from spantoll.pricing.rules import (
     INPUT_AUDIO_IS_INPUT,
     INPUT_IMAGE_IS_INPUT,
+    MEDIUM_OF_MODEL,
     MINIMUM_AUDIO_MS,
 )
 
@@ -128,6 +129,8 @@ class Row(NamedTuple):
     units: Mapping[str, Price]
     """All prices by metric."""
     minimum_audio_ms: int
+    operation: str | None
+    """What the model is called for, if it can only be one medium."""
 
 
 @lru_cache(maxsize=4096)
@@ -162,6 +165,7 @@ def compile_row(rate: Rate) -> Row:
         requests=of("requests"),
         units=MappingProxyType(own),
         minimum_audio_ms=MINIMUM_AUDIO_MS.get(price_list, 0),
+        operation=next((name for stem, name in MEDIUM_OF_MODEL if stem.search(rate.model)), None),
     )
 
 

@@ -96,7 +96,8 @@ def make_bill(call: ModelCall, row: Row) -> Bill:
         extra,
     ) = usage
     bill = Bill([], [])
-    media = call.operation in MEDIA_OPERATIONS
+    operation = call.operation or row.operation
+    media = operation in MEDIA_OPERATIONS
 
     fresh = total_in or 0
     if cache_read or cache_write or cache_write_1h or audio_in or image_in or extra:
@@ -109,7 +110,7 @@ def make_bill(call: ModelCall, row: Row) -> Bill:
         )
         fresh = _bill_input_parts(bill, usage, row, counts)
     if fresh:
-        if media and call.operation == "transcription" and audio_in is None and row.input_audio:
+        if media and operation == "transcription" and audio_in is None and row.input_audio:
             bill.remarks.append((DOUBT, _SPLIT_UNKNOWN))
             bill.add(row.input_audio, fresh, "input_tokens")
         else:
@@ -118,9 +119,11 @@ def make_bill(call: ModelCall, row: Row) -> Bill:
     text = total_out or 0
     if audio_out or image_out or extra or (reasoning and (row.reasoning or reasoning > text)):
         parts = (reasoning or 0, audio_out or 0, image_out or 0)
-        text = _bill_output_parts(bill, call, row, parts)
+        text = _bill_output_parts(bill, usage, row, parts, operation)
     if text:
-        bill.add(_whole_output(call, row) if media else row.output, text, "output_tokens")
+        bill.add(
+            _whole_output(usage, row, operation) if media else row.output, text, "output_tokens"
+        )
 
     if row.requests is not None:
         bill.add(row.requests, requests, "requests")
@@ -130,7 +133,7 @@ def make_bill(call: ModelCall, row: Row) -> Bill:
         _bill_extra(bill, usage, row)
 
     if media:
-        _forgive_other_measures(bill, call, row)
+        _forgive_other_measures(bill, row, operation)
     elif (total_in is None or total_out is None) and bill.lines and call.role != "embedding":
         if total_in is None and row.input is not None:
             bill.remarks.append((UNREPORTED, "input_tokens"))
@@ -210,26 +213,27 @@ def _video_input(bill: Bill, usage: Usage, row: Row) -> int:
     return video
 
 
-def _whole_output(call: ModelCall, row: Row) -> Price | None:
+def _whole_output(usage: Usage, row: Row, operation: str | None) -> Price | None:
     """Price what an image or speech endpoint puts out: it reports no split, it is the medium."""
-    if call.operation == "image_generation" and call.usage.output_image_tokens is None:
+    if operation == "image_generation" and usage.output_image_tokens is None:
         return row.output_image or row.output
-    if call.operation == "speech" and call.usage.output_audio_tokens is None:
+    if operation == "speech" and usage.output_audio_tokens is None:
         return row.output_audio or row.output
     return row.output
 
 
-def _bill_output_parts(bill: Bill, call: ModelCall, row: Row, parts: tuple[int, ...]) -> int:
+def _bill_output_parts(
+    bill: Bill, usage: Usage, row: Row, parts: tuple[int, ...], operation: str | None
+) -> int:
     """Bill everything of the output that is not text at the output rate; return what is."""
-    usage = call.usage
     reasoning, audio, image = _not_negative(bill, parts)
     video = _extra_tokens(usage, "output_video_tokens")
     citation = _extra_tokens(usage, "citation_tokens") if "citation" in row.units else 0
     image_price, audio_price = row.output_image, row.output_audio
     # An image or speech model may have one output rate, which is then its medium's.
-    if call.operation == "image_generation":
+    if operation == "image_generation":
         image_price = image_price or row.output
-    elif call.operation == "speech":
+    elif operation == "speech":
         audio_price = audio_price or row.output
 
     text = (usage.output_tokens or 0) - audio - image - video - citation
@@ -272,10 +276,10 @@ def _bill_extra(bill: Bill, usage: Usage, row: Row) -> None:
         bill.add(row.units.get(unit), quantity, unit)
 
 
-def _forgive_other_measures(bill: Bill, call: ModelCall, row: Row) -> None:
+def _forgive_other_measures(bill: Bill, row: Row, operation: str | None) -> None:
     """Drop what has no price only because the call is billed by another measure of the same."""
     by_unit = any(price.metric in _UNITS for price, _ in bill.lines)
-    decisive = INPUT if call.operation == "transcription" else OUTPUT
+    decisive = INPUT if operation == "transcription" else OUTPUT
     by_token = any(price.share == decisive for price, _ in bill.lines)
     forgiven = {*_UNITS} if by_unit or by_token else set()
     if by_unit:

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 
 from spantoll.pricing import aliases
 
-__all__ = ["opaque", "spellings", "split_provider"]
+__all__ = ["is_bedrock_id", "opaque", "spellings", "split_provider"]
 
 _COMPACT_DATE = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
 _ARN = re.compile(r"arn:aws[\w-]*:bedrock:[\w-]*:\d*:(?P<kind>[\w-]+)/(?P<id>.+)")
 _NAMED_ARNS = frozenset({"foundation-model", "inference-profile"})
 _GEOGRAPHY = re.compile(r"(?!global\.)[a-z]{2,4}(?:-gov)?\.(?=[a-z0-9]+\.)")
 """`us.`, `eu.`, `apac.`, `us-gov.` before `vendor.model`; `global.` has its own price."""
+_BEDROCK_ID = re.compile(
+    r"((global|[a-z]{2,4}(-gov)?)\.)?(ai21|amazon|anthropic|cohere|meta|mistral)\.[a-z]|arn:aws[\w-]*:bedrock:"
+)
 
 
 def spellings(price_list: str, model: str) -> Iterator[str]:
@@ -42,7 +45,15 @@ def _spellings(price_list: str, name: str) -> Iterator[str]:
         name = name.rpartition("/")[2]
         yield name
         yield _GEOGRAPHY.sub("", name, count=1)
+    for stem, vendor in aliases.VENDORS.get(price_list, ()):
+        if name.startswith(stem):
+            yield vendor + name
     yield _COMPACT_DATE.sub(r"-\1-\2-\3", name)
+
+
+def is_bedrock_id(model: str) -> bool:
+    """Tell whether a name has the form only Bedrock gives: `us.anthropic.claude-...-v1:0`."""
+    return _BEDROCK_ID.match(model.lower()) is not None
 
 
 def split_provider(model: str) -> tuple[str | None, str]:

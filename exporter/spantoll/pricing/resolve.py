@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from spantoll.pricing import aliases
-from spantoll.pricing.names import opaque, split_provider
+from spantoll.pricing.names import is_bedrock_id, opaque, split_provider
 from spantoll.pricing.result import Unpriced
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.tariff import PriceSource, Tariff
@@ -123,6 +123,8 @@ def _provider(provider: str | None, models: tuple[str, ...]) -> tuple[str | None
             doubts = () if provider else (f"provider {prefix} taken from the model's name",)
             return prefix, doubts
     for model in models:
+        if is_bedrock_id(model):
+            return "aws.bedrock", ("provider not named, the model's name is Bedrock's",)
         for stem, maker in aliases.MAKERS:
             if model.lower().startswith(stem):
                 return maker, (f"provider not named, priced at the list of {maker}",)

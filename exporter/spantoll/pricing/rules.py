@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "INPUT_AUDIO_IS_INPUT",
     "INPUT_IMAGE_IS_INPUT",
     "MEDIA_OPERATIONS",
+    "MEDIUM_OF_MODEL",
     "MINIMUM_AUDIO_MS",
     "UNIT_METRICS",
 ]
@@ -29,6 +31,13 @@ MINIMUM_AUDIO_MS = MappingProxyType({"groq": 10_000})
 
 MEDIA_OPERATIONS = frozenset({"image_generation", "speech", "transcription"})
 """Calls whose tokens, characters, images and seconds are measures of one and the same thing."""
+
+MEDIUM_OF_MODEL = (
+    (re.compile(r"transcribe|whisper"), "transcription"),
+    (re.compile(r"^(chat)?gpt-image|^dall-e"), "image_generation"),
+    (re.compile(r"(^|-)tts(-|$)"), "speech"),
+)
+"""What a model can only be called for, where a span does not name the operation."""
 
 UNIT_METRICS = MappingProxyType(
     {
