@@ -3,6 +3,7 @@ from spantoll.query.explain import Explanation, explain
 from spantoll.query.measures import MEASURES, usd
 from spantoll.query.plain import (
     RECORD_HEADERS,
+    plain_explanation,
     plain_headers,
     plain_record,
     plain_result,
@@ -36,6 +37,7 @@ __all__ = [
     "parse_filters",
     "parse_period",
     "parse_query",
+    "plain_explanation",
     "plain_headers",
     "plain_record",
     "plain_result",

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from spantoll.pricing import UnitPrice
 from spantoll.query.dimensions import Value
+from spantoll.query.explain import Explanation
 from spantoll.query.measures import Number, usd
 from spantoll.query.records import Listed
 from spantoll.query.result import Result, Row
@@ -178,3 +180,36 @@ COLUMNS: tuple[tuple[str, str, Callable[[Any], Any] | None], ...] = (
 """Name, column, and how it is shown if not as it is."""
 
 RECORD_HEADERS = ("id", *(name for name, _, _ in COLUMNS))
+
+
+def plain_explanation(explained: Explanation) -> dict[str, Any]:
+    """Show an explanation: the record, its price row and arithmetic, what it repeats."""
+    rate = explained.rate
+    assumptions = explained.listed.record.assumptions
+    return {
+        "record": plain_record(explained.listed),
+        "assumptions": json.loads(assumptions) if assumptions else [],
+        "facts": dict(explained.facts),
+        "rate": None
+        if rate is None
+        else {
+            **rate._asdict(),
+            "rate_id": str(rate.rate_id),
+            "prices": [_unit_price(price) for price in rate.prices],
+        },
+        "lines": [
+            {
+                "quantity": str(line.quantity),
+                **_unit_price(line.unit_price),
+                "metric": line.metric,
+                "cost_usd": _money(line.nano),
+            }
+            for line in explained.lines
+        ],
+        "repeats": None if explained.repeats is None else plain_record(explained.repeats),
+        "repeated_by": [plain_record(each) for each in explained.repeated_by],
+    }
+
+
+def _unit_price(price: UnitPrice) -> dict[str, Any]:
+    return {"metric": price.metric, "amount_usd": f"{price.amount_usd:f}", "per": price.per}

@@ -1,0 +1,5 @@
+import sys
+
+from spantoll.surfaces.cli import main
+
+sys.exit(main())

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from spantoll.errors import ConfigurationError, QueryError, SpantollError
+from spantoll.surfaces.cli.doctor import doctor
+from spantoll.surfaces.cli.explain import explain
+from spantoll.surfaces.cli.health import health
+from spantoll.surfaces.cli.ingest import ingest
+from spantoll.surfaces.cli.records import records
+from spantoll.surfaces.cli.up import up
+from spantoll.surfaces.cli.usage import usage
+
+__all__ = ["app", "run"]
+
+FAILED = 1
+USAGE = 2
+
+app = typer.Typer(
+    help="What every LLM call costs, for whom and why.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for command in (up, ingest, usage, records, explain, health, doctor):
+    app.command()(command)
+
+
+@app.command("run", context_settings={"ignore_unknown_options": True, "help_option_names": []})
+def run_program(program: Annotated[list[str], typer.Argument(metavar="-- PROGRAM...")]) -> None:
+    """Run a Python program with its model calls instrumented, its code unchanged."""
+    from spantoll.instrumentation.launch import main as launch
+
+    raise typer.Exit(launch(program))
+
+
+@app.command()
+def version() -> None:
+    """Say which version this is."""
+    from spantoll.surfaces.cli import main
+
+    main(["version"])
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; every expected failure is one line on stderr and an exit status."""
+    try:
+        status = app(list(arguments), prog_name="spantoll", standalone_mode=False)
+        sys.stdout.flush()
+    except typer.TyperException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except (ConfigurationError, QueryError) as error:
+        return _fail(str(error), USAGE)
+    except SpantollError as error:
+        return _fail(str(error), FAILED)
+    except BrokenPipeError:
+        # the reader has left, e.g. `| head`; the interpreter must not try to flush again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return status or 0
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"spantoll: {' '.join(message.split())}", file=sys.stderr)
+    return status

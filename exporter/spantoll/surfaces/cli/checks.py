@@ -1,0 +1,176 @@
+"""What `spantoll doctor` looks at."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from datetime import date
+from http.client import HTTPConnection, HTTPException
+from typing import Literal, NamedTuple
+
+from sqlalchemy import Engine
+
+from spantoll.errors import SpantollError
+from spantoll.pricing import load_rate_card
+from spantoll.query import Query, RecordQuery, list_records, parse_query, run, unpriced
+from spantoll.query import health as health_of
+from spantoll.query.windows import moment, zone
+from spantoll.settings import Settings
+from spantoll.storage import open_store
+from spantoll.surfaces.cli.ledger import prepare, shown
+
+__all__ = ["Finding", "examine"]
+
+TIMEOUT_S = 2.0
+STALE_DAYS = 30
+"""Providers announce models and prices about weekly."""
+NAMED = 10
+
+ADVICE = {
+    "no_model": "the instrumentation does not say which model was called; upgrade or replace it",
+    "unknown_provider": "the instrumentation does not say who was called; upgrade or replace it",
+    "unknown_model": "newer prices may know it: pip install --upgrade genai-prices",
+    "no_usage": "the spans carry no usage; OpenAI streams need stream_options include_usage",
+    "no_price_for_units": "the price list has no price for what was used",
+    "out_of_range": "the counters on the spans cannot be right",
+}
+SAMPLERS = ("always_on", "parentbased_always_on")
+
+
+class Finding(NamedTuple):
+    """One thing looked at."""
+
+    level: Literal["ok", "warning", "problem"]
+    topic: str
+    text: str
+    advice: str = ""
+
+
+def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Finding]:
+    """Look at everything, in the order in which data flows."""
+    yield from _sampling()
+    yield _http(settings.http)
+    yield _grpc(settings.grpc)
+    yield _prices(date.fromtimestamp(now_ns / 1e9))  # noqa: DTZ012  age in whole days
+    try:
+        prepare(settings.database, create=False)
+        store = open_store(settings.database)
+    except SpantollError as error:
+        yield Finding("problem", "ledger", str(error))
+        return
+    try:
+        store.ping()
+        yield _ledger(store.engine, settings, now_ns)
+        query = parse_query(last=last, tz=settings.tz, now_ns=now_ns)
+        yield from _unpriced(store.engine, query)
+        yield from _emitters(store.engine, query)
+    except SpantollError as error:
+        yield Finding("problem", "ledger", str(error))
+    finally:
+        store.close()
+
+
+def _sampling() -> Iterator[Finding]:
+    sampler = os.environ.get("OTEL_TRACES_SAMPLER", SAMPLERS[0])
+    if sampler not in SAMPLERS:
+        yield Finding(
+            "warning",
+            "sampling",
+            f"OTEL_TRACES_SAMPLER is {sampler}: calls that are not sampled are not seen",
+            "set it to parentbased_always_on, and sample behind SpanToll",
+        )
+
+
+def _http(address: str | None) -> Finding:
+    if address is None:
+        return Finding("ok", "http", "is off")
+    host, port = _reachable(address)
+    connection = HTTPConnection(host, port, timeout=TIMEOUT_S)
+    try:
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        body = answer.read(1_000).decode(errors="replace").strip()
+    except (OSError, HTTPException) as error:
+        return _nobody("http", address, error)
+    finally:
+        connection.close()
+    if answer.status != 200:
+        return Finding("problem", "http", f"{address} is not ready: {answer.status} {body}")
+    return Finding("ok", "http", f"{address} is ready")
+
+
+def _grpc(address: str | None) -> Finding:
+    if address is None:
+        return Finding("ok", "grpc", "is off")
+    try:
+        socket.create_connection(_reachable(address), timeout=TIMEOUT_S).close()
+    except OSError as error:
+        return _nobody("grpc", address, error)
+    return Finding("ok", "grpc", f"{address} is listened on")
+
+
+def _nobody(topic: str, address: str, error: Exception) -> Finding:
+    return Finding(
+        "problem",
+        topic,
+        f"nobody answers at {address}: {error}",
+        f"start `spantoll up`, or say where it is: SPANTOLL_{topic.upper()}=HOST:PORT",
+    )
+
+
+def _reachable(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]") or "127.0.0.1", int(port) if port.isdecimal() else 0
+
+
+def _prices(today: date) -> Finding:
+    prices = load_rate_card().price_set
+    age = (today - date.fromisoformat(prices.as_of[:10])).days
+    text = f"{prices.source} {prices.version}, newest price of {prices.as_of}, {age} days old"
+    if age > STALE_DAYS:
+        return Finding("warning", "prices", text, "pip install --upgrade genai-prices")
+    return Finding("ok", "prices", text)
+
+
+def _ledger(engine: Engine, settings: Settings, now_ns: int) -> Finding:
+    where = shown(settings.database)
+    records = run(engine, Query(measures=["records"], uncounted=True)).totals["records"]
+    newest = list_records(engine, RecordQuery(limit=1, uncounted=True)).records
+    if not newest:
+        return Finding("warning", "ledger", f"{where} is empty", "send it spans: `spantoll up`")
+    at = moment(newest[0].record.started_ns, zone(settings.tz))
+    return Finding("ok", "ledger", f"{where}, {records:,} records, newest {at:%Y-%m-%d %H:%M %Z}")
+
+
+def _unpriced(engine: Engine, query: Query) -> Iterator[Finding]:
+    result = run(engine, unpriced(query))
+    if not result.rows:
+        yield Finding("ok", "pricing", "every counted call has its full cost")
+    for row in result.rows[:NAMED]:
+        reason = str(row["pricing_reason"] or row["pricing_status"])
+        tokens = row["total_tokens"]
+        yield Finding(
+            "problem",
+            "pricing",
+            f"{row['provider'] or '-'} {row['model'] or '-'}: {row['requests']:,} calls, "
+            f"{'unknown' if tokens is None else format(tokens, ',')} tokens "
+            f"{row['pricing_status']}: {reason}",
+            ADVICE.get(reason.partition(":")[0], ""),
+        )
+    if result.groups > NAMED:
+        yield Finding(
+            "problem", "pricing", f"and {result.groups - NAMED} more", "`spantoll usage` names all"
+        )
+
+
+def _emitters(engine: Engine, query: Query) -> Iterator[Finding]:
+    for row in run(engine, health_of(start_ns=query.start_ns, end_ns=query.end_ns)).rows:
+        scope = f"{row['scope_name'] or '-'} {row['scope_version'] or ''}".strip()
+        for name, advice in (
+            ("streams_without_usage", ADVICE["no_usage"]),
+            ("inconsistent_records", "`spantoll explain` shows what was assumed"),
+        ):
+            if row[name]:
+                words = name.replace("_", " ")
+                yield Finding("warning", "emitter", f"{scope}: {row[name]:,} {words}", advice)

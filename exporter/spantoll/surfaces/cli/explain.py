@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from spantoll.surfaces.cli.options import Database, Format, Formatted, Tz
+
+__all__ = ["explain"]
+
+
+def explain(
+    record: Annotated[str, typer.Argument(help="Record id, span id, or trace id for all of it.")],
+    tz: Tz = None,
+    format: Formatted = Format.table,
+    database: Database = None,
+) -> None:
+    """Say why a record says what it says: how it was read, counted and priced."""
+    from spantoll.pricing import load_rate_card
+    from spantoll.query import explain as explain_record
+    from spantoll.query import plain_explanation
+    from spantoll.surfaces.cli.explanation import tell
+    from spantoll.surfaces.cli.ledger import open_ledger
+    from spantoll.surfaces.cli.output import write_json
+
+    if format is Format.csv:
+        raise typer.BadParameter("an explanation is a table or json", param_hint="--format")
+    with open_ledger(database) as ledger:
+        explained = explain_record(ledger.engine, record, rate_card=load_rate_card())
+        zone_name = tz or ledger.settings.tz
+    if format is Format.json:
+        write_json([plain_explanation(each) for each in explained])
+        return
+    for i, each in enumerate(explained):
+        if i:
+            print()
+        for topic, text in tell(each, tz=zone_name):
+            print(f"{topic:<9} {text}".rstrip())

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from spantoll.pricing import CostLine
+from spantoll.query import Explanation, Listed, usd
+from spantoll.query.windows import moment, zone
+from spantoll.records import UsageRecord
+from spantoll.surfaces.cli.output import UNKNOWN, dollars, number
+
+__all__ = ["tell"]
+
+COUNTERS = (
+    ("input_tokens", "input"),
+    ("cache_read_tokens", "  read from cache"),
+    ("cache_write_tokens", "  written to cache"),
+    ("cache_write_1h_tokens", "    for an hour"),
+    ("input_audio_tokens", "  audio in"),
+    ("input_image_tokens", "  images in"),
+    ("output_tokens", "output"),
+    ("reasoning_tokens", "  reasoning"),
+    ("output_audio_tokens", "  audio out"),
+    ("output_image_tokens", "  images out"),
+    ("images", "images"),
+    ("audio_ms", "audio ms"),
+    ("video_ms", "video ms"),
+    ("characters", "characters"),
+)
+FOR = ("customer_id", "organisation", "project", "workspace_id", "team", "user_id", "session_id")
+
+
+def tell(explained: Explanation, *, tz: str) -> Iterator[tuple[str, str]]:
+    """Tell a record's story as topics and texts."""
+    record = explained.listed.record
+    yield "record", f"{explained.listed.id}  {_span(record)}"
+    yield "call", _call(record, tz)
+    whom = [f"{name} {value}" for name in FOR if (value := getattr(record, name))]
+    yield "for", ", ".join(whom) or "nobody is named on the span"
+    scope = f"{record.scope_name or UNKNOWN} {record.scope_version or ''}".strip()
+    yield "read by", f"dialect {record.dialect} (scope {scope}), usage {record.usage_quality}"
+    for assumption in json.loads(record.assumptions) if record.assumptions else ():
+        yield "", f"- {assumption}"
+    if record.flaws:
+        yield "", f"- repaired while decoding: {record.flaws}"
+    for name, words in COUNTERS:
+        if (value := getattr(record, name)) is not None:
+            yield "usage" if name == "input_tokens" else "", f"{words:<20} {value:>12,}"
+    for unit, quantity in (json.loads(record.extra_units) if record.extra_units else {}).items():
+        yield "", f"{unit:<20} {quantity!s:>12}"
+    yield "counted", _counted(explained)
+    for each in explained.repeated_by:
+        yield "", f"repeated by record {each.id}, {_span(each.record)}, scope {_scope(each)}"
+    for name, value in explained.facts.items():
+        yield "", f"its own span says {name} {value}"
+    yield from _price(explained)
+
+
+def _call(record: UsageRecord, tz: str) -> str:
+    asked = (
+        "" if record.request_model in (None, record.model) else f", asked {record.request_model}"
+    )
+    ms = UNKNOWN if record.duration_ns is None else number(record.duration_ns // 1_000_000)
+    return (
+        f"{record.operation or record.role} {record.model or UNKNOWN}{asked} "
+        f"at {record.provider or UNKNOWN}, {record.error_type or record.status}, {ms} ms, "
+        f"{moment(record.started_ns, zone(tz)):%Y-%m-%d %H:%M:%S %Z}"
+    )
+
+
+def _counted(explained: Explanation) -> str:
+    record = explained.listed.record
+    answer = f"{'yes' if record.counted else 'no'}: {record.counted_reason or UNKNOWN}"
+    if explained.repeats is not None:
+        answer += f", repeats record {explained.repeats.id}, scope {_scope(explained.repeats)}"
+    return answer
+
+
+def _price(explained: Explanation) -> Iterator[tuple[str, str]]:
+    record, rate = explained.listed.record, explained.rate
+    if rate is not None:
+        context = f" ({rate.context})" if rate.context else ""
+        period = f" from {rate.effective_from}" if rate.effective_from else ""
+        period += f" to {rate.effective_to}" if rate.effective_to else ""
+        yield "price", f"{rate.provider} {rate.model}{context}, {rate.source}{period}"
+        yield "", f"row {rate.rate_id} of price list {rate.price_set[:12] or UNKNOWN}"
+    for line in explained.lines:
+        yield "", _line(line)
+    if record.reported_cost_nano is not None:
+        by = record.reported_cost_source or "span"
+        yield "reported", f"{dollars(usd(record.reported_cost_nano))} by the {by}"
+    cost = dollars(usd(record.cost_nano), lower_bound=record.pricing_status == "partial")
+    why = f": {record.pricing_reason}" if record.pricing_reason else ""
+    source = f", {record.cost_source}" if record.cost_source else ""
+    yield "cost", f"{cost} ({record.pricing_status}{source}){why}"
+
+
+def _line(line: CostLine) -> str:
+    price = line.unit_price
+    exact = usd(line.nano)
+    return (
+        f"{line.metric:<20} {line.quantity:>12,} x ${price.amount_usd:f} / {price.per:,} "
+        f"= ${exact:f}"
+    )
+
+
+def _span(record: UsageRecord) -> str:
+    return f"trace {record.trace_id.hex()} span {record.span_id.hex()}"
+
+
+def _scope(listed: Listed) -> str:
+    return listed.record.scope_name or UNKNOWN

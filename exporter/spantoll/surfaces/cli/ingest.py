@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spantoll.surfaces.cli.options import Database
+
+__all__ = ["ingest"]
+
+
+def ingest(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Protobuf, JSON or JSON lines; - is stdin."),
+    ],
+    database: Database = None,
+) -> None:
+    """Price and store OTLP requests kept in files; doing it again changes nothing."""
+    from spantoll.pipeline import Ingest, Ledger
+    from spantoll.pricing import load_rate_card
+    from spantoll.surfaces.cli.intake import FileIntake
+    from spantoll.surfaces.cli.ledger import open_ledger
+    from spantoll.surfaces.cli.output import say
+
+    with open_ledger(database, create=True) as opened:
+        intake = FileIntake(Ingest(load_rate_card()), Ledger(opened.store))
+        intake.read(files)
+    for line in intake.summary():
+        say(line)
+    if intake.unreadable:
+        raise typer.Exit(1)

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+from zlib import error as ZlibError  # noqa: N812  it is an exception
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from spantoll.errors import BadRequest, RecordRejected
+from spantoll.pipeline import Ingest, Ledger
+from spantoll.pricing import Rate
+from spantoll.records import UsageRecord
+from spantoll.surfaces.cli.requests import requests_in
+
+__all__ = ["FileIntake"]
+
+STDIN = "-"
+GROUP = 5_000
+"""Records of one transaction: enough that the commit does not count."""
+
+
+class FileIntake:
+    """Reads files of requests into a ledger and counts what became of the spans."""
+
+    def __init__(self, ingest: Ingest, ledger: Ledger) -> None:
+        self.stored = self.duplicates = self.skipped = 0
+        self.rejected: Counter[str] = Counter()
+        self.unreadable: list[str] = []
+        """Files, or lines of files, that are no requests; each with the reason."""
+        self._ingest = ingest
+        self._ledger = ledger
+        self._records: list[UsageRecord] = []
+        self._rates: dict[int, Rate] = {}
+
+    def read(self, files: Sequence[Path]) -> None:
+        """Read every file, showing progress at a terminal. Raises StoreUnavailable."""
+        with Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+            transient=True,
+        ) as progress:
+            total = sum(path.stat().st_size for path in files if path.is_file())
+            task = progress.add_task("reading", total=total or None)
+            for path in files:
+                progress.update(task, description=path.name)
+                for size in self._file(path):
+                    progress.advance(task, size)
+        self._flush()
+
+    def summary(self) -> Iterator[str]:
+        """Say what became of the spans, and which requests could not be read."""
+        yield (
+            f"{_counted(self.stored, 'record')} stored, {self.duplicates:,} already there, "
+            f"{_counted(self.skipped, 'span')} not of model calls, "
+            f"{self.rejected.total():,} rejected."
+        )
+        for reason, count in self.rejected.most_common():
+            yield f"  rejected {count:,}: {reason}"
+        for complaint in self.unreadable:
+            yield f"  not read: {complaint}"
+
+    def _file(self, path: Path) -> Iterator[int]:
+        """Read one file, yielding how many bytes each request had."""
+        place = "stdin" if str(path) == STDIN else str(path)
+        try:
+            with _opened(path) as stream:
+                for request in requests_in(stream):
+                    where = place if request.line is None else f"{place}:{request.line}"
+                    self._request(request.body, request.content_type, where)
+                    yield len(request.body)
+        except OSError as error:
+            self.unreadable.append(f"{place}: {error.strerror or error}")
+        except (EOFError, ZlibError) as error:
+            self.unreadable.append(f"{place}: {error}")
+
+    def _request(self, body: bytes, content_type: str, where: str) -> None:
+        try:
+            batch = self._ingest.traces(
+                body, received_ns=time.time_ns(), content_type=content_type, source="import"
+            )
+        except BadRequest as error:
+            self.unreadable.append(f"{where}: {error}")
+            return
+        self.skipped += batch.skipped
+        for refusal in batch.rejected:
+            self.rejected[refusal.reason] += refusal.count
+        self._records += batch.records
+        self._rates.update((rate.rate_id, rate) for rate in batch.rates)
+        if len(self._records) >= GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        records, self._records = self._records, []
+        try:
+            written = self._ledger.write(records, rates=self._rates.values())
+        except RecordRejected as error:
+            self.rejected[str(error)] += len(error.indexes)
+            self.stored += len(records) - len(error.indexes)
+        else:
+            self.stored += written.inserted
+            self.duplicates += written.duplicates
+
+
+def _opened(path: Path) -> BinaryIO:
+    return sys.stdin.buffer if str(path) == STDIN else path.open("rb")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"

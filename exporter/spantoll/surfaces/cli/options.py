@@ -1,0 +1,59 @@
+"""Options that several commands share, declared once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "All",
+    "Database",
+    "Format",
+    "Formatted",
+    "From",
+    "Last",
+    "Limit",
+    "To",
+    "Tz",
+    "Where",
+]
+
+
+class Format(StrEnum):
+    """How an answer is written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+Database = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="The ledger, e.g. sqlite:////var/lib/spantoll/usage.db."),
+]
+Formatted = Annotated[Format, typer.Option("--format", "-f", help="How to write the answer.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FIELD=VALUE",
+        help="Only these; FIELD!=VALUE for all others, FIELD= for unknown. Repeatable.",
+    ),
+]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="TIME", help="Inclusive: 2026-11-01, -7d, this_month ..."),
+]
+To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Exclusive.")]
+Last = Annotated[
+    str | None, typer.Option(metavar="SPAN", help="Until now: 30min, 24h, 7d, 2w, 1mo, 1y.")
+]
+Tz = Annotated[
+    str | None, typer.Option(metavar="ZONE", help="IANA time zone, e.g. Europe/Berlin [UTC].")
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many rows.")]
+All = Annotated[
+    bool,
+    typer.Option("--all", help="Also what is not counted: repetitions, agents, tools."),
+]

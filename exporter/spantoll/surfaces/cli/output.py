@@ -1,0 +1,94 @@
+"""Writing answers: data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["UNKNOWN", "dollars", "number", "say", "write_csv", "write_json", "write_table"]
+
+UNKNOWN = "-"
+WIDE = 10_000
+"""Columns of a console that is not a terminal: nothing is cut off or wrapped in a pipe."""
+
+
+def write_table(
+    headers: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numeric: Iterable[str] = (),
+    total: Sequence[str] | None = None,
+) -> None:
+    """Write a table; plain text where stdout is no terminal."""
+    terminal = sys.stdout.isatty()
+    console = Console(file=sys.stdout, width=None if terminal else WIDE, highlight=False)
+    right = set(numeric)
+    table = Table(box=box.SIMPLE_HEAD if terminal else None, show_footer=total is not None)
+    table.pad_edge = False
+    for i, header in enumerate(headers):
+        table.add_column(
+            Text(header),
+            footer=Text(total[i]) if total else "",
+            justify="right" if header in right else "left",
+            no_wrap=header in right,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+def write_json(value: Any) -> None:
+    """Write JSON; a list has one item a line."""
+    if not isinstance(value, list):
+        print(json.dumps(value, indent=2, ensure_ascii=False))
+        return
+    items = ",\n".join(json.dumps(item, ensure_ascii=False) for item in value)
+    print(f"[\n{items}\n]" if items else "[]")
+
+
+def write_csv(headers: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write CSV with a header line; what is not known is empty, nested values are JSON."""
+    writer = csv.DictWriter(sys.stdout, headers, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(row.get(name)) for name in headers})
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    return value
+
+
+def say(line: str = "") -> None:
+    """Tell the person at the terminal something that is not data."""
+    print(line, file=sys.stderr)
+
+
+def number(value: Any) -> str:
+    """Show a number for people: thousands apart, few decimals, `-` for unknown."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,f}"
+
+
+def dollars(value: Decimal | None, *, lower_bound: bool = False) -> str:
+    """Show money to the cent, or to as many places as a small amount needs; `+` for at least."""
+    if value is None:
+        return UNKNOWN
+    places = 2 if abs(value) >= 1 or not value else min(9, 3 - value.adjusted())
+    return f"${value:,.{places}f}{'+' if lower_bound else ''}"

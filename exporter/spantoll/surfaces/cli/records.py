@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spantoll.surfaces.cli.options import (
+    All,
+    Database,
+    Format,
+    Formatted,
+    From,
+    Last,
+    To,
+    Tz,
+    Where,
+)
+
+if TYPE_CHECKING:
+    from spantoll.query import Listed
+
+__all__ = ["records"]
+
+HEADERS = (
+    "id",
+    "time",
+    "provider",
+    "model",
+    "operation",
+    "input",
+    "cached",
+    "output",
+    "cost",
+    "ms",
+    "status",
+    "customer",
+    "user",
+)
+NUMERIC = ("id", "input", "cached", "output", "cost", "ms")
+
+
+def records(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    where: Where = None,
+    from_: From = None,
+    to: To = None,
+    last: Last = None,
+    tz: Tz = None,
+    uncounted: All = False,
+    after: Annotated[
+        str | None, typer.Option(metavar="CURSOR", help="Go on where a listing stopped.")
+    ] = None,
+    format: Formatted = Format.table,
+    database: Database = None,
+) -> None:
+    """List calls, newest first; --all adds what is not counted, with what it repeats."""
+    from spantoll.query import (
+        RECORD_HEADERS,
+        RecordQuery,
+        list_records,
+        parse_filters,
+        parse_period,
+        plain_record,
+    )
+    from spantoll.surfaces.cli.ledger import now_ns, open_ledger
+    from spantoll.surfaces.cli.output import say, write_csv, write_json, write_table
+    from spantoll.surfaces.cli.report import why_empty
+
+    with open_ledger(database) as ledger:
+        zone_name = tz or ledger.settings.tz
+        start_ns, end_ns = parse_period(
+            start=from_, end=to, last=last, tz=zone_name, now_ns=now_ns()
+        )
+        page = list_records(
+            ledger.engine,
+            RecordQuery(
+                filters=parse_filters(where or ()),
+                start_ns=start_ns,
+                end_ns=end_ns,
+                limit=limit,
+                after=after,
+                uncounted=uncounted,
+            ),
+        )
+        reason = "" if page.records else why_empty(ledger)
+    match format:
+        case Format.json:
+            write_json([plain_record(each) for each in page.records])
+        case Format.csv:
+            write_csv(RECORD_HEADERS, (plain_record(each) for each in page.records))
+        case Format.table if reason:
+            say(reason)
+        case Format.table:
+            headers = (*HEADERS, "counted") if uncounted else HEADERS
+            rows = [_row(each, zone_name) for each in page.records]
+            write_table(headers, (row[: len(headers)] for row in rows), numeric=NUMERIC)
+            print(
+                f"Times in {zone_name}; `spantoll explain ID` says why a record says what it says."
+            )
+    if page.cursor:
+        say(f"More: --after {page.cursor}")
+
+
+def _row(listed: Listed, tz: str) -> list[str]:
+    from spantoll.query import usd
+    from spantoll.query.windows import moment, zone
+    from spantoll.surfaces.cli.output import UNKNOWN, dollars, number
+
+    record = listed.record
+    why = record.counted_reason or UNKNOWN
+    if record.repeats_span:
+        why = f"{why} {record.repeats_span[:16].hex()}/{record.repeats_span[16:].hex()}"
+    return [
+        str(listed.id),
+        f"{moment(record.started_ns, zone(tz)):%Y-%m-%d %H:%M:%S}",
+        record.provider or UNKNOWN,
+        record.model or UNKNOWN,
+        record.operation or UNKNOWN,
+        number(record.input_tokens),
+        number(record.cache_read_tokens),
+        number(record.output_tokens),
+        dollars(usd(record.cost_nano), lower_bound=record.pricing_status == "partial"),
+        number(None if record.duration_ns is None else record.duration_ns // 1_000_000),
+        record.error_type or record.status,
+        record.customer_id or UNKNOWN,
+        record.user_id or UNKNOWN,
+        why,
+    ]

@@ -1,0 +1,109 @@
+"""A query's answer as a table for people, and what they must know to read it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from spantoll.query import RecordQuery, Result, Row, Window, list_records
+from spantoll.query.windows import moment, zone
+from spantoll.surfaces.cli.ledger import Opened, shown
+from spantoll.surfaces.cli.output import UNKNOWN, dollars, number, write_table
+
+__all__ = ["print_report", "why_empty"]
+
+NAMED = 5
+"""How many unpriced models the lines under a table name."""
+
+LABELS = {"hour": "%Y-%m-%d %H:%M%z", "month": "%Y-%m", "year": "%Y"}
+
+
+def print_report(result: Result, doubts: Result | None) -> None:
+    """Write the rows, their total, the period they are of, and what is not in the cost."""
+    query = result.query
+    keys = [*(["window"] if query.window != "total" else []), *query.dimensions]
+    total = None
+    if len(result.rows) > 1:
+        total = ["total", *[""] * (len(keys) - 1), *_measures(result, result.totals)]
+    write_table(
+        [*keys, *query.measures],
+        ([*_keys(result, row), *_measures(result, row)] for row in result.rows),
+        numeric=query.measures,
+        total=total,
+    )
+    print(_period(result))
+    if len(result.rows) < result.groups:
+        print(f"{len(result.rows)} of {result.groups} rows; the total is of all.")
+    if doubts is not None:
+        print(_missing(result, doubts))
+
+
+def why_empty(ledger: Opened) -> str:
+    """Say why there is nothing to show, and what to do."""
+    page = list_records(ledger.engine, RecordQuery(limit=1, uncounted=True))
+    if not page.records:
+        return (
+            f"No calls in {shown(ledger.settings.database)} yet: start `spantoll up` and send it "
+            "spans, or read files with `spantoll ingest FILE`."
+        )
+    newest = page.records[0].record
+    at = moment(newest.started_ns, zone(ledger.settings.tz))
+    return (
+        f"No counted calls match. The newest record is of {at:%Y-%m-%d %H:%M %Z}, "
+        f"{newest.provider or UNKNOWN} {newest.model or UNKNOWN}: "
+        "ask for a longer period, fewer --where, or --all."
+    )
+
+
+def _keys(result: Result, row: Row) -> list[str]:
+    window = [] if row.window is None else [_label(result, row.window)]
+    return window + [
+        UNKNOWN if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        for value in row.dimensions.values()
+    ]
+
+
+def _label(result: Result, window: Window) -> str:
+    start = moment(window.start_ns, zone(result.query.tz))
+    if result.query.window == "quarter":
+        return f"{start.year}-Q{(start.month + 2) // 3}"
+    return start.strftime(LABELS.get(result.query.window, "%Y-%m-%d"))
+
+
+def _measures(result: Result, row: Row) -> list[str]:
+    return [_measure(row, name) for name in result.query.measures]
+
+
+def _measure(row: Row, name: str) -> str:
+    value = row.measures[name]
+    if name.endswith("_usd") and (value is None or isinstance(value, Decimal)):
+        return dollars(value, lower_bound=row.lower_bound and name != "reported_cost_usd")
+    if name.endswith("_rate") and value is not None:
+        return f"{value:.1%}"
+    return number(value)
+
+
+def _period(result: Result) -> str:
+    start = f"{result.start:%Y-%m-%d %H:%M}" if result.start else "the beginning"
+    end = f"{result.end:%Y-%m-%d %H:%M}" if result.end else "now"
+    used = [
+        f"{each.source} {each.version or each.sha256[:12]}"
+        + (f" of {each.as_of}" * bool(each.as_of))
+        for each in result.price_lists
+    ]
+    prices = f"; prices: {', '.join(used)}" if used else ""
+    return f"From {start} to {end}, {result.query.tz}{prices}."
+
+
+def _missing(result: Result, doubts: Result) -> str:
+    named = [
+        f"{row['provider'] or UNKNOWN} {row['model'] or UNKNOWN} "
+        f"({number(row['requests'])}: {row['pricing_reason'] or row['pricing_status']})"
+        for row in doubts.rows[:NAMED]
+    ]
+    more = doubts.groups - len(named)
+    rest = f" and {more} more" if more else ""
+    calls = doubts.totals.requests
+    return (
+        f"+ at least: the cost of {calls:,} call{'s' * (calls != 1)} is not known in full: "
+        f"{'; '.join(named)}{rest}. `spantoll doctor` says what to do."
+    )

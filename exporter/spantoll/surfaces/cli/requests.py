@@ -1,0 +1,66 @@
+"""OTLP requests kept in files: protobuf, JSON, or one JSON request a line, gzipped or not."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple, cast
+
+import orjson
+
+from spantoll.otlp import JSON, PROTOBUF, MediaType
+
+__all__ = ["StoredRequest", "requests_in"]
+
+GZIP = b"\x1f\x8b"
+
+
+class StoredRequest(NamedTuple):
+    """One export request as it was kept."""
+
+    body: bytes
+    content_type: MediaType
+    line: int | None
+    """Where it stands in a file of JSON lines, from 1."""
+
+
+def requests_in(raw: BinaryIO) -> Iterator[StoredRequest]:
+    """Read the requests of a file one by one, telling its form by its content.
+
+    The lines are the Collector's file exporter's: each a whole request.
+    """
+    stream = io.BufferedReader(cast(io.RawIOBase, raw))
+    if stream.peek(len(GZIP)).startswith(GZIP):
+        stream = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)))
+    before = b""
+    for number, line in enumerate(stream, 1):
+        if line.isspace():
+            before += line
+            continue
+        if not line.lstrip().startswith(b"{"):
+            yield StoredRequest(before + line + stream.read(), PROTOBUF, None)
+        elif _is_json(line):
+            yield StoredRequest(line, JSON, number)
+            yield from _lines(stream, number)
+        else:
+            body = before + line + stream.read()
+            # The one byte that begins JSON cannot begin a request in protobuf, but blank
+            # space can: it is the tag of the only field.
+            json = not before or _is_json(body)
+            yield StoredRequest(body, JSON if json else PROTOBUF, None)
+        return
+
+
+def _lines(stream: BinaryIO, number: int) -> Iterator[StoredRequest]:
+    for following, line in enumerate(stream, number + 1):
+        if not line.isspace():
+            yield StoredRequest(line, JSON, following)
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return True

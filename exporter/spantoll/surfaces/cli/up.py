@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from spantoll.surfaces.cli.options import Database
+
+__all__ = ["up"]
+
+
+def up(
+    database: Database = None,
+    grpc: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="OTLP over gRPC, or off. [127.0.0.1:4317]"),
+    ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="OTLP over HTTP, or off. [127.0.0.1:4318]"),
+    ] = None,
+) -> None:
+    """Receive OTLP, price model calls and keep them, until SIGINT or SIGTERM."""
+    import logging
+
+    from spantoll.receiver import Bound, Limits, Receiver, run
+    from spantoll.settings import load_settings
+    from spantoll.surfaces.cli.ledger import prepare
+    from spantoll.surfaces.cli.welcome import welcome
+
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    settings = load_settings(database=database, grpc=grpc, http=http)
+    prepare(settings.database, create=True)
+
+    def ready(_: Receiver, bound: Bound) -> None:
+        for line in welcome(settings, bound):
+            print(line, flush=True)
+
+    status = run(
+        database=settings.database,
+        grpc=settings.grpc,
+        http=settings.http,
+        limits=Limits(body_bytes=settings.max_body_bytes, budget_bytes=settings.max_inflight_bytes),
+        grace_s=settings.grace_s,
+        ready=ready,
+    )
+    raise typer.Exit(status)

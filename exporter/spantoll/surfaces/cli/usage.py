@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from spantoll.surfaces.cli.options import (
+    All,
+    Database,
+    Format,
+    Formatted,
+    From,
+    Last,
+    Limit,
+    To,
+    Tz,
+    Where,
+)
+
+__all__ = ["usage"]
+
+
+def usage(
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DIMENSION", help="Split by this: model, customer_id ... Repeatable."),
+    ] = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MEASURE", help="What to add up: cost, requests ... Repeatable."),
+    ] = None,
+    where: Where = None,
+    from_: From = None,
+    to: To = None,
+    last: Last = None,
+    window: Annotated[
+        str, typer.Option(metavar="WINDOW", help="hour, day, week, month, quarter, year, total.")
+    ] = "total",
+    tz: Tz = None,
+    order: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Sort by this, -NAME for largest first. Repeatable."),
+    ] = None,
+    limit: Limit = None,
+    uncounted: All = False,
+    format: Formatted = Format.table,
+    database: Database = None,
+) -> None:
+    """Show what was used and what it costs, by anything, over any period."""
+    from spantoll.query import parse_query, plain_headers, plain_result, plain_rows, run, unpriced
+    from spantoll.surfaces.cli.ledger import now_ns, open_ledger
+    from spantoll.surfaces.cli.output import say, write_csv, write_json
+    from spantoll.surfaces.cli.report import print_report, why_empty
+
+    with open_ledger(database) as ledger:
+        query = parse_query(
+            measures=measure or (),
+            by=by or (),
+            where=where or (),
+            start=from_,
+            end=to,
+            last=last,
+            window=window,
+            tz=tz or ledger.settings.tz,
+            order=order or (),
+            limit=limit,
+            uncounted=uncounted,
+            now_ns=now_ns(),
+        )
+        result = run(ledger.engine, query)
+        doubts = run(ledger.engine, unpriced(query)) if result.totals.lower_bound else None
+        reason = "" if result.totals.requests else why_empty(ledger)
+    match format:
+        case Format.json:
+            missing = plain_rows(doubts) if doubts else []
+            write_json({**plain_result(result), "unpriced": missing})
+        case Format.csv:
+            write_csv(plain_headers(result), plain_rows(result))
+        case Format.table if reason:
+            say(reason)
+        case Format.table:
+            print_report(result, doubts)

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from spantoll.pricing import load_rate_card
+from spantoll.receiver import Bound
+from spantoll.settings import Settings
+from spantoll.surfaces.cli.ledger import shown
+
+__all__ = ["welcome"]
+
+EVERYWHERE = ("", "0.0.0.0", "[::]")  # noqa: S104  compared, not listened on
+
+
+def welcome(settings: Settings, bound: Bound) -> Iterator[str]:
+    """Say where to send, where the data is and which prices hold, once it is listened."""
+    prices = load_rate_card().price_set
+    http = _url(settings.http, bound.http)
+    grpc = _url(settings.grpc, bound.grpc)
+    if grpc:
+        yield f"OTLP/gRPC  {grpc}"
+    if http:
+        yield f"OTLP/HTTP  {http}  (POST /v1/traces)"
+    yield f"Ledger     {shown(settings.database)}"
+    yield f"Prices     {prices.source} {prices.version} of {prices.as_of}, {prices.rows:,} models"
+    protocol = "" if grpc else "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf "
+    if grpc or http:
+        yield f"Send       {protocol}OTEL_EXPORTER_OTLP_ENDPOINT={grpc or http} python app.py"
+    yield "See        spantoll usage --by model"
+
+
+def _url(address: str | None, port: int | None) -> str | None:
+    """Name a bound address so that a client on this machine can use it."""
+    if address is None or port is None:
+        return None
+    host = address.rpartition(":")[0]
+    return f"http://{'127.0.0.1' if host in EVERYWHERE else host}:{port}"
