@@ -12,7 +12,7 @@ def doctor(database: Database = None, last: Last = None, format: Formatted = For
     from spantoll.settings import load_settings
     from spantoll.surfaces.cli.checks import Finding, examine
     from spantoll.surfaces.cli.ledger import now_ns
-    from spantoll.surfaces.cli.output import write_csv, write_json
+    from spantoll.surfaces.cli.output import write_csv, write_json, write_line
 
     findings = list(examine(load_settings(database=database), last=last, now_ns=now_ns()))
     match format:
@@ -22,8 +22,8 @@ def doctor(database: Database = None, last: Last = None, format: Formatted = For
             write_csv(Finding._fields, (each._asdict() for each in findings))
         case Format.table:
             for each in findings:
-                print(f"{each.level:<8} {each.topic:<9} {each.text}")
+                write_line(f"{each.level:<8} {each.topic:<9} {each.text}")
                 if each.advice:
-                    print(f"{'':<18} -> {each.advice}")
+                    write_line(f"{'':<18} -> {each.advice}")
     if any(each.level == "problem" for each in findings):
         raise typer.Exit(1)

@@ -21,7 +21,7 @@ def explain(
     from spantoll.query import plain_explanation
     from spantoll.surfaces.cli.explanation import tell
     from spantoll.surfaces.cli.ledger import open_ledger
-    from spantoll.surfaces.cli.output import write_json
+    from spantoll.surfaces.cli.output import write_json, write_line
 
     if format is Format.csv:
         raise typer.BadParameter("an explanation is a table or json", param_hint="--format")
@@ -33,6 +33,6 @@ def explain(
         return
     for i, each in enumerate(explained):
         if i:
-            print()
+            write_line()
         for topic, text in tell(each, tz=zone_name):
-            print(f"{topic:<9} {text}".rstrip())
+            write_line(f"{topic:<9} {text}".rstrip())

@@ -14,7 +14,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["UNKNOWN", "dollars", "number", "say", "write_csv", "write_json", "write_table"]
+__all__ = [
+    "UNKNOWN",
+    "dollars",
+    "number",
+    "say",
+    "write_csv",
+    "write_json",
+    "write_line",
+    "write_table",
+]
 
 UNKNOWN = "-"
 WIDE = 10_000
@@ -43,7 +52,7 @@ def write_table(
             overflow="fold",
         )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(_printable(cell)) for cell in row))
     console.print(table)
 
 
@@ -72,9 +81,19 @@ def _cell(value: Any) -> Any:
     return value
 
 
+def write_line(line: str = "") -> None:
+    """Write a line of an answer meant for people."""
+    print(_printable(line))
+
+
 def say(line: str = "") -> None:
     """Tell the person at the terminal something that is not data."""
-    print(line, file=sys.stderr)
+    print(_printable(line), file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    """Show what would move the cursor or change the terminal; spans come from strangers."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def number(value: Any) -> str:

@@ -63,7 +63,7 @@ def records(
         plain_record,
     )
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
-    from spantoll.surfaces.cli.output import say, write_csv, write_json, write_table
+    from spantoll.surfaces.cli.output import say, write_csv, write_json, write_line, write_table
     from spantoll.surfaces.cli.report import why_empty
 
     with open_ledger(database) as ledger:
@@ -94,7 +94,7 @@ def records(
             headers = (*HEADERS, "counted") if uncounted else HEADERS
             rows = [_row(each, zone_name) for each in page.records]
             write_table(headers, (row[: len(headers)] for row in rows), numeric=NUMERIC)
-            print(
+            write_line(
                 f"Times in {zone_name}; `spantoll explain ID` says why a record says what it says."
             )
     if page.cursor:

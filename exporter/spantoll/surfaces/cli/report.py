@@ -7,7 +7,7 @@ from decimal import Decimal
 from spantoll.query import RecordQuery, Result, Row, Window, list_records
 from spantoll.query.windows import moment, zone
 from spantoll.surfaces.cli.ledger import Opened, shown
-from spantoll.surfaces.cli.output import UNKNOWN, dollars, number, write_table
+from spantoll.surfaces.cli.output import UNKNOWN, dollars, number, write_line, write_table
 
 __all__ = ["print_report", "why_empty"]
 
@@ -30,11 +30,11 @@ def print_report(result: Result, doubts: Result | None) -> None:
         numeric=query.measures,
         total=total,
     )
-    print(_period(result))
+    write_line(_period(result))
     if len(result.rows) < result.groups:
-        print(f"{len(result.rows)} of {result.groups} rows; the total is of all.")
+        write_line(f"{len(result.rows)} of {result.groups} rows; the total is of all.")
     if doubts is not None:
-        print(_missing(result, doubts))
+        write_line(_missing(result, doubts))
 
 
 def why_empty(ledger: Opened) -> str:

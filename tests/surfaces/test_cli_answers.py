@@ -1,0 +1,347 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from spantoll.records import UsageRecord
+
+Cli = Callable[..., Any]
+Make = Callable[..., UsageRecord]
+Write = Callable[[Sequence[UsageRecord]], None]
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_usage_is_a_table_with_the_largest_cost_first(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    stored(
+        [
+            record(model="small", cost_nano=1_000, input_tokens=1_234_567),
+            record(model="big", cost_nano=12_400_000_000),
+        ]
+    )
+
+    ran = spantoll("usage", "--by", "model", "--measure", "cost", "--measure", "input_tokens")
+
+    lines = [line.split() for line in ran.out.splitlines()]
+    assert lines[:4] == [
+        ["model", "cost_usd", "input_tokens"],
+        ["big", "$12.40", "-"],
+        ["small", "$0.000001000", "1,234,567"],
+        ["total", "$12.40", "1,234,567"],
+    ]
+    assert (ran.status, ran.err) == (0, "")
+
+
+def test_numbers_are_aligned_right(spantoll: Cli, stored: Write, record: Make) -> None:
+    stored([record(model="a", cost_nano=10**9), record(model="b", cost_nano=100 * 10**9)])
+
+    lines = spantoll("usage", "--by", "model", "--measure", "cost").out.splitlines()
+
+    assert {line.rstrip().rfind("$") >= 0 and len(line.rstrip()) for line in lines[1:3]} == {
+        len(lines[1].rstrip())
+    }
+
+
+def test_a_lower_bound_is_marked_and_names_what_is_missing(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    stored(
+        [
+            record(),
+            record(model="new", pricing_status="unpriced", pricing_reason="unknown_model: new"),
+        ]
+    )
+
+    ran = spantoll("usage", "--by", "provider")
+
+    assert "$2.50+" in ran.out
+    assert "cost of 1 call is not known in full: openai new (1: unknown_model: new)" in ran.out
+
+
+def test_an_unpriced_group_is_a_dash_not_zero(spantoll: Cli, stored: Write, record: Make) -> None:
+    stored([record(), record(model="new", pricing_status="unpriced")])
+
+    ran = spantoll("usage", "--by", "model", "--measure", "cost")
+
+    assert ["new", "-"] in [line.split() for line in ran.out.splitlines()]
+
+
+def test_an_unpriced_group_is_empty_in_csv(spantoll: Cli, stored: Write, record: Make) -> None:
+    stored([record(), record(model="new", pricing_status="unpriced")])
+
+    found = rows(spantoll("usage", "--by", "model", "--format", "csv").out)
+
+    assert [(r["model"], r["cost_usd"], r["lower_bound"]) for r in found] == [
+        ("gpt-4o", "2.500000000", "false"),
+        ("new", "", "true"),
+    ]
+
+
+def test_an_unpriced_group_is_null_in_json_and_named(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    stored([record(), record(model="new", pricing_status="unpriced", pricing_reason="why")])
+
+    answer = json.loads(spantoll("usage", "--by", "model", "--format", "json").out)
+
+    assert [(r["model"], r["cost_usd"]) for r in answer["rows"]] == [
+        ("gpt-4o", "2.500000000"),
+        ("new", None),
+    ]
+    assert answer["totals"]["lower_bound"] is True
+    assert [(r["model"], r["pricing_reason"]) for r in answer["unpriced"]] == [("new", "why")]
+
+
+def test_json_echoes_period_zone_and_window(spantoll: Cli, stored: Write, record: Make) -> None:
+    stored([record()])
+
+    ran = spantoll(
+        "usage", "--from", "2026-11-01", "--to", "2026-12-01", "--tz", "Europe/Berlin",
+        "--window", "day", "--format", "json",
+    )  # fmt: skip
+
+    answer = json.loads(ran.out)
+    assert (answer["from"], answer["to"]) == (
+        "2026-11-01T00:00:00+01:00",
+        "2026-12-01T00:00:00+01:00",
+    )
+    assert (answer["tz"], answer["window"], answer["currency"]) == ("Europe/Berlin", "day", "USD")
+    assert answer["rows"][0]["window_start"] == "2026-11-20T00:00:00+01:00"
+
+
+@pytest.mark.parametrize(
+    ("window", "label"),
+    [
+        ("hour", "2026-11-20 13:00+0100"),
+        ("day", "2026-11-20"),
+        ("week", "2026-11-16"),
+        ("month", "2026-11"),
+        ("quarter", "2026-Q4"),
+        ("year", "2026"),
+    ],
+)
+def test_windows_are_labelled_by_their_beginning(
+    spantoll: Cli, stored: Write, record: Make, window: str, label: str
+) -> None:
+    stored([record()])
+
+    ran = spantoll("usage", "--window", window, "--tz", "Europe/Berlin")
+
+    assert ran.out.splitlines()[1].startswith(f"{label} ")
+
+
+def test_where_chooses_and_excludes(spantoll: Cli, stored: Write, record: Make) -> None:
+    stored([record(model=m, customer_id=c) for m, c in [("a", "x"), ("b", "x"), ("a", "y")]])
+
+    ran = spantoll("usage", "--by", "model", "--where", "customer=x", "--where", "model!=b",
+                   "--format", "csv")  # fmt: skip
+
+    assert [(r["model"], r["requests"]) for r in rows(ran.out)] == [("a", "1")]
+
+
+def test_sql_in_a_filter_is_only_text(spantoll: Cli, stored: Write, record: Make) -> None:
+    stored([record()])
+
+    ran = spantoll("usage", "--where", "model='; DROP TABLE usage_record; --", "--format", "json")
+
+    assert json.loads(ran.out)["totals"]["requests"] == 0
+    assert json.loads(spantoll("usage", "--format", "json").out)["totals"]["requests"] == 1
+
+
+def test_a_limit_says_how_many_rows_there_are(spantoll: Cli, stored: Write, record: Make) -> None:
+    stored([record(model=str(i)) for i in range(5)])
+
+    ran = spantoll("usage", "--by", "model", "--limit", "2")
+
+    assert "2 of 5 rows; the total is of all." in ran.out
+
+
+def test_terminal_escapes_from_spans_are_shown_not_obeyed(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    stored([record(model="\x1b[2Jgpt\n4o")])
+
+    ran = spantoll("usage", "--by", "model")
+
+    assert "\\x1b[2Jgpt\\n4o" in ran.out
+    assert "\x1b" not in ran.out
+
+
+def test_an_empty_ledger_says_how_to_begin(spantoll: Cli, stored: Write) -> None:
+    stored([])
+
+    for command in ("usage", "records", "health"):
+        ran = spantoll(command)
+        assert (ran.status, ran.out) == (0, "")
+        assert "spantoll up" in ran.err
+
+
+def test_nothing_in_range_says_where_the_data_is(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    stored([record()])
+
+    ran = spantoll("usage", "--to", "2020-01-01")
+
+    assert ran.out == ""
+    assert "newest record is of 2026-11-20 12:00 UTC, openai gpt-4o" in ran.err
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_an_empty_answer_is_still_data(spantoll: Cli, stored: Write, form: str) -> None:
+    stored([])
+
+    ran = spantoll("records", "--format", form)
+
+    assert ran.err == ""
+    assert json.loads(ran.out) == [] if form == "json" else ran.out.startswith("id,started_at,")
+
+
+def test_records_are_listed_newest_first(spantoll: Cli, stored: Write, record: Make) -> None:
+    stored([record(model=str(at), started_ns=at) for at in (1, 3, 2)])
+
+    found = json.loads(spantoll("records", "--limit", "2", "--format", "json").out)
+
+    assert [each["started_at"] for each in found] == ["1970-01-01T00:00:00+00:00"] * 2
+    assert [each["id"] for each in found] == [2, 3]
+
+
+def test_records_go_on_where_they_stopped(spantoll: Cli, stored: Write, record: Make) -> None:
+    stored([record(started_ns=at) for at in (1, 2, 3)])
+
+    first = spantoll("records", "--limit", "2", "--format", "json")
+    cursor = first.err.removeprefix("More: --after ").strip()
+    rest = json.loads(spantoll("records", "--after", cursor, "--format", "json").out)
+
+    assert [each["id"] for each in rest] == [1]
+
+
+def test_records_have_the_names_of_the_convention_and_their_parts(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    stored(
+        [
+            record(
+                request_model="gpt-4o",
+                response_model="gpt-4o-2024-08-06",
+                input_tokens=100,
+                cache_read_tokens=30,
+                cache_write_tokens=20,
+                cache_write_1h_tokens=5,
+                output_tokens=10,
+                reasoning_tokens=4,
+                user_id="u",
+                session_id="s",
+            )
+        ]
+    )
+
+    (found,) = json.loads(spantoll("records", "--format", "json").out)
+
+    expected = {
+        "request_model": "gpt-4o",
+        "response_model": "gpt-4o-2024-08-06",
+        "input_tokens": 100,
+        "cached_read": 30,
+        "cache_creation": 20,
+        "cache_creation_1h": 5,
+        "output_tokens": 10,
+        "reasoning": 4,
+        "user": "u",
+        "session": "s",
+        "status": "success",
+        "error": None,
+        "cost_usd": "2.500000000",
+    }
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_what_is_not_counted_is_listed_with_what_it_repeats(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    stored(
+        [
+            record(model="kept"),
+            record(
+                model="twin",
+                counted=False,
+                counted_reason="repeats",
+                repeats_span=b"\xaa" * 16 + b"\xbb" * 8,
+            ),
+        ]
+    )
+
+    assert "twin" not in spantoll("records").out
+    listed = spantoll("records", "--all").out
+    assert f"repeats {'aa' * 16}/{'bb' * 8}" in listed
+
+
+def test_health_counts_per_emitter(spantoll: Cli, stored: Write, record: Make) -> None:
+    stored(
+        [
+            record(scope_name="a", scope_version="1", stream=True, usage_quality="missing"),
+            record(scope_name="a", scope_version="1", pricing_status="unpriced"),
+            record(scope_name="a", scope_version="1", counted=False, repeats_span=b"x" * 24),
+            record(scope_name="b", usage_quality="assumed"),
+        ]
+    )
+
+    found = json.loads(spantoll("health", "--format", "json").out)
+
+    names = ("scope_name", "records", "counted_records", "merged_records", "unpriced_records",
+             "assumed_records", "streams_without_usage")  # fmt: skip
+    assert [[row[name] for name in names] for row in found] == [
+        ["a", 3, 2, 1, 1, 0, 1],
+        ["b", 1, 1, 0, 0, 1, 0],
+    ]
+
+
+def test_explain_tells_how_a_record_was_read_counted_and_priced(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    kept = record(model="kept", assumptions='["input includes cached tokens"]', input_tokens=7)
+    twin = record(
+        trace_id=kept.trace_id,
+        counted=False,
+        counted_reason="repeats",
+        repeats_span=kept.trace_id + kept.span_id,
+        scope_name="other",
+    )
+    stored([kept, twin])
+
+    told = spantoll("explain", kept.span_id.hex()).out
+
+    assert "- input includes cached tokens" in told
+    assert "counted   yes: counted" in told
+    assert f"repeated by record 2, trace {twin.trace_id.hex()}" in told
+    assert "cost      $2.50 (priced)" in told
+
+
+def test_explain_takes_a_whole_trace(spantoll: Cli, stored: Write, record: Make) -> None:
+    first = record()
+    stored([first, record(trace_id=first.trace_id), record()])
+
+    told = spantoll("explain", first.trace_id.hex(), "--format", "json").out
+
+    assert [each["record"]["id"] for each in json.loads(told)] == [1, 2]
+
+
+@pytest.mark.parametrize("reference", ["99", "f" * 32, "what", "", "9" * 30])
+def test_explaining_what_is_not_there_is_an_error(
+    spantoll: Cli, stored: Write, record: Make, reference: str
+) -> None:
+    stored([record()])
+
+    ran = spantoll("explain", reference)
+
+    assert (ran.status, ran.out) == (2, "")
+    assert "record" in ran.err
