@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from spantoll.otlp.compression import decompress
 from spantoll.otlp.decode import (
     JSON,
     PROTOBUF,
@@ -23,5 +24,6 @@ __all__ = [
     "Span",
     "decode_logs",
     "decode_traces",
+    "decompress",
     "media_type",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from spantoll.errors import UnsupportedMedia
-from spantoll.otlp import protobuf
+from spantoll.otlp import json, protobuf
 from spantoll.otlp.log import DecodedLogs
 from spantoll.otlp.span import Decoded
 
@@ -33,15 +33,21 @@ def decode_traces(
     `wanted` says by a span's encoded bytes whether it is worth decoding; what it says no to is
     counted as skipped, valid or not. Raises BadRequest, UnsupportedMedia.
     """
-    media_type(content_type)
-    batch = protobuf.read_spans(body, wanted)
-    return Decoded(batch.items, batch.received, batch.skipped, batch.rejected)
+    warning = ""
+    if media_type(content_type) == JSON:
+        batch, warning = json.read_spans(body, wanted)
+    else:
+        batch = protobuf.read_spans(body, wanted)
+    return Decoded(batch.items, batch.received, batch.skipped, batch.rejected, warning)
 
 
 def decode_logs(
     body: bytes, *, content_type: str = PROTOBUF, wanted: Callable[[bytes], bool] | None = None
 ) -> DecodedLogs:
     """Decode one ExportLogsServiceRequest as `decode_traces` does spans."""
-    media_type(content_type)
-    batch = protobuf.read_logs(body, wanted)
-    return DecodedLogs(batch.items, batch.received, batch.skipped, batch.rejected)
+    warning = ""
+    if media_type(content_type) == JSON:
+        batch, warning = json.read_logs(body, wanted)
+    else:
+        batch = protobuf.read_logs(body, wanted)
+    return DecodedLogs(batch.items, batch.received, batch.skipped, batch.rejected, warning)

@@ -42,14 +42,14 @@ class Span(NamedTuple):
 class Rejected(NamedTuple):
     """Spans that can never be stored, with the reason told to the sender."""
 
-    count: int
+    spans: int
     reason: str
 
 
 class Decoded(NamedTuple):
     """One export request: what can be read, what was skipped, what was refused.
 
-    `received == len(spans) + skipped + sum(r.count for r in rejected)`.
+    `received == len(spans) + skipped + sum(r.spans for r in rejected)`.
     """
 
     spans: Sequence[Span]

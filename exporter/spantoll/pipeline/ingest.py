@@ -31,7 +31,7 @@ class Batch(NamedTuple):
     @property
     def rejected_count(self) -> int:
         """How many spans were refused, for whatever reason."""
-        return sum(refusal.count for refusal in self.rejected)
+        return sum(refusal.spans for refusal in self.rejected)
 
 
 class Ingest:

@@ -114,7 +114,7 @@ class Intake:
             tenant=ticket.tenant,
         )
         rejected = batch.rejected_count
-        reasons = [f"{refused.count} x {refused.reason}" for refused in batch.rejected]
+        reasons = [f"{refused.spans} x {refused.reason}" for refused in batch.rejected]
         stored = len(batch.records)
         if batch.records:
             try:

@@ -92,7 +92,7 @@ class FileIntake:
             return
         self.skipped += batch.skipped
         for refusal in batch.rejected:
-            self.rejected[refusal.reason] += refusal.count
+            self.rejected[refusal.reason] += refusal.spans
         self._records += batch.records
         self._rates.update((rate.rate_id, rate) for rate in batch.rates)
         if len(self._records) >= GROUP:
