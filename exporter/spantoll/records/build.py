@@ -1,34 +1,89 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 from hashlib import blake2b
-from typing import cast
-
-import orjson
+from operator import itemgetter
 
 from spantoll.pricing.result import Priced, Unpriced
-from spantoll.records.limits import fit
+from spantoll.records.limits import TRUNCATED, fit
 from spantoll.records.record import UsageRecord
+from spantoll.records.text import bounded_json, to_json
 from spantoll.semconv.call import (
     BILLABLE_ROLES,
     Attribution,
     ModelCall,
     ReportedCost,
-    Role,
-    Status,
     Usage,
-    UsageQuality,
 )
 
-__all__ = ["latency_bucket", "price_columns", "response_key", "to_call", "to_record"]
+__all__ = ["DEFAULT_TENANT", "latency_bucket", "price_columns", "response_key", "to_record"]
+
+DEFAULT_TENANT = "default"
 
 NANO = Decimal(1_000_000_000)
-MAX_INT64 = 2**63 - 1
+MAX_REPORTED = Decimal(2**63 - 1) / NANO
+MAX_PORT = 65_535
+SHORTEST_RESPONSE_ID = 13
 
 _LN_GAMMA = math.log(1.04)
+
+PRICE_COLUMNS = (
+    "pricing_status",
+    "pricing_reason",
+    "cost_nano",
+    "input_cost_nano",
+    "output_cost_nano",
+    "cache_cost_nano",
+    "other_cost_nano",
+    "cost_source",
+    "rate_id",
+    "catalogue_cost_nano",
+)
+
+_MADE_HERE = (
+    "tenant_id",
+    "source",
+    "duration_ns",
+    "received_ns",
+    "counted",
+    "counted_reason",
+    "model",
+    "response_key",
+    "server_port",
+    "finish_reasons",
+    "metadata",
+    "extra_units",
+    "flaws",
+    "assumptions",
+    "reported_cost_nano",
+    "reported_cost_source",
+    "priced_ns",
+    "latency_bucket",
+    None,
+)
+"""Columns that are not simply a field of the call, and the None of those nobody fills yet."""
+
+_UNFILLED = {"repeats_span", "revenue_nano", "markup_ppm", "customer_price_id"}
+
+
+def _arrange() -> itemgetter[tuple[object, ...]]:
+    """Pick every column out of what `to_record` lays side by side: by name, at C speed."""
+    side_by_side = (
+        *_MADE_HERE,
+        *PRICE_COLUMNS,
+        *("started_ns" if name == "start_ns" else name for name in ModelCall._fields),
+        *Usage._fields,
+        *Attribution._fields,
+    )
+    return itemgetter(
+        *(side_by_side.index(None if name in _UNFILLED else name) for name in UsageRecord._fields)
+    )
+
+
+_columns = _arrange()
+_NO_PRICE = (None,) * (len(PRICE_COLUMNS) - 2)
 
 
 def to_record(
@@ -40,123 +95,52 @@ def to_record(
     received_ns: int,
     flaws: tuple[str, ...] = (),
 ) -> UsageRecord:
-    """Put a call and its price into the columns of a record.
+    """Put a call and its price into the columns of a record; total, whatever the call holds.
 
-    Text longer than its column is cut and the flaw `truncated` added; numbers are kept as they are.
+    Text that no column can take is repaired and the flaw noted (see `fit`); counters and times are
+    kept as they are. A tenant the receiver knows outranks the one a span claims. `counted` starts
+    as what the role says, which is what counting says of a billable call on its own.
     """
-    usage, whom = call.usage, call.attribution
-    tenant = whom.tenant or tenant
+    usage, whom, reported = call.usage, call.attribution, call.reported_cost
+    if tenant == DEFAULT_TENANT and whom.tenant:
+        tenant = whom.tenant
     duration_ns = call.end_ns - call.start_ns
-    priced = price_columns(call, answer)
     counted = call.role in BILLABLE_ROLES
-    return fit(
-        UsageRecord(
-            tenant,
-            call.trace_id,
-            call.span_id,
-            call.parent_span_id,
-            source,
-            call.start_ns,
-            duration_ns,
-            call.time_to_first_chunk_ns,
-            received_ns,
-            call.role,
-            counted,
-            "counted" if counted else call.role,
-            None,
-            call.operation,
-            call.provider,
-            call.provider_raw,
-            call.provider_instance,
-            call.response_model or call.request_model,
-            call.request_model,
-            call.response_model,
-            call.response_id,
-            response_key(tenant, call.response_id),
-            call.request_id,
-            call.server_address,
-            call.server_port,
-            call.deployment,
-            call.deployment_type,
-            call.region,
-            call.service_tier_requested,
-            call.service_tier,
-            call.speed,
-            call.batch,
-            call.stream,
-            call.cache_hit,
-            ",".join(call.finish_reasons) or None,
-            call.status,
-            call.error_type,
-            call.error_message,
-            whom.customer_id,
-            whom.organisation,
-            whom.project,
-            whom.workspace_id,
-            whom.team,
-            whom.user_id,
-            whom.user_email,
-            whom.session_id,
-            whom.purpose,
-            whom.task_type,
-            whom.channel,
-            whom.environment,
-            whom.service_name,
-            _json(whom.metadata),
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cache_read_tokens,
-            usage.cache_write_tokens,
-            usage.cache_write_1h_tokens,
-            usage.reasoning_tokens,
-            usage.input_audio_tokens,
-            usage.output_audio_tokens,
-            usage.input_image_tokens,
-            usage.output_image_tokens,
-            usage.images,
-            call.image_size,
-            call.image_quality,
-            usage.audio_ms,
-            usage.video_ms,
-            usage.characters,
-            usage.requests,
-            _json(usage.extra),
-            call.usage_quality,
-            ",".join(flaws) or None,
-            call.dialect,
-            call.scope_name,
-            call.scope_version,
-            _assumptions(call.assumptions),
-            *priced,
-            received_ns,
-            None,
-            None,
-            None,
-            latency_bucket(duration_ns),
-        )
+    port = call.server_port
+    metadata = None
+    if whom.metadata:
+        metadata, cut = bounded_json(whom.metadata)
+        if cut:
+            flaws = (*flaws, TRUNCATED)
+    made_here = (
+        tenant,
+        source,
+        duration_ns,
+        received_ns,
+        counted,
+        "sole" if counted else call.role,
+        call.response_model or call.request_model,
+        response_key(tenant, call.response_id),
+        port if port is not None and 0 < port <= MAX_PORT else None,
+        ",".join(call.finish_reasons) or None,
+        metadata,
+        to_json(usage.extra) if usage.extra else None,
+        ",".join(flaws) or None,
+        _assumptions(call.assumptions),
+        _nano(reported) if reported is not None else None,
+        reported.source if reported is not None else None,
+        received_ns if type(answer) is Priced else None,
+        latency_bucket(duration_ns),
+        None,
     )
+    side_by_side = made_here + price_columns(answer) + call + usage + whom
+    return fit(tuple.__new__(UsageRecord, _columns(side_by_side)))
 
 
-def price_columns(
-    call: ModelCall, answer: Priced | Unpriced
-) -> tuple[
-    str,
-    str | None,
-    int | None,
-    int | None,
-    int | None,
-    int | None,
-    int | None,
-    str | None,
-    int | None,
-    int | None,
-    str | None,
-]:
-    """The columns from `pricing_status` to `reported_cost_source`, in order."""
-    reported = call.reported_cost
-    reported_nano = _nano(reported) if reported is not None else None
-    reported_source = reported.source if reported is not None else None
+def price_columns(answer: Priced | Unpriced) -> tuple[object, ...]:
+    """What a price puts into PRICE_COLUMNS, in their order."""
     if type(answer) is Priced:
+        rate = answer.rate
         return (
             answer.status,
             answer.reason,
@@ -166,117 +150,21 @@ def price_columns(
             answer.cache_nano,
             answer.other_nano,
             answer.source,
-            answer.rate.rate_id if answer.rate is not None else None,
-            reported_nano,
-            reported_source,
+            rate.rate_id if rate is not None else None,
+            answer.catalogue_nano,
         )
-    reason = cast("Unpriced", answer)
-    text = f"{reason.reason}: {reason.detail}" if reason.detail else reason.reason
-    return (
-        "unpriced",
-        text,
-        None,
-        None,
-        None,
-        None,
-        None,
-        None,
-        None,
-        reported_nano,
-        reported_source,
-    )
-
-
-def to_call(record: UsageRecord) -> ModelCall:
-    """Read a record back as the call it was made of: all that a price depends on, and identity."""
-    extra = orjson.loads(record.extra_units) if record.extra_units else None
-    metadata = orjson.loads(record.metadata) if record.metadata else None
-    reported = None
-    if record.reported_cost_nano is not None:
-        amount = Decimal(record.reported_cost_nano) / NANO
-        reported = ReportedCost(amount, "USD", record.reported_cost_source or "")
-    usage = Usage(
-        record.input_tokens,
-        record.output_tokens,
-        record.cache_read_tokens,
-        record.cache_write_tokens,
-        record.cache_write_1h_tokens,
-        record.reasoning_tokens,
-        record.input_audio_tokens,
-        record.output_audio_tokens,
-        record.input_image_tokens,
-        record.output_image_tokens,
-        record.images,
-        record.audio_ms,
-        record.video_ms,
-        record.characters,
-        record.requests,
-        {unit: _quantity(value) for unit, value in extra.items()} if extra else None,
-    )
-    whom = Attribution(
-        record.tenant_id,
-        record.customer_id,
-        record.organisation,
-        record.project,
-        record.workspace_id,
-        record.team,
-        record.user_id,
-        record.user_email,
-        record.session_id,
-        record.purpose,
-        record.task_type,
-        record.channel,
-        record.environment,
-        record.service_name,
-        metadata,
-    )
-    return ModelCall(
-        trace_id=record.trace_id,
-        span_id=record.span_id,
-        parent_span_id=record.parent_span_id,
-        start_ns=record.started_ns,
-        end_ns=record.started_ns + (record.duration_ns or 0),
-        role=cast("Role", record.role),
-        operation=record.operation,
-        provider=record.provider,
-        provider_raw=record.provider_raw,
-        request_model=record.request_model,
-        response_model=record.response_model,
-        response_id=record.response_id,
-        usage=usage,
-        attribution=whom,
-        status=cast("Status", record.status),
-        error_type=record.error_type,
-        error_message=record.error_message,
-        dialect=record.dialect,
-        scope_name=record.scope_name or "",
-        scope_version=record.scope_version or "",
-        usage_quality=cast("UsageQuality", record.usage_quality),
-        assumptions=tuple(orjson.loads(record.assumptions)) if record.assumptions else (),
-        provider_instance=record.provider_instance,
-        server_address=record.server_address,
-        server_port=record.server_port,
-        stream=record.stream,
-        finish_reasons=tuple(record.finish_reasons.split(",")) if record.finish_reasons else (),
-        time_to_first_chunk_ns=record.time_to_first_chunk_ns,
-        service_tier_requested=record.service_tier_requested,
-        service_tier=record.service_tier,
-        speed=record.speed,
-        batch=record.batch,
-        region=record.region,
-        deployment=record.deployment,
-        deployment_type=record.deployment_type,
-        image_size=record.image_size,
-        image_quality=record.image_quality,
-        cache_hit=record.cache_hit,
-        reported_cost=reported,
-        request_id=record.request_id,
-    )
+    reason, detail = answer[0], answer[1]
+    text = f"{reason}: {detail}" if detail else reason
+    return ("unpriced", text, *_NO_PRICE)
 
 
 def response_key(tenant: str, response_id: str | None) -> int | None:
-    """Hash a response id to a signed 64-bit integer: a small index, and only a hint."""
-    if not response_id:
+    """Hash a response id to a signed 64-bit integer: a small index, and only a hint.
+
+    None for an id too short to mean one response: Ollama answers `chatcmpl-0` to `chatcmpl-998` at
+    random on its OpenAI endpoint.
+    """
+    if response_id is None or len(response_id) < SHORTEST_RESPONSE_ID:
         return None
     text = f"{tenant}\0{response_id}".encode(errors="replace")
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "little", signed=True)
@@ -290,22 +178,12 @@ def latency_bucket(duration_ns: int) -> int:
 
 @lru_cache(maxsize=4096)
 def _assumptions(assumptions: tuple[str, ...]) -> str | None:
-    return orjson.dumps(assumptions).decode() if assumptions else None
-
-
-def _json(mapping: Mapping[str, object] | None) -> str | None:
-    if not mapping:
-        return None
-    return orjson.dumps(mapping, default=str, option=orjson.OPT_SORT_KEYS).decode()
-
-
-def _quantity(value: object) -> int | Decimal:
-    return value if isinstance(value, int) else Decimal(str(value))
+    return to_json(assumptions) if assumptions else None
 
 
 def _nano(reported: ReportedCost) -> int | None:
     """A reported cost in the ledger's currency; other currencies are not converted here."""
-    if reported.currency.upper() != "USD" or not reported.amount.is_finite():
+    amount = reported.amount
+    if reported.currency.upper() != "USD" or not amount.is_finite() or abs(amount) > MAX_REPORTED:
         return None
-    nano = int((reported.amount * NANO).to_integral_value())
-    return nano if abs(nano) <= MAX_INT64 else None
+    return int((amount * NANO).to_integral_value(rounding=ROUND_HALF_EVEN))

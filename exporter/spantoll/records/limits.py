@@ -1,62 +1,102 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import String, Text
 
+from spantoll.otlp.text import from_str
 from spantoll.records.columns import usage_record
 from spantoll.records.record import UsageRecord
 
-__all__ = ["fit"]
+__all__ = ["TRUNCATED", "fit"]
 
-_OURS = {"source", "role", "counted_reason", "status", "usage_quality", "dialect"} | {
+TRUNCATED = "truncated"
+
+_FIELDS = UsageRecord._fields
+_FLAWS = _FIELDS.index("flaws")
+_TENANT = _FIELDS.index("tenant_id")
+
+_LENGTHS: dict[int, int | None] = {
+    index: None if isinstance(kind, Text) else kind.length
+    for index, name in enumerate(_FIELDS)
+    if isinstance(kind := usage_record.c[name].type, String)
+}
+"""Position of every text column -> characters it takes."""
+
+_OURS = {"source", "role", "counted_reason", "status", "dialect", "usage_quality"} | {
     "pricing_status",
     "cost_source",
-    "flaws",
 }
-"""Columns whose words are our own, so that no sender can make them long."""
+"""Columns whose words are our own constants: no sender can make them long."""
 
-_LONGEST: dict[int, int] = {
-    index: length
-    for index, name in enumerate(UsageRecord._fields)
-    if isinstance(kind := usage_record.c[name].type, String)
-    and not isinstance(kind, Text)
-    and (length := kind.length)
-}
-_FLAWS = UsageRecord._fields.index("flaws")
+_SHORT, _LONG = 16, 64
 
 
-def _groups() -> list[tuple[int, Callable[[UsageRecord], tuple[Any, ...]]]]:
-    """Columns by bound: one look at the longest of a group clears nearly every record."""
-    bounds: dict[int, list[int]] = {}
-    for index, longest in _LONGEST.items():
-        if UsageRecord._fields[index] not in _OURS:
-            bounds.setdefault(min(longest, 128), []).append(index)
-    return [(longest, itemgetter(*indexes, _FLAWS)) for longest, indexes in bounds.items()]
+def _picker(accepts: Callable[[int], bool]) -> Callable[[UsageRecord], tuple[str | None, ...]]:
+    picked = [
+        index
+        for index, length in _LENGTHS.items()
+        if length is not None and accepts(length) and _FIELDS[index] not in _OURS
+    ]
+    return itemgetter(*picked)
 
 
-_GROUPS = _groups()
+_narrow = _picker(lambda length: length < _LONG)
+_wide = _picker(lambda length: length >= _LONG)
 
 
 def fit(record: UsageRecord) -> UsageRecord:
-    """Cut text that is longer than its column and note the flaw `truncated`."""
-    for longest, pick in _GROUPS:
-        if max(map(len, filter(None, pick(record))), default=0) > longest:
-            return _cut(record)
-    return record
+    """Make every text one that its column can take, and note in `flaws` what that changed.
+
+    Text is cut to the column (`truncated`); NUL and lone surrogates, which databases refuse,
+    become U+FFFD. JSON columns are valid and bounded by construction. One look at the longest text
+    of two groups of columns clears nearly every record.
+    """
+    narrow = "".join(filter(None, _narrow(record)))
+    wide = list(filter(None, _wide(record)))
+    together = "".join(wide)
+    if (
+        len(narrow) <= _SHORT
+        and max(map(len, wide)) <= _LONG
+        and together.isascii()
+        and narrow.isascii()
+        and "\0" not in together
+        and "\0" not in narrow
+    ):
+        return record
+    return _fitted(record)
 
 
-def _cut(record: UsageRecord) -> UsageRecord:
+def _fitted(record: UsageRecord) -> UsageRecord:
     values: list[Any] = list(record)
-    was_cut = False
-    for index, longest in _LONGEST.items():
+    flaws: list[str] = record.flaws.split(",") if record.flaws else []
+    known = len(flaws)
+    for index, length in _LENGTHS.items():
         text = values[index]
-        if text is not None and len(text) > longest:
-            values[index] = text[:longest]
-            was_cut = True
-    if was_cut:
-        flaws = f"truncated,{record.flaws}" if record.flaws else "truncated"
-        values[_FLAWS] = flaws[: _LONGEST[_FLAWS]]
+        if text is None or length is None:
+            continue
+        text = from_str(text, flaws)
+        if len(text) > length:
+            text = _shortened(text, length, distinct=index == _TENANT)
+            flaws.append(TRUNCATED)
+        values[index] = text
+    if len(flaws) > known:
+        values[_FLAWS] = _listed(flaws, _LENGTHS[_FLAWS] or 0)
     return UsageRecord(*values)
+
+
+def _shortened(text: str, length: int, *, distinct: bool) -> str:
+    if not distinct:
+        return text[:length]
+    # Two long tenants with one beginning must not become one tenant.
+    digest = blake2b(text.encode(), digest_size=8).hexdigest()
+    return f"{text[: length - len(digest) - 1]}~{digest}"
+
+
+def _listed(flaws: Sequence[str], length: int) -> str:
+    """Join as many whole flaws as fit."""
+    listed = ",".join(dict.fromkeys(flaws))
+    return listed if len(listed) <= length else listed[: length + 1].rpartition(",")[0]

@@ -41,7 +41,7 @@ class UsageRecord(NamedTuple):
     role: Annotated[str, String(16)]
     counted: Annotated[bool, Boolean]
     counted_reason: T32
-    """Why it is or is not counted: sole, aggregate, tool, fetch, repeats, failed ..."""
+    """Why it is or is not counted: sole, aggregate, tool, fetch, repeats ..."""
     repeats_span: Annotated[bytes | None, LargeBinary(24)]
     """trace_id + span_id of the counted record this one repeats."""
     operation: T64
@@ -54,7 +54,8 @@ class UsageRecord(NamedTuple):
     response_model: T191
     response_id: T191
     response_key: Annotated[int | None, BigInteger]
-    """Signed 64-bit hash of (tenant, response id): a small index, and a hint, never an identity."""
+    """Signed 64-bit hash of (tenant, response id), see `response_key`: a small index, and a hint,
+    never an identity."""
     request_id: T128
     server_address: T254
     server_port: Annotated[int | None, Integer]
@@ -122,6 +123,8 @@ class UsageRecord(NamedTuple):
     rate_id: Annotated[int | None, BigInteger]
     reported_cost_nano: Nano
     reported_cost_source: T32
+    catalogue_cost_nano: Nano
+    """What the price list says where `cost_nano` is a reported cost."""
     priced_ns: Annotated[int | None, BigInteger]
     revenue_nano: Nano
     markup_ppm: Annotated[int | None, Integer]

@@ -1,153 +1,187 @@
-"""Settling: which stored records belong together, and keeping what their own spans told.
-
-Everything here runs inside the transaction that added records.
-"""
+"""Which stored records must be settled together: the connected groups that a write has added to."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any, TypeVar
 
-import orjson
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    bindparam,
+    literal,
+    or_,
+    select,
+)
 
-from spantoll.records.columns import FACTS, usage_record
-from spantoll.records.record import UsageRecord
-from spantoll.storage.store import Correction, Settle, Stored
+from spantoll.records.columns import usage_record
+from spantoll.semconv.call import BILLABLE_ROLES
+from spantoll.storage.facts import stored
+from spantoll.storage.store import Stored
 
-__all__ = ["newest_id", "settle_since"]
+__all__ = ["MAX_SHARED", "Gained", "Groups"]
 
-Item = TypeVar("Item")
+MAX_SHARED = 1_000
+"""A response id that more records have is no id (mock servers answer one constant): it connects
+none of them, in whatever order they came."""
+
+CHUNK = 500
+"""Values in one IN list; every database takes that many."""
+
+Gained = Callable[[FromClause], ColumnElement[bool]]
+"""How SQL knows, of one alias of `usage_record`, a row that the write in progress has inserted."""
+
 Trace = tuple[str, bytes]
-Link = tuple[str, bytes | str]
 
-AT_ONCE = 400
-"""Keys of one IN list: two parameters each stay under every database's limit."""
-
-r = usage_record.c
-_FIELDS = UsageRecord._fields
+T = TypeVar("T")
 
 
-def newest_id(connection: Connection) -> int:
-    """Answer the highest id there is: what is inserted next is above it."""
-    return connection.scalar(select(func.max(r.id))) or 0
+class Groups:
+    """Finds the groups to settle.
+
+    The usual write, of single-span traces with response ids of their own, costs two statements
+    that find nothing, each one index probe per inserted row.
+    """
+
+    def __init__(self, gained: Gained) -> None:
+        new, other = usage_record.alias("new"), usage_record.alias("other")
+        one = select(literal(1))
+        in_trace = one.where(
+            other.c.tenant_id == new.c.tenant_id,
+            other.c.trace_id == new.c.trace_id,
+            other.c.span_id != new.c.span_id,
+        )
+        of_key = one.where(other.c.response_key == new.c.response_key)
+        is_shared = of_key.where(other.c.id != new.c.id).exists()
+        not_billable = new.c.role.not_in(sorted(BILLABLE_ROLES))
+        among_keys = bindparam("keys", expanding=True, type_=BigInteger())
+
+        def is_beyond(members: Select[int]) -> ColumnElement[bool]:
+            return members.offset(MAX_SHARED).limit(1).scalar_subquery().is_not(None)
+
+        self._traces = (
+            select(new.c.tenant_id, new.c.trace_id)
+            .where(gained(new), or_(not_billable, in_trace.exists()))
+            .distinct()
+        )
+        self._keys = (
+            select(new.c.response_key, is_beyond(of_key), is_beyond(of_key.where(~gained(other))))
+            .where(gained(new), new.c.response_key.is_not(None), is_shared)
+            .distinct()
+        )
+        self._keys_among = (
+            select(new.c.response_key, is_beyond(of_key))
+            .where(new.c.response_key.in_(among_keys), is_shared)
+            .distinct()
+        )
+        rows = select(usage_record, gained(usage_record).label("gained"))
+        self._of_keys = rows.where(usage_record.c.response_key.in_(among_keys))
+        self._of_traces = rows.where(
+            usage_record.c.tenant_id == bindparam("tenant"),
+            usage_record.c.trace_id.in_(bindparam("traces", expanding=True)),
+        )
+
+    def find(self, connection: Connection, write: Mapping[str, Any]) -> Iterator[list[Stored]]:
+        """Load the groups one after the other; `write` is what binds `gained`."""
+        traces = {(row[0], row[1]) for row in connection.execute(self._traces, write)}
+        keys: set[int] = set()
+        meaningless: set[int] = set()
+        crossing: set[int] = set()
+        for key, beyond, was_beyond in connection.execute(self._keys, write).tuples():
+            (meaningless if beyond else keys).add(key)
+            if beyond and not was_beyond:
+                crossing.add(key)
+
+        def of_keys(wanted: Collection[int]) -> Iterator[Row[Any]]:
+            for chunk in _chunks(wanted):
+                yield from connection.execute(self._of_keys, {**write, "keys": chunk})
+
+        # A response id that has just lost its meaning: what it held together is settled apart.
+        loosened = {row.id: (row.tenant_id, row.trace_id) for row in of_keys(crossing)}
+        traces.update(loosened.values())
+
+        rows: dict[int, Row[Any]] = {}
+        asked_traces: set[Trace] = set()
+        asked_keys = set(meaningless)
+        while traces or keys:
+            found = chain(self._in_traces(connection, write, traces), of_keys(keys))
+            fresh = {row.id: row for row in found if row.id not in rows}
+            rows |= fresh
+            asked_traces |= traces
+            traces = {(row.tenant_id, row.trace_id) for row in fresh.values()} - asked_traces
+            seen = {row.response_key for row in fresh.values()} - asked_keys - {None}
+            asked_keys |= seen
+            keys = set()
+            for chunk in _chunks(seen):
+                among = connection.execute(self._keys_among, {"keys": chunk}).tuples()
+                for key, beyond in among:
+                    (meaningless if beyond else keys).add(key)
+
+        for group in _connected(rows.values(), meaningless):
+            if any(row.gained or row.id in loosened for row in group):
+                members = [stored(row) for row in group]
+                if _is_open(members):
+                    yield members
+
+    def _in_traces(
+        self, connection: Connection, write: Mapping[str, Any], traces: Collection[Trace]
+    ) -> Iterator[Row[Any]]:
+        by_tenant: defaultdict[str, list[bytes]] = defaultdict(list)
+        for tenant, trace_id in traces:
+            by_tenant[tenant].append(trace_id)
+        for tenant, trace_ids in by_tenant.items():
+            for chunk in _chunks(trace_ids):
+                wanted = {**write, "tenant": tenant, "traces": chunk}
+                yield from connection.execute(self._of_traces, wanted)
 
 
-def settle_since(connection: Connection, before: int, settle: Settle) -> int:
-    """Settle every group that gained a record above the id `before`; answers how many changed."""
-    changed = 0
-    for group in _groups(_linked(connection, before)):
-        changed += _correct(connection, group, settle(group))
-    return changed
+def _connected(
+    rows: Collection[Row[Any]], meaningless: Collection[int]
+) -> Iterator[list[Row[Any]]]:
+    links: defaultdict[tuple[str, bytes | str], list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        for link in _links(row, meaningless):
+            links[link].append(row)
+    placed: set[int] = set()
+    for row in rows:
+        if row.id in placed:
+            continue
+        placed.add(row.id)
+        group = [row]
+        for member in group:
+            for link in _links(member, meaningless):
+                # Emptied, so that a trace of n records is looked through once and not n times.
+                for neighbour in links.pop(link, ()):
+                    if neighbour.id not in placed:
+                        placed.add(neighbour.id)
+                        group.append(neighbour)
+        yield group
 
 
-def _linked(connection: Connection, before: int) -> dict[int, Stored]:
-    """Load all records connected to a new one by trace or response id, transitively."""
-    traces, keys = _shared_traces(connection, before), _shared_keys(connection, before)
-    seen_traces: set[Trace] = set()
-    seen_keys: set[int] = set()
-    found: dict[int, Stored] = {}
-    while traces or keys:
-        seen_traces |= traces
-        seen_keys |= keys
-        conditions = [
-            *(tuple_(r.tenant_id, r.trace_id).in_(some) for some in _chunks(traces)),
-            *(r.response_key.in_(some) for some in _chunks(keys)),
-        ]
-        new = [_stored(row) for each in conditions for row in connection.execute(_rows_where(each))]
-        found.update((stored.id, stored) for stored in new)
-        facts = [stored.facts for stored in new]
-        traces = {(fact.tenant_id, fact.trace_id) for fact in facts} - seen_traces
-        keys = {fact.response_key for fact in facts if fact.response_key is not None} - seen_keys
-    return found
+def _links(row: Row[Any], meaningless: Collection[int]) -> Iterator[tuple[str, bytes | str]]:
+    yield row.tenant_id, row.trace_id
+    # The key is a hash, so equal keys may still be different ids.
+    if row.response_key is not None and row.response_key not in meaningless:
+        yield row.tenant_id, row.response_id
 
 
-def _shared_traces(connection: Connection, before: int) -> set[Trace]:
-    """Traces of new records that have more than one record: one seek per record in a key index."""
-    new, other = usage_record.alias("new"), usage_record.alias("other")
-    same = and_(
-        other.c.tenant_id == new.c.tenant_id,
-        other.c.trace_id == new.c.trace_id,
-        other.c.span_id != new.c.span_id,
+def _is_open(members: list[Stored]) -> bool:
+    """Whether settling could say anything else than what is stored."""
+    first = members[0]
+    return (
+        len(members) > 1
+        or first.facts.role not in BILLABLE_ROLES
+        or first.current is not first.facts
     )
-    rows = connection.execute(
-        select(new.c.tenant_id, new.c.trace_id)
-        .distinct()
-        .select_from(new.join(other, same))
-        .where(new.c.id > before)
-    )
-    return {(row.tenant_id, row.trace_id) for row in rows}
 
 
-def _shared_keys(connection: Connection, before: int) -> set[int]:
-    """Response ids of new records that more than one record names."""
-    new, other = usage_record.alias("new"), usage_record.alias("other")
-    same = and_(other.c.response_key == new.c.response_key, other.c.id != new.c.id)
-    rows = connection.execute(
-        select(new.c.response_key)
-        .distinct()
-        .select_from(new.join(other, same))
-        .where(new.c.id > before, new.c.response_key.is_not(None))
-    )
-    return {row.response_key for row in rows}
-
-
-def _rows_where(condition: ColumnElement[bool]) -> Any:
-    return select(usage_record).where(condition)
-
-
-def _stored(row: Row[Any]) -> Stored:
-    identity, facts = row[0], row[-1]
-    current = UsageRecord._make(row[1:-1])
-    if facts is None:
-        return Stored(identity, current, current)
-    return Stored(identity, current._replace(**orjson.loads(facts)), current)
-
-
-def _groups(found: dict[int, Stored]) -> Iterator[list[Stored]]:
-    """Part records into connected groups (union-find over trace and response ids)."""
-    parent: dict[Link, Link] = {}
-
-    def root(link: Link) -> Link:
-        while (above := parent.setdefault(link, link)) != link:
-            parent[link] = parent[above]
-            link = parent[link]
-        return link
-
-    for stored in found.values():
-        fact = stored.facts
-        trace = root((fact.tenant_id, fact.trace_id))
-        if fact.response_id:
-            parent[root((fact.tenant_id, fact.response_id))] = trace
-    members: defaultdict[Link, list[Stored]] = defaultdict(list)
-    for stored in found.values():
-        members[root((stored.facts.tenant_id, stored.facts.trace_id))].append(stored)
-    return (group for group in members.values() if len(group) > 1)
-
-
-def _correct(
-    connection: Connection, group: Sequence[Stored], corrections: Sequence[Correction]
-) -> int:
-    """Write what settling decided: the columns that change, and the facts they had."""
-    stored = {each.id: each for each in group}
-    for identity, record in corrections:
-        was = stored[identity]
-        values: dict[str, object] = {
-            name: new
-            for name, old, new in zip(_FIELDS, was.current, record, strict=True)
-            if old != new
-        }
-        facts = {
-            name: fact
-            for name, fact, new in zip(_FIELDS, was.facts, record, strict=True)
-            if fact != new
-        }
-        values[FACTS] = orjson.dumps(facts).decode() if facts else None
-        connection.execute(update(usage_record).where(r.id == identity).values(values))
-    return len(corrections)
-
-
-def _chunks(items: Collection[Item]) -> Iterator[list[Item]]:
-    listed = list(items)
-    return (listed[at : at + AT_ONCE] for at in range(0, len(listed), AT_ONCE))
+def _chunks(values: Iterable[T]) -> Iterator[list[T]]:
+    left = iter(values)
+    while chunk := list(islice(left, CHUNK)):
+        yield chunk

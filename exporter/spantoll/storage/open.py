@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 from importlib import import_module
-from urllib.parse import parse_qsl, unquote
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from spantoll.errors import ConfigurationError
 from spantoll.storage.store import Store
 
 __all__ = ["open_store"]
 
-SCHEMES = {"sqlite": "spantoll.storage.sqlite", "memory": "spantoll.storage.sqlite"}
+MODULES = {"sqlite": "spantoll.storage.sqlite"}
 """URL scheme -> the module whose `open_url` opens it. Drivers are imported where used."""
 
 ALLOWED = "sqlite:///relative/path.db, sqlite:////absolute/path.db, a plain path, or memory:"
@@ -22,20 +24,28 @@ def open_store(url: str) -> Store:
     ConfigurationError for a URL that can never work, SchemaMismatch for a database of another
     version, StoreUnavailable when it may work later.
     """
-    scheme, separator, rest = url.partition(":")
-    scheme = scheme.lower().partition("+")[0]
-    # A scheme of one letter is a Windows drive.
-    if not separator or len(scheme) == 1 or "/" in scheme or "." in scheme:
-        scheme, rest = "sqlite", f"///{url}"
-    if scheme not in SCHEMES:
+    parsed = _parsed(url)
+    scheme = parsed.get_backend_name()
+    if scheme not in MODULES:
         raise ConfigurationError(f"database {url!r}: unknown scheme {scheme!r}; use {ALLOWED}")
-    path, _, query = rest.partition("?")
-    options = dict(parse_qsl(query, keep_blank_values=True))
     try:
-        module = import_module(SCHEMES[scheme])
+        module = import_module(MODULES[scheme])
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"database {url!r} needs {error.name}: pip install 'spantoll[exporter]'"
         ) from error
-    opened: Store = module.open_url(scheme, unquote(path), options)
+    opened: Store = module.open_url(parsed)
     return opened
+
+
+def _parsed(url: str) -> URL:
+    if url == "memory:":
+        return URL.create("sqlite")
+    if "://" not in url:
+        if not url.strip():
+            raise ConfigurationError(f"database is empty; use {ALLOWED}")
+        return URL.create("sqlite", database=url)
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise ConfigurationError(f"database {url!r} is not a URL; use {ALLOWED}") from error

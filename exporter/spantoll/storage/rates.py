@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -8,27 +7,19 @@ import orjson
 from sqlalchemy import Row
 
 from spantoll.pricing.result import Rate, UnitPrice
-from spantoll.storage.tables import rate
 
-__all__ = ["rate", "read", "rows"]
-
-
-def rows(rates: Sequence[Rate]) -> list[dict[str, object]]:
-    """Put rates into columns; unit prices as exact decimal text."""
-    return [
-        {
-            **each._asdict(),
-            "prices": orjson.dumps(
-                [[price.metric, str(price.amount_usd), price.per] for price in each.prices]
-            ).decode(),
-        }
-        for each in rates
-    ]
+__all__ = ["from_row", "to_row"]
 
 
-def read(row: Row[Any]) -> Rate:
-    """Read a row of the table `rate`."""
+def to_row(rate: Rate) -> dict[str, Any]:
+    """Spell a rate as the columns of `rate`; amounts are text, so that they stay exact."""
+    prices = [[price.metric, str(price.amount_usd), price.per] for price in rate.prices]
+    return {**rate._asdict(), "prices": orjson.dumps(prices).decode()}
+
+
+def from_row(row: Row[Any]) -> Rate:
+    """Read a row of `rate`."""
     prices = tuple(
         UnitPrice(metric, Decimal(amount), per) for metric, amount, per in orjson.loads(row.prices)
     )
-    return Rate(**{**row._mapping, "prices": prices})
+    return Rate(**{**row._asdict(), "prices": prices})

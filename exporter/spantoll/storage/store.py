@@ -30,8 +30,9 @@ class Correction(NamedTuple):
 
 
 Settle = Callable[[Sequence[Stored]], Sequence[Correction]]
-"""Given every stored record of one connected group (linked by trace id or response id), in no
-particular order, answer with the records that must change. Pure: same group, same answer."""
+"""Given every stored record of one connected group, in no particular order, answer with those whose
+`current` is not what it should be. Decides from `facts` alone and changes no identity (tenant,
+trace, span), so that the same group always ends the same way."""
 
 
 class WriteResult(NamedTuple):
@@ -44,33 +45,39 @@ class WriteResult(NamedTuple):
 
 
 class Store(Protocol):
-    """Where usage records live; all methods may be called from any thread.
+    """Where usage records live.
 
     `write` is idempotent on (tenant_id, trace_id, span_id) and durable when it returns: a record it
-    accepted survives a kill and, with the database's default settings, a power loss. In the same
-    transaction every group that gained a record and has more than one is handed to `settle`, and
-    its corrections are stored.
+    accepted survives a kill and, with the database's default settings, a power loss. Raises
+    StoreUnavailable (nothing stored, try again) or RecordRejected (names the records that can never
+    be stored; all others were stored).
+
+    In the same transaction every connected group that gained a record is handed to `settle`, and
+    its corrections are stored. Records of one tenant are connected by their trace id and by their
+    response id, transitively; a response id that more than `MAX_SHARED` records have (see
+    `groups`) means nothing and connects none. A billable record that is connected to no other is
+    not handed over: its facts are the answer.
+
+    `add_rates` is idempotent and must precede the first record that names the rate.
+    All methods may be called from any thread; `write` calls are serialised by the caller.
     """
 
     @property
     def url(self) -> str:
-        """Where the database is, as given to `open_store`."""
+        """Where the ledger is; `open_store` takes it."""
 
     @property
     def engine(self) -> Engine:
-        """Connections for reading; readers never hold up the writer."""
+        """For reading, by `spantoll.query` only. Readers never block the writer."""
 
     def write(self, records: Sequence[UsageRecord], *, settle: Settle | None = None) -> WriteResult:
-        """Store records. Raises StoreUnavailable (nothing was stored) or RecordRejected.
-
-        RecordRejected names the records that can never be stored; all others were.
-        """
+        """Store records, each once, and settle the groups they join."""
 
     def add_rates(self, rates: Sequence[Rate]) -> None:
-        """Store the rates records will name; idempotent. Raises StoreUnavailable."""
+        """Store rates that are not there yet."""
 
     def ping(self) -> None:
         """Raise StoreUnavailable unless a write could succeed now."""
 
     def close(self) -> None:
-        """Release the database; idempotent."""
+        """Release what is open; later calls raise StoreUnavailable."""

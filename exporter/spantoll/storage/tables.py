@@ -15,6 +15,7 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
+    LargeBinary,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -31,6 +32,7 @@ __all__ = [
     "model_alias",
     "period_lock",
     "price_set",
+    "probe",
     "rate",
     "reprice_run",
     "usage_bucket",
@@ -273,4 +275,12 @@ usage_latency = Table(
     Column("latency_bucket", SmallInteger, nullable=False),
     Column("n", BigInteger, nullable=False),
     PrimaryKeyConstraint("bucket", "dim_id", "latency_bucket", name="pk_usage_latency"),
+)
+
+probe = Table(
+    "probe",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("written_ns", BigInteger, nullable=False),
+    Column("padding", LargeBinary),
 )

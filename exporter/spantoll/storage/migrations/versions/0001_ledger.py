@@ -118,6 +118,7 @@ def upgrade() -> None:
         sa.Column("rate_id", sa.BigInteger),
         sa.Column("reported_cost_nano", sa.BigInteger),
         sa.Column("reported_cost_source", text(32)),
+        sa.Column("catalogue_cost_nano", sa.BigInteger),
         sa.Column("priced_ns", sa.BigInteger),
         sa.Column("revenue_nano", sa.BigInteger),
         sa.Column("markup_ppm", sa.Integer),
@@ -337,11 +338,18 @@ def upgrade() -> None:
         sa.Column("n", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("bucket", "dim_id", "latency_bucket", name="pk_usage_latency"),
     )
+    op.create_table(
+        "probe",
+        sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("written_ns", sa.BigInteger, nullable=False),
+        sa.Column("padding", sa.LargeBinary),
+    )
 
 
 def downgrade() -> None:
     """Drop them, and every record with them."""
     for name in (
+        "probe",
         "usage_latency",
         "usage_bucket",
         "usage_dim",

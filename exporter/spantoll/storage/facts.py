@@ -1,0 +1,85 @@
+"""What settling changes on a record, and how the record's own words are kept beside it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, bindparam, update
+
+from spantoll.records.columns import FACTS, usage_record
+from spantoll.records.record import UsageRecord
+from spantoll.storage.store import Correction, Stored
+
+__all__ = ["correct", "stored"]
+
+_FIELDS = UsageRecord._fields
+_FIRST = list(usage_record.c.keys()).index(_FIELDS[0])
+_COLUMNS = slice(_FIRST, _FIRST + len(_FIELDS))
+_IDENTITY = ("tenant_id", "trace_id", "span_id")
+_BINARY = {name for name in _FIELDS if usage_record.c[name].type.python_type is bytes}
+
+
+def stored(row: Row[Any]) -> Stored:
+    """Read a row of `usage_record`."""
+    current = UsageRecord._make(row[_COLUMNS])
+    text = row._mapping[FACTS]
+    facts = current._replace(**_decoded(text)) if text else current
+    return Stored(row.id, facts, current)
+
+
+def correct(
+    connection: Connection, group: Sequence[Stored], corrections: Sequence[Correction]
+) -> int:
+    """Store what differs from the current content; answer how many records it was.
+
+    What the record's own span said stays in the column `facts`, so that it can be settled again.
+    """
+    members = {member.id: member for member in group}
+    updates: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for correction in corrections:
+        member = members[correction.id]
+        changed = _difference(correction.record, member.current)
+        if not changed:
+            continue
+        if touched := changed.keys() & set(_IDENTITY):
+            raise ValueError(f"settling may not change {min(touched)} of a record")
+        overruled = _difference(member.facts, correction.record)
+        values = {
+            f"new_{name}": value for name, value in {**changed, FACTS: _encoded(overruled)}.items()
+        }
+        updates[tuple(changed)].append({"which": correction.id, **values})
+    for names, rows in updates.items():
+        connection.execute(
+            update(usage_record)
+            .where(usage_record.c.id == bindparam("which"))
+            .values({name: bindparam(f"new_{name}") for name in (*names, FACTS)}),
+            rows,
+        )
+    return sum(map(len, updates.values()))
+
+
+def _difference(record: UsageRecord, other: UsageRecord) -> dict[str, Any]:
+    """The columns of `record` that `other` has otherwise."""
+    if record == other:
+        return {}
+    return {
+        name: value
+        for name, value, than in zip(_FIELDS, record, other, strict=True)
+        if value != than
+    }
+
+
+def _encoded(values: dict[str, Any]) -> str | None:
+    if not values:
+        return None
+    return orjson.dumps(values, default=bytes.hex, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _decoded(text: str) -> dict[str, Any]:
+    return {
+        name: bytes.fromhex(value) if name in _BINARY and value is not None else value
+        for name, value in orjson.loads(text).items()
+    }
