@@ -59,7 +59,7 @@ def test_a_database_of_something_else_is_refused(spantoll: Cli, tmp_path: Path) 
 
     ran = spantoll("usage")
 
-    assert ran.status == 1
+    assert ran.status != 0
     assert ran.err.count("\n") == 1
 
 

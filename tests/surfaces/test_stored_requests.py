@@ -41,4 +41,4 @@ def test_the_form_of_a_file_is_told_by_its_content(
 ) -> None:
     assert callable(pack)
 
-    assert list(requests_in(io.BytesIO(pack(content)))) == expected
+    assert list(requests_in(io.BufferedReader(io.BytesIO(pack(content))))) == expected

@@ -13,7 +13,8 @@ from spantoll.query.records import FIELDS, Listed
 from spantoll.query.run import reading
 from spantoll.records import UsageRecord, to_call
 from spantoll.records.columns import FACTS, usage_record
-from spantoll.storage import rates
+from spantoll.storage.rates import from_row
+from spantoll.storage.tables import rate as rate_table
 
 __all__ = ["Explanation", "explain"]
 
@@ -76,9 +77,10 @@ def _explanation(
     record = listed.record
     rate = None
     if record.rate_id is not None:
-        table = rates.rate
-        row = connection.execute(select(table).where(table.c.rate_id == record.rate_id)).first()
-        rate = rates.read(row) if row else None
+        row = connection.execute(
+            select(rate_table).where(rate_table.c.rate_id == record.rate_id)
+        ).first()
+        rate = from_row(row) if row else None
     return Explanation(
         listed,
         json.loads(facts) if facts else {},

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 from zlib import error as ZlibError  # noqa: N812  it is an exception
 
 from rich.console import Console
@@ -110,8 +110,10 @@ class FileIntake:
             self.duplicates += written.duplicates
 
 
-def _opened(path: Path) -> BinaryIO:
-    return sys.stdin.buffer if str(path) == STDIN else path.open("rb")
+def _opened(path: Path) -> io.BufferedReader:
+    return (
+        path.open("rb") if str(path) != STDIN else open(sys.stdin.fileno(), "rb", closefd=False)
+    )
 
 
 def _counted(number: int, noun: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from spantoll.query import RecordQuery, Result, Row, Window, list_records
@@ -33,8 +34,8 @@ def print_report(result: Result, doubts: Result | None) -> None:
     write_line(_period(result))
     if len(result.rows) < result.groups:
         write_line(f"{len(result.rows)} of {result.groups} rows; the total is of all.")
-    if doubts is not None:
-        write_line(_missing(result, doubts))
+    for line in _missing(doubts) if doubts is not None else ():
+        write_line(line)
 
 
 def why_empty(ledger: Opened) -> str:
@@ -94,16 +95,17 @@ def _period(result: Result) -> str:
     return f"From {start} to {end}, {result.query.tz}{prices}."
 
 
-def _missing(result: Result, doubts: Result) -> str:
-    named = [
-        f"{row['provider'] or UNKNOWN} {row['model'] or UNKNOWN} "
-        f"({number(row['requests'])}: {row['pricing_reason'] or row['pricing_status']})"
-        for row in doubts.rows[:NAMED]
-    ]
-    more = doubts.groups - len(named)
-    rest = f" and {more} more" if more else ""
+def _missing(doubts: Result) -> Iterator[str]:
     calls = doubts.totals.requests
-    return (
-        f"+ at least: the cost of {calls:,} call{'s' * (calls != 1)} is not known in full: "
-        f"{'; '.join(named)}{rest}. `spantoll doctor` says what to do."
+    yield (
+        f"+ is a lower bound: the cost of {calls:,} call{'s' * (calls != 1)} is not known in full; "
+        "`spantoll doctor` says what to do."
     )
+    for row in doubts.rows[:NAMED]:
+        reason = row["pricing_reason"] or row["pricing_status"]
+        yield (
+            f"{number(row['requests']):>6}  {row['provider'] or UNKNOWN} "
+            f"{row['model'] or UNKNOWN}: {reason}"
+        )
+    if doubts.groups > NAMED:
+        yield f"        and {doubts.groups - NAMED:,} more"

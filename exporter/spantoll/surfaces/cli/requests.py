@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import orjson
 
@@ -25,12 +25,11 @@ class StoredRequest(NamedTuple):
     """Where it stands in a file of JSON lines, from 1."""
 
 
-def requests_in(raw: BinaryIO) -> Iterator[StoredRequest]:
+def requests_in(stream: io.BufferedReader) -> Iterator[StoredRequest]:
     """Read the requests of a file one by one, telling its form by its content.
 
     The lines are the Collector's file exporter's: each a whole request.
     """
-    stream = io.BufferedReader(cast(io.RawIOBase, raw))
     if stream.peek(len(GZIP)).startswith(GZIP):
         stream = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)))
     before = b""
@@ -52,7 +51,7 @@ def requests_in(raw: BinaryIO) -> Iterator[StoredRequest]:
         return
 
 
-def _lines(stream: BinaryIO, number: int) -> Iterator[StoredRequest]:
+def _lines(stream: io.BufferedReader, number: int) -> Iterator[StoredRequest]:
     for following, line in enumerate(stream, number + 1):
         if not line.isspace():
             yield StoredRequest(line, JSON, following)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+Cli = Callable[..., Any]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(database: str) -> Iterator[Start]:
+    """Start `spantoll up` on free ports; whatever still runs afterwards is killed."""
+    running: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "spantoll", "up", "--database", database, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        return process
+
+    yield run
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def greeting(process: subprocess.Popen[str]) -> Mapping[str, str]:
+    """What is printed before the last line, by its first word."""
+    assert process.stdout
+    said: dict[str, str] = {}
+    for line in process.stdout:
+        topic, _, text = line.strip().partition(" ")
+        said[topic] = text.strip()
+        if topic == "See":
+            break
+    return said
+
+
+def test_up_says_where_to_send_and_stops_when_told(start: Start, spantoll: Cli) -> None:
+    process = start("--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0")
+
+    said = greeting(process)
+    url = said["OTLP/HTTP"].partition(" ")[0]
+    span = {
+        "traceId": "1" * 32,
+        "spanId": "2" * 16,
+        "name": "chat gpt-4o",
+        "startTimeUnixNano": "1795176000000000000",
+        "endTimeUnixNano": "1795176001000000000",
+        "attributes": [
+            {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+            {"key": "gen_ai.provider.name", "value": {"stringValue": "openai"}},
+            {"key": "gen_ai.request.model", "value": {"stringValue": "gpt-4o"}},
+            {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "1000"}},
+            {"key": "gen_ai.usage.output_tokens", "value": {"intValue": "100"}},
+        ],
+    }
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
+    request = urllib.request.Request(f"{url}/v1/traces", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status == 200
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(timeout=30) == 0
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", said["OTLP/gRPC"])
+    assert said["Ledger"].endswith("usage.db")
+    assert said["Prices"].startswith("genai-prices ")
+    assert said["OTLP/gRPC"] in said["Send"]
+    assert json.loads(spantoll("usage", "--format", "json").out)["totals"]["requests"] == 1
+
+
+def test_up_listens_only_where_told(start: Start) -> None:
+    said = greeting(start("--grpc", "off", "--http", "127.0.0.1:0"))
+
+    assert "OTLP/gRPC" not in said
+    assert said["Send"].startswith("OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf ")
+
+
+@pytest.mark.parametrize("flag", ["--grpc", "--http"])
+def test_a_port_in_use_is_one_line_that_names_the_flag(start: Start, flag: str) -> None:
+    other = {"--grpc": "--http", "--http": "--grpc"}[flag]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = start(flag, f"127.0.0.1:{port}", other, "127.0.0.1:0")
+        out, err = process.communicate(timeout=30)
+
+    assert (process.returncode, out) == (2, "")
+    assert err.count("\n") == 1
+    assert flag in err
+
+
+def test_an_address_that_is_none_is_one_line(start: Start) -> None:
+    _, err = (process := start("--grpc", "4317")).communicate(timeout=30)
+
+    assert process.returncode == 2
+    assert "HOST:PORT" in err
