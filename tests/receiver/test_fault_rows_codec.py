@@ -375,7 +375,7 @@ def test_row13_snake_case_json_is_accepted_with_a_warning(running: Running, rows
     reply = running.http_json(b'{"resource_spans": [{"scope_spans": []}]}')
 
     assert (reply.outcome, reply.rejected) == ("OK", 0)
-    assert "resourceSpans" in reply.message
+    assert "resource_spans" in reply.message
     assert rows.count() == 0
 
 
@@ -665,15 +665,15 @@ def test_row23_a_token_count_beyond_any_cost_column_does_not_overflow(
     assert rows.select("cost_nano")[1] == (COST_NANO,)
 
 
-def test_row23_a_json_number_beyond_64_bits_is_unknown(running: Running, rows: Rows) -> None:
-    body = as_json(request(chat(1, gen_ai__usage__input_tokens=777))).replace(
+def test_row23_a_json_number_beyond_64_bits_rejects_its_span(running: Running, rows: Rows) -> None:
+    body = as_json(request(chat(1, gen_ai__usage__input_tokens=777), chat(2))).replace(
         b'"777"', b"9223372036854775808"
     )
 
     reply = running.http_json(body)
 
-    assert reply.outcome == "OK"
-    assert rows.select("input_tokens") == [(None,)]
+    assert (reply.outcome, reply.rejected) == ("OK", 1)
+    assert rows.span_ids() == [chat(2).span_id]
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,8 @@ class SpantollSpanExporter(SpanExporter):
     """Writes the GenAI spans of this process to the ledger, priced, without a network.
 
     Without a `database` URL, the settings name one (SPANTOLL_DATABASE). It is opened by the first
-    export of each process, so that an exporter survives a fork. Never raises into the application: what
-    cannot be stored is logged and answered with FAILURE. Everything is durable when `export`
+    export of each process, so that an exporter survives a fork. Never raises into the application:
+    what cannot be stored is logged and answered with FAILURE. Everything is durable when `export`
     returns SUCCESS; hence there is nothing left to flush.
     """
 

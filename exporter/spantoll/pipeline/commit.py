@@ -20,7 +20,6 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 0.5
-ABANDON_S = 1.0
 
 
 class Committed(NamedTuple):
@@ -123,8 +122,11 @@ class GroupCommit:
                 since.append(self._writing_since)
         return time.monotonic() - min(since) if since else 0.0
 
-    def close(self, *, flush: bool = True) -> None:
-        """Write what waits (or fail it, without `flush`), then end the thread. Idempotent."""
+    def close(self, *, flush: bool = True, wait: bool = True) -> None:
+        """Write what waits (or fail it, without `flush`), then end the thread. Idempotent.
+
+        Without `wait`, the thread ends later: see `alive`.
+        """
         with self._changed:
             self._closed = True
             abandoned = [] if flush else self._empty()
@@ -132,8 +134,8 @@ class GroupCommit:
         if not flush:
             self._hurry.set()
         _fail(abandoned, StoreUnavailable("the writer was closed before this was written"))
-        if self._thread is not threading.current_thread():
-            self._thread.join(None if flush else ABANDON_S)
+        if wait:
+            self._thread.join()
 
     def _run(self) -> None:
         while (group := self._take()) is not None:

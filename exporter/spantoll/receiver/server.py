@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ __all__ = ["GRPC", "HTTP", "Bound", "Receiver", "run", "serve"]
 
 GRPC = "127.0.0.1:4317"
 HTTP = "127.0.0.1:4318"
+ABANDON_S = 1.0
 GRACE_S = 20.0
 """Below the 30 s that Kubernetes and Docker Compose users tend to grant."""
 
@@ -81,7 +83,12 @@ class Receiver:
         self.intake.admission.draining = True
         servers = [server for server in (self._rpc_server, self._http_server) if server]
         await asyncio.gather(*(server.stop(grace_s) for server in servers))
-        await asyncio.to_thread(self.commit.close, flush=grace_s > 0)
+        self.commit.close(flush=grace_s > 0, wait=False)
+        with contextlib.suppress(TimeoutError):
+            # A group that is being written may be stuck in the database; in a hurry it is left.
+            async with asyncio.timeout(None if grace_s > 0 else ABANDON_S):
+                while self.commit.alive:
+                    await asyncio.sleep(0.01)
         self.intake.close()
 
 
@@ -116,11 +123,12 @@ async def serve(
             draining = asyncio.create_task(receiver.stop(grace_s=grace_s))
             hurried = asyncio.create_task(signals.second.wait())
             await asyncio.wait({draining, hurried}, return_when=asyncio.FIRST_COMPLETED)
-            if signals.second.is_set():
-                await receiver.stop(grace_s=0)
-            hurried.cancel()
-            await draining
-            return int(signals.second.is_set())
+            if draining.done():
+                hurried.cancel()
+                return 0
+            draining.cancel()
+            await receiver.stop(grace_s=0)
+            return 1
     finally:
         store.close()
 
