@@ -105,3 +105,15 @@ def test_version_says_which(word: str, capfd: pytest.CaptureFixture[str]) -> Non
     assert main([word]) == 0
 
     assert re.fullmatch(r"spantoll \d+\.\d+\.\d+\S*\n", capfd.readouterr().out)
+
+
+def test_run_without_a_program_is_a_usage_error(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["run"]) == 2
+
+    assert "python app.py" in capfd.readouterr().err
+
+
+def test_run_explains_itself(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--help"]) == 0
+
+    assert "instrumented" in capfd.readouterr().out

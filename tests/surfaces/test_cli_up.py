@@ -78,15 +78,15 @@ def test_up_says_where_to_send_and_stops_when_told(start: Start, spantoll: Cli) 
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", said["OTLP/gRPC"])
     assert said["Ledger"].endswith("usage.db")
     assert said["Prices"].startswith("genai-prices ")
-    assert said["OTLP/gRPC"] in said["Send"]
+    assert said["Send"] == f"OTEL_EXPORTER_OTLP_ENDPOINT={url} spantoll run -- python app.py"
     assert json.loads(spantoll("usage", "--format", "json").out)["totals"]["requests"] == 1
 
 
 def test_up_listens_only_where_told(start: Start) -> None:
-    said = greeting(start("--grpc", "off", "--http", "127.0.0.1:0"))
+    said = greeting(start("--grpc", "127.0.0.1:0", "--http", "off"))
 
-    assert "OTLP/gRPC" not in said
-    assert said["Send"].startswith("OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf ")
+    assert "OTLP/HTTP" not in said
+    assert said["Send"].startswith("OTEL_EXPORTER_OTLP_PROTOCOL=grpc ")
 
 
 @pytest.mark.parametrize("flag", ["--grpc", "--http"])

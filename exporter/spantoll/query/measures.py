@@ -238,6 +238,12 @@ def reported_cost_usd() -> Aggregate:
     return total(r.reported_cost_nano, usd)
 
 
+@aggregate("USD")
+def catalogue_cost_usd() -> Aggregate:
+    """What the price list says of the calls whose cost is a reported one."""
+    return total(r.catalogue_cost_nano, usd)
+
+
 @aggregate("requests")
 def priced_requests() -> Aggregate:
     """Calls with a cost."""

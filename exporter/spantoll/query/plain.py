@@ -137,6 +137,7 @@ COLUMNS: tuple[tuple[str, str, Callable[[Any], Any] | None], ...] = (
     ("cost_source", "cost_source", None),
     ("rate_id", "rate_id", str),
     ("reported_cost_usd", "reported_cost_nano", _money),
+    ("catalogue_cost_usd", "catalogue_cost_nano", _money),
     ("status", "status", None),
     ("error", "error_type", None),
     ("error_message", "error_message", None),

@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     match given:
         case ["version" | "--version" | "-V"]:
             return _version()
-        case ["run", *command]:
+        case ["run", *command] if command[:1] != ["--help"]:
             from spantoll.instrumentation.launch import main as launch
 
             return launch(command)

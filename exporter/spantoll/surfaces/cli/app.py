@@ -30,7 +30,7 @@ for command in (up, ingest, usage, records, explain, health, doctor):
     app.command()(command)
 
 
-@app.command("run", context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@app.command("run", context_settings={"ignore_unknown_options": True})
 def run_program(program: Annotated[list[str], typer.Argument(metavar="-- PROGRAM...")]) -> None:
     """Run a Python program with its model calls instrumented, its code unchanged."""
     from spantoll.instrumentation.launch import main as launch

@@ -111,9 +111,7 @@ class FileIntake:
 
 
 def _opened(path: Path) -> io.BufferedReader:
-    return (
-        path.open("rb") if str(path) != STDIN else open(sys.stdin.fileno(), "rb", closefd=False)
-    )
+    return path.open("rb") if str(path) != STDIN else open(sys.stdin.fileno(), "rb", closefd=False)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -23,9 +23,11 @@ def welcome(settings: Settings, bound: Bound) -> Iterator[str]:
         yield f"OTLP/HTTP  {http}  (POST /v1/traces)"
     yield f"Ledger     {shown(settings.database)}"
     yield f"Prices     {prices.source} {prices.version} of {prices.as_of}, {prices.rows:,} models"
-    protocol = "" if grpc else "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf "
-    if grpc or http:
-        yield f"Send       {protocol}OTEL_EXPORTER_OTLP_ENDPOINT={grpc or http} python app.py"
+    # `spantoll run` speaks HTTP unless told otherwise
+    protocol = "" if http else "OTEL_EXPORTER_OTLP_PROTOCOL=grpc "
+    if http or grpc:
+        endpoint = f"{protocol}OTEL_EXPORTER_OTLP_ENDPOINT={http or grpc}"
+        yield f"Send       {endpoint} spantoll run -- python app.py"
     yield "See        spantoll usage --by model"
 
 
