@@ -1,30 +1,55 @@
+"""Records every call to a language model as an OpenTelemetry span, exactly and unnoticed."""
+
 from __future__ import annotations
 
-from collections.abc import Iterable
-from threading import Lock
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from spantoll.instrumentation.context import attributes, suppress
-from spantoll.instrumentation.registry import Patched, install, unpatch
+from spantoll.instrumentation import registry, settings
+from spantoll.instrumentation.attribution import attributes, carry
+from spantoll.instrumentation.suppression import suppress
 
-__all__ = ["attributes", "instrument", "suppress", "uninstrument"]
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
 
-_patched: list[Patched] = []
-_lock = Lock()
+__all__ = ["attributes", "carry", "instrument", "suppress", "uninstrument"]
 
 
-def instrument(providers: Iterable[str] | None = None) -> None:
-    """Instrument the installed model SDKs, or only those named, in this process.
+def instrument(
+    *,
+    providers: Iterable[str] | None = None,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    stream_usage: bool | None = None,
+    hosts: Mapping[str, str] | None = None,
+    baggage: bool | None = None,
+) -> None:
+    """Make a span of every model call, whichever SDKs are imported now or later.
 
-    Spans go to the global tracer provider of OpenTelemetry, which is the application's to set. An
-    SDK that is not installed costs nothing; calling this twice changes nothing. Raises ValueError
-    for a provider nobody knows.
+    Everything is optional; what is not given comes from the environment.
+
+    Args:
+        providers: names of the SDKs to instrument; all that are installed if not given.
+        tracer_provider: where spans go; the global one if not given.
+        meter_provider: where metrics go; the global one if not given.
+        stream_usage: ask hosts that are known to support it for usage at the end of a stream, and
+            hide the extra chunk (SPANTOLL_STREAM_USAGE, on by default).
+        hosts: `host` or `host:port` -> provider, for gateways and servers of your own
+            (SPANTOLL_PROVIDER_HOSTS="llm.internal:8000=vllm,...").
+        baggage: take attribution that other services sent along (SPANTOLL_BAGGAGE, off by default).
+
+    Raises:
+        ValueError: a name in `providers` is unknown.
     """
-    with _lock:
-        _patched.extend(install(providers))
+    registry.install(
+        providers,
+        settings.resolve(stream_usage=stream_usage, hosts=hosts, baggage=baggage),
+        tracer_provider=tracer_provider,
+        meter_provider=meter_provider,
+    )
 
 
 def uninstrument() -> None:
-    """Undo `instrument`, everywhere."""
-    with _lock:
-        unpatch(_patched)
-        _patched.clear()
+    """Restore every SDK function; streams that are open still end their spans."""
+    registry.uninstall()

@@ -1,101 +1,246 @@
 from __future__ import annotations
 
+import importlib
+import importlib.metadata
 import logging
-from collections.abc import Iterable
-from functools import cache
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, entry_points, version
-from pkgutil import iter_modules
-from typing import Any, NamedTuple
+import pkgutil
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import wrapt
+from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # untyped
+    BaseInstrumentor,
+)
 from packaging.requirements import Requirement
+from wrapt import register_post_import_hook
 
-from spantoll.instrumentation import providers
-from spantoll.instrumentation.provider import Call, Provider
-from spantoll.instrumentation.wrap import wrapper_of
+from spantoll.instrumentation import abandoned, providers
+from spantoll.instrumentation.guard import guarded
+from spantoll.instrumentation.provider import Hook, Provider, Settings
+from spantoll.instrumentation.wrap import Emitter, wrap
 
-__all__ = ["Patched", "all_providers", "install", "patch", "unpatch"]
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
 
-log = logging.getLogger("spantoll.instrumentation")
+__all__ = ["State", "Status", "discover", "install", "rivals", "status", "uninstall"]
 
-ENTRY_POINTS = "spantoll.providers"
+GROUP = "spantoll.providers"
+"""Entry points of this group name further `Provider` objects."""
+
+logger = logging.getLogger("spantoll.instrumentation")
+
+State = Literal["active", "waiting", "skipped", "unsupported", "off"]
 
 
-class Patched(NamedTuple):
-    """One method that is wrapped, and what it was."""
+class Status(NamedTuple):
+    """How a provider's instrumentation stands, for people to read."""
 
+    provider: str
+    state: State
+    """active: patched. waiting: the SDK is installed but not imported yet. off: not switched on."""
+    version: str | None
+    """Of the installed SDK; None where it is not installed."""
+    reason: str | None = None
+
+
+class _Patch(NamedTuple):
     owner: Any
     name: str
     original: Any
-    provider: str
+    wrapper: Any
+    inherited: bool
 
 
-class _Wrapped(wrapt.FunctionWrapper[..., Any]):
-    """A method wrapped by us, told from those others wrapped."""
+class _Installed:
+    """One provider switched on."""
+
+    __slots__ = ("emitter", "patches", "provider", "reason", "seen")
+
+    def __init__(self, provider: Provider, emitter: Emitter) -> None:
+        self.provider = provider
+        self.emitter = emitter
+        self.patches: list[_Patch] = []
+        self.seen: set[str] = set()
+        self.reason: tuple[State, str] | None = None
 
 
-@cache
-def all_providers() -> tuple[Provider, ...]:
-    """List the built-in providers, one per file, then those of installed entry points."""
-    built_in = [
-        import_module(f"{providers.__name__}.{module.name}").PROVIDER
-        for module in iter_modules(providers.__path__)
-    ]
-    return (*built_in, *(entry.load() for entry in entry_points(group=ENTRY_POINTS)))
+_installed: dict[str, _Installed] = {}
+_awaited: set[str] = set()
+_warned: set[str] = set()
 
 
-def install(chosen: Iterable[str] | None = None) -> list[Patched]:
-    """Wrap the calls of all installed SDKs, or of the chosen ones. Raises ValueError."""
-    known = {provider.name: provider for provider in all_providers()}
-    names = list(known) if chosen is None else list(chosen)
-    if unknown := [name for name in names if name not in known]:
-        raise ValueError(f"unknown provider {unknown[0]!r}; one of: {', '.join(sorted(known))}")
-    return [
-        patched
-        for name in names
-        if _is_supported(known[name])
-        for call in known[name].calls
-        if (patched := patch(known[name], call)) is not None
-    ]
+def discover() -> dict[str, Provider]:
+    """Find the built-in providers and those other packages bring."""
+    found: dict[str, Provider] = {}
+    for module in pkgutil.iter_modules(providers.__path__):
+        declared = importlib.import_module(f"{providers.__name__}.{module.name}").PROVIDER
+        found[declared.name] = declared
+    for entry_point in importlib.metadata.entry_points(group=GROUP):
+        declared = _load(entry_point)
+        if isinstance(declared, Provider):
+            found[declared.name] = declared
+    return found
 
 
-def patch(provider: Provider, call: Call) -> Patched | None:
-    """Wrap one method; None if this version of the SDK does not have it."""
-    module, _, path = call.target.partition(":")
-    owner_path, _, name = path.rpartition(".")
-    try:
-        owner: Any = import_module(module)
-        for step in owner_path.split("."):
-            owner = getattr(owner, step)
-        original = owner.__dict__[name]
-    except (ImportError, AttributeError, KeyError):
-        log.debug("%s is not there", call.target)
-        return None
-    if isinstance(original, _Wrapped):
-        return None
-    setattr(owner, name, _Wrapped(original, wrapper_of(provider, call, original)))
-    return Patched(owner, name, original, provider.name)
+@guarded(lambda *_: None)
+def _load(entry_point: importlib.metadata.EntryPoint) -> Any:
+    return entry_point.load()
 
 
-def unpatch(patched: Iterable[Patched]) -> None:
-    """Put back what `patch` found, unless somebody wrapped it since."""
-    for each in patched:
-        if isinstance(each.owner.__dict__.get(each.name), _Wrapped):
-            setattr(each.owner, each.name, each.original)
+def install(
+    names: Iterable[str] | None,
+    settings: Settings,
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+) -> None:
+    """Switch providers on: patch what is imported, and what will be as soon as it is.
+
+    Raises:
+        ValueError: a name is not that of a known provider.
+    """
+    known = discover()
+    chosen = list(known) if names is None else list(names)
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise ValueError(f"unknown providers {unknown}; known are {sorted(known)}")
+    abandoned.watch()
+    for name in chosen:
+        if name in _installed:
+            continue
+        emitter = Emitter(
+            known[name],
+            settings,
+            version=_version("spantoll") or "0",
+            tracer_provider=tracer_provider,
+            meter_provider=meter_provider,
+        )
+        _installed[name] = _Installed(known[name], emitter)
+    for name in chosen:
+        for module in {hook.module for hook in known[name].hooks}:
+            if module in sys.modules:
+                _imported(sys.modules[module])
+            elif module not in _awaited:
+                _awaited.add(module)
+                # wrapt cannot take a hook back, so it stays and asks who is switched on.
+                register_post_import_hook(_imported, module)
 
 
-def _is_supported(provider: Provider) -> bool:
-    try:
-        found = version(provider.distribution)
-    except PackageNotFoundError:
-        return False
-    if Requirement(f"x{provider.versions}").specifier.contains(found, prereleases=True):
-        return True
-    log.warning(
-        "%s %s is not instrumented: SpanToll knows %s",
-        provider.distribution,
-        found,
-        provider.versions,
+def uninstall() -> None:
+    """Put back every function that was replaced, and silence those that others hold on to."""
+    for installed in _installed.values():
+        installed.emitter.on = False
+        for patch in reversed(installed.patches):
+            if patch.owner.__dict__.get(patch.name) is not patch.wrapper:
+                # Somebody wrapped ours; taking it out would take theirs out too.
+                continue
+            if patch.inherited:
+                delattr(patch.owner, patch.name)
+            else:
+                setattr(patch.owner, patch.name, patch.original)
+    _installed.clear()
+    abandoned.stop()
+
+
+def status() -> list[Status]:
+    """Tell how each known provider stands."""
+    return [_status_of(provider) for provider in discover().values()]
+
+
+def rivals() -> list[str]:
+    """Name other instrumentations that are active on an SDK of ours: each makes a second span."""
+    return sorted(
+        f"{kind.__module__}:{kind.__qualname__}"
+        for kind in _subclasses(BaseInstrumentor)
+        if getattr(kind, "_instance", None) is not None
+        and getattr(kind._instance, "is_instrumented_by_opentelemetry", False)
+        and not kind.__module__.startswith("spantoll.")
+        and any(name in kind.__module__.split(".") for name in _aliases())
     )
-    return False
+
+
+@guarded(lambda *_: None)
+def _imported(module: Any) -> None:
+    for installed in list(_installed.values()):
+        if module.__name__ in installed.seen:
+            continue
+        hooks = [hook for hook in installed.provider.hooks if hook.module == module.__name__]
+        if hooks:
+            installed.seen.add(module.__name__)
+            _patch_all(installed, module, hooks)
+
+
+def _patch_all(installed: _Installed, module: Any, hooks: list[Hook]) -> None:
+    provider = installed.provider
+    refused = _refusal(provider)
+    if refused is not None:
+        installed.reason = refused
+        if refused[0] == "unsupported":
+            _warn(provider, refused[1])
+        return
+    for hook in hooks:
+        patch = _patch(module, hook, installed.emitter)
+        if patch is not None:
+            installed.patches.append(patch)
+        elif not hook.optional:
+            reason = f"{hook.target} does not exist"
+            installed.reason = ("unsupported", reason)
+            _warn(provider, reason)
+
+
+def _refusal(provider: Provider) -> tuple[State, str] | None:
+    wanted = Requirement(provider.requires)
+    version = _version(wanted.name)
+    if version is not None and not wanted.specifier.contains(version, prereleases=True):
+        return "unsupported", f"{provider.requires} is needed, {version} is installed"
+    reason = provider.skip() if provider.skip is not None else None
+    return ("skipped", reason) if reason else None
+
+
+def _patch(module: Any, hook: Hook, emitter: Emitter) -> _Patch | None:
+    *path, name = hook.path.split(".")
+    owner = module
+    for part in path:
+        owner = getattr(owner, part, None)
+    original = getattr(owner, name, None)
+    if original is None:
+        return None
+    wrapper = wrap(original, hook, emitter)
+    inherited = name not in owner.__dict__
+    setattr(owner, name, wrapper)
+    return _Patch(owner, name, original, wrapper, inherited)
+
+
+def _warn(provider: Provider, reason: str) -> None:
+    if provider.name not in _warned:
+        _warned.add(provider.name)
+        logger.warning("SpanToll does not see %s calls: %s", provider.name, reason)
+
+
+def _status_of(provider: Provider) -> Status:
+    version = _version(Requirement(provider.requires).name)
+    installed = _installed.get(provider.name)
+    if installed is None:
+        return Status(provider.name, "off", version)
+    if installed.reason is not None:
+        return Status(provider.name, installed.reason[0], version, installed.reason[1])
+    return Status(provider.name, "active" if installed.patches else "waiting", version)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _subclasses(child)
+
+
+def _aliases() -> frozenset[str]:
+    names = {name for provider in _installed for name in (provider, f"{provider}_v2")}
+    return frozenset(names | {"google_genai", "genai"})

@@ -1,14 +1,40 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
-__all__ = ["asks_for_usage"]
+from spantoll.instrumentation.provider import Settings
+
+__all__ = ["resolve"]
+
+CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+ON_SPANS = frozenset({"span_only", "span_and_event", "true"})
+"""`true` is what the variable took before the convention gave it modes."""
 
 
-def asks_for_usage() -> bool:
-    """Whether streams are asked to report usage; SPANTOLL_STREAM_USAGE=false switches it off."""
-    return os.environ.get("SPANTOLL_STREAM_USAGE", "true").strip().lower() not in {
-        "false",
-        "0",
-        "no",
-    }
+def resolve(
+    *,
+    stream_usage: bool | None = None,
+    hosts: Mapping[str, str] | None = None,
+    baggage: bool | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Put what the application chose over what its environment says."""
+    return Settings(
+        stream_usage=_flag(stream_usage, environ, "SPANTOLL_STREAM_USAGE", default=True),
+        hosts={**_hosts(environ.get("SPANTOLL_PROVIDER_HOSTS", "")), **(hosts or {})},
+        baggage=_flag(baggage, environ, "SPANTOLL_BAGGAGE", default=False),
+        content=environ.get(CONTENT, "").lower() in ON_SPANS,
+    )
+
+
+def _flag(chosen: bool | None, environ: Mapping[str, str], name: str, *, default: bool) -> bool:
+    if chosen is not None:
+        return chosen
+    said = environ.get(name, "").strip().lower()
+    return said in ("1", "true", "yes", "on") if said else default
+
+
+def _hosts(said: str) -> dict[str, str]:
+    pairs = (entry.partition("=") for entry in said.split(",") if "=" in entry)
+    return {host.strip(): provider.strip() for host, _, provider in pairs}

@@ -1,120 +1,216 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from importlib.metadata import version
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from opentelemetry import trace
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from spantoll.instrumentation.context import current_attributes
-from spantoll.instrumentation.provider import Call, Endpoint
+from spantoll.instrumentation.reading import plain
 from spantoll.semconv import attributes as keys
 
-__all__ = ["Invocation", "tracer"]
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
-Value = str | bool | int | float | list[str]
+    from spantoll.instrumentation.metrics import Instruments
+    from spantoll.instrumentation.provider import Request
+
+__all__ = ["CallSpan"]
+
+_USAGE = ("gen_ai.usage.", "spantoll.usage.")
+LONGEST_MESSAGE = 256
 
 
-def tracer() -> Tracer:
-    """The tracer all spans of ours come from."""
-    return trace.get_tracer(
-        "spantoll.instrumentation", version("spantoll"), schema_url=keys.SCHEMA_URL
+class CallSpan:
+    """The span of one model call, from the request to however it ends.
+
+    Ends exactly once, from any thread. Not safe against errors in what it is shown: `wrap.Tap` is.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_found",
+        "_instruments",
+        "_notable",
+        "_open",
+        "_reads",
+        "_started",
+        "first_chunk_s",
+        "left_ns",
+        "request",
+        "span",
     )
 
-
-class Invocation:
-    """One model call while it runs: its span, and what was learnt of it so far."""
-
-    __slots__ = ("_call", "_first_chunk", "_found", "_span", "_started")
-
     def __init__(
-        self, tracer: Tracer, call: Call, endpoint: Endpoint, kwargs: Mapping[str, Any]
+        self,
+        request: Request,
+        *,
+        tracer: Tracer,
+        instruments: Instruments | None,
+        told: Mapping[str, Any],
+        content: bool,
     ) -> None:
-        found: dict[str, Any] = dict(_read(kwargs, call.request))
-        model = found.get(keys.REQUEST_MODEL)
-        found[keys.OPERATION_NAME] = call.operation
-        found[keys.PROVIDER_NAME] = endpoint.provider
-        if endpoint.address:
-            found[keys.SERVER_ADDRESS] = endpoint.address
-            if endpoint.port:
-                found[keys.SERVER_PORT] = endpoint.port
-        if call.is_stream(kwargs):
-            found[keys.REQUEST_STREAM] = True
-        found.update(current_attributes())
-        self._span: Span | None = tracer.start_span(
+        call, server = request.call, request.server
+        asked: dict[str, Any] = {
+            keys.OPERATION_NAME: call.operation,
+            keys.PROVIDER_NAME: server.provider,
+        }
+        asked.update(call.read_request(request.body))
+        asked.update(call.constant)
+        if server.address:
+            asked[keys.SERVER_ADDRESS] = server.address
+            if server.port:
+                asked[keys.SERVER_PORT] = server.port
+        if request.stream:
+            asked[keys.REQUEST_STREAM] = True
+        if request.attributes:
+            asked.update(request.attributes)
+        asked.update(told)
+        if content and call.messages is not None:
+            asked.update(call.messages(request.body))
+        model = asked.get(keys.REQUEST_MODEL)
+        self.request = request
+        self._asked = asked
+        self._found: dict[str, Any] = {}
+        self._instruments = instruments
+        self._notable = call.notable
+        self._open = [True]
+        self.first_chunk_s: float | None = None
+        self.left_ns: int | None = None
+        self._started = time.perf_counter()
+        self.span: Span = tracer.start_span(
             f"{call.operation} {model}" if model else call.operation,
             kind=SpanKind.CLIENT,
-            attributes=found,
+            attributes=asked,
         )
-        self._call = call
-        self._found: dict[str, Any] = {}
-        self._first_chunk: float | None = None
-        self._started = time.perf_counter()
+        # A stream may live long; the caller's messages need not live with it.
+        request.body = None
+        self._reads = self.span.is_recording() or instruments is not None
 
     @property
-    def recording(self) -> bool:
-        """Whether anybody will see the span."""
-        return self._span is not None and self._span.is_recording()
+    def ended(self) -> bool:
+        """Whether the span is out of our hands."""
+        return not self._open
 
-    def answer(self, response: object) -> None:
-        """Learn from a complete answer."""
-        self._found.update(_read(response, self._call.response))
+    def see(self, chunk: Any) -> bool:
+        """Look at a chunk of the stream; False if the caller shall not get it."""
+        if self.first_chunk_s is None:
+            self.first_chunk_s = time.perf_counter() - self._started
+        elif self._notable is not None and not self._notable(chunk):
+            return True
+        self._tell(chunk)
+        hidden = self.request.hidden
+        return hidden is None or not hidden(chunk)
 
-    def chunk(self, chunk: object) -> None:
-        """Learn from one chunk of a stream."""
-        if self._first_chunk is None:
-            self._first_chunk = time.perf_counter() - self._started
-        self._found.update(_read(chunk, self._call.chunk))
+    def overhear(self, chunk: Any) -> None:
+        """Look at a chunk that the caller reads from the wire itself."""
+        if self.first_chunk_s is None:
+            self.first_chunk_s = time.perf_counter() - self._started
+        self._tell(chunk)
 
-    def end(self, error: BaseException | None = None, *, complete: bool = True) -> None:
-        """End the span; only the first call counts."""
-        span, self._span = self._span, None
-        if span is None:
+    def response(self, response: Any) -> None:
+        """Look at a complete response."""
+        if self._reads:
+            self._merge(self.request.call.read_response(response))
+
+    def note(self, key: str, value: Any) -> None:
+        """Add what a table cannot reach."""
+        if value is not None:
+            self._found[key] = value
+
+    def left(self) -> None:
+        """Remember when the caller stopped listening; the span may end much later."""
+        self.left_ns = time.time_ns()
+
+    def finish(self, *, complete: bool = True) -> None:
+        """End the span; an incomplete stream keeps what it told."""
+        if not self._close():
             return
+        self._settle(complete=complete, failed=False)
+        self.span.end(self.left_ns)
+
+    def fail(self, error: BaseException) -> None:
+        """End the span with an error, keeping what was told before it."""
+        if not self._close():
+            return
+        if self.request.kept is not None:
+            self.response(self.request.kept)
+        kind = type(error)
+        self._found[keys.ERROR_TYPE] = name = error_name(kind)
+        self._settle(complete=False, failed=True)
+        # Only what the API itself says is free of content: a validation error quotes it.
+        told = isinstance(getattr(error, "status_code", None), int)
+        message = str(error)[:LONGEST_MESSAGE] if told else name
+        self.span.set_status(Status(StatusCode.ERROR, message))
+        self.span.end()
+
+    def _close(self) -> bool:
+        try:
+            # list.pop is atomic: two threads cannot both end the span.
+            return self._open.pop()
+        except IndexError:
+            return False
+
+    def _tell(self, chunk: Any) -> None:
+        if self._reads:
+            self._merge(self.request.call.read_chunk(chunk))
+
+    def _merge(self, told: dict[str, Any]) -> None:
+        reasons = told.pop(keys.RESPONSE_FINISH_REASONS, None)
+        if isinstance(reasons, dict):
+            known = self._found.setdefault(keys.RESPONSE_FINISH_REASONS, {})
+            known.update(reasons)
+        elif reasons is not None:
+            self._found[keys.RESPONSE_FINISH_REASONS] = reasons
+        self._found.update(told)
+
+    def _settle(self, *, complete: bool, failed: bool) -> None:
         found = self._found
-        if self._first_chunk is not None:
-            found[keys.RESPONSE_TIME_TO_FIRST_CHUNK] = self._first_chunk
-        if (write := found.get(keys.USAGE_CACHE_WRITE)) is not None:
-            found[keys.USAGE_CACHE_CREATION] = write
-        if error is None or found:
-            found[keys.SPANTOLL_USAGE_STATUS] = _usage_status(found, complete=complete)
-        if error is not None:
-            found[keys.ERROR_TYPE] = type(error).__qualname__
-            span.set_status(Status(StatusCode.ERROR, str(error)[:1024]))
-        span.set_attributes(found)
-        span.end()
+        if not self._reads:
+            return
+        reasons = found.get(keys.RESPONSE_FINISH_REASONS)
+        if isinstance(reasons, dict):
+            last = max(reasons, default=0)
+            found[keys.RESPONSE_FINISH_REASONS] = tuple(
+                plain(reasons.get(index)) or "error" for index in range(last + 1)
+            )
+        elif reasons is None and self.first_chunk_s is not None and not complete:
+            # "missing, cancelled or aborted -> error" (gen_ai.response.finish_reasons).
+            found[keys.RESPONSE_FINISH_REASONS] = ("error",)
+        if self.first_chunk_s is not None:
+            found[keys.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk_s
+        if keys.USAGE_CACHE_WRITE in found:
+            found[keys.USAGE_CACHE_CREATION] = found[keys.USAGE_CACHE_WRITE]
+        if self.request.call.billed:
+            told = any(key.startswith(_USAGE) for key in found)
+            whole = complete or (reasons and keys.USAGE_OUTPUT_TOKENS in found)
+            if told:
+                found[keys.SPANTOLL_USAGE_STATUS] = "reported" if whole else "partial"
+            elif not failed or self.first_chunk_s is not None:
+                found[keys.SPANTOLL_USAGE_STATUS] = "missing"
+        self.span.set_attributes(found)
+        if self._instruments is not None:
+            self._instruments.record(
+                self._asked, found, time.perf_counter() - self._started, self.first_chunk_s
+            )
 
 
-def _usage_status(found: Mapping[str, Any], *, complete: bool) -> str:
-    told = keys.USAGE_OUTPUT_TOKENS in found or keys.USAGE_INPUT_TOKENS in found
-    if not told:
-        return "missing"
-    return "reported" if complete else "partial"
+_names: dict[type, str] = {}
 
 
-def _read(source: object, paths: Mapping[str, str]) -> list[tuple[str, Value]]:
-    """Read what a table of dotted paths names; `*` in a path collects from the items of a list."""
-    found: list[tuple[str, Value]] = []
-    for key, path in paths.items():
-        value = source
-        for step in path.split("."):
-            value = _step(value, step)
-            if value is None:
-                break
-        if isinstance(value, str | bool | int | float):
-            found.append((key, value))
-        elif isinstance(value, list) and (texts := [v for v in value if isinstance(v, str)]):
-            found.append((key, texts))
-    return found
+def error_name(kind: type[BaseException]) -> str:
+    """Name an exception as people import it: `openai.RateLimitError`, `TimeoutError`."""
+    name = _names.get(kind)
+    if name is None:
+        module = kind.__module__
+        package = module.partition(".")[0]
+        public: Callable[..., Any] | None = getattr(_module(package), kind.__name__, None)
+        where = "" if module == "builtins" else f"{package if public is kind else module}."
+        name = _names[kind] = f"{where}{kind.__qualname__}"
+    return name
 
 
-def _step(value: object, step: str) -> object:
-    if step == "*":
-        return value
-    if isinstance(value, Mapping):
-        return value.get(step)
-    if isinstance(value, list):
-        return [_step(item, step) for item in value]
-    return getattr(value, step, None)
+def _module(name: str) -> Any:
+    import sys
+
+    return sys.modules.get(name)

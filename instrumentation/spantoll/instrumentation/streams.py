@@ -1,130 +1,249 @@
 from __future__ import annotations
 
-import weakref
-from collections.abc import AsyncIterator, Iterator
-from types import TracebackType
-from typing import Any
+import copy
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
-import wrapt
+from wrapt import ObjectProxy
 
 from spantoll.instrumentation.guard import guarded
-from spantoll.instrumentation.spans import Invocation
 
-__all__ = ["AsyncObservedStream", "ObservedStream"]
+if TYPE_CHECKING:
+    from spantoll.instrumentation.wrap import Tap
+
+    _Proxy = ObjectProxy[Any]
+else:
+    # wrapt 1 has no type parameters.
+    _Proxy = ObjectProxy
+
+__all__ = ["watch", "watch_parse"]
+
+Show = Callable[[Any, "Tap", Any], Any]
 
 
-class _Observed(wrapt.ObjectProxy[Any]):
-    """A stream that looks and behaves as the SDK's own and ends its span exactly once."""
+def watch(stream: Any, tap: Tap, owner: Any = None) -> Any:
+    """Show every chunk of a stream to a tap; the stream looks and behaves as before.
 
-    def __init__(self, stream: Any, invocation: Invocation, hides: Any) -> None:
-        super().__init__(stream)
-        self._self_invocation = invocation
-        self._self_hides = hides
-        # Nobody may ever close it: then its span ends when it is forgotten, in whichever thread.
-        weakref.finalize(self, _abandon, invocation).atexit = False
+    `owner` is kept alive as long as the stream: the object whose end ends the span.
+    """
+    return _proxy_type(type(stream))(stream, tap, owner)
 
-    def _self_see(self, chunk: Any) -> bool:
-        """Learn from a chunk; answers whether the caller should see it."""
-        guarded(self._self_invocation.chunk, chunk)
-        return self._self_hides is None or not self._self_hides(chunk)
 
-    def _self_end(self, error: BaseException | None = None, *, complete: bool = True) -> None:
-        guarded(self._self_invocation.end, error, complete=complete)
+def watch_parse(raw: Any, tap: Tap, show: Show) -> Any:
+    """Watch the streams that a raw response parses its body into."""
+    return _WatchedRaw(raw, tap, show)
+
+
+class _Watched(_Proxy):
+    """Stands in for a stream: same class to `isinstance`, same attributes, same methods."""
+
+    def __init__(self, wrapped: Any, tap: Tap, owner: Any) -> None:
+        super().__init__(wrapped)
+        self._self_tap = tap
+        self._self_owner = owner
+        if owner is None:
+            tap.lease(self)
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
 
     def __copy__(self) -> Any:
-        return self.__wrapped__.__copy__()
+        # The copy shares its source with the original, so either of them ends the span.
+        return type(self)(copy.copy(self.__wrapped__), self._self_tap, self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self.__wrapped__, memo)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__wrapped__.__reduce_ex__(protocol)
 
 
-class ObservedStream(_Observed):
-    """A synchronous stream of chunks."""
+class _WatchedRaw(_Watched):
+    def __init__(self, wrapped: Any, tap: Tap, show: Show) -> None:
+        super().__init__(wrapped, tap, None)
+        self._self_show = show
+        self._self_shown: dict[int, tuple[Any, Any]] = {}
 
-    def __next__(self) -> Any:
-        while True:
-            try:
-                chunk = next(self.__wrapped__)
-            except StopIteration:
-                self._self_end()
-                raise
-            except BaseException as error:
-                self._self_end(error, complete=False)
-                raise
-            if self._self_see(chunk):
-                return chunk
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        parsed = self.__wrapped__.parse(*args, **kwargs)
+        return self._later(parsed) if inspect.isawaitable(parsed) else self._shown(parsed)
 
-    def __iter__(self) -> Iterator[Any]:
-        return self
+    async def _later(self, parsed: Any) -> Any:
+        return self._shown(await parsed)
 
-    def __enter__(self) -> Any:
-        self.__wrapped__.__enter__()
-        return self
+    def _shown(self, parsed: Any) -> Any:
+        # The SDK answers a second `parse` with the same object, and so does this.
+        known = self._self_shown.get(id(parsed))
+        if known is not None:
+            return known[1]
+        shown = _show_safely(parsed, self)
+        self._self_shown[id(parsed)] = (parsed, shown)
+        return shown
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Any:
+
+@guarded(lambda parsed, _: parsed)
+def _show_safely(parsed: Any, raw: _WatchedRaw) -> Any:
+    return raw._self_show(parsed, raw._self_tap, raw)
+
+
+def _iter(self: Any) -> Iterator[Any]:
+    tap = self._self_tap
+    see = tap.see
+    try:
+        for chunk in self.__wrapped__:
+            if see(chunk):
+                yield chunk
+    except GeneratorExit:
+        # The caller left the loop; it may come back, so the span ends with the stream object.
+        tap.left()
+        raise
+    except BaseException as error:
+        tap.fail(error)
+        raise
+    tap.finish()
+
+
+def _next(self: Any) -> Any:
+    tap = self._self_tap
+    while True:
         try:
-            return self.__wrapped__.__exit__(kind, error, traceback)
-        finally:
-            self._self_end(error, complete=False)
+            chunk = self.__wrapped__.__next__()
+        except StopIteration:
+            tap.finish()
+            raise
+        except BaseException as error:
+            tap.fail(error)
+            raise
+        if tap.see(chunk):
+            return chunk
 
-    def close(self) -> None:
-        """Close the SDK's stream and end the span."""
+
+async def _anext(self: Any) -> Any:
+    tap = self._self_tap
+    while True:
         try:
-            self.__wrapped__.close()
-        finally:
-            self._self_end(complete=False)
+            chunk = await self.__wrapped__.__anext__()
+        except StopAsyncIteration:
+            tap.finish()
+            raise
+        except BaseException as error:
+            tap.fail(error)
+            raise
+        if tap.see(chunk):
+            return chunk
 
 
-class AsyncObservedStream(_Observed):
-    """An asynchronous stream of chunks."""
+class _AsyncLoop:
+    """One `async for` over a stream; a plain iterator, so leaving it needs no event loop."""
 
-    async def __anext__(self) -> Any:
-        while True:
-            try:
-                chunk = await self.__wrapped__.__anext__()
-            except StopAsyncIteration:
-                self._self_end()
-                raise
-            except BaseException as error:
-                self._self_end(error, complete=False)
-                raise
-            if self._self_see(chunk):
-                return chunk
+    __slots__ = ("_anext", "_over", "_stream", "_tap")
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._tap = stream._self_tap
+        self._anext = stream.__wrapped__.__aiter__().__anext__
+        self._over = False
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
 
-    async def __aenter__(self) -> Any:
-        await self.__wrapped__.__aenter__()
-        return self
+    async def __anext__(self) -> Any:
+        while True:
+            try:
+                chunk = await self._anext()
+            except StopAsyncIteration:
+                self._over = True
+                self._tap.finish()
+                raise
+            except BaseException as error:
+                self._over = True
+                self._tap.fail(error)
+                raise
+            if self._tap.see(chunk):
+                return chunk
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Any:
+    def __del__(self) -> None:
+        if not self._over:
+            self._tap.left()
+
+
+def _aiter(self: Any) -> AsyncIterator[Any]:
+    return _AsyncLoop(self)
+
+
+def _enter(self: Any) -> Any:
+    entered = self.__wrapped__.__enter__()
+    return self if entered is self.__wrapped__ else entered
+
+
+def _exit(self: Any, kind: Any, error: Any, trace: Any) -> Any:
+    try:
+        return self.__wrapped__.__exit__(kind, error, trace)
+    finally:
+        _over(self._self_tap, error)
+
+
+async def _aenter(self: Any) -> Any:
+    entered = await self.__wrapped__.__aenter__()
+    return self if entered is self.__wrapped__ else entered
+
+
+async def _aexit(self: Any, kind: Any, error: Any, trace: Any) -> Any:
+    try:
+        return await self.__wrapped__.__aexit__(kind, error, trace)
+    finally:
+        _over(self._self_tap, error)
+
+
+def _over(tap: Tap, error: BaseException | None) -> None:
+    if error is None or isinstance(error, GeneratorExit):
+        tap.finish(complete=False)
+    else:
+        tap.fail(error)
+
+
+def _closer(name: str) -> Callable[..., Any]:
+    def close(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            return await self.__wrapped__.__aexit__(kind, error, traceback)
+            return getattr(self.__wrapped__, name)(*args, **kwargs)
         finally:
-            self._self_end(error, complete=False)
+            self._self_tap.finish(complete=False)
 
-    async def close(self) -> None:
-        """Close the SDK's stream and end the span."""
+    return close
+
+
+def _async_closer(name: str) -> Callable[..., Any]:
+    async def close(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            await self.__wrapped__.close()
+            return await getattr(self.__wrapped__, name)(*args, **kwargs)
         finally:
-            self._self_end(complete=False)
+            self._self_tap.finish(complete=False)
 
-    async def aclose(self) -> None:
-        """Close the SDK's stream and end the span."""
-        try:
-            await self.__wrapped__.aclose()
-        finally:
-            self._self_end(complete=False)
+    return close
 
 
-def _abandon(invocation: Invocation) -> None:
-    guarded(invocation.end, complete=False)
+_METHODS: dict[str, Callable[..., Any]] = {
+    "__iter__": _iter,
+    "__next__": _next,
+    "__aiter__": _aiter,
+    "__anext__": _anext,
+    "__enter__": _enter,
+    "__exit__": _exit,
+    "__aenter__": _aenter,
+    "__aexit__": _aexit,
+}
+_types: dict[type, type[_Watched]] = {}
+
+
+def _proxy_type(kind: type) -> type[_Watched]:
+    """Make a proxy that has exactly those methods the stream has."""
+    made = _types.get(kind)
+    if made is None:
+        methods = {name: method for name, method in _METHODS.items() if hasattr(kind, name)}
+        for name in ("close", "aclose"):
+            if hasattr(kind, name):
+                is_async = name == "aclose" or inspect.iscoroutinefunction(getattr(kind, name))
+                methods[name] = _async_closer(name) if is_async else _closer(name)
+        made = _types[kind] = type(kind.__name__, (_Watched,), methods)
+    return made

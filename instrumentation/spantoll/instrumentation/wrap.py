@@ -1,89 +1,196 @@
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+import weakref
+from collections.abc import Callable
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from spantoll.instrumentation.context import is_suppressed
+from opentelemetry import context, metrics, trace
+
+from spantoll.instrumentation import abandoned, attribution, streams, suppression
 from spantoll.instrumentation.guard import guarded
-from spantoll.instrumentation.provider import Call, Endpoint, Provider
-from spantoll.instrumentation.settings import asks_for_usage
-from spantoll.instrumentation.spans import Invocation, tracer
-from spantoll.instrumentation.streams import AsyncObservedStream, ObservedStream
+from spantoll.instrumentation.metrics import Instruments
+from spantoll.instrumentation.spans import CallSpan
+from spantoll.semconv.attributes import SCHEMA_URL
 
-__all__ = ["wrapper_of"]
+if TYPE_CHECKING:
+    from contextvars import Token
 
-Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
-Hides = Callable[[Any], bool] | None
+    from opentelemetry.context import Context
+
+    from spantoll.instrumentation.provider import Hook, Provider, Settings
+
+__all__ = ["Emitter", "Tap", "wrap"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-def wrapper_of(provider: Provider, call: Call, wrapped: Callable[..., Any]) -> Wrapper:
-    """Make the wrapt wrapper of one SDK method: plain, stream, and error; sync and async.
+def _nothing(*_: Any) -> None:
+    return None
 
-    Nothing of ours is attached to the context while the method runs or a stream is open, so a span
-    can end in another task or thread than it began in.
-    """
 
-    def call_sync(
-        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        begun = guarded(_begin, provider, call, instance, kwargs)
-        if begun is None:
-            return wrapped(*args, **kwargs)
-        invocation, kwargs, hides = begun
+def _show(*_: Any) -> bool:
+    return True
+
+
+class Tap(CallSpan):
+    """A call's span as the host's code meets it: nothing it does raises or blocks."""
+
+    __slots__ = ("_finalizer",)
+
+    see = guarded(_show)(CallSpan.see)
+    overhear = guarded(_nothing)(CallSpan.overhear)
+    response = guarded(_nothing)(CallSpan.response)
+    finish = guarded(_nothing)(CallSpan.finish)
+    fail = guarded(_nothing)(CallSpan.fail)
+
+    @guarded(_nothing)
+    def lease(self, holder: Any) -> None:
+        """End the span when `holder` is gone, if nothing has ended it before."""
+        self._finalizer = weakref.finalize(holder, _abandon, self)
+
+    def _close(self) -> bool:
+        finalizer = getattr(self, "_finalizer", None)
+        if finalizer is not None:
+            finalizer.detach()
+        return super()._close()
+
+    @guarded(lambda self, result, *_: result)
+    def opened(self, result: Any, hook: Hook) -> Any:
+        """Look at what the SDK returned, and return what the caller gets."""
+        request = self.request
+        if hook.open is not None:
+            return hook.open(result, request, self)
+        if request.stream:
+            return streams.watch(result, self)
+        self.response(result)
+        self.finish()
+        return result
+
+
+def _abandon(tap: Tap) -> None:
+    if not tap.ended:
+        abandoned.unlocked(functools.partial(tap.finish, complete=False))
+
+
+class Emitter:
+    """Makes the spans of one provider's calls, until it is switched off."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        settings: Settings,
+        *,
+        version: str,
+        tracer_provider: trace.TracerProvider | None = None,
+        meter_provider: metrics.MeterProvider | None = None,
+    ) -> None:
+        self.on = True
+        self._settings = settings
+        self._tracer_provider = tracer_provider
+        self._meter_provider = meter_provider
+        scope = f"spantoll.instrumentation.{provider.name}"
+        self._tracer = trace.get_tracer(scope, version, tracer_provider, SCHEMA_URL)
+        meter = metrics.get_meter(scope, version, meter_provider, SCHEMA_URL)
+        self._instruments = Instruments(meter)
+
+    @guarded(_nothing)
+    def begin(self, hook: Hook, client: Any, arguments: dict[str, Any]) -> Tap | None:
+        """Start the span of a call; None if this is none, or nobody wants to know."""
+        if not self.on:
+            return None
+        traces = _real(self._tracer_provider or trace.get_tracer_provider())
+        measures = _real(self._meter_provider or metrics.get_meter_provider())
+        if not traces and not measures:
+            return None
+        here = context.get_current()
+        if suppression.suppressed(here):
+            return None
+        settings = self._settings
+        request = hook.describe(client, arguments, settings)
+        if request is None:
+            return None
+        return Tap(
+            request,
+            tracer=self._tracer,
+            instruments=self._instruments if measures else None,
+            told=attribution.current(here, from_baggage=settings.baggage),
+            content=settings.content,
+        )
+
+
+def _real(provider: Any) -> bool:
+    """Whether a provider does anything: those of the API alone are placeholders."""
+    return not type(provider).__module__.startswith(
+        ("opentelemetry.trace", "opentelemetry.metrics")
+    )
+
+
+class _Inside:
+    """Makes a span current while the SDK works on its request; never across a yield."""
+
+    __slots__ = ("_inner", "_token")
+
+    def __init__(self, tap: Tap) -> None:
+        inner = suppression.inside(trace.set_span_in_context(tap.span))
+        self._inner: Context = inner
+        self._token: Token[Context] = context.attach(inner)
+
+    def leave(self) -> None:
+        # A coroutine that is thrown away is closed in whatever context that happens.
+        if context.get_current() is self._inner:
+            context.detach(self._token)
+
+
+def wrap(function: F, hook: Hook, emitter: Emitter) -> F:
+    """Wrap an SDK function, sync or async, so that each call makes one span."""
+    names = tuple(inspect.signature(function).parameters)
+    of_object = "." in hook.path
+
+    @guarded(_nothing)
+    def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tap | None:
+        arguments = dict(zip(names, args, strict=False))
+        arguments.update(kwargs)
+        tap = emitter.begin(hook, args[0] if of_object else None, arguments)
+        if tap is not None and tap.request.override:
+            kwargs.update(tap.request.override)
+        return tap
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        tap = begin(args, kwargs)
+        if tap is None:
+            return function(*args, **kwargs)
+        inside = _Inside(tap)
         try:
-            result = wrapped(*args, **kwargs)
+            result = function(*args, **kwargs)
         except BaseException as error:
-            guarded(invocation.end, error)
+            tap.fail(error)
             raise
-        return _finish(call, invocation, kwargs, hides, result)
+        finally:
+            inside.leave()
+        if type(result) is CoroutineType:
+            return finished(lambda: result, tap)
+        return tap.opened(result, hook)
 
-    async def call_async(
-        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        begun = guarded(_begin, provider, call, instance, kwargs)
-        if begun is None:
-            return await wrapped(*args, **kwargs)
-        invocation, kwargs, hides = begun
+    async def finished(start: Callable[[], Any], tap: Tap) -> Any:
+        inside = _Inside(tap)
         try:
-            result = await wrapped(*args, **kwargs)
+            result = await start()
         except BaseException as error:
-            guarded(invocation.end, error)
+            tap.fail(error)
             raise
-        return _finish(call, invocation, kwargs, hides, result)
+        finally:
+            inside.leave()
+        return tap.opened(result, hook)
 
-    return call_async if inspect.iscoroutinefunction(inspect.unwrap(wrapped)) else call_sync
+    @functools.wraps(function)
+    async def acall(*args: Any, **kwargs: Any) -> Any:
+        tap = begin(args, kwargs)
+        if tap is None:
+            return await function(*args, **kwargs)
+        return await finished(lambda: function(*args, **kwargs), tap)
 
-
-def _begin(
-    provider: Provider, call: Call, instance: Any, kwargs: dict[str, Any]
-) -> tuple[Invocation, dict[str, Any], Hides] | None:
-    if is_suppressed():
-        return None
-    endpoint = guarded(provider.endpoint, instance) or Endpoint(provider.name)
-    invocation = Invocation(tracer(), call, endpoint, kwargs)
-    hides: Hides = None
-    if call.ask_for_usage is not None and call.is_stream(kwargs) and asks_for_usage():
-        asked = call.ask_for_usage(endpoint, kwargs)
-        if asked is not None:
-            kwargs, hides = asked, call.is_usage_only
-    return invocation, kwargs, hides
-
-
-def _finish(
-    call: Call, invocation: Invocation, kwargs: Mapping[str, Any], hides: Hides, result: Any
-) -> Any:
-    if call.is_stream(kwargs):
-        if hasattr(result, "__anext__"):
-            return guarded(AsyncObservedStream, result, invocation, hides) or result
-        if hasattr(result, "__next__"):
-            return guarded(ObservedStream, result, invocation, hides) or result
-    guarded(invocation.answer, _parsed(result))
-    guarded(invocation.end)
-    return result
-
-
-def _parsed(result: Any) -> Any:
-    """The answer inside a raw response; parsing is what its caller will do, and is cached."""
-    parse = getattr(result, "parse", None)
-    return parse() if hasattr(result, "http_response") and callable(parse) else result
+    return acall if inspect.iscoroutinefunction(function) else call  # type: ignore[return-value]  # wraps

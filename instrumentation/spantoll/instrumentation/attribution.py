@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from opentelemetry import baggage, context
+from opentelemetry.context import Context
+
+from spantoll.instrumentation.reading import plain
+from spantoll.semconv.attributes import ATTRIBUTION, SPANTOLL_METADATA_PREFIX, SPANTOLL_PREFIX
+
+__all__ = ["attributes", "carry", "current"]
+
+_KEY = context.create_key("spantoll-attribution")
+_NONE: Mapping[str, object] = {}
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@contextmanager
+def attributes(*, propagate: bool = False, **told: object) -> Iterator[None]:
+    """Say whom and what the model calls inside are for.
+
+    `customer_id`, `project`, `user_id`, `team`, `session_id`, `task_type` and the other names of
+    `spantoll.semconv.call.Attribution` have columns of their own in the ledger; any other name is
+    kept as metadata. Nested blocks add up, the inner one wins; None takes a name away. It lives in
+    the OpenTelemetry context: asyncio tasks and `asyncio.to_thread` inherit it, for other threads
+    see `carry`. With `propagate` the values also travel to other services as baggage, which leaves
+    the process in a header: never put anything secret there.
+    """
+    here = context.get_current()
+    merged = dict(context.get_value(_KEY, here) or _NONE)  # type: ignore[call-overload]  # ours
+    inner = here
+    for name, value in told.items():
+        key = _key_of(name)
+        usable = plain(value)
+        if usable is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = usable
+            if propagate:
+                inner = baggage.set_baggage(key, str(usable), inner)
+    inner = context.set_value(_KEY, merged, inner)
+    token = context.attach(inner)
+    try:
+        yield
+    finally:
+        # A generator may be closed in another context, where there is nothing of ours to take back.
+        if context.get_current() is inner:
+            context.detach(token)
+
+
+def carry(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function run with the attribution of here and now, in whichever thread.
+
+    `executor.submit(carry(work), item)`; Python's threads start with an empty context.
+    """
+    here = context.get_current()
+
+    @wraps(function)
+    def carried(*args: P.args, **kwargs: P.kwargs) -> R:
+        token = context.attach(here)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            if context.get_current() is here:
+                context.detach(token)
+
+    return carried
+
+
+def current(here: Context, *, from_baggage: bool) -> Mapping[str, object]:
+    """Read the span attributes that hold in a context."""
+    told: Mapping[str, object] = context.get_value(_KEY, here) or _NONE  # type: ignore[assignment]
+    if from_baggage:
+        received = baggage.get_all(here)
+        if received:
+            ours = {k: v for k, v in received.items() if k.startswith(SPANTOLL_PREFIX)}
+            return {**ours, **told}
+    return told
+
+
+def _key_of(name: str) -> str:
+    spellings = ATTRIBUTION.get(name)
+    return spellings[0] if spellings else SPANTOLL_METADATA_PREFIX + name

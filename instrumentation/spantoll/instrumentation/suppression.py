@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import context
+from opentelemetry.context import Context
+
+__all__ = ["inside", "suppress", "suppressed"]
+
+LLM = "suppress_language_model_instrumentation"
+"""OpenLLMetry's key, and the one we set: silences GenAI spans, leaves HTTP spans alone."""
+UTIL_GENAI = "opentelemetry.genai.client.inference.context"
+"""Set by opentelemetry-util-genai while a GenAI span of its own is open."""
+KEYS = (
+    LLM,
+    UTIL_GENAI,
+    "suppress_instrumentation",
+    # What `opentelemetry.instrumentation.utils.suppress_instrumentation` sets; made with
+    # create_key, so its name has a random end.
+    getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation"),
+)
+
+
+def suppressed(here: Context) -> bool:
+    """Tell whether somebody asked for silence in a context."""
+    return any(here.get(key) for key in KEYS)
+
+
+def inside(here: Context) -> Context:
+    """Make the context the SDK works in: what it calls in turn is no call of its own."""
+    return context.set_value(LLM, True, here)
+
+
+@contextmanager
+def suppress() -> Iterator[None]:
+    """Make no GenAI spans inside; HTTP spans stay."""
+    inner = inside(context.get_current())
+    token = context.attach(inner)
+    try:
+        yield
+    finally:
+        if context.get_current() is inner:
+            context.detach(token)
