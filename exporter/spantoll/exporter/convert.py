@@ -1,24 +1,31 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext
 
 from spantoll.otlp import Event, Span
 from spantoll.otlp.rules import clamped, distinct, span_times
 from spantoll.otlp.text import from_str
 from spantoll.semconv.dialect import AttributeValue
 
-__all__ = ["to_span"]
+__all__ = ["to_spans"]
 
 SDK_KIND_OFFSET = 1
 """The SDK counts span kinds from INTERNAL = 0, OTLP from UNSPECIFIED = 0."""
 
 
-def to_span(span: ReadableSpan) -> Span:
-    """Convert a finished span of this process, as if it had come over OTLP."""
+def to_spans(spans: Iterable[ReadableSpan]) -> Iterator[Span]:
+    """Convert finished spans of this process, as if they had come over OTLP."""
+    for span in spans:
+        # Without a context a span has no identity; the SDK makes none like that.
+        if (context := span.get_span_context()) is not None:
+            yield _span(span, context)
+
+
+def _span(span: ReadableSpan, context: SpanContext) -> Span:
     flaws: list[str] = []
-    context = span.get_span_context()
     start_ns, end_ns = span_times(span.start_time or 0, span.end_time or 0, flaws)
     scope = span.instrumentation_scope
     return Span(

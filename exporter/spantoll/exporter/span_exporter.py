@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from spantoll.errors import StoreUnavailable
-from spantoll.exporter.convert import to_span
+from spantoll.exporter.convert import to_spans
 from spantoll.pipeline import Batch, Ingest, Ledger
 from spantoll.pricing import load_rate_card
 from spantoll.settings import load_settings
@@ -79,9 +79,7 @@ class SpantollSpanExporter(SpanExporter):
 
     def _export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         opened = self._open()
-        batch = opened.ingest.spans(
-            map(to_span, spans), received_ns=time.time_ns(), source="exporter"
-        )
+        batch = opened.ingest.spans(to_spans(spans), received_ns=time.time_ns(), source="exporter")
         if batch.records:
             self._write(opened.ledger, batch)
         return SpanExportResult.FAILURE if batch.rejected else SpanExportResult.SUCCESS
