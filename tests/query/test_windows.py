@@ -124,6 +124,20 @@ def test_the_repeated_hour_is_two_windows() -> None:
     ]
 
 
+def test_a_date_begins_once_where_midnight_comes_twice() -> None:
+    tz = ZoneInfo("America/St_Johns")
+    midnight = ns("2009-11-01T00:00-02:30")
+    at = ns("2009-10-31T23:30-03:30")  # half an hour after, by a clock set back at 00:01
+
+    (window,) = windows("day", start_ns=at, end_ns=at + 1, tz=tz)
+
+    assert window.start_ns == midnight
+
+
+def test_the_total_is_one_window() -> None:
+    assert windows("total", start_ns=3, end_ns=9, tz=ZoneInfo("UTC")) == ((3, 9),)
+
+
 @given(
     tz=zones,
     kind=st.sampled_from(["day", "week", "month", "quarter", "year"]),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -325,6 +326,48 @@ def test_explain_tells_how_a_record_was_read_counted_and_priced(
     assert "counted   yes: counted" in told
     assert f"repeated by record 2, trace {twin.trace_id.hex()}" in told
     assert "cost      $2.50 (priced)" in told
+
+
+def test_explain_names_the_record_that_is_repeated(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    kept = record(scope_name="sdk", response_id="r", response_key=5)
+    twin = record(
+        counted=False,
+        counted_reason="repeats",
+        repeats_span=kept.trace_id + kept.span_id,
+        response_key=5,
+        usage_quality="partial",
+        pricing_status="partial",
+        pricing_reason="output_tokens not reported",
+        flaws="truncated",
+        extra_units='{"web_searches":2}',
+        reported_cost_nano=10**9,
+        reported_cost_source="gateway",
+    )
+    stored([kept, twin])
+
+    told = spantoll("explain", f"{twin.trace_id.hex()}/{twin.span_id.hex()}").out
+
+    assert "counted   no: repeats, repeats record 1, scope sdk" in told
+    assert "repaired while decoding: truncated" in told
+    assert re.search(r"web_searches +2\n", told)
+    assert "reported  $1.00 by the gateway" in told
+    assert "cost      $2.50+ (partial): output_tokens not reported" in told
+    assert "repeated by record 2" in spantoll("explain", "1").out
+
+
+@pytest.mark.parametrize("form", ["table", "csv"])
+def test_health_is_a_table_and_csv_too(
+    spantoll: Cli, stored: Write, record: Make, form: str
+) -> None:
+    stored([record(scope_name="the.scope")])
+
+    ran = spantoll("health", "--format", form)
+
+    assert ran.status == 0
+    assert "streams_without_usage" in ran.out
+    assert "the.scope" in ran.out
 
 
 def test_explain_takes_a_whole_trace(spantoll: Cli, stored: Write, record: Make) -> None:

@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from spantoll.receiver import Bound
+from spantoll.settings import load_settings
+from spantoll.surfaces.cli.welcome import welcome
+
 Cli = Callable[..., Any]
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -80,6 +84,34 @@ def test_up_says_where_to_send_and_stops_when_told(start: Start, spantoll: Cli) 
     assert said["Prices"].startswith("genai-prices ")
     assert said["Send"] == f"OTEL_EXPORTER_OTLP_ENDPOINT={url} spantoll run -- python app.py"
     assert json.loads(spantoll("usage", "--format", "json").out)["totals"]["requests"] == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("127.0.0.1:0", "http://127.0.0.1:9"),
+        ("0.0.0.0:0", "http://127.0.0.1:9"),
+        (":4317", "http://127.0.0.1:9"),
+        ("[::1]:4317", "http://[::1]:9"),
+        ("collector.internal:4317", "http://collector.internal:9"),
+    ],
+)
+def test_the_address_shown_is_one_to_send_to(address: str, expected: str) -> None:
+    settings = load_settings(grpc=address, http="off")
+
+    lines = list(welcome(settings, Bound(grpc=9, http=None)))
+
+    assert lines[0] == f"OTLP/gRPC  {expected}"
+    assert lines[-1] == "See        spantoll usage --by model"
+
+
+def test_a_ledger_elsewhere_is_named_without_its_password() -> None:
+    settings = load_settings(database="sqlite://user:secret@/x.db")
+
+    text = "\n".join(welcome(settings, Bound(grpc=9, http=9)))
+
+    assert "--database sqlite://user:***@/x.db" in text
+    assert "secret" not in text
 
 
 def test_up_listens_only_where_told(start: Start) -> None:

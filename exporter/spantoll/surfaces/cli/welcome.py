@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from spantoll.pricing import load_rate_card
 from spantoll.receiver import Bound
-from spantoll.settings import Settings
+from spantoll.settings import Settings, load_settings
 from spantoll.surfaces.cli.ledger import shown
 
 __all__ = ["welcome"]
@@ -28,7 +28,9 @@ def welcome(settings: Settings, bound: Bound) -> Iterator[str]:
     if http or grpc:
         endpoint = f"{protocol}OTEL_EXPORTER_OTLP_ENDPOINT={http or grpc}"
         yield f"Send       {endpoint} spantoll run -- python app.py"
-    yield "See        spantoll usage --by model"
+    elsewhere = settings.database != load_settings().database
+    where = f" --database {shown(settings.database)}" if elsewhere else ""
+    yield f"See        spantoll usage --by model{where}"
 
 
 def _url(address: str | None, port: int | None) -> str | None:
