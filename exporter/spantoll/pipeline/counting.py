@@ -145,7 +145,7 @@ class _Count:
         a, b = self.records[one], self.records[other]
         if same_usage(a, b) or not (has_usage(a) and has_usage(b)):
             return _overlap(a, b, SLACK_NS)
-        # Two instrumentations may disagree by a token; they do not share an id and a moment by chance.
+        # Two instrumentations may disagree by a token, but share an id and a moment by no chance.
         return (a.trace_id == b.trace_id or a.scope_name != b.scope_name) and _within(a, b)
 
     def _join_nested(self) -> None:

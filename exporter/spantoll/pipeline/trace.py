@@ -23,6 +23,7 @@ class Forest:
             place.get((each.trace_id, each.parent_span_id)) if each.parent_span_id else None
             for each in records
         ]
+        self._cut_cycles()
         self._depth = self._depths()
         self._children: defaultdict[int, list[int]] = defaultdict(list)
         self._roots: defaultdict[bytes, list[int]] = defaultdict(list)
@@ -40,14 +41,10 @@ class Forest:
 
     def nearest_above(self, i: int, wanted: Container[int]) -> int | None:
         """The nearest ancestor among `wanted`."""
-        seen = {i}
         at = self._parent[i]
-        while at is not None and at not in seen:
-            if at in wanted:
-                return at
-            seen.add(at)
+        while at is not None and at not in wanted:
             at = self._parent[at]
-        return None
+        return at
 
     def is_above(self, one: int, other: int) -> bool:
         """Tell whether a record is an ancestor of another."""
@@ -82,16 +79,31 @@ class Forest:
                 found.append(j)
         return found
 
+    def _cut_cycles(self) -> None:
+        """Forget the parents of spans that are their own ancestors: such a claim says nothing."""
+        clear: set[int] = set()
+        for start in range(len(self._parent)):
+            path: list[int] = []
+            on_path: set[int] = set()
+            at: int | None = start
+            while at is not None and at not in clear and at not in on_path:
+                path.append(at)
+                on_path.add(at)
+                at = self._parent[at]
+            if at is not None and at in on_path:
+                for each in path[path.index(at) :]:
+                    self._parent[each] = None
+            clear |= on_path
+
     def _depths(self) -> list[int]:
-        depths: list[int | None] = [None] * len(self._parent)
+        depths: list[int] = [-1] * len(self._parent)
         for start in range(len(depths)):
             path: list[int] = []
             at: int | None = start
-            while at is not None and depths[at] is None and at not in path[-64:]:
+            while at is not None and depths[at] < 0:
                 path.append(at)
-                depths[at] = -1
                 at = self._parent[at]
-            base = 0 if at is None or depths[at] == -1 else (depths[at] or 0) + 1
-            for step, each in enumerate(reversed(path)):
-                depths[each] = base + step
-        return [depth or 0 for depth in depths]
+            above = -1 if at is None else depths[at]
+            for step, each in enumerate(reversed(path), start=1):
+                depths[each] = above + step
+        return depths

@@ -1,0 +1,342 @@
+from __future__ import annotations
+
+import random
+from itertools import permutations
+from typing import Any
+
+import pytest
+from calls import call, used
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spantoll.pipeline.counting import count
+from spantoll.pipeline.witness import has_usage, is_billable
+from spantoll.records import UsageRecord
+
+AGENT: dict[str, Any] = {"role": "aggregate", "scope_name": "framework"}
+FRAMEWORK: dict[str, Any] = {"scope_name": "framework"}
+OTHER: dict[str, Any] = {"scope_name": "other"}
+ID, ID2 = "chatcmpl-0123456789ab", "chatcmpl-ba9876543210"
+
+
+def billed(records: list[UsageRecord]) -> set[str]:
+    return {
+        record.span_id.decode().rstrip(".")
+        for record, verdict in zip(records, count(records), strict=True)
+        if verdict.counted
+    }
+
+
+SCENES: dict[str, tuple[list[UsageRecord], set[str]]] = {
+    "agent repeats its two calls": (
+        [
+            call("agent", 0, 20, **AGENT, **used(300, 30)),
+            call("one", 1, 5, under="agent", **used(100, 10)),
+            call("two", 6, 9, under="agent", **used(200, 20)),
+        ],
+        {"one", "two"},
+    ),
+    "agent is the only witness": ([call("agent", **AGENT, **used(300, 30))], {"agent"}),
+    "agent without usage is never billed": ([call("agent", **AGENT)], set()),
+    "workflow over agent over nothing bills once": (
+        [
+            call("flow", 0, 30, **AGENT, **used(300, 30)),
+            call("agent", 1, 20, under="flow", **AGENT, **used(300, 30)),
+        ],
+        {"agent"},
+    ),
+    "agent whose call hangs under a span nobody sent": (
+        [
+            call("agent", 0, 20, **AGENT, **used(100, 10)),
+            call("one", 1, 5, under="http", **used(100, 10)),
+        ],
+        {"one"},
+    ),
+    "agent tells the usage of its one silent call": (
+        [
+            call("agent", 0, 20, **AGENT, **used(100, 10)),
+            call("one", 1, 5, under="agent"),
+        ],
+        {"one"},
+    ),
+    "agent stands for its silent calls": (
+        [
+            call("agent", 0, 20, **AGENT, **used(300, 30)),
+            call("one", 1, 5, under="agent"),
+            call("two", 6, 9, under="agent"),
+        ],
+        {"agent"},
+    ),
+    "two instrumentations nested": (
+        [
+            call("outer", 0, 10, **FRAMEWORK, **used(100, 10)),
+            call("inner", 1, 9, under="outer", **used(100, 10)),
+        ],
+        {"inner"},
+    ),
+    "outer left the cached tokens out": (
+        [
+            call("outer", 0, 10, **FRAMEWORK, **used(40, 10)),
+            call("inner", 1, 9, under="outer", **used(100, 10, cache_read_tokens=60)),
+        ],
+        {"inner"},
+    ),
+    "three instrumentations nested": (
+        [
+            call("a", 0, 10, scope_name="a", **used(100, 10)),
+            call("b", 1, 9, under="a", scope_name="b", **used(100, 10)),
+            call("c", 2, 8, under="b", **used(100, 10)),
+        ],
+        {"c"},
+    ),
+    "outer call adds up the calls it made": (
+        [
+            call("outer", 0, 20, **used(300, 30)),
+            call("one", 1, 5, under="outer", **used(100, 10)),
+            call("two", 6, 9, under="outer", **used(200, 20)),
+        ],
+        {"one", "two"},
+    ),
+    "outer call without usage over two calls": (
+        [
+            call("outer", 0, 20, **FRAMEWORK),
+            call("one", 1, 5, under="outer", **used(100, 10)),
+            call("two", 6, 9, under="outer", **used(200, 20)),
+        ],
+        {"one", "two"},
+    ),
+    "retry below one framework call": (
+        [
+            call("outer", 0, 20, **FRAMEWORK, **used(100, 10)),
+            call("fails", 1, 5, under="outer", status="error"),
+            call("works", 6, 9, under="outer", **used(100, 10)),
+        ],
+        {"fails", "works"},
+    ),
+    "failure seen twice is one failed call": (
+        [
+            call("outer", 0, 10, **FRAMEWORK, status="error"),
+            call("inner", 1, 9, under="outer", status="error"),
+        ],
+        {"inner"},
+    ),
+    "stream without usage seen twice": (
+        [
+            call("outer", 0, 10, **FRAMEWORK),
+            call("inner", 1, 9, under="outer"),
+        ],
+        {"inner"},
+    ),
+    "siblings with the same response": (
+        [
+            call("a", 0, 10, response_id=ID, **used(100, 10)),
+            call("b", 0, 9, **OTHER, response_id=ID, **used(100, 10)),
+        ],
+        {"b"},
+    ),
+    "roots of two traces with the same response": (
+        [
+            call("a", 0, 10, response_id=ID, **used(100, 10)),
+            call("b", 1, 9, **OTHER, trace="u", response_id=ID, **used(100, 10)),
+        ],
+        {"b"},
+    ),
+    "the same response a token apart": (
+        [
+            call("a", 0, 10, response_id=ID, **used(100, 11)),
+            call("b", 1, 9, **OTHER, trace="u", response_id=ID, **used(100, 10)),
+        ],
+        {"b"},
+    ),
+    "a server that gives every answer one id": (
+        [
+            call("a", 0, 10, response_id=ID, **used(100, 10)),
+            call("b", 20, 30, trace="u", response_id=ID, **used(200, 20)),
+        ],
+        {"a", "b"},
+    ),
+    "an id too short to mean one response": (
+        [
+            call("a", 0, 10, response_id="chatcmpl-7", **used(100, 10)),
+            call("b", 0, 10, trace="u", response_id="chatcmpl-7", **used(100, 10)),
+        ],
+        {"a", "b"},
+    ),
+    "siblings with equal usage at one time": (
+        [
+            call("a", 0, 10, **used(100, 10)),
+            call("b", 1, 9, **OTHER, **used(100, 10)),
+        ],
+        {"b"},
+    ),
+    "siblings with equal usage one after the other": (
+        [
+            call("a", 0, 4, **used(100, 10)),
+            call("b", 5, 9, **OTHER, **used(100, 10)),
+        ],
+        {"a", "b"},
+    ),
+    "siblings with equal usage of two models": (
+        [
+            call("a", 0, 10, **used(100, 10)),
+            call("b", 1, 9, **OTHER, request_model="claude-x", **used(100, 10)),
+        ],
+        {"a", "b"},
+    ),
+    "parallel calls of one SDK that happen to be equal": (
+        [
+            call("a", 0, 10, **used(100, 10)),
+            call("b", 1, 9, **used(100, 10)),
+        ],
+        {"a", "b"},
+    ),
+    "parallel calls with different responses": (
+        [
+            call("a", 0, 10, response_id=ID, **used(100, 10)),
+            call("b", 1, 9, **OTHER, response_id=ID2, **used(100, 10)),
+        ],
+        {"a", "b"},
+    ),
+    "stream whose usage came in a span of no length": (
+        [
+            call("request", 0, 1, under="app"),
+            call("usage", 5, 5, under="app", **used(100, 10)),
+        ],
+        {"usage"},
+    ),
+    "two streams and their usage": (
+        [
+            call("one", 0, 1, under="app"),
+            call("use1", 5, 5, under="app", **used(100, 10)),
+            call("two", 6, 7, under="app"),
+            call("use2", 9, 9, under="app", **used(200, 20)),
+        ],
+        {"use1", "use2"},
+    ),
+    "polling of a response that was seen": (
+        [
+            call("call", 0, 10, response_id=ID, **used(100, 10)),
+            call("poll1", 11, 12, role="fetch", response_id=ID, **used(100, 10)),
+            call("poll2", 13, 14, role="fetch", response_id=ID, **used(100, 10)),
+        ],
+        {"call"},
+    ),
+    "polling of a response nobody saw": (
+        [
+            call("poll1", 11, 12, role="fetch", response_id=ID, **used(100, 10)),
+            call("poll2", 13, 14, role="fetch", trace="u", response_id=ID, **used(100, 10)),
+        ],
+        {"poll2"},
+    ),
+    "tools are not billed": ([call("tool", role="tool", **used(1, 1))], set()),
+    "a guess gives way to a count": (
+        [
+            call("guess", 0, 10, **OTHER, usage_quality="estimated", **used(4, 3)),
+            call("count", 1, 9, under="guess", **used(100, 10)),
+        ],
+        {"count"},
+    ),
+    "a cycle of parents": (
+        [
+            call("a", 0, 10, under="b", **used(100, 10)),
+            call("b", 0, 10, under="a", **OTHER, **used(200, 20)),
+        ],
+        {"a", "b"},
+    ),
+    "a span that is its own parent": ([call("a", under="a", **used(1, 1))], {"a"}),
+}
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_each_call_is_billed_once(scene: str) -> None:
+    records, expected = SCENES[scene]
+
+    assert billed(records) == expected
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_order_of_arrival_does_not_matter(scene: str) -> None:
+    records, expected = SCENES[scene]
+
+    for order in permutations(records):
+        assert billed(list(order)) == expected
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_what_is_merged_names_what_it_repeats(scene: str) -> None:
+    records, _ = SCENES[scene]
+
+    verdicts = count(records)
+
+    for verdict in verdicts:
+        if verdict.repeats is not None:
+            assert not verdict.counted
+            assert verdicts[verdict.repeats].counted
+        assert verdict.reason
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> list[UsageRecord]:
+    """Traces of a few spans with few values, so that coincidences are the rule."""
+    names = "abcdef"[: draw(st.integers(1, 6))]
+    records = []
+    for i, name in enumerate(names):
+        start = draw(st.integers(0, 4))
+        usage = draw(st.sampled_from([{}, used(100, 10), used(40, 10), used(200, 20)]))
+        records.append(
+            call(
+                name,
+                start,
+                start + draw(st.integers(0, 6)),
+                under=draw(st.sampled_from(["", "gone", *names[:i]])),
+                trace=draw(st.sampled_from("tu")),
+                role=draw(st.sampled_from(["inference", "inference", "aggregate", "fetch"])),
+                scope_name=draw(st.sampled_from(["sdk", "other"])),
+                status=draw(st.sampled_from(["success", "success", "error"])),
+                response_id=draw(st.sampled_from([None, None, ID, ID2])),
+                **usage,
+            )
+        )
+    return records
+
+
+@settings(max_examples=300)
+@given(traces(), st.randoms(use_true_random=False))
+def test_any_order_gives_the_same_verdicts(records: list[UsageRecord], rng: random.Random) -> None:
+    shuffled = records.copy()
+    rng.shuffle(shuffled)
+
+    assert billed(records) == billed(shuffled)
+
+
+@given(traces())
+def test_no_usage_is_billed_that_no_span_told(records: list[UsageRecord]) -> None:
+    verdicts = count(records)
+
+    told = sum(record.input_tokens or 0 for record in records)
+    assert (
+        sum(r.input_tokens or 0 for r, v in zip(records, verdicts, strict=True) if v.counted)
+        <= told
+    )
+    witnesses = [each for verdict in verdicts for each in verdict.witnesses]
+    assert len(witnesses) == len(set(witnesses))
+
+
+@given(traces())
+def test_usage_never_vanishes_without_a_record_that_tells_it(records: list[UsageRecord]) -> None:
+    verdicts = count(records)
+
+    for record, verdict in zip(records, verdicts, strict=True):
+        if is_billable(record) and has_usage(record) and not verdict.counted:
+            assert verdict.repeats is not None or verdict.reason == "aggregate"
+
+
+def test_long_agent_traces_are_counted_in_reasonable_work() -> None:
+    records = [call("agent", 0, 9_000, **AGENT, **used(1, 1))]
+    records += [
+        call(f"{i:08}", i, i + 1, under="agent", **used(100, 10 + i % 7)) for i in range(8_000)
+    ]
+
+    verdicts = count(records)
+
+    assert sum(verdict.counted for verdict in verdicts) == 8_000
