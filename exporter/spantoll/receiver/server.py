@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from spantoll.pipeline import GroupCommit, Ingest
+from spantoll.pipeline import GroupCommit, Ingest, make_settle
 from spantoll.pricing import RateCard, load_rate_card
 from spantoll.receiver.address import Address
 from spantoll.receiver.health import Health
@@ -53,7 +53,10 @@ class Receiver:
         self._http = Address.parse(http, flag="--http") if http else None
         self.store = store
         self.commit = GroupCommit(
-            store, settle=settle, queue_bytes=limits.budget_bytes, retry_s=limits.retry_s
+            store,
+            settle=settle or make_settle(rate_card),
+            queue_bytes=limits.budget_bytes,
+            retry_s=limits.retry_s,
         )
         self.intake = Intake(Ingest(rate_card), self.commit, limits=limits)
         self._health = Health(store, self.commit, self.intake.admission)
