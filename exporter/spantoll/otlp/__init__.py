@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from spantoll.otlp.compression import decompress
+from spantoll.otlp.compression import Decompressor, decompress
 from spantoll.otlp.decode import (
     JSON,
     PROTOBUF,
@@ -17,6 +17,7 @@ __all__ = [
     "PROTOBUF",
     "Decoded",
     "DecodedLogs",
+    "Decompressor",
     "Event",
     "LogRecord",
     "MediaType",

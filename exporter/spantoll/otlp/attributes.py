@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
 from spantoll.otlp import text
-from spantoll.otlp.wire import fields
+from spantoll.otlp.wire import fields, varint
 from spantoll.semconv.dialect import AttributeValue
 
 __all__ = [
@@ -54,6 +54,9 @@ MERGED: Final = frozenset({Kind.ARRAY, Kind.KVLIST})
 KINDS: Final = MERGED | {
     Kind.STRING, Kind.BOOL, Kind.INT, Kind.DOUBLE, Kind.BYTES, Kind.STRING_INDEX
 }  # fmt: skip
+
+
+DOUBLE: Final = struct.Struct("<d")
 
 
 class TooDeep(ValueError):
@@ -141,26 +144,35 @@ _read = _memo.__getitem__
 
 
 def _usual(raw: bytes) -> Pair | None:
-    """Decode the shape almost every attribute has: a short key, then a short string or integer."""
-    size = len(raw)
-    if size < 6 or raw[0] != KEY:
-        return None
-    at = raw[1] + 2  # of the value
-    room = size - at - 2
-    if not (at < 0x80 and 2 <= room < 0x80 and raw[at] == VALUE and raw[at + 1] == room):
-        return None
-    kind = raw[at + 2]
-    if kind == Kind.STRING and raw[at + 3] == room - 2:
-        try:
-            value = raw[at + 4 :].decode()
-        except UnicodeDecodeError:
+    """Decode the shapes almost every attribute has: a key, then one scalar and nothing else."""
+    try:
+        size, at = len(raw), raw[1] + 2  # of the value
+        if raw[0] != KEY or at >= 0x82 or raw[at] != VALUE:
             return None
-        return None if "\0" in value else (_keys[raw[2:at]], value)
-    if kind == Kind.INT and raw[-1] < 0x80:
-        if room == 2:
-            return _keys[raw[2:at]], raw[-1]
-        if room == 3 and raw[-2] >= 0x80:
-            return _keys[raw[2:at]], raw[-1] << 7 | raw[-2] & 0x7F
+        room, at = (raw[at + 1], at + 2) if raw[at + 1] < 0x80 else varint(raw, at + 1)
+        if at + room != size:
+            return None
+        kind, head = raw[at], raw[at + 1]
+        if kind == Kind.STRING:
+            room, begin = (head, at + 2) if head < 0x80 else varint(raw, at + 1)
+            if begin + room != size:
+                return None
+            value = raw[begin:].decode()
+            return None if "\0" in value else (_keys[raw[2 : raw[1] + 2]], value)
+        key = _keys[raw[2 : raw[1] + 2]]
+        if kind == Kind.INT and raw[-1] < 0x80:
+            if room == 2:
+                return key, head
+            if room == 3 and head >= 0x80:
+                return key, head & 0x7F | raw[-1] << 7
+            if room == 4 and head >= 0x80 <= raw[-2]:
+                return key, head & 0x7F | (raw[-2] & 0x7F) << 7 | raw[-1] << 14
+        elif kind == Kind.DOUBLE and room == 9:
+            return key, cast("float", DOUBLE.unpack_from(raw, size - 8)[0])
+        elif kind == Kind.BOOL and room == 2 and head < 0x80:
+            return key, head != 0
+    except (IndexError, UnicodeDecodeError):
+        pass
     return None
 
 
@@ -215,7 +227,7 @@ def _any_value(encoded: memoryview, flaws: list[str], depth: int) -> AttributeVa
         case Kind.INT:
             return number - (1 << 64) if number >> 63 else number
         case Kind.DOUBLE:
-            return cast("float", struct.unpack("<d", number.to_bytes(8, "little"))[0])
+            return cast("float", DOUBLE.unpack(number.to_bytes(8, "little"))[0])
         case Kind.ARRAY:
             inner = fields(_merged(contents))
             return tuple(

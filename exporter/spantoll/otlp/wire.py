@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["Malformed", "fields"]
+__all__ = ["Malformed", "fields", "varint"]
 
 VARINT, FIXED64, DELIMITED, START_GROUP, END_GROUP, FIXED32 = range(6)
 
@@ -21,16 +21,16 @@ def fields(buffer: memoryview) -> Iterator[tuple[int, int, memoryview]]:
     at, end = 0, len(buffer)
     groups: list[int] = []
     while at < end:
-        tag, at = _varint(buffer, at)
+        tag, at = varint(buffer, at)
         kind, field = tag & 7, tag >> 3
         if field == 0 or tag > 0xFFFF_FFFF:
             raise Malformed("malformed attribute: field number")
         number, content = 0, _NOTHING
         if kind == DELIMITED:
-            size, at = _varint(buffer, at)
+            size, at = varint(buffer, at)
             content, at = _take(buffer, at, size)
         elif kind == VARINT:
-            number, at = _varint(buffer, at)
+            number, at = varint(buffer, at)
         elif kind in (FIXED64, FIXED32):
             fixed, at = _take(buffer, at, 8 if kind == FIXED64 else 4)
             number = int.from_bytes(fixed, "little")
@@ -47,7 +47,8 @@ def fields(buffer: memoryview) -> Iterator[tuple[int, int, memoryview]]:
         raise Malformed("malformed attribute: open group")
 
 
-def _varint(buffer: memoryview, at: int) -> tuple[int, int]:
+def varint(buffer: bytes | memoryview, at: int) -> tuple[int, int]:
+    """Read one variable-length number: the number, and where the next field begins."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(buffer):
