@@ -1,0 +1,225 @@
+"""Ingest speed: durable, priced spans per second, against the raw SQLite insert rate beside it.
+
+    python benchmarks/ingest.py                        # both transports, 4 connections x 512 spans
+    python benchmarks/ingest.py --spans 1000000        # and what memory the receiver ends with
+    python benchmarks/ingest.py --profile              # where the time goes
+
+The receiver runs in a process of its own and acknowledges after its commit (WAL, synchronous=FULL);
+`load.py` sends from another. Both share the machine, so compare within one run only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import cProfile
+import json
+import os
+import pstats
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psutil
+
+from spantoll import semconv
+from spantoll.otlp import decode_traces
+from spantoll.pipeline import Ingest, Ledger
+from spantoll.pricing import load_rate_card
+from spantoll.records import UsageRecord, to_record
+from spantoll.storage import open_store
+
+if TYPE_CHECKING:
+    from benchmarks.load import Traffic
+else:  # the folder of a script is where it imports from
+    from load import Traffic
+
+LOAD = Path(__file__).with_name("load.py")
+GROUP = 4_096
+STAGE_REQUESTS = 100
+MIB = 1 << 20
+
+RECEIVER = """
+import json, sys
+from spantoll.receiver import run
+run(database=sys.argv[1], grpc="127.0.0.1:0", http="127.0.0.1:0",
+    ready=lambda receiver, bound: print(json.dumps(bound), flush=True))
+"""
+
+
+class Server(NamedTuple):
+    process: psutil.Process
+    grpc: int
+    http: int
+
+
+@contextlib.contextmanager
+def receiver(database: Path) -> Iterator[Server]:
+    command = [sys.executable, "-c", RECEIVER, f"sqlite:///{database}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as popen:
+        assert popen.stdout is not None
+        grpc, http = json.loads(popen.stdout.readline())
+        yield Server(psutil.Process(popen.pid), grpc, http)
+        popen.terminate()
+
+
+def load(server: Server, transport: str, given: argparse.Namespace) -> dict[str, Any]:
+    """One run of the load generator, with what it cost the receiver."""
+    port = server.grpc if transport == "grpc" else server.http
+    command = [sys.executable, str(LOAD), f"--{transport}", f"127.0.0.1:{port}"]
+    for option in ("spans", "batch", "connections", "seed"):
+        command += [f"--{option}", str(getattr(given, option))]
+    before = cpu_s(server.process)
+    result = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    result["cpu_us_per_span"] = (cpu_s(server.process) - before) / result["spans"] * 1e6
+    result["peak_rss_mb"] = peak_rss_mb(server.process.pid)
+    return dict(result)
+
+
+def cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def peak_rss_mb(pid: int) -> float:
+    """The most memory the process ever held; 0 where the system does not say."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def records(spans: int) -> list[UsageRecord]:
+    ingest, traffic = Ingest(load_rate_card()), Traffic(99, batch=512)
+    made: list[UsageRecord] = []
+    while len(made) < spans:
+        made.extend(ingest.traces(traffic.request(), received_ns=time.time_ns()).records)
+    return made[:spans]
+
+
+def raw_inserts_per_s(database: Path, spans: int) -> float:
+    """What SQLite takes by itself: the same rows into the same table, nothing else."""
+    open_store(f"sqlite:///{database}").close()
+    rows = records(spans)
+    used = [
+        n for n, column in enumerate(zip(*rows, strict=True)) if any(x is not None for x in column)
+    ]
+    names = ", ".join(f'"{UsageRecord._fields[n]}"' for n in used)
+    statement = f"INSERT INTO usage_record ({names}) VALUES ({', '.join('?' * len(used))})"
+    tuples = [tuple(row[n] for n in used) for row in rows]
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA wal_autocheckpoint=16000")
+        started = time.perf_counter()
+        for at in range(0, spans, GROUP):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(f"{statement} ON CONFLICT DO NOTHING", tuples[at : at + GROUP])
+            connection.execute("COMMIT")
+        return spans / (time.perf_counter() - started)
+
+
+def count(database: Path) -> tuple[int, int]:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        found = connection.execute("SELECT count(*), count(cost_nano) FROM usage_record")
+        return tuple(found.fetchone())
+
+
+def timed(work: Callable[[], Any], spans: int) -> tuple[float, Any]:
+    started = time.perf_counter()
+    result = work()
+    return (time.perf_counter() - started) / spans * 1e6, result
+
+
+def stages(database: Path) -> dict[str, float]:
+    """Microseconds per span of each step alone, one thread, caches warm."""
+    card, traffic = load_rate_card(), Traffic(5, batch=512)
+    warm = Ingest(card)
+    for _ in range(20):
+        warm.traces(traffic.request(), received_ns=0)
+    bodies = [traffic.request() for _ in range(STAGE_REQUESTS)]
+    total = STAGE_REQUESTS * 512
+    now_ns = time.time_ns()
+    spent: dict[str, float] = {}
+    wanted = semconv.could_be_genai
+    spent["decode"], decoded = timed(
+        lambda: [decode_traces(body, wanted=wanted).spans for body in bodies], total
+    )
+    spans = [span for some in decoded for span in some]
+    spent["read dialect"], calls = timed(lambda: [semconv.read(span) for span in spans], total)
+    spent["price"], answers = timed(lambda: [card.price(call) for call in calls if call], total)
+    spent["record"], made = timed(
+        lambda: [
+            to_record(call, answer, tenant="default", source="otlp_trace", received_ns=now_ns)
+            for call, answer in zip(calls, answers, strict=True)
+            if call
+        ],
+        total,
+    )
+    store = open_store(f"sqlite:///{database}")
+    ledger = Ledger(store)
+    groups = [made[at : at + GROUP] for at in range(0, len(made), GROUP)]
+    spent["store"], _ = timed(lambda: [ledger.write(group, rates=()) for group in groups], total)
+    store.close()
+    return spent
+
+
+def profile() -> None:
+    """The functions of decode to record by their own time."""
+    ingest, traffic = Ingest(load_rate_card()), Traffic(5, batch=512)
+    bodies = [traffic.request() for _ in range(STAGE_REQUESTS)]
+    profiler = cProfile.Profile()
+    with profiler:
+        for body in bodies:
+            ingest.traces(body, received_ns=0)
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--spans", type=int, default=200_000)
+    parser.add_argument("--batch", type=int, default=512, help="spans per request")
+    parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--transport", choices=["grpc", "http", "both"], default="both")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--profile", action="store_true", help="also the hottest functions")
+    parser.add_argument("--directory", type=Path, help="where the databases go")
+    given = parser.parse_args(arguments)
+
+    transports = ["grpc", "http"] if given.transport == "both" else [given.transport]
+    with tempfile.TemporaryDirectory(dir=given.directory) as directory:
+        raw = raw_inserts_per_s(Path(directory, "raw.db"), 100_000)
+        print(f"raw SQLite inserts of the same rows: {raw:,.0f} /s, {1e6 / raw:.1f} us each")
+        print(
+            f"{given.connections} connections x {given.batch} spans, {os.cpu_count()} CPUs shared"
+        )
+        print("transport  spans/s  of raw  CPU us/span  peak RSS  p50 / p99 ms  stored  priced")
+        for transport in transports:
+            database = Path(directory, f"{transport}.db")
+            with receiver(database) as server:
+                result = load(server, transport, given)
+            stored, priced = count(database)
+            if stored != result["calls"]:
+                sys.exit(f"{result['calls']} calls acknowledged, {stored} stored")
+            print(
+                f"{transport:9}  {result['spans_per_s']:7,}"
+                f"  {result['calls'] / result['seconds'] / raw:6.2f}"
+                f"  {result['cpu_us_per_span']:11.1f}  {result['peak_rss_mb']:5.0f} MB"
+                f"  {result['p50_ms']:5.0f} / {result['p99_ms']:<5.0f}  {stored:,}  {priced:,}"
+            )
+        spent = stages(Path(directory, "stages.db"))
+        print("one thread, us/span: " + ", ".join(f"{name} {us:.1f}" for name, us in spent.items()))
+        print(f"                     sum {sum(spent.values()):.1f}")
+    if given.profile:
+        profile()
+
+
+if __name__ == "__main__":
+    main()
