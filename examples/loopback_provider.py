@@ -1,145 +1,178 @@
-"""A model provider on loopback that speaks the OpenAI chat API: no key, no network, no model.
+#!/usr/bin/env python3
+"""A model provider on this machine: speaks the providers' wire formats and costs nothing.
 
-    python examples/loopback_provider.py --port 8399
+Point an SDK's base URL at it; what it answers is told in the prompt (`examples/loopback/wire.py`):
 
-What it answers follows from the request alone. Words in the last message steer it:
-`cached` reports most of the prompt as read from the cache, `reasoning` adds reasoning tokens,
-`fail 429` (or 401, 500 ...) answers with that status.
+    python examples/loopback_provider.py --port 8010
+    OPENAI_BASE_URL=http://127.0.0.1:8010/v1 OPENAI_API_KEY=none python app.py
+    client.chat.completions.create(model="gpt-4o-mini", messages=[
+        {"role": "user", "content": "Hello #input=1200 #cached=1000 #output=40"}])
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import importlib
+import pkgutil
 import re
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
-DATED = {
-    "gpt-4o": "gpt-4o-2024-08-06",
-    "gpt-4o-mini": "gpt-4o-mini-2024-07-18",
-    "gpt-4.1": "gpt-4.1-2025-04-14",
-    "gpt-5-mini": "gpt-5-mini-2025-08-07",
-}
-WORDS = ["Thank", "you", "for", "your", "patience.", "Your", "parcel", "left", "our", "warehouse", "this", "morning."]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-_numbers = count(1)
+import loopback
+from loopback.wire import Ask, Handler, Reply
+
+__all__ = ["LoopbackProvider", "serving"]
 
 
-class Handler(BaseHTTPRequestHandler):
-    """One request of the chat completions API."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-        if not self.path.endswith("/chat/completions"):
-            self._json(404, {"error": {"message": f"no such endpoint: {self.path}"}})
-            return
-        said = str(body["messages"][-1]["content"])
-        if failing := re.search(r"\bfail (\d{3})\b", said):
-            code = int(failing.group(1))
-            self._json(code, {"error": {"message": "the provider said no", "type": "error"}})
-        elif body.get("stream"):
-            self._stream(answer(body), body.get("stream_options") or {})
-        else:
-            self._json(200, answer(body))
-
-    def _json(self, code: int, body: dict[str, Any]) -> None:
-        encoded = json.dumps(body).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(encoded)))
-        self.end_headers()
-        self.wfile.write(encoded)
-
-    def _stream(self, whole: dict[str, Any], options: dict[str, Any]) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        for chunk in chunks(whole, with_usage=bool(options.get("include_usage"))):
-            self._chunk(b"data: " + json.dumps(chunk).encode() + b"\n\n")
-        self._chunk(b"data: [DONE]\n\n")
-        self._chunk(b"")
-
-    def _chunk(self, data: bytes) -> None:
-        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the output is the demo's."""
+def routes() -> list[tuple[re.Pattern[str], Handler]]:
+    """Collect what the files of the folder `loopback` answer."""
+    found: dict[str, Handler] = {}
+    for module in pkgutil.iter_modules(loopback.__path__):
+        file = importlib.import_module(f"{loopback.__name__}.{module.name}")
+        found.update(getattr(file, "ROUTES", {}))
+    return [(re.compile(pattern), handler) for pattern, handler in found.items()]
 
 
-def answer(body: dict[str, Any]) -> dict[str, Any]:
-    """Answer a chat request with usage that depends on its text only."""
-    text = json.dumps(body["messages"])
-    prompt = 40 + len(text)
-    completion = 20 + len(body["messages"]) * len(WORDS)
-    cached = prompt // 128 * 128 if "cached" in text else 0
-    reasoning = 64 if "reasoning" in text else 0
-    model = body["model"]
-    return {
-        "id": f"chatcmpl-loopback-{next(_numbers):06d}",
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": DATED.get(model, model),
-        "service_tier": "default",
-        "system_fingerprint": "fp_loopback",
-        "choices": [
-            {
-                "index": 0,
-                "finish_reason": "stop",
-                "message": {"role": "assistant", "content": " ".join(WORDS)},
-            }
-        ],
-        "usage": {
-            "prompt_tokens": prompt,
-            "completion_tokens": completion + reasoning,
-            "total_tokens": prompt + completion + reasoning,
-            "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0},
-            "completion_tokens_details": {"reasoning_tokens": reasoning, "audio_tokens": 0},
-        },
-    }
+class LoopbackProvider:
+    """The server, in a thread of its own; a context manager.
 
+    `asked` keeps every request, so that a test can see what went over the wire.
+    """
 
-def chunks(whole: dict[str, Any], *, with_usage: bool) -> Iterator[dict[str, Any]]:
-    """Cut an answer into the chunks of a stream; usage comes last, if it was asked for."""
-    head = {key: whole[key] for key in ("id", "created", "model", "service_tier")}
-    head |= {"object": "chat.completion.chunk"}
-    for word in WORDS:
-        delta = {"role": "assistant", "content": f"{word} "}
-        yield {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
-    yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    if with_usage:
-        yield {**head, "choices": [], "usage": whole["usage"]}
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        self.asked: list[Ask] = []
+        self._server = _Server((host, port), _Connection)
+        self._server.provider = self
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self.host = host
+        self.port: int = self._server.server_address[1]
+
+    @property
+    def url(self) -> str:
+        """The address without a path: OpenAI's SDK wants `url + "/v1"`."""
+        return f"http://{self.host}:{self.port}"
+
+    def start(self) -> Self:
+        """Listen from now on."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 @contextmanager
 def serving(port: int = 0) -> Iterator[str]:
     """Serve in a thread; gives the base URL for an OpenAI client."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with LoopbackProvider(port) as provider:
+        yield f"{provider.url}/v1"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    provider: LoopbackProvider
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.routes = routes()
+
+    def handle_error(self, *_: Any) -> None:
+        """A caller that hangs up early is part of the game."""
+
+
+class _Connection(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Small chunks would otherwise wait 40 ms for the reader's acknowledgement.
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def log_message(self, *_: Any) -> None:
+        """Be silent: the application's output is what matters."""
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        raw = self._body()
+        path, _, query = self.path.partition("?")
+        line = f"{self.command} {path}"
+        for pattern, handler in self.server.routes:
+            match = pattern.fullmatch(line)
+            if match:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                ask = Ask(self.command, path, query, headers, raw, match.groups())
+                self.server.provider.asked.append(ask)
+                self._send(handler(ask), ask)
+                return
+        self._send(Reply(b'{"error": {"message": "no such route"}}', 404), None)
+
+    def _body(self) -> bytes:
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        body = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    def _send(self, reply: Reply, ask: Ask | None) -> None:
+        self.send_response(reply.status)
+        self.send_header("content-type", reply.content_type)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if isinstance(reply.body, bytes):
+            self.send_header("content-length", str(len(reply.body)))
+            self.end_headers()
+            self.wfile.write(reply.body)
+            return
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        cut = ask.script.number("cut", -1) if ask else -1
+        pause_s = ask.script.number("pause") / 1000 if ask else 0.0
+        for sent, piece in enumerate(reply.body):
+            if sent == cut:
+                self.close_connection = True
+                return
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            self.wfile.flush()
+            if pause_s:
+                time.sleep(pause_s)
+        self.wfile.write(b"0\r\n\r\n")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--port", type=int, default=8399)
-    with serving(parser.parse_args().port) as url:
-        print(f"OPENAI_BASE_URL={url}")
-        threading.Event().wait()
+    """Serve until interrupted."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--port", type=int, default=8010)
+    parser.add_argument("--host", default="127.0.0.1")
+    chosen = parser.parse_args()
+    with LoopbackProvider(chosen.port, chosen.host) as provider:
+        print(f"Loopback provider: {provider.url}/v1 for OpenAI's SDK. Ctrl-C stops it.")
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from opentelemetry import baggage, context
 from opentelemetry.context import Context
 
 from spantoll.instrumentation.reading import plain
-from spantoll.semconv.attributes import ATTRIBUTION, SPANTOLL_METADATA_PREFIX, SPANTOLL_PREFIX
+from spantoll.semconv.attributes import ATTRIBUTION, SPANTOLL_METADATA_PREFIX
 
 __all__ = ["attributes", "carry", "current"]
 
@@ -78,11 +78,24 @@ def current(here: Context, *, from_baggage: bool) -> Mapping[str, object]:
     if from_baggage:
         received = baggage.get_all(here)
         if received:
-            ours = {k: v for k, v in received.items() if k.startswith(SPANTOLL_PREFIX)}
+            ours = {key: value for key, value in received.items() if _is_ours(key)}
             return {**ours, **told}
     return told
 
 
+_KEYS = {name: spellings[0] for name, spellings in ATTRIBUTION.items()} | {
+    # Stable names of the general convention, which every trace viewer knows.
+    "user_id": "user.id",
+    "session_id": "session.id",
+}
+
+
+_PROPAGATED = frozenset(_KEYS.values())
+
+
+def _is_ours(key: str) -> bool:
+    return key in _PROPAGATED or key.startswith(SPANTOLL_METADATA_PREFIX)
+
+
 def _key_of(name: str) -> str:
-    spellings = ATTRIBUTION.get(name)
-    return spellings[0] if spellings else SPANTOLL_METADATA_PREFIX + name
+    return _KEYS.get(name) or SPANTOLL_METADATA_PREFIX + name

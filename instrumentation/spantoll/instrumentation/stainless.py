@@ -51,7 +51,11 @@ def hooks(
 def server_of(
     client: Any, settings: Settings, *, default: str, known: Callable[[str], str | None]
 ) -> Server:
-    """Tell who answers by the client's base URL."""
+    """Tell who answers by the client's base URL.
+
+    `known` names the provider of a host. For a host nobody knows it is `default`, as the convention
+    says for an SDK with a base URL of one's own.
+    """
     url = client.base_url
     host, port = url.host, url.port or (80 if url.scheme == "http" else 443)
     hosts = settings.hosts

@@ -142,15 +142,18 @@ INCLUDES_USAGE = frozenset(
 """Providers whose API takes `stream_options.include_usage`; others refuse what they do not know."""
 
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Here answers one of vLLM, SGLang, llama.cpp, Ollama, LM Studio, LiteLLM: all take the option."""
+
+
 def _ask_usage(client: Any, options: Any, request: Request, settings: Settings) -> Any:
     if request.call not in (CHAT,):
         return None
     provider, host, port = request.server
     if provider not in INCLUDES_USAGE:
         return None
-    if provider == "openai" and not (
-        from_host(host) or host in settings.hosts or f"{host}:{port}" in settings.hosts
-    ):
+    known = from_host(host) or host in settings.hosts or f"{host}:{port}" in settings.hosts
+    if provider == "openai" and not known and host not in LOOPBACK:
         # An unknown host that speaks OpenAI's API: it may refuse options it does not know.
         return None
     body = options.json_data

@@ -1,0 +1,333 @@
+"""OpenAI's API as far as it is told in numbers: chat, responses, embeddings, images, audio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+from loopback.wire import Ask, Handler, Reply, Script, events, json_reply, unique
+
+__all__ = ["ROUTES"]
+
+SERVED = {
+    "gpt-4o": "gpt-4o-2024-08-06",
+    "gpt-4o-mini": "gpt-4o-mini-2024-07-18",
+    "gpt-4.1": "gpt-4.1-2025-04-14",
+    "gpt-4.1-mini": "gpt-4.1-mini-2025-04-14",
+    "o3-mini": "o3-mini-2025-01-31",
+}
+ERRORS = {
+    400: "invalid_request_error",
+    401: "invalid_api_key",
+    404: "model_not_found",
+    429: "rate_limit_exceeded",
+}
+CREATED = 1_770_000_000
+
+
+def failure(ask: Ask) -> Reply | None:
+    """The error the script asks for, in the shape of OpenAI's errors."""
+    status = ask.script.number("status", 200)
+    if status < 400:
+        return None
+    code = ERRORS.get(status, "server_error")
+    message = f"The loopback provider was asked to answer {status}."
+    error = {"message": message, "type": code, "param": None, "code": code}
+    return json_reply({"error": error}, status, x_request_id="req_loopback")
+
+
+def completion_usage(script: Script) -> dict[str, Any]:
+    """Usage as chat completions tell it: totals, with their parts beside."""
+    usage: dict[str, Any] = {
+        "prompt_tokens": script.input,
+        "completion_tokens": script.output,
+        "total_tokens": script.input + script.output,
+    }
+    usage["prompt_tokens_details"] = {
+        "cached_tokens": script.number("cached"),
+        "audio_tokens": script.number("audio"),
+    }
+    usage["completion_tokens_details"] = {
+        "reasoning_tokens": script.number("reasoning"),
+        "audio_tokens": 0,
+    }
+    if script.number("cost"):
+        # OpenRouter's way to tell what it charges.
+        usage["cost"] = script.number("cost") / 1_000_000
+    return usage
+
+
+def chat(ask: Ask) -> Reply:
+    """POST /chat/completions."""
+    wrong = failure(ask)
+    if wrong is not None:
+        return wrong
+    if ask.body.get("stream"):
+        return events(_chat_chunks(ask))
+    message = {"role": "assistant", "content": "".join(ask.script.words), "refusal": None}
+    choices = [
+        {"index": n, "finish_reason": "stop", "logprobs": None, "message": message}
+        for n in range(ask.body.get("n") or 1)
+    ]
+    answer = {
+        **_chat_head(ask, "chat.completion"),
+        "choices": choices,
+        "usage": completion_usage(ask.script),
+    }
+    return json_reply(answer, x_request_id="req_loopback")
+
+
+def _chat_head(ask: Ask, kind: str) -> dict[str, Any]:
+    tier = ask.body.get("service_tier")
+    return {
+        "id": unique("chatcmpl"),
+        "object": kind,
+        "created": CREATED,
+        "model": SERVED.get(ask.model, ask.model),
+        "system_fingerprint": "fp_loopback",
+        "service_tier": "default" if tier in (None, "auto") else tier,
+    }
+
+
+def _chat_chunks(ask: Ask) -> Iterator[dict[str, Any]]:
+    head = _chat_head(ask, "chat.completion.chunk")
+    asked = (ask.body.get("stream_options") or {}).get("include_usage")
+    if asked:
+        head["usage"] = None
+    indexes = range(ask.body.get("n") or 1)
+
+    def piece(index: int, delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+        choice = {"index": index, "delta": delta, "finish_reason": reason, "logprobs": None}
+        return {**head, "choices": [choice]}
+
+    for index in indexes:
+        yield piece(index, {"role": "assistant", "content": ""})
+    for word in ask.script.words:
+        for index in indexes:
+            yield piece(index, {"content": word})
+    for index in indexes:
+        yield piece(index, {}, "stop")
+    if asked:
+        yield {**head, "choices": [], "usage": completion_usage(ask.script)}
+
+
+def completions(ask: Ask) -> Reply:
+    """POST /completions, the legacy API."""
+    wrong = failure(ask)
+    if wrong is not None:
+        return wrong
+    head = {
+        "id": unique("cmpl"),
+        "object": "text_completion",
+        "created": CREATED,
+        "model": ask.model,
+    }
+    if not ask.body.get("stream"):
+        choice = {"index": 0, "text": "toll", "finish_reason": "stop", "logprobs": None}
+        return json_reply({**head, "choices": [choice], "usage": completion_usage(ask.script)})
+
+    def chunks() -> Iterator[dict[str, Any]]:
+        words = ask.script.words
+        for at, word in enumerate(words, 1):
+            reason = "stop" if at == len(words) else None
+            choice = {"index": 0, "text": word, "finish_reason": reason, "logprobs": None}
+            yield {**head, "choices": [choice]}
+        if (ask.body.get("stream_options") or {}).get("include_usage"):
+            yield {**head, "choices": [], "usage": completion_usage(ask.script)}
+
+    return events(chunks())
+
+
+def responses(ask: Ask) -> Reply:
+    """POST /responses."""
+    wrong = failure(ask)
+    if wrong is not None:
+        return wrong
+    if not ask.body.get("stream"):
+        return json_reply(_response(ask), x_request_id="req_loopback")
+    return events(_response_events(ask), named=True, done=False)
+
+
+def fetch_response(ask: Ask) -> Reply:
+    """GET /responses/{id}."""
+    return json_reply({**_response(ask, ask.groups[0]), "model": "gpt-4o-2024-08-06"})
+
+
+def _response(ask: Ask, name: str | None = None, *, status: str = "completed") -> dict[str, Any]:
+    script = ask.script
+    searches = [
+        {
+            "id": f"ws_{n}",
+            "type": "web_search_call",
+            "status": "completed",
+            "action": {"type": "search", "query": "toll"},
+        }
+        for n in range(script.number("searches"))
+    ]
+    text = {"type": "output_text", "text": "".join(script.words), "annotations": []}
+    message = {
+        "id": "msg_loopback",
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [text],
+    }
+    done = status == "completed"
+    return {
+        "id": name or unique("resp"),
+        "object": "response",
+        "created_at": CREATED,
+        "status": status,
+        "model": SERVED.get(ask.model, ask.model),
+        "output": [*searches, message] if done else [],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "service_tier": ask.body.get("service_tier") or "default",
+        "usage": {
+            "input_tokens": script.input,
+            "input_tokens_details": {"cached_tokens": script.number("cached")},
+            "output_tokens": script.output,
+            "output_tokens_details": {"reasoning_tokens": script.number("reasoning")},
+            "total_tokens": script.input + script.output,
+        }
+        if done
+        else None,
+    }
+
+
+def _response_events(ask: Ask) -> Iterator[dict[str, Any]]:
+    number, name = count(), unique("resp")
+    item = {"output_index": 0, "item_id": "msg_loopback", "content_index": 0}
+    for kind in ("response.created", "response.in_progress"):
+        started = _response(ask, name, status="in_progress")
+        yield {"type": kind, "sequence_number": next(number), "response": started}
+    message = {**_response(ask, name)["output"][-1], "content": [], "status": "in_progress"}
+    yield {
+        "type": "response.output_item.added",
+        "sequence_number": next(number),
+        "output_index": 0,
+        "item": message,
+    }
+    part = {"type": "output_text", "text": "", "annotations": []}
+    yield {
+        "type": "response.content_part.added",
+        "sequence_number": next(number),
+        "part": part,
+        **item,
+    }
+    for word in ask.script.words:
+        yield {
+            "type": "response.output_text.delta",
+            "sequence_number": next(number),
+            "delta": word,
+            "logprobs": [],
+            **item,
+        }
+    done = _response(ask, name)
+    yield {
+        "type": "response.output_text.done",
+        "sequence_number": next(number),
+        "text": "".join(ask.script.words),
+        "logprobs": [],
+        **item,
+    }
+    yield {"type": "response.completed", "sequence_number": next(number), "response": done}
+
+
+def embeddings(ask: Ask) -> Reply:
+    """POST /embeddings."""
+    wrong = failure(ask)
+    if wrong is not None:
+        return wrong
+    as_text = ask.body.get("encoding_format") == "base64"
+    vector = "AACAPwAAAEA=" if as_text else [1.0, 2.0]
+    data = [{"object": "embedding", "index": 0, "embedding": vector}]
+    usage = {"prompt_tokens": ask.script.input, "total_tokens": ask.script.input}
+    return json_reply({"object": "list", "data": data, "model": ask.model, "usage": usage})
+
+
+def images(ask: Ask) -> Reply:
+    """POST /images/generations."""
+    wrong = failure(ask)
+    if wrong is not None:
+        return wrong
+    answer: dict[str, Any] = {
+        "created": CREATED,
+        "data": [{"b64_json": "iVBORw0KGgo="} for _ in range(ask.body.get("n") or 1)],
+    }
+    if ask.model.startswith("gpt-image"):
+        script = ask.script
+        answer |= {"size": ask.body.get("size", "1024x1024"), "quality": "medium"}
+        answer["usage"] = {
+            "input_tokens": script.input,
+            "input_tokens_details": {"text_tokens": script.input, "image_tokens": 0},
+            "output_tokens": script.output,
+            "total_tokens": script.input + script.output,
+        }
+    return json_reply(answer)
+
+
+def transcription(ask: Ask) -> Reply:
+    """POST /audio/transcriptions, multipart."""
+    wrong = failure(ask)
+    if wrong is not None:
+        return wrong
+    if b"whisper-1" in ask.raw:
+        if b"verbose_json" in ask.raw:
+            return json_reply(
+                {
+                    "text": "toll",
+                    "language": "english",
+                    "duration": 12.5,
+                    "task": "transcribe",
+                    "usage": {"type": "duration", "seconds": 13},
+                }
+            )
+        return json_reply({"text": "toll", "usage": {"type": "duration", "seconds": 13}})
+    usage = {
+        "type": "tokens",
+        "input_tokens": 114,
+        "input_token_details": {"text_tokens": 14, "audio_tokens": 100},
+        "output_tokens": 20,
+        "total_tokens": 134,
+    }
+    if b'name="stream"' not in ask.raw:
+        return json_reply({"text": "toll", "usage": usage})
+    return events(
+        [
+            {"type": "transcript.text.delta", "delta": "toll"},
+            {"type": "transcript.text.done", "text": "toll", "usage": usage},
+        ]
+    )
+
+
+def speech(ask: Ask) -> Reply:
+    """POST /audio/speech: sound, and no word about usage."""
+    wrong = failure(ask)
+    return wrong if wrong is not None else Reply(b"ID3" * 100, content_type="audio/mpeg")
+
+
+def moderations(ask: Ask) -> Reply:
+    """POST /moderations: free."""
+    result: dict[str, Any] = {"flagged": False, "categories": {}, "category_scores": {}}
+    result["category_applied_input_types"] = {}
+    return json_reply({"id": unique("modr"), "model": ask.model, "results": [result]})
+
+
+_BASE = r"(?:/[\w.-]+)*?"
+ROUTES: dict[str, Handler] = {
+    rf"POST {_BASE}/chat/completions": chat,
+    rf"POST {_BASE}/completions": completions,
+    rf"POST {_BASE}/responses": responses,
+    rf"GET {_BASE}/responses/([\w-]+)": fetch_response,
+    rf"POST {_BASE}/embeddings": embeddings,
+    rf"POST {_BASE}/images/generations": images,
+    rf"POST {_BASE}/audio/transcriptions": transcription,
+    rf"POST {_BASE}/audio/speech": speech,
+    rf"POST {_BASE}/moderations": moderations,
+}
+"""`METHOD pattern`: any prefix, so that Azure's deployments and other hosts' paths work too."""
