@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import String, Text
 
-from spantoll.otlp.text import from_str
 from spantoll.records.columns import usage_record
 from spantoll.records.record import UsageRecord
+from spantoll.records.text import storable
 
 __all__ = ["TRUNCATED", "fit"]
 
@@ -78,7 +78,7 @@ def _fitted(record: UsageRecord) -> UsageRecord:
         text = values[index]
         if text is None or length is None:
             continue
-        text = from_str(text, flaws)
+        text = storable(text, flaws)
         if len(text) > length:
             text = _shortened(text, length, distinct=index == _TENANT)
             flaws.append(TRUNCATED)

@@ -4,12 +4,29 @@ from collections.abc import Mapping
 
 import orjson
 
-from spantoll.otlp.text import from_str
-
-__all__ = ["bounded_json", "to_json"]
+__all__ = ["bounded_json", "storable", "to_json"]
 
 LONGEST = 16_384
 LONGEST_VALUE = 1_024
+
+REPLACEMENT = "\ufffd"
+
+
+def storable(text: str, flaws: list[str]) -> str:
+    """Replace what databases refuse, NUL and lone surrogates, and note it in `flaws`.
+
+    Decoding has done so already; calls that come over REST or from Python pass here first.
+    """
+    if "\0" in text:
+        flaws.append("nul_character")
+        text = text.replace("\0", REPLACEMENT)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            flaws.append("invalid_utf8")
+            text = text.encode(errors="surrogatepass").decode(errors="replace")
+    return text
 
 
 def to_json(content: object) -> str:
@@ -21,7 +38,7 @@ def to_json(content: object) -> str:
         text = b""
     # PostgreSQL cannot read U+0000 out of JSON.
     if not text or b"\\u0000" in text:
-        text = orjson.dumps(_storable(content), option=orjson.OPT_SORT_KEYS)
+        text = orjson.dumps(_without_flaws(content), option=orjson.OPT_SORT_KEYS)
     return text.decode()
 
 
@@ -46,13 +63,15 @@ def bounded_json(mapping: Mapping[str, object]) -> tuple[str, bool]:
     return to_json(kept), True
 
 
-def _storable(content: object) -> object:
+def _without_flaws(content: object) -> object:
     if isinstance(content, Mapping):
-        return {str(_storable(str(key))): _storable(value) for key, value in content.items()}
+        return {
+            str(_without_flaws(str(key))): _without_flaws(value) for key, value in content.items()
+        }
     if isinstance(content, tuple | list):
-        return [_storable(each) for each in content]
+        return [_without_flaws(each) for each in content]
     if isinstance(content, bool | float) or content is None:
         return content
     if isinstance(content, int) and abs(content) < 2**63:
         return content
-    return from_str(str(content), [])
+    return storable(str(content), [])

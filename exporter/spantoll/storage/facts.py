@@ -16,18 +16,19 @@ from spantoll.storage.store import Correction, Stored
 __all__ = ["correct", "stored"]
 
 _FIELDS = UsageRecord._fields
-_FIRST = list(usage_record.c.keys()).index(_FIELDS[0])
-_COLUMNS = slice(_FIRST, _FIRST + len(_FIELDS))
-_IDENTITY = ("tenant_id", "trace_id", "span_id")
+_NAMES = usage_record.c.keys()
+_ID, _FACTS = _NAMES.index("id"), _NAMES.index(FACTS)
+_COLUMNS = slice(_NAMES.index(_FIELDS[0]), _NAMES.index(_FIELDS[-1]) + 1)
+_IDENTITY = {"tenant_id", "trace_id", "span_id"}
 _BINARY = {name for name in _FIELDS if usage_record.c[name].type.python_type is bytes}
 
 
 def stored(row: Row[Any]) -> Stored:
     """Read a row of `usage_record`."""
     current = UsageRecord._make(row[_COLUMNS])
-    text = row._mapping[FACTS]
+    text = row[_FACTS]
     facts = current._replace(**_decoded(text)) if text else current
-    return Stored(row.id, facts, current)
+    return Stored(row[_ID], facts, current)
 
 
 def correct(
@@ -44,7 +45,7 @@ def correct(
         changed = _difference(correction.record, member.current)
         if not changed:
             continue
-        if touched := changed.keys() & set(_IDENTITY):
+        if touched := changed.keys() & _IDENTITY:
             raise ValueError(f"settling may not change {min(touched)} of a record")
         overruled = _difference(member.facts, correction.record)
         values = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from itertools import chain, islice
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
-    Row,
     Select,
     bindparam,
     literal,
@@ -21,6 +20,7 @@ from sqlalchemy import (
 )
 
 from spantoll.records.columns import usage_record
+from spantoll.records.record import UsageRecord
 from spantoll.semconv.call import BILLABLE_ROLES
 from spantoll.storage.facts import stored
 from spantoll.storage.store import Stored
@@ -37,6 +37,7 @@ CHUNK = 500
 Gained = Callable[[FromClause], ColumnElement[bool]]
 """How SQL knows, of one alias of `usage_record`, a row that the write in progress has inserted."""
 
+Bound = Mapping[str, Any]
 Trace = tuple[str, bytes]
 
 T = TypeVar("T")
@@ -60,124 +61,166 @@ class Groups:
         of_key = one.where(other.c.response_key == new.c.response_key)
         is_shared = of_key.where(other.c.id != new.c.id).exists()
         not_billable = new.c.role.not_in(sorted(BILLABLE_ROLES))
-        among_keys = bindparam("keys", expanding=True, type_=BigInteger())
+        among_keys: ColumnElement[Any] = bindparam("keys", expanding=True, type_=BigInteger())
 
         def is_beyond(members: Select[int]) -> ColumnElement[bool]:
             return members.offset(MAX_SHARED).limit(1).scalar_subquery().is_not(None)
 
-        self._traces = (
-            select(new.c.tenant_id, new.c.trace_id)
-            .where(gained(new), or_(not_billable, in_trace.exists()))
-            .distinct()
+        # No DISTINCT and no IS NOT NULL here: either makes SQLite walk a whole index for its order
+        # instead of the few rows that are new.
+        self.traces = select(new.c.tenant_id, new.c.trace_id).where(
+            gained(new), or_(not_billable, in_trace.exists())
         )
-        self._keys = (
-            select(new.c.response_key, is_beyond(of_key), is_beyond(of_key.where(~gained(other))))
-            .where(gained(new), new.c.response_key.is_not(None), is_shared)
-            .distinct()
+        self.keys = select(
+            new.c.response_key, is_beyond(of_key), is_beyond(of_key.where(~gained(other)))
+        ).where(gained(new), is_shared)
+        self.keys_among = select(new.c.response_key, is_beyond(of_key)).where(
+            new.c.response_key.in_(among_keys), is_shared
         )
-        self._keys_among = (
-            select(new.c.response_key, is_beyond(of_key))
-            .where(new.c.response_key.in_(among_keys), is_shared)
-            .distinct()
-        )
-        rows = select(usage_record, gained(usage_record).label("gained"))
-        self._of_keys = rows.where(usage_record.c.response_key.in_(among_keys))
-        self._of_traces = rows.where(
+        identity = (new.c.id, new.c.tenant_id, new.c.trace_id, new.c.span_id)
+        self.gained = select(*identity).where(gained(new))
+        older = select(usage_record).where(~gained(usage_record))
+        self.older_of_keys = older.where(usage_record.c.response_key.in_(among_keys))
+        self.older_of_traces = older.where(
             usage_record.c.tenant_id == bindparam("tenant"),
             usage_record.c.trace_id.in_(bindparam("traces", expanding=True)),
         )
 
-    def find(self, connection: Connection, write: Mapping[str, Any]) -> Iterator[list[Stored]]:
-        """Load the groups one after the other; `write` is what binds `gained`."""
-        traces = {(row[0], row[1]) for row in connection.execute(self._traces, write)}
-        keys: set[int] = set()
-        meaningless: set[int] = set()
-        crossing: set[int] = set()
-        for key, beyond, was_beyond in connection.execute(self._keys, write).tuples():
-            (meaningless if beyond else keys).add(key)
-            if beyond and not was_beyond:
-                crossing.add(key)
-
-        def of_keys(wanted: Collection[int]) -> Iterator[Row[Any]]:
-            for chunk in _chunks(wanted):
-                yield from connection.execute(self._of_keys, {**write, "keys": chunk})
-
+    def find(
+        self, connection: Connection, records: Sequence[UsageRecord], bound: Bound
+    ) -> Iterator[list[Stored]]:
+        """Give the groups that inserting `records` added to; `bound` is what binds `gained`."""
+        traces = {(row[0], row[1]) for row in connection.execute(self.traces, bound).all()}
+        shared = connection.execute(self.keys, bound).tuples().all()
+        if not traces and not shared:
+            return
+        search = _Search(self, connection, records, bound)
+        search.connecting = {key for key, beyond, _ in shared if not beyond}
+        search.meaningless = {key for key, beyond, _ in shared if beyond}
         # A response id that has just lost its meaning: what it held together is settled apart.
-        loosened = {row.id: (row.tenant_id, row.trace_id) for row in of_keys(crossing)}
-        traces.update(loosened.values())
+        crossing = {key for key, beyond, was_beyond in shared if beyond and not was_beyond}
+        loosened = list(search.of_keys(crossing))
+        open_ids = search.gained | {member.id for member in loosened}
+        traces |= {_trace(member) for member in loosened}
+        for group in _parted(search.connected_to(traces), search.connecting):
+            if any(member.id in open_ids for member in group) and _is_open(group):
+                yield group
 
-        rows: dict[int, Row[Any]] = {}
+
+class _Search:
+    """The records around one write. What it inserted is at hand; the rest is read as needed."""
+
+    def __init__(
+        self, sql: Groups, connection: Connection, records: Sequence[UsageRecord], bound: Bound
+    ) -> None:
+        self._sql = sql
+        self._connection = connection
+        self._bound = bound
+        self.connecting: set[int] = set()
+        self.meaningless: set[int] = set()
+        self.gained: set[int] = set()
+        self._in_trace: defaultdict[Trace, list[Stored]] = defaultdict(list)
+        self._with_key: defaultdict[int | None, list[Stored]] = defaultdict(list)
+        # Of two copies in one write the first was inserted.
+        at_hand = {record[:3]: record for record in reversed(records)}
+        for row in connection.execute(sql.gained, bound).all():
+            number, record = row[0], at_hand[row[1:]]
+            member = Stored(number, record, record)
+            self.gained.add(number)
+            self._in_trace[_trace(member)].append(member)
+            self._with_key[record.response_key].append(member)
+
+    def connected_to(self, traces: set[Trace]) -> list[Stored]:
+        """Read what hangs together with these and with the connecting keys, transitively."""
+        found: dict[int, Stored] = {}
         asked_traces: set[Trace] = set()
-        asked_keys = set(meaningless)
+        asked_keys = set(self.meaningless)
+        keys = set(self.connecting)
         while traces or keys:
-            found = chain(self._in_traces(connection, write, traces), of_keys(keys))
-            fresh = {row.id: row for row in found if row.id not in rows}
-            rows |= fresh
+            fresh = {
+                member.id: member
+                for members in (self._of_traces(traces), self.of_keys(keys))
+                for member in members
+                if member.id not in found
+            }
+            found |= fresh
             asked_traces |= traces
-            traces = {(row.tenant_id, row.trace_id) for row in fresh.values()} - asked_traces
-            seen = {row.response_key for row in fresh.values()} - asked_keys - {None}
-            asked_keys |= seen
-            keys = set()
-            for chunk in _chunks(seen):
-                among = connection.execute(self._keys_among, {"keys": chunk}).tuples()
-                for key, beyond in among:
-                    (meaningless if beyond else keys).add(key)
+            asked_keys |= keys
+            traces = {_trace(member) for member in fresh.values()} - asked_traces
+            named = {
+                member.facts.response_key
+                for member in fresh.values()
+                if member.facts.response_key is not None
+            }
+            keys = self._connecting_among(named - asked_keys)
+            asked_keys |= named
+        return list(found.values())
 
-        for group in _connected(rows.values(), meaningless):
-            if any(row.gained or row.id in loosened for row in group):
-                members = [stored(row) for row in group]
-                if _is_open(members):
-                    yield members
+    def of_keys(self, keys: Collection[int]) -> Iterator[Stored]:
+        for key in keys:
+            yield from self._with_key[key]
+        for chunk in _chunks(keys):
+            wanted = {**self._bound, "keys": chunk}
+            yield from map(stored, self._connection.execute(self._sql.older_of_keys, wanted).all())
 
-    def _in_traces(
-        self, connection: Connection, write: Mapping[str, Any], traces: Collection[Trace]
-    ) -> Iterator[Row[Any]]:
+    def _of_traces(self, traces: Collection[Trace]) -> Iterator[Stored]:
         by_tenant: defaultdict[str, list[bytes]] = defaultdict(list)
-        for tenant, trace_id in traces:
-            by_tenant[tenant].append(trace_id)
+        for trace in traces:
+            yield from self._in_trace[trace]
+            by_tenant[trace[0]].append(trace[1])
         for tenant, trace_ids in by_tenant.items():
             for chunk in _chunks(trace_ids):
-                wanted = {**write, "tenant": tenant, "traces": chunk}
-                yield from connection.execute(self._of_traces, wanted)
+                wanted = {**self._bound, "tenant": tenant, "traces": chunk}
+                rows = self._connection.execute(self._sql.older_of_traces, wanted).all()
+                yield from map(stored, rows)
+
+    def _connecting_among(self, keys: Collection[int]) -> set[int]:
+        connecting: set[int] = set()
+        for chunk in _chunks(keys):
+            rows = self._connection.execute(self._sql.keys_among, {"keys": chunk}).tuples()
+            for key, beyond in rows:
+                (self.meaningless if beyond else connecting).add(key)
+        self.connecting |= connecting
+        return connecting
 
 
-def _connected(
-    rows: Collection[Row[Any]], meaningless: Collection[int]
-) -> Iterator[list[Row[Any]]]:
-    links: defaultdict[tuple[str, bytes | str], list[Row[Any]]] = defaultdict(list)
-    for row in rows:
-        for link in _links(row, meaningless):
-            links[link].append(row)
-    placed: set[int] = set()
-    for row in rows:
-        if row.id in placed:
+def _parted(members: Collection[Stored], connecting: Collection[int]) -> Iterator[list[Stored]]:
+    """Part records into groups: traces, joined where two know one of the `connecting` keys."""
+    by_trace: defaultdict[Trace, list[Stored]] = defaultdict(list)
+    traces_of: defaultdict[tuple[str, str | None], set[Trace]] = defaultdict(set)
+    for member in members:
+        facts = member.facts
+        trace = facts.tenant_id, facts.trace_id
+        by_trace[trace].append(member)
+        if facts.response_key in connecting:
+            # The key is a hash, so equal keys may still be different ids.
+            traces_of[facts.tenant_id, facts.response_id].add(trace)
+    joined: defaultdict[Trace, set[Trace]] = defaultdict(set)
+    for traces in traces_of.values():
+        for trace in traces:
+            joined[trace] |= traces
+    placed: set[Trace] = set()
+    for first in by_trace:
+        if first in placed:
             continue
-        placed.add(row.id)
-        group = [row]
-        for member in group:
-            for link in _links(member, meaningless):
-                # Emptied, so that a trace of n records is looked through once and not n times.
-                for neighbour in links.pop(link, ()):
-                    if neighbour.id not in placed:
-                        placed.add(neighbour.id)
-                        group.append(neighbour)
-        yield group
+        placed.add(first)
+        group = [first]
+        for trace in group:
+            more = joined.get(trace, set()) - placed
+            placed |= more
+            group += more
+        yield [member for trace in group for member in by_trace[trace]]
 
 
-def _links(row: Row[Any], meaningless: Collection[int]) -> Iterator[tuple[str, bytes | str]]:
-    yield row.tenant_id, row.trace_id
-    # The key is a hash, so equal keys may still be different ids.
-    if row.response_key is not None and row.response_key not in meaningless:
-        yield row.tenant_id, row.response_id
+def _trace(member: Stored) -> Trace:
+    return member.facts.tenant_id, member.facts.trace_id
 
 
-def _is_open(members: list[Stored]) -> bool:
+def _is_open(group: Sequence[Stored]) -> bool:
     """Whether settling could say anything else than what is stored."""
-    first = members[0]
+    first = group[0]
     return (
-        len(members) > 1
-        or first.facts.role not in BILLABLE_ROLES
-        or first.current is not first.facts
+        len(group) > 1 or first.facts.role not in BILLABLE_ROLES or first.current is not first.facts
     )
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, column, inspect, select, table
 
 from spantoll.errors import SchemaMismatch
+from spantoll.records.columns import usage_record
 
 __all__ = ["HEAD", "migrate"]
 
 HEAD = "0001"
-"""The newest migration; comparing with it spares a start the import of Alembic."""
+"""The newest file of `migrations/versions`: a database that is there needs no Alembic."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -19,9 +20,9 @@ _VERSION = table("alembic_version", column("version_num"))
 def migrate(engine: Engine) -> None:
     """Bring the schema of a database to this version's.
 
-    One transaction that excludes every other process from its beginning (the engine's `begin` sees
-    to that), so of two that start at once one migrates and the other finds it done. Raises
-    SchemaMismatch when the database is not one this version can bring up to date.
+    In one transaction that excludes every other process from its first statement (the engine's
+    `begin` sees to that), so of two that start at once one migrates and the other finds it done.
+    Raises SchemaMismatch when this version cannot bring the database up to date.
     """
     with engine.connect() as connection:
         if _revision(connection) == HEAD:
@@ -29,7 +30,8 @@ def migrate(engine: Engine) -> None:
     with engine.begin() as connection:
         found = _revision(connection)
         if found != HEAD:
-            _upgrade(connection, found)
+            _check(connection, found)
+            _upgrade(connection)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -38,18 +40,21 @@ def _revision(connection: Connection) -> str | None:
     return connection.scalar(select(_VERSION.c.version_num))
 
 
-def _upgrade(connection: Connection, found: str | None) -> None:
-    known = {path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("*_*.py")}
+def _check(connection: Connection, found: str | None) -> None:
+    known = {path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")}
     if found is not None and found not in known:
         raise SchemaMismatch(
-            f"{connection.engine.url!s} has schema {found}, and this version of SpanToll knows "
-            f"schemas up to {HEAD}: it was written by a newer version, upgrade spantoll to read it"
+            f"{connection.engine.url} has schema {found}, and this version of SpanToll knows "
+            f"schemas up to {HEAD}: a newer version has written it; upgrade spantoll"
         )
-    if found is None and (foreign := _foreign_tables(connection)):
+    if found is None and inspect(connection).has_table(usage_record.name):
         raise SchemaMismatch(
-            f"{connection.engine.url!s} holds tables that SpanToll did not make ({foreign}): "
+            f"{connection.engine.url} has a table {usage_record.name} that no migration has made: "
             "give the ledger a database of its own"
         )
+
+
+def _upgrade(connection: Connection) -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -58,9 +63,3 @@ def _upgrade(connection: Connection, found: str | None) -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-def _foreign_tables(connection: Connection) -> str:
-    from spantoll.records.columns import metadata
-
-    return ", ".join(sorted(set(inspect(connection).get_table_names()) & set(metadata.tables)))

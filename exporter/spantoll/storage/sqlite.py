@@ -194,7 +194,7 @@ class SqliteStore:
             inserted, refused = insert(connection, records)
             corrected = 0
             if settle is not None:
-                for group in _groups.find(connection, {"last": last}):
+                for group in _groups.find(connection, records, {"last": last}):
                     corrected += correct(connection, group, settle(group))
         duplicates = len(records) - len(refused) - inserted
         return WriteResult(inserted, duplicates, corrected), refused

@@ -4,12 +4,6 @@ from __future__ import annotations
 
 from alembic import context
 
-from spantoll.records.columns import metadata
-
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=metadata,
-    transactional_ddl=True,
-)
+context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
 with context.begin_transaction():
     context.run_migrations()

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import LargeBinary, String, Text, UniqueConstraint, make_url
+from sqlalchemy.dialects import mysql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from spantoll.records import UsageRecord, usage_record
+
+CONTENT = re.compile(r"prompt|completion(?!s)|content|argument|header|(?<!error_)message|body")
+
+
+def test_the_table_has_the_columns_of_the_record_in_order() -> None:
+    assert usage_record.c.keys() == ["id", *UsageRecord._fields, "facts"]
+
+
+def test_no_column_could_hold_content() -> None:
+    named = [name for name in usage_record.columns.keys() if CONTENT.search(name)]  # noqa: SIM118
+
+    assert named == []
+
+
+def test_identity_is_tenant_trace_and_span() -> None:
+    unique = [c for c in usage_record.constraints if isinstance(c, UniqueConstraint)]
+
+    assert [list(c.columns.keys()) for c in unique] == [["tenant_id", "trace_id", "span_id"]]
+
+
+def test_only_two_indexes_slow_an_insert() -> None:
+    indexes = {tuple(index.columns.keys()) for index in usage_record.indexes}
+
+    assert indexes == {("started_ns",), ("response_key",)}
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("sqlite://", "(response_key) WHERE response_key IS NOT NULL"),
+        ("postgresql+psycopg://", "(response_key) WHERE response_key IS NOT NULL"),
+        ("mysql+pymysql://", "(response_key)"),
+    ],
+)
+def test_the_index_of_response_ids_is_partial_where_it_can_be(url: str, expected: str) -> None:
+    dialect = make_url(url).get_dialect()()
+    [index] = [i for i in usage_record.indexes if i.name == "ix_usage_record_response"]
+
+    assert str(CreateIndex(index).compile(dialect=dialect)).endswith(expected)
+
+
+def test_mysql_tells_letters_apart_and_indexes_ids() -> None:
+    ddl = str(CreateTable(usage_record).compile(dialect=mysql.dialect()))
+
+    lines = {line.split()[0]: line for line in ddl.splitlines() if line.startswith("\t")}
+    assert lines["model"].startswith(
+        "\tmodel VARCHAR(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+    )
+    assert lines["trace_id"].startswith("\ttrace_id VARBINARY(16) NOT NULL")
+    # A row of more than 65,535 bytes is refused when the table is made.
+    assert sum(4 * int(n) for n in re.findall(r"VARCHAR\((\d+)\)", ddl)) < 65_535
+
+
+def test_what_can_be_unknown_may_be_null() -> None:
+    needed = {name for name in UsageRecord._fields if not usage_record.c[name].nullable}
+
+    assert needed == {
+        "tenant_id",
+        "trace_id",
+        "span_id",
+        "source",
+        "started_ns",
+        "received_ns",
+        "role",
+        "counted",
+        "batch",
+        "status",
+        "requests",
+        "usage_quality",
+        "dialect",
+        "pricing_status",
+    }
+
+
+def test_every_text_and_id_has_a_bound() -> None:
+    lengths = {
+        column.name: column.type.length
+        for column in usage_record.c
+        if isinstance(column.type, String | LargeBinary) and not isinstance(column.type, Text)
+    }
+
+    assert len(lengths) > 40
+    assert all(lengths.values())
