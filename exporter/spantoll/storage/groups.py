@@ -91,7 +91,7 @@ class Groups:
     ) -> Iterator[list[Stored]]:
         """Give the groups that inserting `records` added to; `bound` is what binds `gained`."""
         traces = {(row[0], row[1]) for row in connection.execute(self.traces, bound).all()}
-        shared = connection.execute(self.keys, bound).tuples().all()
+        shared = connection.execute(self.keys, bound).all()
         if not traces and not shared:
             return
         search = _Search(self, connection, records, bound)
@@ -177,7 +177,7 @@ class _Search:
     def _connecting_among(self, keys: Collection[int]) -> set[int]:
         connecting: set[int] = set()
         for chunk in _chunks(keys):
-            rows = self._connection.execute(self._sql.keys_among, {"keys": chunk}).tuples()
+            rows = self._connection.execute(self._sql.keys_among, {"keys": chunk}).all()
             for key, beyond in rows:
                 (self.meaningless if beyond else connecting).add(key)
         self.connecting |= connecting

@@ -1,0 +1,295 @@
+"""Which records a store settles together, and what it keeps of the answer; on every store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from spantoll.errors import RecordRejected
+from spantoll.records import UsageRecord, usage_record
+from spantoll.storage import Correction, Store, Stored, open_store
+from spantoll.storage.groups import MAX_SHARED
+from tests.storage.conftest import Backend, make_record, of_response, rows, settle_repeats
+
+
+class Settled:
+    """Takes note of the groups it is given, and leaves them as they are."""
+
+    def __init__(self) -> None:
+        self.groups: list[set[UsageRecord]] = []
+
+    def __call__(self, group: Sequence[Stored]) -> list[Correction]:
+        self.groups.append({member.facts for member in group})
+        assert len({member.id for member in group}) == len(group)
+        return []
+
+
+def in_trace(number: int, **given: Any) -> UsageRecord:
+    return make_record(trace_id=bytes([number]) * 16, **given)
+
+
+def test_spans_that_stand_alone_are_not_settled(store: Store) -> None:
+    settled = Settled()
+
+    store.write([make_record(), of_response("a"), of_response("b")], settle=settled)
+
+    assert settled.groups == []
+
+
+def test_spans_of_one_trace_are_settled_together(store: Store) -> None:
+    one, two, other, alone = in_trace(1), in_trace(1), in_trace(2), in_trace(3)
+    another = in_trace(2)
+    settled = Settled()
+
+    store.write([one, other, two, alone, another], settle=settled)
+
+    assert sorted(settled.groups, key=sorted) == [{one, two}, {other, another}]
+
+
+def test_a_later_span_brings_its_trace_with_it(store: Store) -> None:
+    early = [in_trace(1) for _ in range(3)]
+    store.write([*early, in_trace(2), in_trace(2)], settle=Settled())
+    late, settled = in_trace(1), Settled()
+
+    store.write([late], settle=settled)
+
+    assert settled.groups == [{*early, late}]
+
+
+def test_one_response_id_connects_traces(store: Store) -> None:
+    gateway, sdk = of_response("msg_1"), of_response("msg_1")
+    store.write([gateway], settle=Settled())
+    settled = Settled()
+
+    store.write([sdk], settle=settled)
+
+    assert settled.groups == [{gateway, sdk}]
+
+
+def test_connection_is_transitive_through_stored_records(store: Store) -> None:
+    first = [in_trace(1), of_response("a", trace_id=b"\1" * 16)]
+    second = [of_response("a", trace_id=b"\2" * 16), of_response("b", trace_id=b"\2" * 16)]
+    third = [of_response("b", trace_id=b"\3" * 16), in_trace(3)]
+    unrelated = [in_trace(9), in_trace(9)]
+    store.write([*first, *unrelated], settle=Settled())
+    store.write(third, settle=Settled())
+    settled = Settled()
+
+    store.write(second, settle=settled)
+
+    assert settled.groups == [{*first, *second, *third}]
+
+
+def test_tenants_are_never_connected(store: Store) -> None:
+    records = [of_response("a", trace_id=b"\1" * 16, tenant_id=tenant) for tenant in "xyz"]
+    settled = Settled()
+
+    store.write(records, settle=settled)
+
+    assert settled.groups == []
+
+
+def test_ids_that_only_share_their_hash_are_not_connected(store: Store) -> None:
+    records = [make_record(response_id=text, response_key=7) for text in ("one", "two", "two")]
+    settled = Settled()
+
+    store.write(records, settle=settled)
+
+    assert settled.groups == [set(records[1:])]
+
+
+def test_a_duplicate_settles_nothing(store: Store) -> None:
+    records = [in_trace(1), in_trace(1)]
+    store.write(records, settle=Settled())
+    settled = Settled()
+
+    store.write(records, settle=settled)
+
+    assert settled.groups == []
+
+
+@pytest.mark.parametrize("role", ["aggregate", "tool", "fetch"])
+def test_a_lone_span_that_is_not_billable_by_itself_is_settled(store: Store, role: str) -> None:
+    lone = make_record(role=role)
+    settled = Settled()
+
+    store.write([lone, make_record()], settle=settled)
+
+    assert settled.groups == [{lone}]
+
+
+def test_a_correction_is_kept_beside_the_facts(store: Store) -> None:
+    gateway = of_response("msg_1", input_tokens=10, parent_span_id=b"p" * 8)
+    sdk = of_response("msg_1", input_tokens=10)
+    seen: list[Stored] = []
+
+    def merge(group: Sequence[Stored]) -> list[Correction]:
+        seen.extend(group)
+        return [
+            Correction(
+                member.id,
+                member.facts._replace(
+                    counted=False, input_tokens=None, repeats_span=b"r" * 24, parent_span_id=None
+                ),
+            )
+            for member in group
+            if member.facts == gateway
+        ]
+
+    first = store.write([gateway, sdk], settle=merge)
+    corrected = rows(store)
+    second = store.write([of_response("msg_1")], settle=merge)
+
+    assert first.corrected == 1
+    assert corrected == [
+        gateway._replace(
+            counted=False, input_tokens=None, repeats_span=b"r" * 24, parent_span_id=None
+        ),
+        sdk,
+    ]
+    # Settled again from what its own span had said; the same answer changes nothing.
+    assert {member.facts for member in seen[2:]} >= {gateway, sdk}
+    assert {member.current for member in seen[2:]} >= set(corrected)
+    assert second.corrected == 0
+
+
+def test_a_correction_taken_back_leaves_the_facts(store: Store) -> None:
+    records = [in_trace(1), in_trace(1)]
+    store.write(
+        records,
+        settle=lambda group: [Correction(m.id, m.facts._replace(counted=False)) for m in group],
+    )
+
+    back = store.write(
+        [in_trace(1)], settle=lambda group: [Correction(m.id, m.facts) for m in group]
+    )
+
+    kept = select(usage_record.c.facts)
+    with store.engine.connect() as connection:
+        assert set(connection.scalars(kept)) == {None}
+    assert back.corrected == 2
+    assert rows(store)[:2] == records
+
+
+def test_settling_may_not_touch_identity(store: Store) -> None:
+    def settle(group: Sequence[Stored]) -> list[Correction]:
+        return [Correction(m.id, m.facts._replace(span_id=b"x" * 8)) for m in group]
+
+    with pytest.raises(ValueError, match="span_id"):
+        store.write([in_trace(1), in_trace(1)], settle=settle)
+
+    assert rows(store) == []
+
+
+def test_the_group_of_a_refused_record_is_settled_without_it(store: Store) -> None:
+    good, bad, more = in_trace(1), in_trace(1, requests=2**64), in_trace(1)
+    settled = Settled()
+
+    with pytest.raises(RecordRejected):
+        store.write([good, bad, more], settle=settled)
+
+    assert settled.groups == [{good, more}]
+
+
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        pytest.param([], id="in-one-write"),
+        pytest.param([MAX_SHARED - 1, MAX_SHARED, MAX_SHARED + 1], id="over-the-edge-one-by-one"),
+        pytest.param([MAX_SHARED // 2], id="in-halves"),
+    ],
+)
+def test_a_response_id_too_many_share_connects_none(store: Store, cuts: list[int]) -> None:
+    records = [of_response("constant") for _ in range(MAX_SHARED + 3)]
+
+    for start, end in pairwise([0, *cuts, len(records)]):
+        store.write(records[start:end], settle=settle_repeats)
+
+    assert rows(store) == records
+
+
+def test_a_response_id_as_many_as_may_share_connects_all(store: Store) -> None:
+    records = [of_response("polled") for _ in range(MAX_SHARED)]
+
+    store.write(records[1:], settle=settle_repeats)
+    store.write(records[:1], settle=settle_repeats)
+
+    assert [record.counted for record in rows(store)] == [True] + [False] * (MAX_SHARED - 1)
+
+
+def test_a_trace_stays_together_when_its_response_id_loses_its_meaning(store: Store) -> None:
+    first = [of_response("constant", trace_id=b"\1" * 16) for _ in range(2)]
+    many = [of_response("constant") for _ in range(MAX_SHARED - 2)]
+    last = of_response("constant")
+    settled = Settled()
+    store.write([*first, *many], settle=settled)
+
+    store.write([last], settle=settled)
+
+    assert settled.groups == [{*first, *many}, set(first)]
+
+
+traces = st.integers(1, 3)
+responses = st.none() | st.sampled_from(["a", "b", "c"])
+roles = st.sampled_from(["inference", "aggregate"])
+spans = st.lists(st.tuples(st.sampled_from("xy"), traces, responses, roles), max_size=10)
+
+
+@settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(spans=spans, data=st.data())
+def test_order_batches_and_resending_change_nothing(
+    backend: Backend,
+    tmp_path_factory: pytest.TempPathFactory,
+    spans: list[tuple[str, int, str | None, str]],
+    data: st.DataObject,
+) -> None:
+    records = [
+        (of_response(response) if response else make_record())._replace(
+            tenant_id=tenant, trace_id=bytes([trace]) * 16, role=role, counted=role == "inference"
+        )
+        for tenant, trace, response, role in spans
+    ]
+    shuffled = data.draw(st.permutations(records + records[: len(records) // 2]))
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(shuffled)))) | {0, len(shuffled)})
+
+    at_once, in_parts = (
+        open_store(backend.url(tmp_path_factory.mktemp("ledger"))) for _ in range(2)
+    )
+    at_once.write(records, settle=settle_repeats)
+    for start, end in pairwise(cuts):
+        in_parts.write(shuffled[start:end], settle=settle_repeats)
+
+    assert rows(in_parts) == rows(at_once)
+    at_once.close()
+    in_parts.close()
+
+
+def test_a_long_trace_grows_span_by_span(store: Store) -> None:
+    records = [in_trace(1) for _ in range(30)]
+    settled = Settled()
+
+    for record in records:
+        store.write([record], settle=settled)
+
+    assert [len(group) for group in settled.groups] == list(range(2, 31))
+
+
+def test_more_groups_than_one_list_of_values_takes(store: Store) -> None:
+    traces = [number.to_bytes(16) for number in range(1, 1_201)]
+    store.write([make_record(trace_id=trace) for trace in traces])
+    settled = Settled()
+
+    store.write([make_record(trace_id=trace) for trace in traces], settle=settled)
+
+    assert len(settled.groups) == 1_200
+    assert {len(group) for group in settled.groups} == {2}
