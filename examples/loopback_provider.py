@@ -122,6 +122,7 @@ class _Connection(BaseHTTPRequestHandler):
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 ask = Ask(self.command, path, query, headers, raw, match.groups())
                 self.server.provider.asked.append(ask)
+                time.sleep(ask.script.number("wait") / 1000)
                 self._send(handler(ask), ask)
                 return
         self._send(Reply(b'{"error": {"message": "no such route"}}', 404), None)

@@ -103,7 +103,10 @@ def _chat_chunks(ask: Ask) -> Iterator[dict[str, Any]]:
 
     for index in indexes:
         yield piece(index, {"role": "assistant", "content": ""})
-    for word in ask.script.words:
+    for at, word in enumerate(ask.script.words):
+        if at == ask.script.number("broken", -1):
+            yield {"error": {"message": "The loopback provider broke.", "type": "server_error"}}
+            return
         for index in indexes:
             yield piece(index, {"content": word})
     for index in indexes:

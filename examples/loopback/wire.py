@@ -15,10 +15,10 @@ __all__ = ["Ask", "Handler", "Reply", "Script", "events", "json_reply", "unique"
 _numbers = count(1)
 
 _DIRECTIVE = re.compile(rb"#(\w+)=([\w.-]+)")
-# The same in words, for examples that shall read naturally; a quote after it makes it a JSON key.
+# The same in words, for examples that shall read naturally; a quote before it makes it a JSON key.
 _FAIL = re.compile(rb"\bfail (\d{3})\b")
-_CACHED = re.compile(rb"\bcached\b(?!\")")
-_REASONING = re.compile(rb"\breasoning\b(?!\")")
+_CACHED = re.compile(rb"(?<![#\"])\bcached\b")
+_REASONING = re.compile(rb"(?<![#\"])\breasoning\b")
 WORDS = ("The", " toll", " of", " a", " span", " is", " paid", " once")
 
 
@@ -27,7 +27,8 @@ class Script:
 
     input, output: token counts. cached, written, reasoning, audio: their parts. chunks: how many a
     stream has. status: an HTTP error. cut: break the connection after that many chunks. pause:
-    milliseconds between chunks. In words: `fail 429`, `cached`, `reasoning`. Works the same in
+    milliseconds between chunks. wait: before the answer. broken: an error event after that many
+    chunks. In words: `fail 429`, `cached`, `reasoning`. Works the same in
     every API, because it reads the raw body.
     """
 

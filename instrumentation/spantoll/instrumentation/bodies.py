@@ -29,7 +29,7 @@ class _Watch:
 
     __slots__ = ("body", "busy", "reading", "tap")
 
-    def __init__(self, tap: Tap, body: _Json | _Events | None, busy: Callable[[], bool]) -> None:
+    def __init__(self, tap: Tap, body: _Body | None, busy: Callable[[], bool]) -> None:
         self.tap = tap
         self.body = body
         self.busy = busy
@@ -40,23 +40,26 @@ class _Watch:
             self.tap.finish(complete=False)
 
 
-def watch(response: Any, tap: Tap, *, holder: Any, events: bool) -> None:
+def watch(response: Any, tap: Tap, *, holder: Any) -> None:
     """Show a tap the decoded body, as far as the caller reads it; the tap ends with `holder`."""
     tap.lease(holder)
-    body = _Events(tap) if events else _Json(tap)
+    kind = response.headers.get("content-type", "")
+    body = _Events(tap) if "event-stream" in kind else _Json(tap) if "json" in kind else _Body(tap)
     if response.is_stream_consumed:
         # A transport without a network hands the whole body over.
         body.feed(response.content)
         body.end()
         return
-    kind: Any = type(response)
-    _attach(response, _reading(kind), _Watch(tap, body, bool))
+    _attach(response, _reading(_class_of(response)), _Watch(tap, body, bool))
 
 
 def watch_close(response: Any, tap: Tap, *, busy: Callable[[], bool]) -> None:
     """End a tap when the caller closes the response, unless its reader is `busy` and will tell."""
-    kind: Any = type(response)
-    _attach(response, _closing(kind), _Watch(tap, None, busy))
+    _attach(response, _closing(_class_of(response)), _Watch(tap, None, busy))
+
+
+def _class_of(response: Any) -> Any:
+    return type(response)
 
 
 def _attach(response: Any, kind: type, watch: _Watch) -> None:
@@ -131,13 +134,28 @@ def _reading(kind: Any) -> type:
     return type(kind.__name__, (_closing(kind),), methods)
 
 
-class _Json:
-    """A body that is one JSON value."""
+class _Body:
+    """A body without numbers, such as sound."""
 
-    __slots__ = ("_pieces", "_size", "_tap")
+    __slots__ = ("_tap",)
 
     def __init__(self, tap: Tap) -> None:
         self._tap = tap
+
+    def feed(self, piece: bytes) -> None:
+        pass
+
+    def end(self) -> None:
+        self._tap.finish()
+
+
+class _Json(_Body):
+    """A body that is one JSON value."""
+
+    __slots__ = ("_pieces", "_size")
+
+    def __init__(self, tap: Tap) -> None:
+        super().__init__(tap)
         self._pieces: list[bytes] = []
         self._size = 0
 
@@ -155,13 +173,13 @@ class _Json:
         self._tap.finish()
 
 
-class _Events:
+class _Events(_Body):
     """A body of server-sent events, each with one JSON value."""
 
-    __slots__ = ("_first", "_rest", "_tap")
+    __slots__ = ("_first", "_rest")
 
     def __init__(self, tap: Tap) -> None:
-        self._tap = tap
+        super().__init__(tap)
         self._rest = b""
         self._first = True
 

@@ -126,7 +126,11 @@ class CallSpan:
         """End the span; an incomplete stream keeps what it told."""
         if not self._close():
             return
-        self._settle(complete=complete, failed=False)
+        refused = self._found.get(keys.ERROR_TYPE)
+        self._settle(complete=complete, failed=refused is not None)
+        if refused is not None:
+            # The provider told the failure inside a response that came well.
+            self.span.set_status(Status(StatusCode.ERROR, str(refused)))
         self.span.end(self.left_ns)
 
     def fail(self, error: BaseException) -> None:

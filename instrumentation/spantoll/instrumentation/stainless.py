@@ -144,7 +144,7 @@ def _open(result: Any, request: Request, tap: Tap) -> Any:
 
 def _open_raw(result: Any, response: Any, request: Request, tap: Tap) -> Any:
     if request.raw == "stream":
-        bodies.watch(response, tap, holder=result, events=request.stream)
+        bodies.watch(response, tap, holder=result)
         return result
     if request.stream:
         return streams.watch_parse(result, tap, _watch_stream)

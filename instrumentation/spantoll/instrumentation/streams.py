@@ -178,10 +178,12 @@ def _enter(self: Any) -> Any:
 
 
 def _exit(self: Any, kind: Any, error: Any, trace: Any) -> Any:
+    # Before the SDK closes what is below, which would look like leaving early.
+    _failed(self._self_tap, error)
     try:
         return self.__wrapped__.__exit__(kind, error, trace)
     finally:
-        _over(self._self_tap, error)
+        self._self_tap.finish(complete=False)
 
 
 async def _aenter(self: Any) -> Any:
@@ -190,16 +192,15 @@ async def _aenter(self: Any) -> Any:
 
 
 async def _aexit(self: Any, kind: Any, error: Any, trace: Any) -> Any:
+    _failed(self._self_tap, error)
     try:
         return await self.__wrapped__.__aexit__(kind, error, trace)
     finally:
-        _over(self._self_tap, error)
+        self._self_tap.finish(complete=False)
 
 
-def _over(tap: Tap, error: BaseException | None) -> None:
-    if error is None or isinstance(error, GeneratorExit):
-        tap.finish(complete=False)
-    else:
+def _failed(tap: Tap, error: BaseException | None) -> None:
+    if error is not None and not isinstance(error, GeneratorExit):
         tap.fail(error)
 
 
