@@ -211,6 +211,14 @@ def test_filters_choose(
     assert found == expected
 
 
+def test_a_provider_may_be_called_by_any_of_its_names(ledger: Write, record: Make) -> None:
+    engine = ledger(record(provider="aws.bedrock"), record(provider="openai"))
+
+    filters = [Filter("provider", ("bedrock", "OpenAI"))]
+
+    assert run(engine, Query(filters=filters)).totals["requests"] == 2
+
+
 def test_a_trace_is_found_by_its_hexadecimal_id(ledger: Write, record: Make) -> None:
     engine = ledger(record(trace_id=b"\xab" * 16), record())
 

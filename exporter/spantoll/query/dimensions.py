@@ -12,6 +12,7 @@ from spantoll.errors import QueryError
 from spantoll.query.names import unknown
 from spantoll.query.spelling import json_text
 from spantoll.records.columns import usage_record
+from spantoll.semconv.providers import canonical
 
 __all__ = ["ALIASES", "ATTRIBUTE", "DIMENSIONS", "Dimension", "Value", "dimension"]
 
@@ -135,7 +136,12 @@ def _of_column(name: str) -> Dimension:
         return Dimension(name, column, bytes.fromhex, _hex)
     if isinstance(column.type, Integer):
         return Dimension(name, column, _integer, _same)
-    return Dimension(name, column, str, _same)
+    return Dimension(name, column, _provider if name == "provider" else str, _same)
+
+
+def _provider(text: str) -> str:
+    """Take the names people use: `bedrock` is stored as `aws.bedrock`."""
+    return canonical(text) or text
 
 
 DIMENSIONS: Mapping[str, Dimension] = {name: _of_column(name) for name in COLUMNS}

@@ -19,13 +19,15 @@ def ingest(
 ) -> None:
     """Price and store OTLP requests kept in files; doing it again changes nothing."""
     from spantoll.pipeline import Ingest, Ledger
+    from spantoll.pipeline.settle import make_settle
     from spantoll.pricing import load_rate_card
     from spantoll.surfaces.cli.intake import FileIntake
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.output import say
 
     with open_ledger(database, create=True) as opened:
-        intake = FileIntake(Ingest(load_rate_card()), Ledger(opened.store))
+        card = load_rate_card()
+        intake = FileIntake(Ingest(card), Ledger(opened.store, settle=make_settle(card)))
         intake.read(files)
     for line in intake.summary():
         say(line)

@@ -23,6 +23,8 @@ def up(
     """Receive OTLP, price model calls and keep them, until SIGINT or SIGTERM."""
     import logging
 
+    from spantoll.pipeline.settle import make_settle
+    from spantoll.pricing import load_rate_card
     from spantoll.receiver import Bound, Limits, Receiver, run
     from spantoll.settings import load_settings
     from spantoll.surfaces.cli.ledger import prepare
@@ -40,6 +42,7 @@ def up(
         database=settings.database,
         grpc=settings.grpc,
         http=settings.http,
+        settle=make_settle(load_rate_card()),
         limits=Limits(body_bytes=settings.max_body_bytes, budget_bytes=settings.max_inflight_bytes),
         grace_s=settings.grace_s,
         ready=ready,
