@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -56,11 +57,15 @@ def make_record(**given: Any) -> UsageRecord:
     return UsageRecord(**{**BLANK, **USUAL, **identity, **given})
 
 
-def of_response(response_id: str, **given: Any) -> UsageRecord:
-    """Make a record whose response id connects it; the key is any function of the id."""
-    return make_record(
-        response_id=response_id, response_key=int.from_bytes(response_id.encode()[:7]), **given
-    )
+def of_response(response_id: str | None, **given: Any) -> UsageRecord:
+    """Make a record whose response id connects it."""
+    return with_key(make_record(response_id=response_id, **given))
+
+
+def with_key(record: UsageRecord) -> UsageRecord:
+    """Give the record the key of its tenant and response id."""
+    named = f"{record.tenant_id} {record.response_id}".encode()
+    return record._replace(response_key=zlib.crc32(named) if record.response_id else None)
 
 
 def rows(store: Store) -> list[UsageRecord]:

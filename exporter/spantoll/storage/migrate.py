@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, column, inspect, select, table
 from spantoll.errors import SchemaMismatch
 from spantoll.records.columns import usage_record
 
-__all__ = ["HEAD", "migrate"]
+__all__ = ["HEAD", "is_current", "migrate"]
 
 HEAD = "0001"
 """The newest file of `migrations/versions`: a database that is there needs no Alembic."""
@@ -17,6 +17,12 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSION = table("alembic_version", column("version_num"))
 
 
+def is_current(engine: Engine) -> bool:
+    """Whether the schema is this version's, asked as a reader: no lock, no Alembic."""
+    with engine.connect() as connection:
+        return _revision(connection) == HEAD
+
+
 def migrate(engine: Engine) -> None:
     """Bring the schema of a database to this version's.
 
@@ -24,9 +30,6 @@ def migrate(engine: Engine) -> None:
     `begin` sees to that), so of two that start at once one migrates and the other finds it done.
     Raises SchemaMismatch when this version cannot bring the database up to date.
     """
-    with engine.connect() as connection:
-        if _revision(connection) == HEAD:
-            return
     with engine.begin() as connection:
         found = _revision(connection)
         if found != HEAD:

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from spantoll.errors import ConfigurationError, StoreUnavailable
+from spantoll.storage.migrate import is_current, migrate
+
+__all__ = ["SqliteFile"]
+
+log = logging.getLogger(__name__)
+
+WRITER_PRAGMAS = (
+    "journal_mode=WAL",
+    # NORMAL would survive a killed process, but not a power loss.
+    "synchronous=FULL",
+    # 64 MB instead of 4: checkpoints in the middle of steady writing halve the rate.
+    "wal_autocheckpoint=16000",
+    "journal_size_limit=67108864",
+    "cache_size=-65536",
+)
+READER_PRAGMAS = ("query_only=ON", "cache_size=-16384")
+
+MEMORY = (0, 0)
+
+
+class SqliteFile:
+    """The connections to one SQLite file, or to one database in memory where `path` is None.
+
+    One connection writes, whoever asks; readers have a pool of their own and see the last commit
+    (in memory they share the one connection and take turns). A file that is removed or replaced
+    under the process is noticed before a write is acknowledged, and opened anew by the next.
+    """
+
+    def __init__(self, path: Path | None, *, timeout_s: float) -> None:
+        if path is not None and path.is_dir():
+            raise ConfigurationError(f"database {path} is a directory")
+        if path is not None and not path.parent.is_dir():
+            raise ConfigurationError(f"database {path}: there is no directory {path.parent}")
+        self.path = path
+        self.url = f"sqlite:///{path}" if path else "memory:"
+        self._timeout_s = timeout_s
+        self._opening = threading.Lock()
+        self._file: tuple[int, int] | None = None
+        self._journal: tuple[int, int] | None = None
+        self._closed = False
+        self.writer = self._make_engine(
+            lambda: _connect(str(path or ":memory:"), timeout_s, WRITER_PRAGMAS),
+            pool_size=1,
+            max_overflow=0,
+        )
+        # The lock to write is taken at once: a transaction that read first could not get it later.
+        event.listen(self.writer, "begin", lambda each: each.exec_driver_sql("BEGIN IMMEDIATE"))
+        self.reader = self.writer
+        if path is not None:
+            # "rw" so that a reader never creates the file.
+            uri = f"{path.as_uri()}?mode=rw"
+            self.reader = self._make_engine(lambda: _connect(uri, timeout_s, READER_PRAGMAS))
+            event.listen(self.reader, "begin", lambda each: each.exec_driver_sql("BEGIN"))
+        try:
+            self._open()
+        except DBAPIError as error:
+            self.close()
+            if getattr(error.orig, "sqlite_errorname", "") == "SQLITE_NOTADB":
+                raise ConfigurationError(f"{path} is not a SQLite database") from error
+            raise self._unavailable(error) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """The write transaction: durable when the block has ended without an error.
+
+        What the driver complains of becomes StoreUnavailable, other errors pass through.
+        """
+        if self._closed:
+            raise StoreUnavailable(f"database {self.url} is closed")
+        try:
+            self._open()
+            with self.writer.connect() as connection:
+                try:
+                    with connection.begin():
+                        yield connection
+                except DBAPIError:
+                    if self.path is not None:
+                        # Whatever it was: the next write starts on a connection of its own.
+                        connection.invalidate()
+                    raise
+        except (DBAPIError, PoolTimeout) as error:
+            raise self._unavailable(error) from error
+        if self._file != self._identity():
+            raise StoreUnavailable(f"database {self.url} was removed or replaced during the write")
+        if self._journal is None:
+            self._journal = self._identity("-wal")
+
+    def close(self) -> None:
+        """Give the connections back; the last one checkpoints. What comes later is refused."""
+        self._closed = True
+        self.reader.dispose()
+        self.writer.dispose()
+
+    def _open(self) -> None:
+        """Make the file at `path` the one that is written, with this version's schema."""
+        with self._opening:
+            if self._file is not None:
+                if self._file == self._identity():
+                    return
+                log.warning("database %s was removed or replaced, opening it anew", self.url)
+                self._let_go()
+            if self._identity() is None or not is_current(self.reader):
+                migrate(self.writer)
+            self._file = self._identity()
+
+    def _let_go(self) -> None:
+        stale = self._journal is not None and self._journal == self._identity("-wal")
+        self.reader.dispose()
+        self.writer.dispose()
+        if stale and self.path is not None:
+            # The journal of the file that went away would be played into the one that came, see
+            # section 1.4 of https://www.sqlite.org/howtocorrupt.html
+            for suffix in ("-wal", "-shm"):
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        self._file = self._journal = None
+
+    def _identity(self, suffix: str = "") -> tuple[int, int] | None:
+        """Which file the path leads to. Its number cannot be another's while we have it open."""
+        if self.path is None:
+            return MEMORY
+        try:
+            found = os.stat(f"{self.path}{suffix}")
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _make_engine(self, connect: Callable[[], sqlite3.Connection], **pool: int) -> Engine:
+        return create_engine(
+            URL.create("sqlite", database=str(self.path or ":memory:")),
+            creator=connect,
+            poolclass=QueuePool,
+            pool_timeout=self._timeout_s,
+            **pool,
+        )
+
+    def _unavailable(self, error: DBAPIError | PoolTimeout) -> StoreUnavailable:
+        if isinstance(error, PoolTimeout):
+            reason = f"another write has been going on for {self._timeout_s:g} s"
+        else:
+            reason = str(error.orig)
+        return StoreUnavailable(f"database {self.url}: {reason}")
+
+
+def _connect(database: str, timeout_s: float, pragmas: Sequence[str]) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        database,
+        timeout=timeout_s,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=database.startswith("file:"),
+    )
+    try:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
