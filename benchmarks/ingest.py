@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,7 +30,7 @@ import psutil
 
 from spantoll import semconv
 from spantoll.otlp import decode_traces
-from spantoll.pipeline import Ingest, Ledger
+from spantoll.pipeline import Ingest, Ledger, make_settle
 from spantoll.pricing import load_rate_card
 from spantoll.records import UsageRecord, to_record
 from spantoll.storage import open_store
@@ -45,10 +46,14 @@ STAGE_REQUESTS = 100
 MIB = 1 << 20
 
 RECEIVER = """
-import json, sys
+import json, sys, threading
 from spantoll.receiver import run
-run(database=sys.argv[1], grpc="127.0.0.1:0", http="127.0.0.1:0",
-    ready=lambda receiver, bound: print(json.dumps(bound), flush=True))
+
+def ready(receiver, bound):
+    threads = {thread.native_id: thread.name for thread in threading.enumerate()}
+    print(json.dumps([*bound, threads]), flush=True)
+
+run(database=sys.argv[1], grpc="127.0.0.1:0", http="127.0.0.1:0", ready=ready)
 """
 
 
@@ -56,6 +61,16 @@ class Server(NamedTuple):
     process: psutil.Process
     grpc: int
     http: int
+    threads: dict[int, str]
+
+    def cpu_s(self) -> dict[str, float]:
+        """CPU time so far: the event loop, the writer, and the transport's own threads."""
+        spent: defaultdict[str, float] = defaultdict(float)
+        names = {"MainThread": "loop", "spantoll-writer": "writer"}
+        for thread in self.process.threads():
+            name = names.get(self.threads.get(thread.id, ""), "other")
+            spent[name] += thread.user_time + thread.system_time
+        return spent
 
 
 @contextlib.contextmanager
@@ -63,8 +78,9 @@ def receiver(database: Path) -> Iterator[Server]:
     command = [sys.executable, "-c", RECEIVER, f"sqlite:///{database}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as popen:
         assert popen.stdout is not None
-        grpc, http = json.loads(popen.stdout.readline())
-        yield Server(psutil.Process(popen.pid), grpc, http)
+        grpc, http, threads = json.loads(popen.stdout.readline())
+        names = {int(number): name for number, name in threads.items()}
+        yield Server(psutil.Process(popen.pid), grpc, http, names)
         popen.terminate()
 
 
@@ -74,16 +90,14 @@ def load(server: Server, transport: str, given: argparse.Namespace) -> dict[str,
     command = [sys.executable, str(LOAD), f"--{transport}", f"127.0.0.1:{port}"]
     for option in ("spans", "batch", "connections", "seed"):
         command += [f"--{option}", str(getattr(given, option))]
-    before = cpu_s(server.process)
+    before = server.cpu_s()
     result = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    result["cpu_us_per_span"] = (cpu_s(server.process) - before) / result["spans"] * 1e6
+    spent = server.cpu_s()
+    result["cpu_us"] = {
+        name: (seconds - before[name]) / result["spans"] * 1e6 for name, seconds in spent.items()
+    }
     result["peak_rss_mb"] = peak_rss_mb(server.process.pid)
     return dict(result)
-
-
-def cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 def peak_rss_mb(pid: int) -> float:
@@ -162,9 +176,11 @@ def stages(database: Path) -> dict[str, float]:
         total,
     )
     store = open_store(f"sqlite:///{database}")
-    ledger = Ledger(store)
+    ledger = Ledger(store, settle=make_settle(card))
     groups = [made[at : at + GROUP] for at in range(0, len(made), GROUP)]
-    spent["store"], _ = timed(lambda: [ledger.write(group, rates=()) for group in groups], total)
+    spent["store and settle"], _ = timed(
+        lambda: [ledger.write(group, rates=()) for group in groups], total
+    )
     store.close()
     return spent
 
@@ -200,7 +216,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(
             f"{given.connections} connections x {given.batch} spans, {os.cpu_count()} CPUs shared"
         )
-        print("transport  spans/s  of raw  CPU us/span  peak RSS  p50 / p99 ms  stored  priced")
+        print(
+            "transport  spans/s  of raw  CPU us/span  peak RSS  p50 / p99 ms  stored  priced  CPU"
+        )
         for transport in transports:
             database = Path(directory, f"{transport}.db")
             with receiver(database) as server:
@@ -211,8 +229,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(
                 f"{transport:9}  {result['spans_per_s']:7,}"
                 f"  {result['calls'] / result['seconds'] / raw:6.2f}"
-                f"  {result['cpu_us_per_span']:11.1f}  {result['peak_rss_mb']:5.0f} MB"
-                f"  {result['p50_ms']:5.0f} / {result['p99_ms']:<5.0f}  {stored:,}  {priced:,}"
+                f"  {sum(result['cpu_us'].values()):11.1f}  {result['peak_rss_mb']:5.0f} MB"
+                f"  {result['p50_ms']:5.0f} / {result['p99_ms']:<5.0f}  {stored:,}  {priced:,}  "
+                + ", ".join(f"{name} {us:.1f}" for name, us in result["cpu_us"].items())
             )
         spent = stages(Path(directory, "stages.db"))
         print("one thread, us/span: " + ", ".join(f"{name} {us:.1f}" for name, us in spent.items()))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -138,8 +139,20 @@ async def serve(
 
 def run(**settings: Any) -> int:
     """Run `serve` on uvloop where it is installed, else on asyncio's own loop."""
+    _collect_rarely()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(serve(**settings))
+
+
+def _collect_rarely() -> None:
+    """Spare what lives as long as the process; collect after 50,000 new objects, not after 700.
+
+    A request is many objects that die young and in no cycle: looking for cycles among them costs a
+    tenth of the time per span.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
