@@ -4,34 +4,35 @@ protobuf JSON mapping reads otherwise, and at twenty times the cost.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NoReturn, TypeVar, cast
 
 import orjson
 
 from spantoll.errors import BadRequest
 from spantoll.otlp import text
-from spantoll.otlp.attributes import DEEPEST, STRINDEX, TOO_DEEP, Pair, TooDeep, first_of_each
 from spantoll.otlp.batch import Batch, Context
+from spantoll.otlp.json_values import INVALID_VALUE, Object, any_value, attributes, integer
 from spantoll.otlp.log import LogRecord
 from spantoll.otlp.rules import check_ids, clamped, distinct, link_id, span_times
 from spantoll.otlp.span import Event, Span
 from spantoll.otlp.wire import Malformed
-from spantoll.semconv.dialect import AttributeValue
 
 __all__ = ["read_logs", "read_spans"]
 
 Item = TypeVar("Item", Span, LogRecord)
-Object = Mapping[str, Any]
 Wanted = Callable[[bytes], bool]
 
-SPAN_KINDS = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"]
-STATUS_CODES = ["UNSET", "OK", "ERROR"]
-FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-SNAKE_CASE = "OTLP/JSON keys are lowerCamelCase: snake_case keys such as {} are ignored"
+KINDS: Final = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"]
+SPAN_KINDS: Final = {f"SPAN_KIND_{name}": number for number, name in enumerate(KINDS)}
+STATUS_CODES: Final = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
+NO_ENUM: Final = 1 << 31
+SNAKE_CASE: Final = frozenset(
+    {"resource_spans", "scope_spans", "resource_logs", "scope_logs", "log_records", "schema_url"}
+)
+SURROGATE: Final = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
 
 
 def read_spans(body: bytes, wanted: Wanted | None) -> tuple[Batch[Span], str]:
@@ -51,21 +52,25 @@ def _read_all(
     read: Callable[[Object, Context], Item],
 ) -> tuple[Batch[Item], str]:
     batch = Batch[Item]()
-    request = _parse(body)
     resources, scopes, items = names
+    request = _parse(body)
     for other in ("resourceSpans", "resourceLogs", "resourceMetrics"):
-        if other != resources and other in request:
+        if other in request and resources not in request:
             raise BadRequest(f"{other} sent where {resources} belongs: wrong endpoint")
+    ignored = SNAKE_CASE.intersection(request)
     for group in _objects(request, resources):
+        ignored |= SNAKE_CASE.intersection(group)
         for scope in _objects(group, scopes):
-            members = list(_objects(scope, items))
+            ignored |= SNAKE_CASE.intersection(scope)
+            members = _list(scope, items)
+            kept = [each for each in members if wanted is None or _worth(each, wanted)]
             batch.received += len(members)
-            if not members:
-                continue
-            context = _context(group, scope)
-            for member in members:
-                _read_one(member, context, wanted, read, batch)
-    return batch, _warning(request)
+            batch.skipped += len(members) - len(kept)
+            if kept:
+                _read_scope(kept, group, scope, read, batch)
+    if not ignored:
+        return batch, ""
+    return batch, f"OTLP/JSON is lowerCamelCase, ignored: {', '.join(sorted(ignored))}"
 
 
 def _parse(body: bytes) -> Object:
@@ -74,64 +79,91 @@ def _parse(body: bytes) -> Object:
     try:
         request = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise BadRequest(f"body is not JSON: {error}") from error
+        request = _parse_leniently(body, error)
     if not isinstance(request, dict):
         raise BadRequest("body is not a JSON object")
     return request
 
 
-def _read_one(
-    member: Object,
-    context: Context,
-    wanted: Wanted | None,
+def _parse_leniently(body: bytes, error: orjson.JSONDecodeError) -> object:
+    """Parse what orjson refuses whole for one lone surrogate, or one byte that is not UTF-8.
+
+    Either comes out as a lone surrogate, which is repaired where it stands.
+    """
+    spelled = body.decode(errors="surrogateescape")
+    if not SURROGATE.search(spelled):
+        raise BadRequest(f"body is not JSON: {error}") from error
+    try:
+        return cast("object", json.loads(spelled, parse_constant=_refuse))
+    except (ValueError, RecursionError) as again:
+        raise BadRequest(f"body is not JSON: {again}") from again
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _worth(member: object, wanted: Wanted) -> bool:
+    try:
+        return wanted(orjson.dumps(member))
+    except TypeError:
+        # A lone surrogate, deep nesting or a number beyond 64 bits: reading it repairs that.
+        return True
+
+
+def _read_scope(
+    members: Sequence[object],
+    group: Object,
+    scope: Object,
     read: Callable[[Object, Context], Item],
     batch: Batch[Item],
 ) -> None:
-    if wanted is not None and not wanted(_marks(member)):
-        batch.skipped += 1
-        return
     try:
-        batch.items.append(read(member, context))
-    except BadRequest:
-        raise
+        context = _context(group, scope)
     except Malformed as error:
-        batch.refuse(str(error))
-    except (TypeError, ValueError, AttributeError):
-        batch.refuse("malformed JSON")
+        batch.refuse(f"malformed resource or scope: {error}", len(members))
+        return
+    for member in members:
+        try:
+            batch.items.append(read(_object(member, "a span or log record"), context))
+        except Malformed as error:
+            batch.refuse(str(error))
 
 
-def _marks(member: Object) -> bytes:
-    """The words by which a GenAI span is told: its name and the keys of its attributes."""
-    found = member.get("attributes")
-    keys = (
-        [str(each.get("key")) for each in found if isinstance(each, dict)]
-        if isinstance(found, list)
-        else []
+def _context(group: Object, scope: Object) -> Context:
+    flaws: list[str] = []
+    named = _object(scope.get("scope"), "scope")
+    return Context(
+        attributes(_object(group.get("resource"), "resource"), flaws),
+        _text(named, "name", flaws),
+        _text(named, "version", flaws),
+        _text(scope, "schemaUrl", flaws),
+        distinct(flaws),
     )
-    name = member.get("name") or member.get("eventName") or ""
-    return "\n".join([str(name), str(member.get("body", ""))[:64], *keys]).encode(errors="replace")
 
 
 def _span(found: Object, context: Context) -> Span:
-    trace_id, span_id = _hex(found, "traceId"), _hex(found, "spanId")
+    if "trace_id" in found and "traceId" not in found:
+        raise Malformed("trace_id must be spelt traceId: OTLP/JSON is lowerCamelCase")
+    trace_id, span_id = _id(found, "traceId"), _id(found, "spanId")
     check_ids(trace_id, span_id)
     flaws: list[str] = []
     start_ns, end_ns = span_times(
         _time(found, "startTimeUnixNano"), _time(found, "endTimeUnixNano"), flaws
     )
-    status = found.get("status") or {}
+    status = _object(found.get("status"), "status")
     return Span(
         trace_id,
         span_id,
-        link_id(_hex(found, "parentSpanId"), 8, "parent_span_id", flaws),
-        _text(found.get("name"), flaws),
-        _enum(found.get("kind"), "SPAN_KIND_", SPAN_KINDS),
+        _link(found, "parentSpanId", 8, "parent_span_id", flaws),
+        _text(found, "name", flaws),
+        _enum(found, "kind", SPAN_KINDS, flaws),
         start_ns,
         end_ns,
-        _enum(status.get("code"), "STATUS_CODE_", STATUS_CODES),
-        _text(status.get("message"), flaws),
-        _attributes(found, flaws),
-        tuple(_event(event, flaws) for event in _objects(found, "events")),
+        _enum(status, "code", STATUS_CODES, flaws),
+        _text(status, "message", flaws),
+        attributes(found, flaws),
+        tuple([_event(each, flaws) for each in _events(found)]),
         context.resource,
         context.scope_name,
         context.scope_version,
@@ -140,26 +172,33 @@ def _span(found: Object, context: Context) -> Span:
     )
 
 
-def _event(found: Object, flaws: list[str]) -> Event:
+def _events(found: Object) -> Sequence[object]:
+    events = found.get("events") or ()
+    if not isinstance(events, Sequence):
+        raise Malformed("events is not a list")
+    return events
+
+
+def _event(found: object, flaws: list[str]) -> Event:
+    event = _object(found, "an event")
     return Event(
-        _text(found.get("name"), flaws),
-        clamped(_time(found, "timeUnixNano"), flaws),
-        _attributes(found, flaws),
+        _text(event, "name", flaws),
+        clamped(_time(event, "timeUnixNano"), flaws),
+        attributes(event, flaws),
     )
 
 
 def _log(found: Object, context: Context) -> LogRecord:
     flaws: list[str] = []
-    body = found.get("body")
     return LogRecord(
-        link_id(_hex(found, "traceId"), 16, "trace_id", flaws),
-        link_id(_hex(found, "spanId"), 8, "span_id", flaws),
+        _link(found, "traceId", 16, "trace_id", flaws),
+        _link(found, "spanId", 8, "span_id", flaws),
         clamped(_time(found, "timeUnixNano"), flaws),
         clamped(_time(found, "observedTimeUnixNano"), flaws),
-        _text(found.get("eventName"), flaws),
-        _integer(found.get("severityNumber") or 0),
-        _value(body, flaws, 0) if isinstance(body, dict) else None,
-        _attributes(found, flaws),
+        _text(found, "eventName", flaws),
+        _enum(found, "severityNumber", {}, flaws),
+        any_value(found.get("body"), flaws),
+        attributes(found, flaws),
         context.resource,
         context.scope_name,
         context.scope_version,
@@ -167,133 +206,83 @@ def _log(found: Object, context: Context) -> LogRecord:
     )
 
 
-def _context(group: Object, scope: Object) -> Context:
-    flaws: list[str] = []
-    named = scope.get("scope") or {}
-    return Context(
-        _attributes(group.get("resource") or {}, flaws),
-        _text(named.get("name"), flaws),
-        _text(named.get("version"), flaws),
-        _text(scope.get("schemaUrl"), flaws),
-        distinct(flaws),
-    )
+def _objects(owner: Object, name: str) -> list[Object]:
+    found = _list(owner, name)
+    if not all(isinstance(each, dict) for each in found):
+        raise BadRequest(f"{name} must be a list of objects")
+    return cast("list[Object]", found)
 
 
-def _attributes(owner: Object, flaws: list[str]) -> dict[str, AttributeValue]:
-    found = owner.get("attributes")
-    if found is None:
-        return {}
-    if not isinstance(found, list):
-        # A mistake of hand-written exporters: langfuse/langfuse#15707.
-        raise BadRequest('attributes must be a list of {"key": ..., "value": ...}, not an object')
-    return first_of_each((_pair(each, flaws, 0) for each in found), flaws)
-
-
-def _pair(found: Object, flaws: list[str], depth: int) -> Pair | None:
-    key = found.get("key")
-    if key is None:
-        flaws.append(STRINDEX)
-        return None
-    value = found.get("value")
-    try:
-        decoded = _value(value, flaws, depth) if isinstance(value, dict) else None
-    except TooDeep:
-        if depth:
-            raise
-        flaws.append(TOO_DEEP)
-        decoded = None
-    return _text(key, flaws), decoded
-
-
-def _value(found: Object, flaws: list[str], depth: int) -> AttributeValue:
-    if depth > DEEPEST:
-        raise TooDeep
-    for kind, value in found.items():
-        if value is None:
-            continue
-        match kind:
-            case "stringValue":
-                return _text(value, flaws)
-            case "boolValue":
-                return bool(value)
-            case "intValue":
-                return _integer(value)
-            case "doubleValue":
-                return FLOATS[value] if value in FLOATS else float(value)
-            case "arrayValue":
-                return tuple(_value(each, flaws, depth + 1) for each in _objects(value, "values"))
-            case "kvlistValue":
-                pairs = (_pair(each, flaws, depth + 1) for each in _objects(value, "values"))
-                return first_of_each(pairs, flaws)
-            case "bytesValue":
-                return base64.b64decode(value, validate=True)
-            case "stringValueStrindex":
-                flaws.append(STRINDEX)
-                return None
-    return None
-
-
-def _objects(owner: Object, name: str) -> Iterator[Object]:
+def _list(owner: Object, name: str) -> list[object]:
     found = owner.get(name)
     if found is None:
-        return
+        return []
     if not isinstance(found, list):
         raise BadRequest(f"{name} must be a list")
-    for each in found:
-        if not isinstance(each, dict):
-            raise BadRequest(f"{name} must be a list of objects")
-        yield each
+    return found
 
 
-def _hex(owner: Object, name: str) -> bytes:
+def _object(found: object, name: str) -> Object:
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise Malformed(f"{name} is not an object")
+    return found
+
+
+def _text(owner: Object, name: str, flaws: list[str]) -> str:
     found = owner.get(name)
-    if not found:
+    if found is None:
+        return ""
+    if not isinstance(found, str):
+        raise Malformed(f"{name} is not a string")
+    return text.from_str(found, flaws)
+
+
+def _id(owner: Object, name: str) -> bytes:
+    found = owner.get(name)
+    if found is None:
         return b""
     try:
-        return bytes.fromhex(found) if " " not in found else b"?"
-    except (TypeError, ValueError, binascii.Error) as error:
+        raw = bytes.fromhex(found)
+    except (TypeError, ValueError) as error:
         raise Malformed(f"{name} is not hexadecimal") from error
+    if len(found) != 2 * len(raw):  # fromhex steps over blanks
+        raise Malformed(f"{name} is not hexadecimal")
+    return raw
+
+
+def _link(owner: Object, name: str, size: int, field: str, flaws: list[str]) -> bytes | None:
+    """Read an id that may be absent: one that cannot be read is absent too, and noted."""
+    try:
+        raw = _id(owner, name)
+    except Malformed:
+        raw = b"?"
+    return link_id(raw, size, field, flaws)
 
 
 def _time(owner: Object, name: str) -> int:
     found = owner.get(name)
+    if found is None:
+        return 0
     try:
-        return _integer(found) if found is not None else 0
-    except (TypeError, ValueError) as error:
+        return integer(found)
+    except ValueError as error:
         raise Malformed(f"{name} is not a time in nanoseconds") from error
 
 
-def _integer(found: object) -> int:
-    """Read a 64-bit integer: a number, its text, or an integral float such as 1e3."""
-    if isinstance(found, bool):
-        raise TypeError("a boolean is not an integer")
-    if isinstance(found, int):
-        return found
-    if isinstance(found, str):
-        try:
-            return int(found)
-        except ValueError:
-            found = float(found)
-    if isinstance(found, float) and found.is_integer():
-        return int(found)
-    raise ValueError("not an integer")
-
-
-def _enum(found: object, prefix: str, names: Sequence[str]) -> int:
-    if isinstance(found, str) and found.startswith(prefix):
-        name = found.removeprefix(prefix)
-        return names.index(name) if name in names else 0
-    return _integer(found) if found is not None else 0
-
-
-def _text(found: object, flaws: list[str]) -> str:
+def _enum(owner: Object, name: str, names: Mapping[str, int], flaws: list[str]) -> int:
+    """Read an enum: OTLP/JSON has numbers only, but names are seen."""
+    found = owner.get(name)
     if found is None:
-        return ""
-    if not isinstance(found, str):
-        raise TypeError("not a string")
-    return text.from_str(found, flaws)
-
-
-def _warning(request: Object) -> str:
-    snake = [key for key in request if "_" in key]
-    return SNAKE_CASE.format(snake[0]) if snake else ""
+        return 0
+    if isinstance(found, str) and found in names:
+        return names[found]
+    try:
+        number = integer(found)
+    except ValueError:
+        number = NO_ENUM
+    if -NO_ENUM <= number < NO_ENUM:
+        return number
+    flaws.append(INVALID_VALUE)
+    return 0

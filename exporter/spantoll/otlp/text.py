@@ -22,8 +22,8 @@ def from_str(text: str, flaws: list[str]) -> str:
         try:
             text.encode()
         except UnicodeEncodeError:
-            # "surrogatepass" and back joins halves that came as two escapes around other bytes.
-            text = text.encode(errors="surrogatepass").decode(errors="replace")
+            # In UTF-16 two halves next to each other are the character they stand for.
+            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
             flaws.append(INVALID_TEXT)
     return _without_nul(text, flaws) if "\0" in text else text
 
