@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["counters"]
+
+PATHS: dict[str, tuple[str, ...]] = {
+    "input": ("prompt_tokens", "input_tokens", "input"),
+    "output": ("completion_tokens", "output_tokens", "output"),
+    "total": ("total_tokens", "total"),
+    "cache_read": (
+        "prompt_tokens_details.cached_tokens",
+        "input_tokens_details.cached_tokens",
+        "cache_read_input_tokens",
+        "input_cached_tokens",
+        "input_cache_read",
+        "prompt_cache_hit_tokens",
+    ),
+    "cache_write": (
+        "prompt_tokens_details.cache_write_tokens",
+        "input_tokens_details.cache_write_tokens",
+        "cache_creation_input_tokens",
+        "input_cache_creation",
+    ),
+    "cache_write_5m": (
+        "cache_creation.ephemeral_5m_input_tokens",
+        "input_cache_creation_5m",
+    ),
+    "cache_write_1h": (
+        "cache_creation.ephemeral_1h_input_tokens",
+        "cache_creation_input_tokens_above_1hr",
+        "input_cache_creation_1h",
+    ),
+    "reasoning": (
+        "completion_tokens_details.reasoning_tokens",
+        "output_tokens_details.reasoning_tokens",
+        "output_reasoning_tokens",
+        "output_reasoning",
+    ),
+    "audio_in": (
+        "prompt_tokens_details.audio_tokens",
+        "input_tokens_details.audio_tokens",
+        "input_audio_tokens",
+        "input_audio",
+    ),
+    "audio_out": (
+        "completion_tokens_details.audio_tokens",
+        "output_tokens_details.audio_tokens",
+        "output_audio_tokens",
+        "output_audio",
+    ),
+    "image_in": ("input_tokens_details.image_tokens",),
+    "cost": ("cost",),
+}
+"""Counter -> where providers and Langfuse keep it in a usage object, the first that is there."""
+
+
+def counters(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the usage object of a provider's answer; what each number means is not decided here."""
+    found: dict[str, Any] = {}
+    for name, paths in PATHS.items():
+        for path in paths:
+            value = _at(usage, path)
+            if value is not None:
+                found[name] = value
+                break
+    return found
+
+
+def _at(usage: Mapping[str, Any], path: str) -> object:
+    value: object = usage
+    for step in path.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
