@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, column, inspect, select, table
 
 from spantoll.errors import SchemaMismatch
-from spantoll.records.columns import usage_record
+from spantoll.storage import tables
 
 __all__ = ["HEAD", "is_current", "migrate"]
 
@@ -50,11 +50,14 @@ def _check(connection: Connection, found: str | None) -> None:
             f"{connection.engine.url} has schema {found}, and this version of SpanToll knows "
             f"schemas up to {HEAD}: a newer version has written it; upgrade spantoll"
         )
-    if found is None and inspect(connection).has_table(usage_record.name):
-        raise SchemaMismatch(
-            f"{connection.engine.url} has a table {usage_record.name} that no migration has made: "
-            "give the ledger a database of its own"
-        )
+    if found is None:
+        ours = tables.rate.metadata.tables.keys()
+        foreign = ours & inspect(connection).get_table_names()
+        if foreign:
+            raise SchemaMismatch(
+                f"{connection.engine.url} has a table {min(foreign)} that no migration has made: "
+                "give the ledger a database of its own"
+            )
 
 
 def _upgrade(connection: Connection) -> None:

@@ -27,12 +27,12 @@ def open_store(url: str) -> Store:
     parsed = _parsed(url)
     scheme = parsed.get_backend_name()
     if scheme not in MODULES:
-        raise ConfigurationError(f"database {url!r}: unknown scheme {scheme!r}; use {ALLOWED}")
+        raise ConfigurationError(f"database {parsed}: unknown scheme {scheme!r}; use {ALLOWED}")
     try:
         module = import_module(MODULES[scheme])
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f"database {url!r} needs {error.name}: pip install 'spantoll[exporter]'"
+            f"database {parsed} needs {error.name}: pip install 'spantoll[exporter]'"
         ) from error
     opened: Store = module.open_url(parsed)
     return opened
@@ -48,4 +48,4 @@ def _parsed(url: str) -> URL:
     try:
         return make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise ConfigurationError(f"database {url!r} is not a URL; use {ALLOWED}") from error
+        raise ConfigurationError(f"the database is not a URL; use {ALLOWED}") from error

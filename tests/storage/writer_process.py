@@ -1,0 +1,37 @@
+"""A process that writes batches and says after each what is acknowledged.
+
+    python writer_process.py URL FIRST BATCHES SIZE
+
+Writes span FIRST * SIZE and up; prints the number of each batch when its write has returned.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from spantoll.records import UsageRecord
+from spantoll.storage import open_store
+
+
+def record(number: int) -> UsageRecord:
+    made: dict[str, Any] = dict.fromkeys(UsageRecord._fields)
+    made |= {"trace_id": number.to_bytes(16), "span_id": number.to_bytes(8)}
+    made |= {"tenant_id": "default", "source": "otlp_trace", "dialect": "opentelemetry"}
+    made |= {"started_ns": number, "received_ns": number, "role": "inference", "counted": True}
+    made |= {"batch": False, "status": "success", "requests": 1, "usage_quality": "exact"}
+    return UsageRecord(**made | {"pricing_status": "priced", "cost_nano": number})
+
+
+def main(url: str, first: str, batches: str, size: str) -> None:
+    store = open_store(url)
+    print("open", flush=True)
+    for batch in range(int(first), int(first) + int(batches)):
+        spans = range(batch * int(size) + 1, (batch + 1) * int(size) + 1)
+        store.write([record(number) for number in spans])
+        print(batch, flush=True)
+    store.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
