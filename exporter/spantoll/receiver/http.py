@@ -13,7 +13,8 @@ import orjson
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from spantoll.errors import TooLarge, UnsupportedMedia
+from spantoll.errors import TooLarge
+from spantoll.otlp import JSON, Decompressor, MediaType, media_type
 from spantoll.receiver.admission import Ticket
 from spantoll.receiver.answer import Answer, Verdict, status
 from spantoll.receiver.health import Health
@@ -24,8 +25,6 @@ from spantoll.receiver.signals import SIGNALS, Signal, receipt
 
 __all__ = ["HttpServer"]
 
-PROTOBUF = "application/x-protobuf"
-JSON = "application/json"
 LINGER_S = 1.0
 
 Scope = MutableMapping[str, Any]
@@ -102,9 +101,13 @@ class _App:
 
     async def _export(self, signal: Signal, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        content_type = _media_type(headers)
+        content_type: MediaType = JSON
         try:
-            answer = await self._answer(signal, scope["method"], headers, content_type, receive)
+            if scope["method"] != "POST":
+                await _respond(send, Answer(Verdict.METHOD, "use POST"), content_type)
+                return
+            content_type = media_type(headers.get(b"content-type", b"").decode("latin-1"))
+            answer = await self._answer(signal, headers, content_type, receive)
         except DisconnectedError:
             raise
         except asyncio.CancelledError:
@@ -122,22 +125,18 @@ class _App:
     async def _answer(
         self,
         signal: Signal,
-        method: str,
         headers: dict[bytes, bytes],
-        content_type: str,
+        content_type: MediaType,
         receive: Receive,
     ) -> Answer:
-        if method != "POST":
-            return Answer(Verdict.METHOD, f"{method} is not supported, use POST")
-        if content_type not in (PROTOBUF, JSON):
-            raise UnsupportedMedia(f"content-type is neither {PROTOBUF} nor {JSON}")
         announced = int(headers.get(b"content-length", b"0"))
         if announced > self._limits.body_bytes:
             raise TooLarge(self._limits.body_bytes)
-        encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
+        encoding = headers.get(b"content-encoding", b"").decode("latin-1")
+        compressed = Decompressor(encoding=encoding, limit_bytes=0).compressed
         with self._intake.admission.admit(announced) as ticket:
             body = await self._read(receive, announced, ticket)
-            if encoding not in ("", "identity"):
+            if compressed:
                 body = await self._intake.unpack(body, encoding=encoding, ticket=ticket)
             return await self._intake.take(
                 body, signal=signal, ticket=ticket, content_type=content_type
@@ -162,11 +161,6 @@ class _App:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _media_type(headers: dict[bytes, bytes]) -> str:
-    value = headers.get(b"content-type", b"").decode("latin-1")
-    return value.partition(";")[0].strip().lower()
-
-
 async def _report(send: Send, checks: dict[str, str]) -> None:
     failing = {name: reason for name, reason in checks.items() if reason != "ok"}
     body = orjson.dumps({"status": "unavailable" if failing else "ok", "checks": checks})
@@ -174,11 +168,10 @@ async def _report(send: Send, checks: dict[str, str]) -> None:
 
 
 async def _respond(
-    send: Send, answer: Answer, content_type: str, receive: Receive | None = None
+    send: Send, answer: Answer, content_type: MediaType, receive: Receive | None = None
 ) -> None:
     """Send an error with google.rpc.Status in the request's encoding, JSON if that is unknown."""
-    as_json = content_type != PROTOBUF
-    body = status(answer, as_json=as_json)
+    body = status(answer, as_json=content_type == JSON)
     headers = []
     if answer.verdict is Verdict.RETRY:
         headers.append((b"retry-after", answer.retry_after_header))
@@ -189,7 +182,7 @@ async def _respond(
         linger = receive
     else:
         linger = None
-    await _send(send, answer.verdict.http, body, JSON if as_json else PROTOBUF, headers, linger)
+    await _send(send, answer.verdict.http, body, content_type, headers, linger)
 
 
 async def _send(

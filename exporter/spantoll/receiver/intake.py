@@ -48,24 +48,21 @@ class Intake:
             stalled_s=commit.stalled_s,
         )
         self.answers: Counter[Verdict] = Counter()
+        """Requests by outcome; each is counted once."""
         self.spans: Counter[str] = Counter()
         """received, records, skipped, rejected: the first is the sum of the others."""
 
-    async def unpack(self, body: bytes, *, encoding: str | None, ticket: Ticket) -> bytes:
+    async def unpack(self, body: bytes, *, encoding: str, ticket: Ticket) -> bytes:
         """Undo the content encoding within the limits. Raises BadRequest and Overloaded."""
         limit_bytes = self._limits.body_bytes
-        inline_bytes = min(self._limits.inline_bytes, limit_bytes)
-        if not encoding or len(body) > inline_bytes:
+        try:
+            inline_bytes = min(self._limits.inline_bytes, limit_bytes)
+            plain = decompress(body, encoding=encoding, limit_bytes=inline_bytes)
+        except TooLarge:
+            # Small bytes may hold much: what turns out large is unpacked beside the loop.
             plain = await self._offload(
-                len(body), decompress, body, encoding=encoding, limit_bytes=limit_bytes
+                limit_bytes, decompress, body, encoding=encoding, limit_bytes=limit_bytes
             )
-        else:
-            try:
-                plain = decompress(body, encoding=encoding, limit_bytes=inline_bytes)
-            except TooLarge:
-                plain = await self._offload(
-                    limit_bytes, decompress, body, encoding=encoding, limit_bytes=limit_bytes
-                )
         ticket.grow(len(plain) - len(body))
         return plain
 
@@ -84,16 +81,17 @@ class Intake:
             async with asyncio.timeout(limit_s if timeout_s is None else min(limit_s, timeout_s)):
                 answer = await self._take(body, signal, ticket, content_type)
         except TimeoutError:
-            answer = self.refuse(StoreUnavailable("not committed in time, please send again"))
+            return self.refuse(StoreUnavailable("not committed in time, please send again"))
         # The error table is total: an unknown error must not become a permanent code.
         except Exception as error:  # noqa: BLE001
-            answer = self.refuse(error)
-        self.answers[answer.verdict] += 1
+            return self.refuse(error)
+        self.answers[Verdict.OK] += 1
         return answer
 
     def refuse(self, error: Exception) -> Answer:
         """The answer to an error, with the delay that the backlog suggests."""
         answer = refusal(error, retry_after_s=self.admission.retry_after_s())
+        self.answers[answer.verdict] += 1
         if answer.verdict is Verdict.RETRY and not isinstance(error, StoreUnavailable):
             log.error("request failed unexpectedly", exc_info=error)
         return answer
