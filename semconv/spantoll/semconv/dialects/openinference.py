@@ -45,6 +45,8 @@ def _refine(span: SpanView, found: Found) -> None:
     for name, key in (("response_id", "id"), ("service_tier", "service_tier")):
         if isinstance(answer.get(key), str):
             found.setdefault(name, answer[key])
+    if "generations" in answer:
+        found.setdefault("response_id", _langchain_id(answer))
     usage = answer.get("usage")
     if isinstance(usage, dict):
         cost = usage.get("cost")
@@ -57,6 +59,30 @@ def _refine(span: SpanView, found: Found) -> None:
         found.setdefault("stream", parameters["stream"])
     if isinstance(parameters.get("model"), str):
         found.setdefault("request_model", parameters["model"])
+
+
+def _langchain_id(result: dict[str, object]) -> str | None:
+    """The provider's response id in a LangChain LLMResult; a run's own id is none."""
+    message = _at(result, "generations", 0, 0, "message", "kwargs")
+    for found in (
+        _at(result, "llm_output", "id"),
+        _at(message, "response_metadata", "id"),
+        _at(message, "id"),
+    ):
+        if isinstance(found, str) and not found.startswith(("lc_run-", "run-")):
+            return found
+    return None
+
+
+def _at(found: object, *path: str | int) -> object:
+    for step in path:
+        if isinstance(step, str) and isinstance(found, dict):
+            found = found.get(step)
+        elif isinstance(step, int) and isinstance(found, list) and len(found) > step:
+            found = found[step]
+        else:
+            return None
+    return found
 
 
 def _json(text: object) -> dict[str, object]:

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from spantoll.semconv.call import Role
+from spantoll.semconv.dialect import SpanView
+from spantoll.semconv.dialects.otel import GENAI
+from spantoll.semconv.roles import role_of
+from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.usage import Counting
+
+
+def _role(span: SpanView, found: Found) -> Role | None:
+    # Version 1 gives the agent's run the keys of a call and no operation.
+    return role_of(found.get("operation")) or "aggregate"
+
+
+def _counting(span: SpanView, provider: str | None) -> Counting:
+    # genai-prices normalises the usage of every provider.
+    return Counting(input_has_cache=True)
+
+
+DIALECT = TableDialect(
+    name="pydantic_ai",
+    keys={
+        **GENAI,
+        "time_to_first_chunk_s": (
+            "gen_ai.response.time_to_first_chunk",
+            "gen_ai.client.operation.time_to_first_chunk",
+        ),
+    },
+    scopes=("pydantic-ai",),
+    rank=30,
+    counting=_counting,
+    role=_role,
+)
