@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from spantoll.semconv.call import Usage, UsageQuality
-from spantoll.semconv.numbers import integer
+from spantoll.semconv.numbers import INT64, integer
 
 __all__ = ["Counting", "Reading", "read_usage"]
 
@@ -62,7 +62,7 @@ def read_usage(
     for name in COUNTERS:
         if name in found:
             raw = found[name]
-            number = raw if type(raw) is int and raw >= 0 else integer(raw)
+            number = raw if type(raw) is int and 0 <= raw <= INT64 else integer(raw)
             if number is None:
                 flawed = flawed or raw is not None
                 if raw is not None:
@@ -95,6 +95,10 @@ def read_usage(
         elif reasoning > output_tokens:
             output_tokens += reasoning
             notes.append("output: reasoning exceeds it, so it was told apart")
+    if max(input_tokens or 0, output_tokens or 0) > INT64:
+        flawed = True
+        notes.append("a total exceeds 64 bits")
+        input_tokens, output_tokens = None, None
     usage = Usage(
         input_tokens,
         output_tokens,
