@@ -84,7 +84,8 @@ def refusal(error: Exception, *, retry_after_s: float = 1.0) -> Answer:
 
 def retry_info(answer: Answer) -> bytes:
     """Encode google.rpc.RetryInfo."""
-    return _retry_info(answer).SerializeToString()
+    encoded: bytes = _retry_info(answer).SerializeToString()
+    return encoded
 
 
 def status(answer: Answer, *, as_json: bool = False) -> bytes:
@@ -99,7 +100,8 @@ def status(answer: Answer, *, as_json: bool = False) -> bytes:
         message.details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
     if as_json:
         return json_format.MessageToJson(message, indent=None).encode()
-    return message.SerializeToString()
+    encoded: bytes = message.SerializeToString()
+    return encoded
 
 
 def shorten(text: str) -> str:
