@@ -46,6 +46,29 @@ def test_cost_is_the_exact_sum_of_nano_dollars(ledger: Write, record: Make) -> N
     assert run(engine, Query()).totals["cost_usd"] == Decimal("9.000000003")
 
 
+@pytest.mark.parametrize("window", ["total", "year"])
+def test_counters_that_are_noise_still_add_up(ledger: Write, record: Make, window: str) -> None:
+    most = 2**63 - 1
+    engine = ledger(
+        *(record(input_tokens=most, cost_nano=most, model="noise") for _ in range(3)),
+        record(input_tokens=-5, cost_nano=7, model="noise", duration_ns=3 * 10**6),
+        record(input_tokens=1, cost_nano=1, extra_units='{"pages":1.5}'),
+    )
+
+    measures = ["cost", "input_tokens", "total_tokens", "latency", "latency_max", "unit.pages"]
+    result = run(engine, Query(measures=measures, dimensions=["model"], window=window))
+
+    assert [row["model"] for row in result.rows] == ["noise", "gpt-4o"]
+    assert [result.totals[name] for name in result.query.measures] == [
+        Decimal(3 * most + 8).scaleb(-9),
+        3 * most - 4,
+        3 * most - 4,
+        3.0,
+        3.0,
+        Decimal("1.5"),
+    ]
+
+
 def test_what_is_unpriced_makes_the_total_a_lower_bound(ledger: Write, record: Make) -> None:
     engine = ledger(record(cost_nano=5), record(pricing_status="unpriced", requests=3))
 

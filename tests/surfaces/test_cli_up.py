@@ -121,6 +121,27 @@ def test_up_listens_only_where_told(start: Start) -> None:
     assert said["Send"].startswith("OTEL_EXPORTER_OTLP_PROTOCOL=grpc ")
 
 
+def test_doctor_finds_a_receiver_that_runs(
+    start: Start, spantoll: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = greeting(start("--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"))
+    for name in ("HTTP", "gRPC"):
+        address = said[f"OTLP/{name}"].partition(" ")[0].removeprefix("http://")
+        monkeypatch.setenv(f"SPANTOLL_{name.upper()}", address)
+
+    ran = spantoll("doctor", "--format", "json")
+
+    levels = {each["topic"]: each["level"] for each in json.loads(ran.out)}
+    assert ran.status == 0
+    assert levels == {
+        "http": "ok",
+        "grpc": "ok",
+        "prices": levels["prices"],
+        "ledger": "warning",
+        "pricing": "ok",
+    }
+
+
 @pytest.mark.parametrize("flag", ["--grpc", "--http"])
 def test_a_port_in_use_is_one_line_that_names_the_flag(start: Start, flag: str) -> None:
     other = {"--grpc": "--http", "--http": "--grpc"}[flag]

@@ -7,7 +7,7 @@ roll-ups combine exactly; a ratio is only taken at the end.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
@@ -27,6 +27,8 @@ UNIT = "unit."
 
 UNIT_NAME = re.compile(r"[\w.\-]{1,64}")
 
+HALF = 2**32
+
 r = usage_record.c
 
 
@@ -35,6 +37,8 @@ class Part(NamedTuple):
 
     how: Literal["sum", "min", "max"]
     expression: ColumnElement[Any]
+    whole: bool = True
+    """Whether the column holds integers."""
 
     def over(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Aggregate `column` the way this part merges."""
@@ -48,6 +52,33 @@ class Aggregate(NamedTuple):
     parts: tuple[Part, ...]
     finish: Callable[..., Number]
     rank: Callable[..., ColumnElement[Any]]
+
+    def halved(self) -> Aggregate:
+        """Give the same aggregate made of sums of half words, which cannot overflow 64 bits."""
+        parts: list[Part] = []
+        for part in self.parts:
+            if part.how == "sum" and part.whole:
+                parts += [
+                    Part("sum", part.expression // HALF),
+                    Part("sum", part.expression % HALF),
+                ]
+            else:
+                parts.append(part)
+
+        def joined(values: Sequence[Any], base: Any) -> Iterator[Any]:
+            rest = iter(values)
+            for part in self.parts:
+                value = next(rest)
+                if part.how == "sum" and part.whole:
+                    low = next(rest)
+                    value = None if value is None else value * base + low
+                yield value
+
+        return Aggregate(
+            tuple(parts),
+            lambda *values: self.finish(*joined(values, HALF)),
+            lambda *columns: self.rank(*joined(columns, float(HALF))),
+        )
 
 
 class Measure(NamedTuple):
@@ -86,7 +117,8 @@ def measure(name: str) -> Measure:
     if name.startswith(UNIT) and UNIT_NAME.fullmatch(name.removeprefix(UNIT)):
         unit = name.removeprefix(UNIT)
         number = json_number(r.extra_units, literal(unit, String))
-        return Measure(name, unit, "", total(number, _exact))
+        part = Part("sum", number, whole=False)
+        return Measure(name, unit, "", Aggregate((part,), _exact, lambda value: value))
     raise unknown(name, field="measure", allowed=(*MEASURES, "unit.<name>"), aliases=ALIASES)
 
 

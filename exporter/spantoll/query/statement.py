@@ -33,13 +33,12 @@ def bounds(query: Query) -> Select[int | None, int | None]:
     return select(func.min(r.started_ns), func.max(r.started_ns)).where(*conditions(query))
 
 
-def grouped(query: Query, runs: Sequence[Run]) -> Select[Any]:
+def grouped(query: Query, runs: Sequence[Run], measures: Sequence[Measure]) -> Select[Any]:
     """Compile a query into its one statement.
 
     Columns: `w` window start if there are `runs`, `d0`... dimensions, per measure its parts `m0p0`
     ..., the same parts over all groups `m0t0`..., and `groups`, how many there are.
     """
-    measures = measures_of(query)
     keys: list[Label[Any]] = [
         dimension(name).expression.label(f"d{i}") for i, name in enumerate(query.dimensions)
     ]
@@ -63,7 +62,7 @@ def grouped(query: Query, runs: Sequence[Run]) -> Select[Any]:
         for j, part in enumerate(each.aggregate.parts)
     ]
     statement = select(answer, *totals, func.count().over().label("groups"))
-    return statement.order_by(*_order(query, answer.c, bool(runs))).limit(query.limit)
+    return statement.order_by(*_order(query, answer.c, measures, bool(runs))).limit(query.limit)
 
 
 def price_sets(query: Query) -> Select[Any]:
@@ -131,11 +130,13 @@ def _window_start(runs: Sequence[Run]) -> ColumnElement[int]:
     return case(*((at < run.end_ns, start) for run, start in earlier), else_=last)
 
 
-def _order(query: Query, c: Any, windowed: bool) -> list[ColumnElement[Any]]:
+def _order(
+    query: Query, c: Any, measures: Sequence[Measure], windowed: bool
+) -> list[ColumnElement[Any]]:
     ranks: dict[str, ColumnElement[Any]] = {
         name: c[f"d{i}"] for i, name in enumerate(query.dimensions)
     }
-    for i, each in enumerate(measures_of(query)):
+    for i, each in enumerate(measures):
         parts = (c[f"m{i}p{j}"] for j in range(len(each.aggregate.parts)))
         ranks[each.name] = each.aggregate.rank(*parts)
     if windowed:
