@@ -31,7 +31,8 @@ def decode_traces(
     """Decode one ExportTraceServiceRequest; a bad span is rejected alone, its neighbours are not.
 
     `wanted` says by a span's encoded bytes whether it is worth decoding; what it says no to is
-    counted as skipped, valid or not. Raises BadRequest, UnsupportedMedia.
+    counted as skipped, valid or not. It may be asked about many spans at once, so it must say yes
+    to whatever contains something it says yes to. Raises BadRequest, UnsupportedMedia.
     """
     warning = ""
     if media_type(content_type) == JSON:

@@ -40,6 +40,9 @@ Wanted = Callable[[bytes], bool]
 LONGEST_KEPT = 8_192
 """Bytes of a resource and scope worth remembering."""
 
+TOGETHER = 256
+"""Items about which `wanted` is asked at once before it is asked one by one."""
+
 
 def read_spans(body: bytes, wanted: Wanted | None) -> Batch[Span]:
     """Decode an ExportTraceServiceRequest. Raises BadRequest."""
@@ -78,12 +81,22 @@ def _read_all(
             if received == 0:
                 continue
             first = first or scope.items[0]
-            kept = scope.items[:] if wanted is None else list(filter(wanted, scope.items))
+            kept = scope.items[:] if wanted is None else _worth(scope.items, wanted)
             batch.received += received
             batch.skipped += received - len(kept)
             if kept:
                 _read_scope(kept, group, scope, read, batch)
     return first
+
+
+def _worth(raws: Sequence[bytes], wanted: Wanted) -> list[bytes]:
+    # The spans of a scope are mostly of one kind: `no` to all of them at once is one answer.
+    kept: list[bytes] = []
+    for at in range(0, len(raws), TOGETHER):
+        some = raws[at : at + TOGETHER]
+        if wanted(b"".join(some)):
+            kept.extend(filter(wanted, some))
+    return kept
 
 
 def _read_scope(
