@@ -7,6 +7,8 @@ from spantoll.records import UsageRecord
 from spantoll.records.build import response_key
 
 SECOND = 1_000_000_000
+EPOCH_NS = 1_795_000_000 * SECOND
+"""November 2026: prices have dates."""
 DEFAULTS: dict[str, Any] = dict.fromkeys(UsageRecord._fields) | {
     "tenant_id": "default",
     "source": "otlp_trace",
@@ -33,7 +35,7 @@ def call(
         "trace_id": trace.encode().ljust(16, b"."),
         "span_id": name.encode().ljust(8, b"."),
         "parent_span_id": under.encode().ljust(8, b".") if under else None,
-        "started_ns": int((100 + at) * SECOND),
+        "started_ns": EPOCH_NS + int(at * SECOND),
         "duration_ns": int((to - at) * SECOND),
     }
     record = UsageRecord(**DEFAULTS)._replace(**values)._replace(**fields)

@@ -5,7 +5,7 @@ from typing import Any
 
 from spantoll.pipeline.counting import Verdict, count
 from spantoll.pipeline.witness import has_usage, same_usage
-from spantoll.pricing import Priced, RateCard
+from spantoll.pricing import Priced, Rate, RateCard
 from spantoll.records import UsageRecord, to_call
 from spantoll.records.build import PRICE_COLUMNS, price_columns, response_key
 from spantoll.semconv.call import Attribution
@@ -72,9 +72,9 @@ def make_settle(card: RateCard) -> Settle:
         facts = [stored.facts for stored in group]
         corrections = []
         for stored, verdict in zip(group, count(facts), strict=True):
-            record = _decided(facts, stored.facts, verdict, card)
+            record, rate = _decided(facts, stored.facts, verdict, card)
             if record != stored.current:
-                corrections.append(Correction(stored.id, record))
+                corrections.append(Correction(stored.id, record, rate))
         return corrections
 
     return settle
@@ -82,16 +82,17 @@ def make_settle(card: RateCard) -> Settle:
 
 def _decided(
     facts: Sequence[UsageRecord], fact: UsageRecord, verdict: Verdict, card: RateCard
-) -> UsageRecord:
+) -> tuple[UsageRecord, Rate | None]:
     repeated = facts[verdict.repeats] if verdict.repeats is not None else None
-    record = fact
+    record, rate = fact, None
     if len(verdict.witnesses) > 1:
-        record = _priced_again(_merged([facts[i] for i in verdict.witnesses]), fact, card)
-    return record._replace(
+        record, rate = _priced_again(_merged([facts[i] for i in verdict.witnesses]), fact, card)
+    decided = record._replace(
         counted=verdict.counted,
         counted_reason=verdict.reason,
         repeats_span=repeated.trace_id + repeated.span_id if repeated is not None else None,
     )
+    return decided, rate
 
 
 def _merged(witnesses: Sequence[UsageRecord]) -> UsageRecord:
@@ -125,10 +126,13 @@ def _outermost(record: UsageRecord) -> tuple[int, int, bytes, bytes]:
     return record.started_ns, -(record.duration_ns or 0), record.trace_id, record.span_id
 
 
-def _priced_again(record: UsageRecord, fact: UsageRecord, card: RateCard) -> UsageRecord:
+def _priced_again(
+    record: UsageRecord, fact: UsageRecord, card: RateCard
+) -> tuple[UsageRecord, Rate | None]:
     if record == fact:
-        return record
+        return record, None
     answer = card.price(to_call(record))
     columns = dict(zip(PRICE_COLUMNS, price_columns(answer), strict=True))
-    priced_ns = (record.priced_ns or record.received_ns) if type(answer) is Priced else None
-    return record._replace(**columns, priced_ns=priced_ns)  # type: ignore[arg-type]  # in order
+    priced_ns = (record.priced_ns or record.received_ns) if isinstance(answer, Priced) else None
+    priced = record._replace(**columns, priced_ns=priced_ns)  # type: ignore[arg-type]  # in order
+    return priced, answer.rate if isinstance(answer, Priced) else None

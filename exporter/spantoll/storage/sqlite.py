@@ -94,16 +94,17 @@ class SqliteStore:
             corrected = 0
             if settle is not None:
                 for group in _groups.find(connection, records, {"last": last}):
-                    corrected += correct(connection, group, settle(group))
+                    corrections = settle(group)
+                    _add_rates(connection, [each.rate for each in corrections if each.rate])
+                    corrected += correct(connection, group, corrections)
         duplicates = len(records) - len(refused) - inserted
         return WriteResult(inserted, duplicates, corrected), refused
 
     def add_rates(self, rates: Sequence[Rate]) -> None:
         """Store rates that are not there yet."""
         if rates:
-            statement = sqlite.insert(rate).on_conflict_do_nothing()
             with self._file.transaction() as connection:
-                connection.execute(statement, [to_row(each) for each in rates])
+                _add_rates(connection, rates)
 
     def ping(self) -> None:
         """Commit a row, having seen that there is room for more."""
@@ -133,6 +134,12 @@ def _insert_statement(columns: Sequence[str]) -> str:
         .on_conflict_do_nothing(index_elements=["tenant_id", "trace_id", "span_id"])
     )
     return str(statement.compile(dialect=sqlite.dialect()))
+
+
+def _add_rates(connection: Connection, rates: Sequence[Rate]) -> None:
+    if rates:
+        statement = sqlite.insert(rate).on_conflict_do_nothing()
+        connection.execute(statement, [to_row(each) for each in rates])
 
 
 def _gained(rows: FromClause) -> ColumnElement[bool]:

@@ -27,6 +27,8 @@ class Correction(NamedTuple):
 
     id: int
     record: UsageRecord
+    rate: Rate | None = None
+    """The rate the record now names, stored in the same transaction."""
 
 
 Settle = Callable[[Sequence[Stored]], Sequence[Correction]]
