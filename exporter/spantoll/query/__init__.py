@@ -1,6 +1,7 @@
+from spantoll.query.aggregate import usd
 from spantoll.query.dimensions import DIMENSIONS
 from spantoll.query.explain import Explanation, explain
-from spantoll.query.measures import MEASURES, usd
+from spantoll.query.measures import MEASURES
 from spantoll.query.plain import (
     RECORD_HEADERS,
     plain_explanation,

@@ -1,84 +1,36 @@
-"""What can be asked of a set of records: one function per aggregate.
-
-An aggregate is made of mergeable parts (sums, minima, maxima), so the parts of windows, groups and
-roll-ups combine exactly; a ratio is only taken at the end.
-"""
+"""What can be asked of a set of records: one function per aggregate."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Float, String, case, cast, func, literal, true
+from sqlalchemy import ColumnElement, String, case, func, literal, true
 
+from spantoll.query.aggregate import (
+    Aggregate,
+    Part,
+    count,
+    exact,
+    extreme,
+    ratio,
+    seconds,
+    total,
+    usd,
+)
 from spantoll.query.names import unknown
 from spantoll.query.spelling import json_number
 from spantoll.records.columns import usage_record
 
-__all__ = ["ALIASES", "MEASURES", "UNIT", "Measure", "Number", "Part", "measure", "usd"]
-
-Number = int | float | Decimal | None
-"""None: nothing in the group says. Money is Decimal USD, ratios and milliseconds are float."""
+__all__ = ["ALIASES", "MEASURES", "UNIT", "Measure", "measure"]
 
 UNIT = "unit."
 """`unit.<name>`: a billing unit that has no column of its own, e.g. `unit.web_searches`."""
 
 UNIT_NAME = re.compile(r"[\w.\-]{1,64}")
 
-HALF = 2**32
-
 r = usage_record.c
-
-
-class Part(NamedTuple):
-    """One column to aggregate, and how it merges."""
-
-    how: Literal["sum", "min", "max"]
-    expression: ColumnElement[Any]
-    whole: bool = True
-    """Whether the column holds integers."""
-
-    def over(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """Aggregate `column` the way this part merges."""
-        aggregate: ColumnElement[Any] = getattr(func, self.how)(column)
-        return aggregate
-
-
-class Aggregate(NamedTuple):
-    """Parts, how they become the answer, and by which expression over them answers are ordered."""
-
-    parts: tuple[Part, ...]
-    finish: Callable[..., Number]
-    rank: Callable[..., ColumnElement[Any]]
-
-    def halved(self) -> Aggregate:
-        """Give the same aggregate made of sums of half words, which cannot overflow 64 bits."""
-        parts: list[Part] = []
-        for part in self.parts:
-            if part.how == "sum" and part.whole:
-                parts += [
-                    Part("sum", part.expression // HALF),
-                    Part("sum", part.expression % HALF),
-                ]
-            else:
-                parts.append(part)
-
-        def joined(values: Sequence[Any], base: Any) -> Iterator[Any]:
-            rest = iter(values)
-            for part in self.parts:
-                value = next(rest)
-                if part.how == "sum" and part.whole:
-                    low = next(rest)
-                    value = None if value is None else value * base + low
-                yield value
-
-        return Aggregate(
-            tuple(parts),
-            lambda *values: self.finish(*joined(values, HALF)),
-            lambda *columns: self.rank(*joined(columns, float(HALF))),
-        )
 
 
 class Measure(NamedTuple):
@@ -118,57 +70,8 @@ def measure(name: str) -> Measure:
         unit = name.removeprefix(UNIT)
         number = json_number(r.extra_units, literal(unit, String))
         part = Part("sum", number, whole=False)
-        return Measure(name, unit, "", Aggregate((part,), _exact, lambda value: value))
+        return Measure(name, unit, "", Aggregate((part,), exact, lambda value: value))
     raise unknown(name, field="measure", allowed=(*MEASURES, "unit.<name>"), aliases=ALIASES)
-
-
-def usd(nano: Any) -> Decimal | None:
-    """Turn integer nano-USD into dollars, exactly."""
-    return None if nano is None else Decimal(int(nano)).scaleb(-9)
-
-
-def total(
-    expression: ColumnElement[Any], finish: Callable[[Any], Number] | None = None
-) -> Aggregate:
-    """Add up; None when no record knows."""
-    return Aggregate((Part("sum", expression),), finish or _whole, lambda value: value)
-
-
-def ratio(above: ColumnElement[Any], below: ColumnElement[Any], scale: int = 1) -> Aggregate:
-    """Divide two sums; None over nothing."""
-    return Aggregate(
-        (Part("sum", above), Part("sum", below)),
-        lambda a, b: int(a) / (int(b) * scale) if b else None,
-        lambda a, b: cast(a, Float) / func.nullif(b, 0),
-    )
-
-
-def extreme(how: Literal["min", "max"], column: ColumnElement[Any], scale: int) -> Aggregate:
-    """Take the least or greatest value; None over nothing."""
-    return Aggregate(
-        (Part(how, column),),
-        lambda value: None if value is None else int(value) / scale,
-        lambda value: value,
-    )
-
-
-def _whole(value: Any) -> int | None:
-    return None if value is None else int(value)
-
-
-def _count(value: Any) -> int:
-    return int(value or 0)
-
-
-def _exact(value: Any) -> Number:
-    if value is None:
-        return None
-    exact = Decimal(str(value))
-    return int(exact) if exact == exact.to_integral_value() else exact.normalize()
-
-
-def _seconds(milliseconds: Any) -> Number:
-    return None if milliseconds is None else Decimal(int(milliseconds)).scaleb(-3)
 
 
 def _known(column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -176,11 +79,11 @@ def _known(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _requests_if(condition: ColumnElement[bool]) -> Aggregate:
-    return total(case((condition, r.requests), else_=0), _count)
+    return total(case((condition, r.requests), else_=0), count)
 
 
 def _records_if(condition: ColumnElement[bool]) -> Aggregate:
-    return total(case((condition, 1), else_=0), _count)
+    return total(case((condition, 1), else_=0), count)
 
 
 def aggregate(unit: str) -> Callable[[Callable[[], Aggregate]], Callable[[], Aggregate]]:
@@ -197,7 +100,7 @@ def aggregate(unit: str) -> Callable[[Callable[[], Aggregate]], Callable[[], Agg
 @aggregate("requests")
 def requests() -> Aggregate:
     """Model calls; an imported summary counts the calls it stands for."""
-    return total(r.requests, _count)
+    return total(r.requests, count)
 
 
 @aggregate("requests")
@@ -304,7 +207,7 @@ def estimated_requests() -> Aggregate:
 def unpriced_tokens() -> Aggregate:
     """Tokens of the calls whose cost is unknown."""
     tokens = func.coalesce(r.input_tokens, 0) + func.coalesce(r.output_tokens, 0)
-    return total(case((r.pricing_status == "unpriced", tokens), else_=0), _count)
+    return total(case((r.pricing_status == "unpriced", tokens), else_=0), count)
 
 
 @aggregate("ms")
@@ -334,19 +237,19 @@ def time_to_first_chunk_avg_ms() -> Aggregate:
 @aggregate("seconds")
 def audio_seconds() -> Aggregate:
     """Length of the audio that was sent or made."""
-    return total(r.audio_ms, _seconds)
+    return total(r.audio_ms, seconds)
 
 
 @aggregate("seconds")
 def video_seconds() -> Aggregate:
     """Length of the video that was sent or made."""
-    return total(r.video_ms, _seconds)
+    return total(r.video_ms, seconds)
 
 
 @aggregate("records")
 def records() -> Aggregate:
     """Stored spans, whatever they stand for."""
-    return total(literal(1), _count)
+    return total(literal(1), count)
 
 
 @aggregate("records")

@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from spantoll.pricing import UnitPrice
+from spantoll.query.aggregate import Number, usd
 from spantoll.query.dimensions import Value
 from spantoll.query.explain import Explanation
-from spantoll.query.measures import Number, usd
 from spantoll.query.records import Listed
 from spantoll.query.result import Result, Row
 from spantoll.query.windows import moment, zone

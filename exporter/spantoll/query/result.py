@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from spantoll.query.aggregate import Number
 from spantoll.query.dimensions import Value
-from spantoll.query.measures import Number
 from spantoll.query.query import Query
 from spantoll.query.windows import Window, moment, zone
 
