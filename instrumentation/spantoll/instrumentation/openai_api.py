@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from spantoll.instrumentation.provider import Call
-from spantoll.instrumentation.reading import Table, pick
+from spantoll.instrumentation.reading import Table, Via, pick
 from spantoll.semconv import attributes as keys
 
 __all__ = [
@@ -24,56 +23,34 @@ __all__ = [
 OUTPUT_TYPES = {"text": "text", "json_object": "json", "json_schema": "json"}
 
 
-def _stop(body: Any) -> Any:
-    stop = body.get("stop")
-    return (stop,) if isinstance(stop, str) else stop
+def listed(value: Any) -> Any:
+    """One string, or a list of them, as a list."""
+    return (value,) if isinstance(value, str) else value
 
 
-def _several(body: Any) -> int | None:
-    count = body.get("n")
+def unless_one(count: Any) -> int | None:
+    """Number of choices asked for, which is worth a word only if it is not one."""
     return count if isinstance(count, int) and count != 1 else None
 
 
-def _chat_output_type(body: Any) -> str | None:
-    if "audio" in (body.get("modalities") or ()):
-        return "speech"
-    return OUTPUT_TYPES.get(pick(body, "response_format.type") or "")
+_TOTAL, _BYOK, _UPSTREAM = "_total", "_byok", "_upstream"
 
 
-def _output(response: Any) -> int | None:
-    """Output as billed: xAI and Gemini's OpenAI endpoint count reasoning into the total only."""
-    usage = pick(response, "usage")
-    if usage is None:
-        usage = pick(response, "x_groq.usage")
-    output = pick(usage, "completion_tokens")
-    if not isinstance(output, int):
-        return None
-    total, prompt = pick(usage, "total_tokens"), pick(usage, "prompt_tokens")
-    if isinstance(total, int) and isinstance(prompt, int) and total > prompt + output:
-        apart = pick(usage, "completion_tokens_details.reasoning_tokens") or 0
-        if apart in (0, total - prompt - output):
-            return total - prompt
-    return output
-
-
-def _cost(response: Any) -> float | None:
-    """OpenRouter says what it charges: `usage.cost`, in US dollars; Perplexity nests a total.
-
-    With a key of one's own the upstream's charge comes on top (openrouter.ai/docs, usage
-    accounting).
-    """
-    cost = pick(response, "usage.cost")
-    if isinstance(cost, int | float):
-        upstream = pick(response, "usage.cost_details.upstream_inference_cost")
-        if pick(response, "usage.is_byok") and isinstance(upstream, int | float):
-            return float(cost + upstream)
-        return float(cost)
-    total = pick(cost, "total_cost")
-    return float(total) if isinstance(total, int | float) else None
-
-
-def _when_charged(value: str) -> Callable[[Any], str | None]:
-    return lambda response: None if _cost(response) is None else value
+def _refine(found: dict[str, Any]) -> None:
+    """Settle what hosts mean differently, from the values found."""
+    total = found.pop(_TOTAL, None)
+    output = found.get(keys.USAGE_OUTPUT_TOKENS)
+    if total is not None and output is not None:
+        # xAI and Gemini's OpenAI endpoint count reasoning into the total only.
+        rest = total - found.get(keys.USAGE_INPUT_TOKENS, 0) - output
+        if rest > 0 and found.get(keys.USAGE_REASONING, rest) in (0, rest):
+            found[keys.USAGE_OUTPUT_TOKENS] = output + rest
+    if keys.COST_AMOUNT in found:
+        byok, upstream = found.pop(_BYOK, False), found.pop(_UPSTREAM, 0)
+        # OpenRouter with a key of one's own: the upstream's charge comes on top of its fee.
+        found[keys.COST_AMOUNT] = float(found[keys.COST_AMOUNT] + (upstream if byok else 0))
+        found[keys.COST_CURRENCY] = "USD"
+        found[keys.COST_SOURCE] = "provider"
 
 
 def _finish_by_index(chunk: Any) -> dict[int, str]:
@@ -98,17 +75,25 @@ SAMPLING: Table = {
     keys.REQUEST_SEED: "seed",
     keys.REQUEST_FREQUENCY_PENALTY: "frequency_penalty",
     keys.REQUEST_PRESENCE_PENALTY: "presence_penalty",
-    keys.REQUEST_STOP_SEQUENCES: _stop,
+    keys.REQUEST_STOP_SEQUENCES: Via("stop", listed),
     keys.REQUEST_MAX_TOKENS: ("max_completion_tokens", "max_tokens"),
-    keys.REQUEST_CHOICE_COUNT: _several,
+    keys.REQUEST_CHOICE_COUNT: Via("n", unless_one),
     keys.OPENAI_REQUEST_SERVICE_TIER: "service_tier",
+}
+
+COST: Table = {
+    # OpenRouter says what it charges, in US dollars; Perplexity nests a total.
+    keys.COST_AMOUNT: ("usage.cost", "usage.cost.total_cost"),
+    _BYOK: "usage.is_byok",
+    _UPSTREAM: "usage.cost_details.upstream_inference_cost",
 }
 
 COMPLETION_USAGE: Table = {
     keys.RESPONSE_ID: "id",
     keys.RESPONSE_MODEL: "model",
     keys.USAGE_INPUT_TOKENS: ("usage.prompt_tokens", "x_groq.usage.prompt_tokens"),
-    keys.USAGE_OUTPUT_TOKENS: _output,
+    keys.USAGE_OUTPUT_TOKENS: ("usage.completion_tokens", "x_groq.usage.completion_tokens"),
+    _TOTAL: ("usage.total_tokens", "x_groq.usage.total_tokens"),
     keys.USAGE_CACHE_READ: (
         "usage.prompt_tokens_details.cached_tokens",
         # DeepSeek (api-docs.deepseek.com/guides/kv_cache); Moonshot puts it beside the totals.
@@ -135,9 +120,7 @@ COMPLETION_USAGE: Table = {
     keys.SPANTOLL_USAGE_PREFIX + "citation_tokens": "usage.citation_tokens",
     keys.OPENAI_RESPONSE_SERVICE_TIER: "service_tier",
     keys.OPENAI_SYSTEM_FINGERPRINT: "system_fingerprint",
-    keys.COST_AMOUNT: _cost,
-    keys.COST_CURRENCY: _when_charged("USD"),
-    keys.COST_SOURCE: _when_charged("provider"),
+    **COST,
 }
 COMPLETION_RESPONSE: Table = {
     **COMPLETION_USAGE,
@@ -150,11 +133,15 @@ CHAT = Call(
     request={
         **SAMPLING,
         keys.REQUEST_REASONING_LEVEL: ("reasoning_effort", "reasoning.effort"),
-        keys.OUTPUT_TYPE: _chat_output_type,
+        keys.OUTPUT_TYPE: (
+            Via("modalities", lambda kinds: "speech" if "audio" in kinds else None),
+            Via("response_format.type", OUTPUT_TYPES.get),
+        ),
     },
     response=COMPLETION_RESPONSE,
     chunk=COMPLETION_CHUNK,
     notable=_says_something,
+    refine=_refine,
     constant={keys.OPENAI_API_TYPE: "chat_completions"},
 )
 
@@ -164,12 +151,8 @@ COMPLETION = Call(
     response=COMPLETION_RESPONSE,
     chunk=COMPLETION_CHUNK,
     notable=_says_something,
+    refine=_refine,
 )
-
-
-def _conversation(body: Any) -> str | None:
-    conversation = body.get("conversation")
-    return conversation if isinstance(conversation, str) else pick(conversation, "id")
 
 
 def _response_finish(response: Any) -> tuple[str, ...] | None:
@@ -182,29 +165,30 @@ def _response_finish(response: Any) -> tuple[str, ...] | None:
     return ("error",) if status in ("failed", "cancelled") else None
 
 
-def _tool_calls(kind: str, action: str | None = None) -> Callable[[Any], int | None]:
+def _tool_calls(kind: str, action: str | None = None) -> Via:
     """Count calls of a server-side tool that is billed per call, None if there were none."""
 
-    def count(response: Any) -> int | None:
-        items = pick(response, "output") or ()
+    def count(items: Any) -> int | None:
         calls = (item for item in items if pick(item, "type") == kind)
         if action is not None:
             # Opening and searching a page is part of the search (platform.openai.com/docs/pricing).
             calls = (item for item in calls if pick(item, "action.type") in (None, action))
         return sum(1 for _ in calls) or None
 
-    return count
+    return Via("output", count)
 
 
-def _within(path: str, table: Table) -> Table:
+def within(path: str, table: Table) -> Table:
     """The same values one level down."""
 
     def lower(reading: Any) -> Any:
-        if callable(reading):
-            return lambda source: reading(pick(source, path))
+        if isinstance(reading, Via):
+            return Via(f"{path}.{reading.path}", reading.convert)
         if isinstance(reading, str):
             return f"{path}.{reading}"
-        return tuple(f"{path}.{alternative}" for alternative in reading)
+        if isinstance(reading, tuple):
+            return tuple(lower(alternative) for alternative in reading)
+        return lambda source: reading(pick(source, path))
 
     return {key: lower(reading) for key, reading in table.items()}
 
@@ -225,9 +209,7 @@ RESPONSE_VALUES: Table = {
     keys.SPANTOLL_USAGE_PREFIX + "file_searches": _tool_calls("file_search_call"),
     keys.OPENAI_RESPONSE_SERVICE_TIER: "service_tier",
     keys.ERROR_TYPE: "error.code",
-    keys.COST_AMOUNT: _cost,
-    keys.COST_CURRENCY: _when_charged("USD"),
-    keys.COST_SOURCE: _when_charged("provider"),
+    **COST,
 }
 
 
@@ -256,15 +238,16 @@ RESPONSE = Call(
         keys.REQUEST_MAX_TOKENS: "max_output_tokens",
         keys.REQUEST_REASONING_LEVEL: "reasoning.effort",
         keys.REQUEST_PREVIOUS_RESPONSE_ID: "previous_response_id",
-        keys.CONVERSATION_ID: _conversation,
-        keys.OUTPUT_TYPE: lambda body: OUTPUT_TYPES.get(pick(body, "text.format.type") or ""),
+        keys.CONVERSATION_ID: ("conversation", "conversation.id"),
+        keys.OUTPUT_TYPE: Via("text.format.type", OUTPUT_TYPES.get),
         keys.OPENAI_REQUEST_SERVICE_TIER: "service_tier",
         "gen_ai.prompt.name": "prompt.id",
         "gen_ai.prompt.version": "prompt.version",
     },
     response=RESPONSE_VALUES,
-    chunk={**_within("response", RESPONSE_VALUES), keys.ERROR_TYPE: _error_event},
+    chunk={**within("response", RESPONSE_VALUES), keys.ERROR_TYPE: _error_event},
     notable=_response_event_tells,
+    refine=_refine,
     constant={keys.OPENAI_API_TYPE: "responses"},
 )
 
@@ -287,24 +270,19 @@ EMBEDDING = Call(
     request={
         keys.REQUEST_MODEL: "model",
         keys.EMBEDDINGS_DIMENSION_COUNT: "dimensions",
-        keys.REQUEST_ENCODING_FORMATS: lambda body: _listed(body.get("encoding_format")),
+        keys.REQUEST_ENCODING_FORMATS: Via("encoding_format", listed),
     },
     response={
         keys.RESPONSE_MODEL: "model",
         keys.USAGE_INPUT_TOKENS: "usage.prompt_tokens",
-        keys.COST_AMOUNT: _cost,
-        keys.COST_CURRENCY: _when_charged("USD"),
-        keys.COST_SOURCE: _when_charged("provider"),
+        **COST,
     },
+    refine=_refine,
 )
 
 
-def _listed(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else None
-
-
-def _images(response: Any) -> int | None:
-    return len(pick(response, "data") or ()) or None
+def _count(items: Any) -> int | None:
+    return len(items) or None
 
 
 def _one_image(event: Any) -> int | None:
@@ -328,22 +306,18 @@ IMAGE = Call(
         keys.REQUEST_MODEL: "model",
         keys.SPANTOLL_IMAGE_SIZE: "size",
         keys.SPANTOLL_IMAGE_QUALITY: "quality",
-        keys.REQUEST_CHOICE_COUNT: _several,
+        keys.REQUEST_CHOICE_COUNT: Via("n", unless_one),
     },
-    response={**IMAGE_USAGE, keys.SPANTOLL_IMAGES: _images},
+    response={**IMAGE_USAGE, keys.SPANTOLL_IMAGES: Via("data", _count)},
     chunk={**IMAGE_USAGE, keys.SPANTOLL_IMAGES: _one_image},
     notable=lambda event: event.type.endswith(".completed"),
     constant={keys.OUTPUT_TYPE: "image"},
 )
 
 
-def _audio_ms(response: Any) -> int | None:
-    """Billed seconds where the API tells them, else the sound's length."""
-    seconds = pick(response, "usage.seconds")
-    if seconds is None:
-        seconds = pick(response, "duration")
+def _milliseconds(seconds: Any) -> int | None:
     try:
-        return round(float(seconds) * 1000) if seconds is not None else None
+        return round(float(seconds) * 1000)
     except (TypeError, ValueError):
         return None
 
@@ -359,35 +333,27 @@ TRANSCRIPTION = Call(
         keys.USAGE_TEXT_INPUT: "usage.input_token_details.text_tokens",
         keys.USAGE_AUDIO_INPUT: "usage.input_token_details.audio_tokens",
         keys.USAGE_OUTPUT_TOKENS: "usage.output_tokens",
-        keys.SPANTOLL_AUDIO_MS: _audio_ms,
+        # Billed seconds where the API tells them, else the length of the sound.
+        keys.SPANTOLL_AUDIO_MS: (
+            Via("usage.seconds", _milliseconds),
+            Via("duration", _milliseconds),
+        ),
     },
     notable=lambda event: event.type.endswith(".done"),
     constant={keys.OUTPUT_TYPE: "text"},
 )
 
 
-def _characters(body: Any) -> int | None:
-    text = body.get("input")
-    return len(text) if isinstance(text, str) else None
-
-
 SPEECH = Call(
     "speech",
     # The answer is nothing but sound: what is billed by the character is in the request.
-    request={keys.REQUEST_MODEL: "model", keys.SPANTOLL_CHARACTERS: _characters},
+    request={keys.REQUEST_MODEL: "model", keys.SPANTOLL_CHARACTERS: Via("input", len)},
     response={
         keys.USAGE_INPUT_TOKENS: "usage.input_tokens",
         keys.USAGE_OUTPUT_TOKENS: "usage.output_tokens",
     },
     constant={keys.OUTPUT_TYPE: "speech"},
 )
-
-
-def _video_ms(video: Any) -> int | None:
-    seconds = pick(video, "seconds")
-    return (
-        int(seconds) * 1000 if isinstance(seconds, str | int) and str(seconds).isdigit() else None
-    )
 
 
 VIDEO = Call(
@@ -397,6 +363,6 @@ VIDEO = Call(
         keys.RESPONSE_ID: "id",
         keys.RESPONSE_MODEL: "model",
         keys.SPANTOLL_IMAGE_SIZE: "size",
-        keys.SPANTOLL_VIDEO_MS: _video_ms,
+        keys.SPANTOLL_VIDEO_MS: Via("seconds", _milliseconds),
     },
 )

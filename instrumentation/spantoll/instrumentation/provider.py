@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from spantoll.instrumentation.reading import Reader, Sum, Table, Value
+from spantoll.instrumentation.reading import Sum, Table, Value, reader
 
 if TYPE_CHECKING:
     from spantoll.instrumentation.wrap import Tap
@@ -56,6 +56,9 @@ class Call:
     notable: Callable[[Any], bool] | None = None
     """Whether a chunk after the first can say anything. Called for every chunk, so it must cost a
     fraction of a microsecond. None: every chunk is read."""
+    refine: Callable[[dict[str, Any]], None] | None = None
+    """Settles what one value alone cannot tell, in place, from what was read of a response or a
+    chunk. Keys that begin with an underscore are for its use, and it takes them out."""
     constant: Mapping[str, Value] = field(default_factory=dict)
     """Attributes every span of this operation has."""
     billed: bool = True
@@ -71,9 +74,9 @@ class Call:
 
     def __post_init__(self) -> None:
         chunk = self.response if self.chunk is None else self.chunk
-        object.__setattr__(self, "read_request", Reader(self.request).read)
-        object.__setattr__(self, "read_response", Reader(self.response).read)
-        object.__setattr__(self, "read_chunk", Reader(chunk).read)
+        object.__setattr__(self, "read_request", reader(self.request))
+        object.__setattr__(self, "read_response", reader(self.response))
+        object.__setattr__(self, "read_chunk", reader(chunk))
 
 
 class Server(NamedTuple):
@@ -98,11 +101,11 @@ class Request:
     """How the caller gets the HTTP response instead of a parsed one, in the SDK's own word."""
     hidden: Callable[[Any], bool] | None = None
     """Recognises the chunk that only came because we asked for it."""
-    attributes: Mapping[str, Value] = field(default_factory=dict)
+    attributes: Mapping[str, Value] | None = None
     """What only the client object knows (API version, region, deployment)."""
     kept: Any = None
     """A response the SDK holds and may still refuse to return, though it was billed."""
-    override: Mapping[str, Any] = field(default_factory=dict)
+    override: Mapping[str, Any] | None = None
     """Arguments to pass instead of the caller's (`stream_options`)."""
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
@@ -10,6 +11,7 @@ from spantoll.instrumentation.reading import plain
 from spantoll.semconv import attributes as keys
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.trace import Tracer
 
     from spantoll.instrumentation.metrics import Instruments
@@ -19,6 +21,10 @@ __all__ = ["CallSpan"]
 
 _USAGE = ("gen_ai.usage.", "spantoll.usage.")
 LONGEST_MESSAGE = 256
+
+
+def _is_usage(key: str) -> bool:
+    return key.startswith(_USAGE)
 
 
 class CallSpan:
@@ -35,7 +41,9 @@ class CallSpan:
         "_open",
         "_reads",
         "_started",
+        "finalizer",
         "first_chunk_s",
+        "here",
         "left_ns",
         "request",
         "span",
@@ -44,9 +52,9 @@ class CallSpan:
     def __init__(
         self,
         request: Request,
-        *,
         tracer: Tracer,
         instruments: Instruments | None,
+        here: Context,
         told: Mapping[str, Any],
         content: bool,
     ) -> None:
@@ -56,7 +64,8 @@ class CallSpan:
             keys.PROVIDER_NAME: server.provider,
         }
         asked.update(call.read_request(request.body))
-        asked.update(call.constant)
+        if call.constant:
+            asked.update(call.constant)
         if server.address:
             asked[keys.SERVER_ADDRESS] = server.address
             if server.port:
@@ -65,7 +74,8 @@ class CallSpan:
             asked[keys.REQUEST_STREAM] = True
         if request.attributes:
             asked.update(request.attributes)
-        asked.update(told)
+        if told:
+            asked.update(told)
         if content and call.messages is not None:
             asked.update(call.messages(request.body))
         model = asked.get(keys.REQUEST_MODEL)
@@ -75,11 +85,14 @@ class CallSpan:
         self._instruments = instruments
         self._notable = call.notable
         self._open = [True]
+        self.finalizer: Any = None
         self.first_chunk_s: float | None = None
         self.left_ns: int | None = None
+        self.here = here
         self._started = time.perf_counter()
         self.span: Span = tracer.start_span(
             f"{call.operation} {model}" if model else call.operation,
+            context=here,
             kind=SpanKind.CLIENT,
             attributes=asked,
         )
@@ -127,26 +140,30 @@ class CallSpan:
         if not self._close():
             return
         refused = self._found.get(keys.ERROR_TYPE)
-        self._settle(complete=complete, failed=refused is not None)
-        if refused is not None:
-            # The provider told the failure inside a response that came well.
-            self.span.set_status(Status(StatusCode.ERROR, str(refused)))
-        self.span.end(self.left_ns)
+        try:
+            self._settle(complete=complete, failed=refused is not None)
+            if refused is not None:
+                # The provider told the failure inside a response that came well.
+                self.span.set_status(Status(StatusCode.ERROR, str(refused)))
+        finally:
+            self.span.end(self.left_ns)
 
     def fail(self, error: BaseException) -> None:
         """End the span with an error, keeping what was told before it."""
         if not self._close():
             return
-        if self.request.kept is not None:
-            self.response(self.request.kept)
-        kind = type(error)
-        self._found[keys.ERROR_TYPE] = name = error_name(kind)
-        self._settle(complete=False, failed=True)
+        name = error_name(type(error))
         # Only what the API itself says is free of content: a validation error quotes it.
         told = isinstance(getattr(error, "status_code", None), int)
         message = str(error)[:LONGEST_MESSAGE] if told else name
-        self.span.set_status(Status(StatusCode.ERROR, message))
-        self.span.end()
+        try:
+            self.span.set_status(Status(StatusCode.ERROR, message))
+            self._found[keys.ERROR_TYPE] = name
+            if self.request.kept is not None:
+                self._merge(self.request.call.read_response(self.request.kept))
+            self._settle(complete=False, failed=True)
+        finally:
+            self.span.end()
 
     def _close(self) -> bool:
         try:
@@ -160,12 +177,13 @@ class CallSpan:
             self._merge(self.request.call.read_chunk(chunk))
 
     def _merge(self, told: dict[str, Any]) -> None:
-        reasons = told.pop(keys.RESPONSE_FINISH_REASONS, None)
-        if isinstance(reasons, dict):
-            known = self._found.setdefault(keys.RESPONSE_FINISH_REASONS, {})
-            known.update(reasons)
-        elif reasons is not None:
-            self._found[keys.RESPONSE_FINISH_REASONS] = reasons
+        refine = self.request.call.refine
+        if refine is not None:
+            refine(told)
+        reasons = told.get(keys.RESPONSE_FINISH_REASONS)
+        if type(reasons) is dict:
+            known = self._found.get(keys.RESPONSE_FINISH_REASONS, {})
+            told[keys.RESPONSE_FINISH_REASONS] = {**known, **reasons}
         self._found.update(told)
 
     def _settle(self, *, complete: bool, failed: bool) -> None:
@@ -173,20 +191,23 @@ class CallSpan:
         if not self._reads:
             return
         reasons = found.get(keys.RESPONSE_FINISH_REASONS)
-        if isinstance(reasons, dict):
-            last = max(reasons, default=0)
-            found[keys.RESPONSE_FINISH_REASONS] = tuple(
-                plain(reasons.get(index)) or "error" for index in range(last + 1)
-            )
-        elif reasons is None and self.first_chunk_s is not None and not complete:
-            # "missing, cancelled or aborted -> error" (gen_ai.response.finish_reasons).
-            found[keys.RESPONSE_FINISH_REASONS] = ("error",)
         if self.first_chunk_s is not None:
             found[keys.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk_s
+            if not reasons:
+                found.pop(keys.RESPONSE_FINISH_REASONS, None)
+                if not complete:
+                    # "missing, cancelled or aborted -> error" (gen_ai.response.finish_reasons).
+                    found[keys.RESPONSE_FINISH_REASONS] = ("error",)
+            elif type(reasons) is dict:
+                found[keys.RESPONSE_FINISH_REASONS] = tuple(
+                    plain(reasons.get(index)) or "error" for index in range(max(reasons) + 1)
+                )
         if keys.USAGE_CACHE_WRITE in found:
             found[keys.USAGE_CACHE_CREATION] = found[keys.USAGE_CACHE_WRITE]
         if self.request.call.billed:
-            told = any(key.startswith(_USAGE) for key in found)
+            told = keys.USAGE_INPUT_TOKENS in found or any(
+                map(_is_usage, chain(found, self._asked))
+            )
             whole = complete or (reasons and keys.USAGE_OUTPUT_TOKENS in found)
             if told:
                 found[keys.SPANTOLL_USAGE_STATUS] = "reported" if whole else "partial"

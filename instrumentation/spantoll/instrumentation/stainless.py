@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["UsageOption", "hooks", "server_of"]
 
+KEPT = 512
 RAW_HEADER = "X-Stainless-Raw-Response"
 
 Route = Mapping[str, Call]
@@ -75,6 +76,19 @@ def _describer(
     attributes: Callable[[Any], Mapping[str, Any]] | None,
     ask_usage: UsageOption | None,
 ) -> Describe:
+    known: dict[int, tuple[Any, Settings, Server, Mapping[str, Any]]] = {}
+
+    def client_of(client: Any, settings: Settings) -> tuple[Server, Mapping[str, Any]]:
+        url = client._base_url
+        entry = known.get(id(url))
+        # The entry holds the URL, so that its id is nobody else's.
+        if entry is None or entry[1] is not settings:
+            if len(known) >= KEPT:
+                known.clear()
+            told = attributes(client) if attributes is not None else {}
+            entry = known[id(url)] = (url, settings, server(client, settings), told)
+        return entry[2], entry[3]
+
     def describe(client: Any, arguments: dict[str, Any], settings: Settings) -> Request | None:
         options = arguments["options"]
         url = options.url
@@ -88,14 +102,15 @@ def _describer(
         if extra:
             body = {**body, **extra} if isinstance(body, Mapping) else extra
         headers = options.headers
-        raw = headers.get(RAW_HEADER) if isinstance(headers, Mapping) else None
+        raw = headers.get(RAW_HEADER) if headers and isinstance(headers, Mapping) else None
+        who, told = client_of(client, settings)
         request = Request(
             call,
-            body if isinstance(body, Mapping) else {},
-            server(client, settings),
+            body if type(body) is dict or isinstance(body, Mapping) else {},
+            who,
             stream=arguments.get("stream") is True,
             raw=raw or "",
-            attributes=attributes(client) if attributes is not None else {},
+            attributes=told,
         )
         # A caller that reads the body itself would see the chunk we cannot hide.
         if request.stream and ask_usage is not None and raw != "stream" and settings.stream_usage:
@@ -127,32 +142,39 @@ def _route(routes: Route, method: str, url: str) -> Call | None:
 
 
 def _open(result: Any, request: Request, tap: Tap) -> Any:
-    response = getattr(result, "http_response", None)
-    if response is not None:
-        tap.note(SPANTOLL_REQUEST_ID, _request_id(response))
-        return _open_raw(result, response, request, tap)
+    if request.raw:
+        return _open_raw(result, result.http_response, request, tap)
     if request.stream:
         response = getattr(result, "response", None)
         if response is not None:
             tap.note(SPANTOLL_REQUEST_ID, _request_id(response))
         return _watch_stream(result, tap)
-    tap.note(SPANTOLL_REQUEST_ID, getattr(result, "_request_id", None))
-    tap.response(result)
+    if hasattr(type(result), "http_version"):
+        # `client.post(..., cast_to=httpx.Response)`
+        _tell_json(result, tap)
+    else:
+        tap.note(SPANTOLL_REQUEST_ID, getattr(result, "_request_id", None))
+        tap.response(result)
     tap.finish()
     return result
 
 
 def _open_raw(result: Any, response: Any, request: Request, tap: Tap) -> Any:
+    tap.note(SPANTOLL_REQUEST_ID, _request_id(response))
     if request.raw == "stream":
         bodies.watch(response, tap, holder=result)
         return result
     if request.stream:
         return streams.watch_parse(result, tap, _watch_stream)
+    _tell_json(response, tap)
+    tap.finish()
+    return result
+
+
+def _tell_json(response: Any, tap: Tap) -> None:
     if "json" in response.headers.get("content-type", ""):
         # Not `parse`: it would run the caller's parser, which may refuse what was billed.
         tap.response(json.loads(response.content))
-    tap.finish()
-    return result
 
 
 def _watch_stream(stream: Any, tap: Tap, owner: Any = None) -> Any:

@@ -8,28 +8,28 @@ from opentelemetry.context import Context
 
 __all__ = ["inside", "suppress", "suppressed"]
 
-LLM = "suppress_language_model_instrumentation"
+_LLM = "suppress_language_model_instrumentation"
 """OpenLLMetry's key, and the one we set: silences GenAI spans, leaves HTTP spans alone."""
-UTIL_GENAI = "opentelemetry.genai.client.inference.context"
+_UTIL_GENAI = "opentelemetry.genai.client.inference.context"
 """Set by opentelemetry-util-genai while a GenAI span of its own is open."""
-KEYS = (
-    LLM,
-    UTIL_GENAI,
-    "suppress_instrumentation",
-    # What `opentelemetry.instrumentation.utils.suppress_instrumentation` sets; made with
-    # create_key, so its name has a random end.
-    getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation"),
-)
+_SUPPRESS_PLAIN = "suppress_instrumentation"
+_SUPPRESS: str = getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", _SUPPRESS_PLAIN)
+"""What `opentelemetry.instrumentation.utils.suppress_instrumentation` sets: it is made with
+`create_key`, so its name has a random end."""
 
 
 def suppressed(here: Context) -> bool:
     """Tell whether somebody asked for silence in a context."""
-    return any(here.get(key) for key in KEYS)
+    if not here:
+        return False
+    get = here.get
+    # Written out: this is asked before every call.
+    return bool(get(_LLM) or get(_UTIL_GENAI) is not None or get(_SUPPRESS) or get(_SUPPRESS_PLAIN))
 
 
 def inside(here: Context) -> Context:
     """Make the context the SDK works in: what it calls in turn is no call of its own."""
-    return context.set_value(LLM, True, here)
+    return context.set_value(_LLM, True, here)
 
 
 @contextmanager

@@ -35,10 +35,15 @@ def _show(*_: Any) -> bool:
     return True
 
 
+def _unseen(tap: Tap, result: Any, _: Hook) -> Any:
+    tap.finish(complete=False)
+    return result
+
+
 class Tap(CallSpan):
     """A call's span as the host's code meets it: nothing it does raises or blocks."""
 
-    __slots__ = ("_finalizer",)
+    __slots__ = ()
 
     see = guarded(_show)(CallSpan.see)
     overhear = guarded(_nothing)(CallSpan.overhear)
@@ -49,15 +54,14 @@ class Tap(CallSpan):
     @guarded(_nothing)
     def lease(self, holder: Any) -> None:
         """End the span when `holder` is gone, if nothing has ended it before."""
-        self._finalizer = weakref.finalize(holder, _abandon, self)
+        self.finalizer = weakref.finalize(holder, _abandon, self)
 
     def _close(self) -> bool:
-        finalizer = getattr(self, "_finalizer", None)
-        if finalizer is not None:
-            finalizer.detach()
-        return super()._close()
+        if self.finalizer is not None:
+            self.finalizer.detach()
+        return CallSpan._close(self)
 
-    @guarded(lambda self, result, *_: result)
+    @guarded(_unseen)
     def opened(self, result: Any, hook: Hook) -> Any:
         """Look at what the SDK returned, and return what the caller gets."""
         request = self.request
@@ -95,15 +99,21 @@ class Emitter:
         self._tracer = trace.get_tracer(scope, version, tracer_provider, SCHEMA_URL)
         meter = metrics.get_meter(scope, version, meter_provider, SCHEMA_URL)
         self._instruments = Instruments(meter)
+        self._traces: object = None
+        self._meters: object = None
+        self._wanted = self._measures = False
 
-    @guarded(_nothing)
     def begin(self, hook: Hook, client: Any, arguments: dict[str, Any]) -> Tap | None:
         """Start the span of a call; None if this is none, or nobody wants to know."""
         if not self.on:
             return None
-        traces = _real(self._tracer_provider or trace.get_tracer_provider())
-        measures = _real(self._meter_provider or metrics.get_meter_provider())
-        if not traces and not measures:
+        traces = self._tracer_provider or trace.get_tracer_provider()
+        meters = self._meter_provider or metrics.get_meter_provider()
+        if traces is not self._traces or meters is not self._meters:
+            self._traces, self._meters = traces, meters
+            self._measures = _real(meters)
+            self._wanted = self._measures or _real(traces)
+        if not self._wanted:
             return None
         here = context.get_current()
         if suppression.suppressed(here):
@@ -114,10 +124,11 @@ class Emitter:
             return None
         return Tap(
             request,
-            tracer=self._tracer,
-            instruments=self._instruments if measures else None,
-            told=attribution.current(here, from_baggage=settings.baggage),
-            content=settings.content,
+            self._tracer,
+            self._instruments if self._measures else None,
+            here,
+            attribution.current(here, from_baggage=settings.baggage),
+            settings.content,
         )
 
 
@@ -134,7 +145,7 @@ class _Inside:
     __slots__ = ("_inner", "_token")
 
     def __init__(self, tap: Tap) -> None:
-        inner = suppression.inside(trace.set_span_in_context(tap.span))
+        inner = suppression.inside(trace.set_span_in_context(tap.span, tap.here))
         self._inner: Context = inner
         self._token: Token[Context] = context.attach(inner)
 
