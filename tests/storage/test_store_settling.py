@@ -297,3 +297,12 @@ def test_more_groups_than_one_list_of_values_takes(store: Store) -> None:
 
     assert len(settled.groups) == 1_200
     assert {len(group) for group in settled.groups} == {2}
+
+
+def test_settling_sees_the_copy_that_was_stored(store: Store) -> None:
+    first, sibling = in_trace(1, input_tokens=1), in_trace(1)
+    settled = Settled()
+
+    store.write([first, first._replace(input_tokens=2), sibling], settle=settled)
+
+    assert settled.groups == [{first, sibling}]
