@@ -147,12 +147,14 @@ def test_memo_answers_as_it_did_the_first_time(pairs: list[list[KeyValue]]) -> N
 
 def test_memo_stays_bounded_and_right(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memo, "KEPT", 10)
+    memo._memo.clear()  # other tests filled it beyond the bound of this one
     pairs = [KeyValue(key=f"k{n}", value=AnyValue(int_value=n)) for n in range(100)]
     raws = [pair.SerializeToString() for pair in pairs]
 
     read = [attributes([raw, raws[0]], []) for raw in raws]
 
     assert [each[f"k{n}"] for n, each in enumerate(read)] == list(range(100))
+    assert [attributes([raw], []) for raw in raws[95:]] == [{f"k{n}": n} for n in range(95, 100)]
     assert len(memo._memo) <= 10
 
 

@@ -80,7 +80,7 @@ def differences(call: dict[str, Any], row: RowMapping) -> Iterator[str]:
 
 UNLINKED = {
     f"openinference-langchain-plus-openai/{scenario}": (
-        "LangChain's span of a stream has no response id, and stands in another trace than the SDK's"
+        "LangChain's span of a stream has no response id and is in another trace than the SDK's"
     )
     for scenario in ("llm_stream", "anthropic_stream_cached")
 }
@@ -93,7 +93,7 @@ def cases() -> Iterator[Any]:
         yield pytest.param(case, id=name, marks=[pytest.mark.xfail(reason=why)] if why else [])
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("case", list(cases()))
 def test_every_call_is_billed_once_with_its_numbers(case: Path) -> None:
     calls = json.loads((case / "expected.json").read_text())["calls"]
     billable = [call for call in calls if call["billable"] and told(call)]
