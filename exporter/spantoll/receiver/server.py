@@ -21,6 +21,7 @@ __all__ = ["GRPC", "HTTP", "Bound", "Receiver", "run", "serve"]
 
 GRPC = "127.0.0.1:4317"
 HTTP = "127.0.0.1:4318"
+ENDING = (signal.SIGTERM, signal.SIGINT)
 ABANDON_S = 1.0
 GRACE_S = 20.0
 """Below the 30 s that Kubernetes and Docker Compose users tend to grant."""
@@ -168,15 +169,19 @@ class _Signals:
 
     def __enter__(self) -> _Signals:
         self.first, self.second = asyncio.Event(), asyncio.Event()
-        loop = asyncio.get_running_loop()
-        self._before = {
-            number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._raised))
-            for number in (signal.SIGTERM, signal.SIGINT)
-        }
+        self._loop = asyncio.get_running_loop()
+        self._before = {number: signal.getsignal(number) for number in ENDING}
+        for number in ENDING:
+            try:
+                self._loop.add_signal_handler(number, self._raised)
+            except NotImplementedError:  # on Windows
+                signal.signal(number, lambda *_: self._loop.call_soon_threadsafe(self._raised))
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
+            with contextlib.suppress(NotImplementedError):
+                self._loop.remove_signal_handler(number)
             signal.signal(number, handler)
 
     def _raised(self) -> None:
