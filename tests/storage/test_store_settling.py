@@ -299,6 +299,32 @@ def test_more_groups_than_one_list_of_values_takes(store: Store) -> None:
     assert {len(group) for group in settled.groups} == {2}
 
 
+def test_settling_sees_the_good_copy_of_a_refused_one(store: Store) -> None:
+    good, sibling = in_trace(1), in_trace(1)
+    settled = Settled()
+
+    with pytest.raises(RecordRejected):
+        store.write([good._replace(requests=2**64), good, sibling], settle=settled)
+
+    assert settled.groups == [{good, sibling}]
+
+
+def test_a_response_id_given_by_settling_connects_nothing(store: Store) -> None:
+    silent = in_trace(1)
+    store.write(
+        [silent, in_trace(1)],
+        settle=lambda group: [
+            Correction(m.id, m.facts._replace(response_id="msg_1", response_key=7)) for m in group
+        ],
+    )
+    settled = Settled()
+
+    store.write([make_record(response_id="msg_1", response_key=7)], settle=settled)
+
+    assert settled.groups == []
+    assert rows(store)[1].response_id == "msg_1"
+
+
 def test_settling_sees_the_copy_that_was_stored(store: Store) -> None:
     first, sibling = in_trace(1, input_tokens=1), in_trace(1)
     settled = Settled()

@@ -42,12 +42,14 @@ def correct(
     updates: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for correction in corrections:
         member = members[correction.id]
-        changed = _difference(correction.record, member.current)
+        # What connects a record stays its own, even if it is given another's response id to show.
+        right = correction.record._replace(response_key=member.facts.response_key)
+        changed = _difference(right, member.current)
         if not changed:
             continue
         if touched := changed.keys() & _IDENTITY:
             raise ValueError(f"settling may not change {min(touched)} of a record")
-        overruled = _difference(member.facts, correction.record)
+        overruled = _difference(member.facts, right)
         values = {
             f"new_{name}": value for name, value in {**changed, FACTS: _encoded(overruled)}.items()
         }

@@ -93,7 +93,8 @@ class SqliteStore:
             inserted, refused = insert(connection, records)
             corrected = 0
             if settle is not None:
-                for group in _groups.find(connection, records, {"last": last}):
+                kept = _without(records, refused)
+                for group in _groups.find(connection, kept, {"last": last}):
                     corrections = settle(group)
                     _add_rates(connection, [each.rate for each in corrections if each.rate])
                     corrected += correct(connection, group, corrections)
@@ -187,6 +188,13 @@ def _insert_apart(
     some, some_refused = _insert_apart(connection, records[:middle], first)
     more, more_refused = _insert_apart(connection, records[middle:], first + middle)
     return some + more, some_refused + more_refused
+
+
+def _without(records: Sequence[UsageRecord], refused: Sequence[_Refused]) -> Sequence[UsageRecord]:
+    if not refused:
+        return records
+    bad = {index for index, _ in refused}
+    return [record for index, record in enumerate(records) if index not in bad]
 
 
 def _is_bad_data(error: Exception) -> bool:

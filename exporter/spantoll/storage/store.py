@@ -34,7 +34,8 @@ class Correction(NamedTuple):
 Settle = Callable[[Sequence[Stored]], Sequence[Correction]]
 """Given every stored record of one connected group, in no particular order, answer with those whose
 `current` is not what it should be. Decides from `facts` alone and changes no identity (tenant,
-trace, span), so that the same group always ends the same way."""
+trace, span), so that the same group always ends the same way. What connects a record, its trace id
+and its response key, stays as its facts have it."""
 
 
 class WriteResult(NamedTuple):
