@@ -8,10 +8,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # untyped
-    BaseInstrumentor,
-)
-from packaging.requirements import Requirement
 from wrapt import register_post_import_hook
 
 from spantoll.instrumentation import abandoned, providers
@@ -22,6 +18,7 @@ from spantoll.instrumentation.wrap import Emitter, wrap
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
+    from packaging.requirements import Requirement
 
 __all__ = ["State", "Status", "discover", "install", "rivals", "status", "uninstall"]
 
@@ -150,9 +147,12 @@ def status() -> list[Status]:
 
 def rivals() -> list[str]:
     """Name other instrumentations that are active on an SDK of ours: each makes a second span."""
+    loaded = sys.modules.get("opentelemetry.instrumentation.instrumentor")
+    if loaded is None:
+        return []
     return sorted(
         f"{kind.__module__}:{kind.__qualname__}"
-        for kind in _subclasses(BaseInstrumentor)
+        for kind in _subclasses(loaded.BaseInstrumentor)
         if getattr(kind, "_instance", None) is not None
         and getattr(kind._instance, "is_instrumented_by_opentelemetry", False)
         and not kind.__module__.startswith("spantoll.")
@@ -190,7 +190,7 @@ def _patch_all(installed: _Installed, module: Any, hooks: list[Hook]) -> None:
 
 
 def _refusal(provider: Provider) -> tuple[State, str] | None:
-    wanted = Requirement(provider.requires)
+    wanted = _requirement(provider)
     version = _version(wanted.name)
     if version is not None and not wanted.specifier.contains(version, prereleases=True):
         return "unsupported", f"{provider.requires} is needed, {version} is installed"
@@ -219,13 +219,20 @@ def _warn(provider: Provider, reason: str) -> None:
 
 
 def _status_of(provider: Provider) -> Status:
-    version = _version(Requirement(provider.requires).name)
+    version = _version(_requirement(provider).name)
     installed = _installed.get(provider.name)
     if installed is None:
         return Status(provider.name, "off", version)
     if installed.reason is not None:
         return Status(provider.name, installed.reason[0], version, installed.reason[1])
     return Status(provider.name, "active" if installed.patches else "waiting", version)
+
+
+def _requirement(provider: Provider) -> Requirement:
+    # Only where an SDK is there to be checked: most processes import one or two.
+    from packaging.requirements import Requirement
+
+    return Requirement(provider.requires)
 
 
 def _version(distribution: str) -> str | None:

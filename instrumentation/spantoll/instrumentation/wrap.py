@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from spantoll.instrumentation.provider import Hook, Provider, Settings
 
-__all__ = ["Emitter", "Tap", "wrap"]
+__all__ = ["Emitter", "Tap", "is_real", "wrap"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -111,8 +111,8 @@ class Emitter:
         meters = self._meter_provider or metrics.get_meter_provider()
         if traces is not self._traces or meters is not self._meters:
             self._traces, self._meters = traces, meters
-            self._measures = _real(meters)
-            self._wanted = self._measures or _real(traces)
+            self._measures = is_real(meters)
+            self._wanted = self._measures or is_real(traces)
         if not self._wanted:
             return None
         here = context.get_current()
@@ -132,8 +132,8 @@ class Emitter:
         )
 
 
-def _real(provider: Any) -> bool:
-    """Whether a provider does anything: those of the API alone are placeholders."""
+def is_real(provider: Any) -> bool:
+    """Tell whether a provider does anything: those of the API alone are placeholders."""
     return not type(provider).__module__.startswith(
         ("opentelemetry.trace", "opentelemetry.metrics")
     )

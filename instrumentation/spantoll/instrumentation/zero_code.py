@@ -1,24 +1,53 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from typing import Any
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+from opentelemetry import trace
+from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # untyped
+    BaseInstrumentor,
+)
 
 from spantoll import instrumentation
+from spantoll.instrumentation.wrap import is_real
 
 __all__ = ["SpantollInstrumentor"]
 
+EXPORTERS = ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_CONFIG_FILE")
 
-class SpantollInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # no stubs
-    """What `opentelemetry-instrument` loads: all providers at once."""
+
+class SpantollInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped base
+    """What `opentelemetry-instrument` loads: all providers at once.
+
+    An application that calls a function instead calls `spantoll.instrumentation.instrument`.
+    """
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Name no SDK: each is looked for on its own, and missing ones cost nothing."""
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:
-        instrumentation.instrument()
+        _configure_sdk()
+        instrumentation.instrument(
+            tracer_provider=kwargs.get("tracer_provider"),
+            meter_provider=kwargs.get("meter_provider"),
+        )
 
-    def _uninstrument(self, **kwargs: Any) -> None:
+    def _uninstrument(self, **_: Any) -> None:
         instrumentation.uninstrument()
+
+
+def _configure_sdk() -> None:
+    """Set the SDK up as the environment says, if nobody has.
+
+    `opentelemetry-instrument` leaves that to a configurator, and only opentelemetry-distro brings
+    one. Registering one of ours would get in the way of a distro that is installed.
+    """
+    asked = [name for name in EXPORTERS if os.environ.get(name, "none").lower() != "none"]
+    if asked and not is_real(trace.get_tracer_provider()):
+        # What every distro's configurator subclasses.
+        from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+
+        configurator: Any = _OTelSDKConfigurator
+        configurator().configure()
