@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from spantoll.errors import RecordRejected
+from spantoll.pricing import Rate
 from spantoll.records import UsageRecord, usage_record
-from spantoll.storage import Correction, Store, Stored
+from spantoll.storage import Correction, Store, Stored, tables
 from spantoll.storage.groups import MAX_SHARED
 from tests.storage.conftest import make_record, of_response, rows, settle_repeats, with_key
 
@@ -332,3 +333,15 @@ def test_settling_sees_the_copy_that_was_stored(store: Store) -> None:
     store.write([first, first._replace(input_tokens=2), sibling], settle=settled)
 
     assert settled.groups == [{first, sibling}]
+
+
+def test_a_rate_that_a_correction_names_is_stored_with_it(store: Store) -> None:
+    rate = Rate(7, "openai", "gpt-4o", "", (), "", "", "catalogue", "ab" * 32)
+
+    store.write(
+        [in_trace(1), in_trace(1)],
+        settle=lambda group: [Correction(m.id, m.facts._replace(rate_id=7), rate) for m in group],
+    )
+
+    with store.engine.connect() as connection:
+        assert connection.scalars(select(tables.rate.c.rate_id)).all() == [7]
