@@ -14,6 +14,7 @@ from tests.otlp.conftest import (
     one,
     one_log,
     otlp_json,
+    plain,
     raw_request,
     span_of,
     varint,
@@ -82,8 +83,10 @@ def test_nesting_up_to_the_cap_is_read(levels: int, around: tuple[int, ...]) -> 
     "more",
     [
         pytest.param(delimited(9, b"\x0a\x09k"), id="cut"),
+        pytest.param(delimited(9, b"\x0a\x02k"), id="cut-by-one"),
         pytest.param(delimited(9, b"\x0a\x01k\x12\x05\x2a\x03\x0a\x01\x0a"), id="cut-in-an-array"),
         pytest.param(delimited(9, b"\x0a\x01k\x12\x02\x18\x80"), id="cut-number"),
+        pytest.param(delimited(9, b"\x0a\x01k\x12\x02\x10\x80"), id="cut-truth"),
         pytest.param(delimited(9, b"\x0a\x01k\x12\x0c\x18" + b"\x80" * 11), id="overlong-number"),
         pytest.param(delimited(9, b"\x0a\x01k\x12\x80"), id="cut-length"),
         pytest.param(delimited(9, b"\x00"), id="field-zero"),
@@ -201,12 +204,35 @@ def test_first_of_duplicate_keys_wins_and_is_noted() -> None:
     assert (span.attributes, span.flaws) == ({"k": 0, "K": 1}, ("duplicate_attribute",))
 
 
-def test_last_member_of_a_oneof_wins() -> None:
-    twice = b"\x0a\x01k" + delimited(2, b"\x0a\x01x\x18\x07")
+@pytest.mark.parametrize(
+    ("members", "value"),
+    [
+        pytest.param(b"\x0a\x01x\x18\x07", 7, id="string-then-number"),
+        pytest.param(b"\x2a\x04\x0a\x02\x18\x01" * 2, (1, 1), id="array-in-parts"),
+        pytest.param(b"\x2a\x02\x0a\x00\x18\x07\x2a\x00", (), id="array-anew"),
+        pytest.param(b"\x0a\x01x\x0a\x01y", "y", id="string-twice"),
+        pytest.param(b"\x10\x80\x01", True, id="long-truth"),
+        pytest.param(b"\x10\x80\x00", False, id="long-falsehood"),
+        pytest.param(b"\x18\x80\x80\x00", 0, id="long-zero"),
+        pytest.param(b"\x18" + b"\xff" * 9 + b"\x01", -1, id="negative"),
+    ],
+)
+def test_oneof_is_read_as_protobuf_does(members: bytes, value: object) -> None:
+    pair = b"\x0a\x01k" + delimited(2, members)
 
-    (span,) = decode_traces(raw_request(raw_span(1, delimited(9, twice)))).spans
+    (span,) = decode_traces(raw_request(raw_span(1, delimited(9, pair)))).spans
 
-    assert span.attributes == {"k": 7}
+    assert span.attributes == {"k": value}
+    assert plain(KeyValue.FromString(pair).value) == value
+
+
+def test_a_log_among_spans_is_refused_alone() -> None:
+    body = raw_request(log_of().SerializeToString(), raw_span(1))
+
+    decoded = decode_traces(body)
+
+    assert decoded.rejected == ((1, "trace_id is missing"),)
+    assert len(decoded.spans) == 1
 
 
 def test_flaws_of_resource_scope_status_and_events_are_told() -> None:
@@ -242,6 +268,15 @@ def test_unwanted_spans_are_counted_not_decoded() -> None:
 
     assert (decoded.received, decoded.skipped, decoded.rejected) == (3, 2, ())
     assert [span.name for span in decoded.spans] == ["span 3"]
+
+
+@pytest.mark.parametrize("wanted_one", [1, 256, 257, 600])
+def test_the_one_wanted_among_many_is_found(wanted_one: int) -> None:
+    spans = [span_of(name="wanted" if n == wanted_one else "not") for n in range(1, 601)]
+
+    decoded = decode_traces(one(*spans), wanted=lambda raw: b"wanted" in raw)
+
+    assert ([span.name for span in decoded.spans], decoded.skipped) == (["wanted"], 599)
 
 
 @pytest.mark.parametrize("wanted", [None, lambda raw: False])
@@ -281,6 +316,14 @@ def test_log_need_not_belong_to_a_span(
     (log,) = decode_logs(one_log(log_of(**fields))).records
 
     assert (log.trace_id, log.span_id, log.flaws) == expected
+
+
+def test_log_body_in_parts_is_one_body() -> None:
+    parts = [delimited(5, delimited(5, delimited(1, delimited(1, part)))) for part in (b"a", b"b")]
+
+    (log,) = decode_logs(raw_request(log_of().SerializeToString() + b"".join(parts))).records
+
+    assert log.body == ("a", "b")
 
 
 def test_deep_or_malformed_log_body_costs_itself_only() -> None:

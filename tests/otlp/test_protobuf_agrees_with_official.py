@@ -12,6 +12,7 @@ from spantoll.errors import BadRequest
 from spantoll.otlp import attributes as memo
 from spantoll.otlp import decode_logs, decode_traces
 from spantoll.otlp.attributes import any_value, attributes
+from spantoll.otlp.protobuf import _context
 from spantoll.otlp.wire import Malformed
 from tests.otlp.conftest import (
     CORPUS,
@@ -154,7 +155,8 @@ def test_memo_stays_bounded_and_right(monkeypatch: pytest.MonkeyPatch) -> None:
     read = [attributes([raw, raws[0]], []) for raw in raws]
 
     assert [each[f"k{n}"] for n, each in enumerate(read)] == list(range(100))
-    assert [attributes([raw], []) for raw in raws[95:]] == [{f"k{n}": n} for n in range(95, 100)]
+    again = [attributes([raw], []) for raw in reversed(raws)]
+    assert again == [{f"k{n}": n} for n in reversed(range(100))]
     assert len(memo._memo) <= 10
 
 
@@ -198,6 +200,9 @@ def test_large_resources_are_read_though_not_kept() -> None:
     group.resource.attributes.add(key="k").value.string_value = "x" * 10_000
     group.scope_spans.add().spans.extend([span_of(1)])
 
+    kept = _context.cache_info().currsize
+
     (span,) = decode_traces(request.SerializeToString()).spans
 
     assert span.resource == {"k": "x" * 10_000}
+    assert _context.cache_info().currsize == kept
