@@ -10,12 +10,21 @@ from spantoll.semconv.call import BILLABLE_ROLES, ModelCall, ReportedCost, Role
 from spantoll.semconv.dialect import SpanView
 from spantoll.semconv.numbers import decimal, integer, texts
 from spantoll.semconv.roles import operation_of, role_of
-from spantoll.semconv.usage import Counting, read_usage
+from spantoll.semconv.usage import COUNTERS, Counting, read_usage
 
 __all__ = ["Found", "TableDialect"]
 
 Found = dict[str, Any]
 """Field of a call -> raw value, as the table of a dialect found it on a span."""
+
+Place = tuple[str | None, int, str | None] | None
+"""Field and rank of an attribute, and its name as metadata or unit; None for what is left out."""
+
+UNIT = -1
+"""Rank of an attribute that names a unit of usage itself."""
+
+MOST_PLACES = 10_000
+"""Attribute keys worth remembering: applications may make keys up without end."""
 
 USAGE_FIELDS = frozenset(
     {"input", "output", "total", "uncached", "cache_read", "cache_write", "audio_ms", "characters"}
@@ -52,6 +61,7 @@ class TableDialect:
     fixed_provider: str | None = None
     cost_source: str = "instrumentation"
     _index: dict[str, tuple[str, int]] = field(init=False, repr=False, compare=False)
+    _places: dict[str, Place] = field(init=False, repr=False, compare=False)
     _exact: frozenset[str] = field(init=False, repr=False, compare=False)
     _prefixes: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
@@ -62,6 +72,7 @@ class TableDialect:
                 for at, spelling in enumerate(spellings):
                     index.setdefault(spelling, (name, at))
         object.__setattr__(self, "_index", index)
+        object.__setattr__(self, "_places", {})
         is_prefix = [scope.endswith((".", "*")) for scope in self.scopes]
         exact = (s for s, prefix in zip(self.scopes, is_prefix, strict=True) if not prefix)
         object.__setattr__(self, "_exact", frozenset(exact))
@@ -81,21 +92,40 @@ class TableDialect:
 
     def read(self, span: SpanView) -> ModelCall | None:
         """See `Dialect.read`."""
-        found = self._find(span)
+        found, metadata = self._find(span)
         if self.refine is not None:
             self.refine(span, found)
         role = self.role(span, found) if self.role is not None else None
-        operation = found.get("operation")
+        get = found.get
+        operation = get("operation")
         role = role or role_of(operation) or _role_by_evidence(found)
         if role is None:
             return None
-        provider_raw = found.get("provider")
-        told = self.fixed_provider or providers.canonical(_text(provider_raw))
-        host = _text(found.get("server_address")) or _text(found.get("api_base"))
+        provider_raw = _text(get("provider"))
+        told = self.fixed_provider or providers.canonical(provider_raw)
+        host = _text(get("server_address")) or _text(get("api_base"))
         hosted = providers.from_host(host)
         provider = hosted or told
+        counters: Found = {}
+        whom: dict[str, str] = {}
+        more: dict[str, Any] = {}
+        for name, value in found.items():
+            kind = KINDS.get(name)
+            if kind is COUNTER:
+                counters[name] = value
+            elif kind is WHOM:
+                if (person := people.name(value)) is not None:
+                    whom[name] = person
+            elif kind is not None and (read := kind[1](value)) is not None:
+                more[kind[0]] = read
+        if host is not None:
+            more["server_address"] = host
+            if provider == "aws.bedrock" and (region := providers.region_of(host)):
+                more.setdefault("region", region)
+        if "cost" in found:
+            more["reported_cost"] = self._cost(found)
         usage, quality, notes = read_usage(
-            found,
+            counters,
             self.counting(span, provider),
             provider=provider,
             billable=role in BILLABLE_ROLES,
@@ -103,7 +133,6 @@ class TableDialect:
         if hosted and told and hosted != told:
             notes = (*notes, f"provider: {host} is {hosted}, though the span says {provider_raw}")
         status, error_type, error_message = outcome.of(span, found)
-        get = found.get
         return ModelCall(
             span.trace_id,
             span.span_id,
@@ -113,12 +142,12 @@ class TableDialect:
             role,
             operation_of(operation),
             provider,
-            _text(provider_raw),
+            provider_raw,
             _text(get("request_model")),
             _text(get("response_model")),
             _text(get("response_id")),
             usage,
-            people.of(span, found),
+            people.of(span.resource, whom, metadata),
             status,
             error_type,
             error_message,
@@ -127,41 +156,43 @@ class TableDialect:
             span.scope_version,
             quality,
             notes,
-            _text(get("provider_instance")),
-            host,
-            integer(get("server_port")),
-            _flag(get("stream")),
-            texts(get("finish_reasons")),
-            _nanoseconds(get("time_to_first_chunk_s")),
-            _text(get("service_tier_requested")),
-            _text(get("service_tier")),
-            _text(get("speed")),
-            _flag(get("batch")) or False,
-            _text(get("region")) or providers.region_of(host),
-            _text(get("deployment")),
-            _text(get("deployment_type")),
-            _text(get("image_size")),
-            _text(get("image_quality")),
-            _flag(get("cache_hit")),
-            self._cost(found),
-            _text(get("request_id")),
+            **more,
         )
 
-    def _find(self, span: SpanView) -> Found:
+    def _find(self, span: SpanView) -> tuple[Found, people.Metadata]:
+        """Walk the attributes once: fields by the table, and what may be kept as metadata."""
         found: Found = {}
         ranks: dict[str, int] = {}
-        index = self._index
+        metadata: people.Metadata = {}
+        places = self._places
         for key, value in span.attributes.items():
-            slot = index.get(key)
-            if slot is not None and value is not None:
-                name, rank = slot
+            place = places[key] if key in places else self._place(key)
+            if place is None or value is None:
+                continue
+            name, rank, label = place
+            if name is not None:
                 if name not in found or rank < ranks[name]:
                     found[name] = value
                     ranks[name] = rank
-            elif key.startswith(keys.SPANTOLL_USAGE_PREFIX):
-                unit = key.removeprefix(keys.SPANTOLL_USAGE_PREFIX)
-                found.setdefault("extra", {})[unit] = integer(value)
-        return found
+                if label is None:
+                    continue
+            if label is not None:
+                if rank == UNIT:
+                    found.setdefault("extra", {})[label] = integer(value)
+                else:
+                    people.keep(metadata, label, value)
+        return found, metadata
+
+    def _place(self, key: str) -> Place:
+        """Where an attribute goes, decided once per key."""
+        name, rank = self._index.get(key, (None, 0))
+        label = people.metadata_name(key)
+        if key.startswith(keys.SPANTOLL_USAGE_PREFIX):
+            label, rank = key.removeprefix(keys.SPANTOLL_USAGE_PREFIX), UNIT
+        place = (name, rank, label) if name is not None or label is not None else None
+        if len(self._places) < MOST_PLACES:
+            self._places[key] = place
+        return place
 
     def _cost(self, found: Found) -> ReportedCost | None:
         amount = decimal(found.get("cost"))
@@ -212,6 +243,10 @@ COMMON: dict[str, tuple[str, ...]] = {
 }
 
 
+COUNTER = ("counter", integer)
+WHOM = ("whom", people.name)
+
+
 def _role_by_evidence(found: Found) -> Role | None:
     """An unknown operation is a model call if a model was named and it used something."""
     has_model = "request_model" in found or "response_model" in found
@@ -233,3 +268,30 @@ def _flag(value: object) -> bool | None:
 def _nanoseconds(seconds: object) -> int | None:
     number = decimal(seconds)
     return int(number * 1_000_000_000) if number is not None and number < 1_000_000 else None
+
+
+def _true(value: object) -> bool | None:
+    return _flag(value) or None
+
+
+KINDS: dict[str, tuple[str, Callable[[object], object]]] = {
+    **dict.fromkeys((*COUNTERS, "extra", "usage_status"), COUNTER),
+    **dict.fromkeys(people.FIELDS, WHOM),
+    "provider_instance": ("provider_instance", _text),
+    "server_port": ("server_port", integer),
+    "stream": ("stream", _flag),
+    "finish_reasons": ("finish_reasons", texts),
+    "time_to_first_chunk_s": ("time_to_first_chunk_ns", _nanoseconds),
+    "service_tier_requested": ("service_tier_requested", _text),
+    "service_tier": ("service_tier", _text),
+    "speed": ("speed", _text),
+    "batch": ("batch", _true),
+    "region": ("region", _text),
+    "deployment": ("deployment", _text),
+    "deployment_type": ("deployment_type", _text),
+    "image_size": ("image_size", _text),
+    "image_quality": ("image_quality", _text),
+    "cache_hit": ("cache_hit", _flag),
+    "request_id": ("request_id", _text),
+}
+"""What a found field is: a counter, a person, or a field of the call and how it is read."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from spantoll.semconv.call import Usage, UsageQuality
 from spantoll.semconv.numbers import INT64, integer
 
-__all__ = ["Counting", "Reading", "read_usage"]
+__all__ = ["COUNTERS", "Counting", "Reading", "read_usage"]
 
 COUNTERS = (
     "input",
@@ -29,6 +29,8 @@ COUNTERS = (
     "video_ms",
     "characters",
 )
+
+_COUNTERS = frozenset(COUNTERS)
 
 CACHE_APART = frozenset({"anthropic", "aws.bedrock"})
 """Providers whose own input counter leaves cached tokens out: an unknown emitter may pass it on."""
@@ -59,16 +61,14 @@ def read_usage(
     notes: list[str] = []
     flawed = False
     counters: dict[str, int] = {}
-    for name in COUNTERS:
-        if name in found:
-            raw = found[name]
+    for name, raw in found.items():
+        if name in _COUNTERS and raw is not None:
             number = raw if type(raw) is int and 0 <= raw <= INT64 else integer(raw)
-            if number is None:
-                flawed = flawed or raw is not None
-                if raw is not None:
-                    notes.append(f"{name}: {raw!r:.40} is not a counter")
-            else:
+            if number is not None:
                 counters[name] = number
+            else:
+                flawed = True
+                notes.append(f"{name}: {raw!r:.40} is not a counter")
     get = counters.get
     input_tokens, output_tokens = get("input"), get("output")
     read, write, one_hour = get("cache_read"), get("cache_write"), get("cache_write_1h")
