@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LEDGER = {"sqlalchemy", "alembic", "pydantic", "pydantic-settings", "fastapi", "uvicorn", "typer"}
+LEDGER = {"sqlalchemy", "alembic", "pydantic", "pydantic-settings", "uvicorn", "typer"}
 
 
 def names(requirements: list[str]) -> set[str]:
