@@ -62,9 +62,12 @@ def _finish_by_index(chunk: Any) -> dict[int, str]:
 
 
 def _says_something(chunk: Any) -> bool:
-    if getattr(chunk, "usage", None) is not None:
+    if chunk.usage is not None:
         return True
-    return any(choice.finish_reason for choice in chunk.choices or ())
+    for choice in chunk.choices or ():  # noqa: SIM110 - a generator would cost as much again
+        if choice.finish_reason is not None:
+            return True
+    return False
 
 
 SAMPLING: Table = {
@@ -120,6 +123,7 @@ COMPLETION_USAGE: Table = {
     keys.SPANTOLL_USAGE_PREFIX + "citation_tokens": "usage.citation_tokens",
     keys.OPENAI_RESPONSE_SERVICE_TIER: "service_tier",
     keys.OPENAI_SYSTEM_FINGERPRINT: "system_fingerprint",
+    keys.SPANTOLL_REQUEST_ID: "_request_id",
     **COST,
 }
 COMPLETION_RESPONSE: Table = {
@@ -208,6 +212,7 @@ RESPONSE_VALUES: Table = {
     keys.SPANTOLL_USAGE_PREFIX + "web_searches": _tool_calls("web_search_call", "search"),
     keys.SPANTOLL_USAGE_PREFIX + "file_searches": _tool_calls("file_search_call"),
     keys.OPENAI_RESPONSE_SERVICE_TIER: "service_tier",
+    keys.SPANTOLL_REQUEST_ID: "_request_id",
     keys.ERROR_TYPE: "error.code",
     **COST,
 }

@@ -114,8 +114,8 @@ Describe = Callable[[Any, dict[str, Any], "Settings"], "Request | None"]
 the method was called on (None for a function), the arguments by name, and the settings."""
 
 Open = Callable[[Any, Request, "Tap"], Any]
-"""Sees a result that is more than a response or a stream, and returns what the caller gets. It must
-leave the result's type and behaviour as they are and let the tap know how it ends."""
+"""Sees the result of a call with `stream` or `raw`, and returns what the caller gets. It must leave
+the result's type and behaviour as they are and let the tap know how it ends."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["UsageOption", "hooks", "server_of"]
 
 KEPT = 512
+HTTP = "http"
+"""How we call it where the caller wants the HTTP library's own response (`cast_to`)."""
 RAW_HEADER = "X-Stainless-Raw-Response"
 
 Route = Mapping[str, Call]
@@ -109,7 +111,7 @@ def _describer(
             body if type(body) is dict or isinstance(body, Mapping) else {},
             who,
             stream=arguments.get("stream") is True,
-            raw=raw or "",
+            raw=raw or (HTTP if hasattr(arguments["cast_to"], "http_version") else ""),
             attributes=told,
         )
         # A caller that reads the body itself would see the chunk we cannot hide.
@@ -143,20 +145,12 @@ def _route(routes: Route, method: str, url: str) -> Call | None:
 
 def _open(result: Any, request: Request, tap: Tap) -> Any:
     if request.raw:
-        return _open_raw(result, result.http_response, request, tap)
-    if request.stream:
-        response = getattr(result, "response", None)
-        if response is not None:
-            tap.note(SPANTOLL_REQUEST_ID, _request_id(response))
-        return _watch_stream(result, tap)
-    if hasattr(type(result), "http_version"):
-        # `client.post(..., cast_to=httpx.Response)`
-        _tell_json(result, tap)
-    else:
-        tap.note(SPANTOLL_REQUEST_ID, getattr(result, "_request_id", None))
-        tap.response(result)
-    tap.finish()
-    return result
+        response = result if request.raw == HTTP else result.http_response
+        return _open_raw(result, response, request, tap)
+    response = getattr(result, "response", None)
+    if response is not None:
+        tap.note(SPANTOLL_REQUEST_ID, _request_id(response))
+    return _watch_stream(result, tap)
 
 
 def _open_raw(result: Any, response: Any, request: Request, tap: Tap) -> Any:
@@ -166,15 +160,11 @@ def _open_raw(result: Any, response: Any, request: Request, tap: Tap) -> Any:
         return result
     if request.stream:
         return streams.watch_parse(result, tap, _watch_stream)
-    _tell_json(response, tap)
-    tap.finish()
-    return result
-
-
-def _tell_json(response: Any, tap: Tap) -> None:
     if "json" in response.headers.get("content-type", ""):
         # Not `parse`: it would run the caller's parser, which may refuse what was billed.
         tap.response(json.loads(response.content))
+    tap.finish()
+    return result
 
 
 def _watch_stream(stream: Any, tap: Tap, owner: Any = None) -> Any:

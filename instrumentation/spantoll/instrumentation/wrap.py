@@ -65,12 +65,12 @@ class Tap(CallSpan):
     def opened(self, result: Any, hook: Hook) -> Any:
         """Look at what the SDK returned, and return what the caller gets."""
         request = self.request
-        if hook.open is not None:
-            return hook.open(result, request, self)
-        if request.stream:
+        if request.stream or request.raw:
+            if hook.open is not None:
+                return hook.open(result, request, self)
             return streams.watch(result, self)
-        self.response(result)
-        self.finish()
+        CallSpan.response(self, result)
+        CallSpan.finish(self)
         return result
 
 
@@ -139,20 +139,16 @@ def is_real(provider: Any) -> bool:
     )
 
 
-class _Inside:
-    """Makes a span current while the SDK works on its request; never across a yield."""
+def _enter(tap: Tap) -> tuple[Context, Token[Context]]:
+    """Make a span current while the SDK works on its request; never across a yield."""
+    inner = suppression.inside(trace.set_span_in_context(tap.span, tap.here))
+    return inner, context.attach(inner)
 
-    __slots__ = ("_inner", "_token")
 
-    def __init__(self, tap: Tap) -> None:
-        inner = suppression.inside(trace.set_span_in_context(tap.span, tap.here))
-        self._inner: Context = inner
-        self._token: Token[Context] = context.attach(inner)
-
-    def leave(self) -> None:
-        # A coroutine that is thrown away is closed in whatever context that happens.
-        if context.get_current() is self._inner:
-            context.detach(self._token)
+def _leave(inner: Context, token: Token[Context]) -> None:
+    # A coroutine that is thrown away is closed in whatever context that happens.
+    if context.get_current() is inner:
+        context.detach(token)
 
 
 def wrap(function: F, hook: Hook, emitter: Emitter) -> F:
@@ -174,27 +170,27 @@ def wrap(function: F, hook: Hook, emitter: Emitter) -> F:
         tap = begin(args, kwargs)
         if tap is None:
             return function(*args, **kwargs)
-        inside = _Inside(tap)
+        inner, token = _enter(tap)
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
             tap.fail(error)
             raise
         finally:
-            inside.leave()
+            _leave(inner, token)
         if type(result) is CoroutineType:
             return finished(lambda: result, tap)
         return tap.opened(result, hook)
 
     async def finished(start: Callable[[], Any], tap: Tap) -> Any:
-        inside = _Inside(tap)
+        inner, token = _enter(tap)
         try:
             result = await start()
         except BaseException as error:
             tap.fail(error)
             raise
         finally:
-            inside.leave()
+            _leave(inner, token)
         return tap.opened(result, hook)
 
     @functools.wraps(function)

@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""What an instrumentation adds to a call and to a stream chunk, all of them in one run.
+
+Compares the OpenAI SDK bare, with SpanToll, and with the official and OpenInference's
+instrumentations. One client, one process, an in-process transport; the patched methods are swapped
+between rounds, in another order each round, so that whatever else the machine does hits all alike.
+Content capture is off, spans go to a processor that drops them.
+
+    python benchmarks/instrumentation.py            # makes a throwaway environment with the peers
+    python benchmarks/instrumentation.py --rounds 40 --json
+
+Says whether the targets hold: per call at most 0.6 x the official instrumentation, 1.5 us per
+chunk, 10 us per call where no tracer provider is configured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+PEERS = {
+    "spantoll": "spantoll.instrumentation.zero_code:SpantollInstrumentor",
+    "genai-openai": "opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor",
+    "openinference": "openinference.instrumentation.openai:OpenAIInstrumentor",
+}
+PACKAGES = ["opentelemetry-instrumentation-genai-openai", "openinference-instrumentation-openai"]
+SILENT = {
+    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "NO_CONTENT",
+    "OPENINFERENCE_HIDE_INPUTS": "true",
+    "OPENINFERENCE_HIDE_OUTPUTS": "true",
+}
+CHUNKS = 200
+MESSAGES = [{"role": "user", "content": "Say hello to the nice people reading this benchmark."}]
+USAGE = {
+    "prompt_tokens": 120,
+    "completion_tokens": 40,
+    "total_tokens": 160,
+    "prompt_tokens_details": {"cached_tokens": 64},
+}
+HEAD = {
+    "id": "chatcmpl-abc123",
+    "created": 1_767_225_600,
+    "model": "gpt-4o-mini-2024-07-18",
+    "service_tier": "default",
+    "system_fingerprint": "fp_1",
+}
+
+
+def whole_answer() -> bytes:
+    message = {"role": "assistant", "content": "Hello there, how can I help?", "refusal": None}
+    choice = {"index": 0, "finish_reason": "stop", "logprobs": None, "message": message}
+    return json.dumps(
+        {**HEAD, "object": "chat.completion", "choices": [choice], "usage": USAGE}
+    ).encode()
+
+
+def streamed_answer() -> bytes:
+    def event(delta: dict[str, str], reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": reason, "logprobs": None}
+        chunk = {**HEAD, "object": "chat.completion.chunk", "choices": [choice], "usage": None}
+        return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+
+    last = {**HEAD, "object": "chat.completion.chunk", "choices": [], "usage": USAGE}
+    words = b"".join(event({"content": f" w{n}"}) for n in range(CHUNKS - 3))
+    first, end = event({"role": "assistant", "content": ""}), event({}, "stop")
+    return first + words + end + b"data: " + json.dumps(last).encode() + b"\n\ndata: [DONE]\n\n"
+
+
+class Patches:
+    """The state of every method that a library may patch."""
+
+    def __init__(self) -> None:
+        import openai
+        import openai._base_client as base
+        from openai.resources.chat.completions import Completions
+
+        self.slots: list[tuple[Any, str]] = [
+            (Completions, "create"),
+            (Completions, "parse"),
+            (openai.OpenAI, "request"),
+            (openai.OpenAI, "post"),
+            (base.SyncAPIClient, "request"),
+            (base.SyncAPIClient, "post"),
+        ]
+
+    def now(self) -> list[Any]:
+        return [owner.__dict__.get(name) for owner, name in self.slots]
+
+    def put(self, state: list[Any]) -> None:
+        for (owner, name), value in zip(self.slots, state, strict=True):
+            if value is None:
+                if name in owner.__dict__:
+                    delattr(owner, name)
+            else:
+                setattr(owner, name, value)
+
+
+class Dropped:
+    """A span processor that counts."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on_start(self, *_: Any, **__: Any) -> None: ...
+
+    def _on_ending(self, *_: Any) -> None: ...
+
+    def on_end(self, _: Any) -> None:
+        self.count += 1
+
+    def shutdown(self) -> None: ...
+
+    def force_flush(self, *_: Any) -> bool:
+        return True
+
+
+class Added(NamedTuple):
+    per_call_us: float
+    per_chunk_us: float
+    spans_per_call: int
+
+
+def client() -> Any:
+    import openai
+
+    http = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
+    bodies = {False: whole_answer(), True: streamed_answer()}
+    kinds = {False: "application/json", True: "text/event-stream"}
+
+    def answer(request: Any) -> Any:
+        streams = b'"stream":true' in request.content
+        return http.Response(200, headers={"content-type": kinds[streams]}, content=bodies[streams])
+
+    transport = http.Client(transport=http.MockTransport(answer))
+    return openai.OpenAI(api_key="none", max_retries=0, http_client=transport)
+
+
+def measure(*, rounds: int, calls: int, streams: int, traced: bool) -> dict[str, Added]:
+    """Swap the instrumentations on one client, round by round."""
+    from opentelemetry import trace
+
+    dropped = Dropped()
+    if traced:
+        from opentelemetry.sdk.trace import TracerProvider
+
+        provider = TracerProvider()
+        provider.add_span_processor(dropped)  # type: ignore[arg-type]  # looks like one
+        trace.set_tracer_provider(provider)
+    patches = Patches()
+    states = {"bare": patches.now()}
+    for name, target in PEERS.items():
+        module, _, kind = target.partition(":")
+        getattr(importlib.import_module(module), kind)().instrument(skip_dep_check=True)
+        states[name] = patches.now()
+        # By identity: a wrapt proxy equals what it wraps.
+        if all(one is two for one, two in zip(states[name], states["bare"], strict=True)):
+            raise RuntimeError(f"{name} patched nothing this benchmark knows")
+        patches.put(states["bare"])
+    asking = client()
+
+    def call() -> None:
+        asking.chat.completions.create(
+            model="gpt-4o-mini", messages=MESSAGES, max_tokens=256, temperature=0.2
+        )
+
+    def stream() -> None:
+        for _ in asking.chat.completions.create(
+            model="gpt-4o-mini",
+            messages=MESSAGES,
+            max_tokens=256,
+            stream=True,
+            stream_options={"include_usage": True},
+        ):
+            pass
+
+    spans = {}
+    for name, state in states.items():
+        patches.put(state)
+        call()
+        stream()
+        before = dropped.count
+        call()
+        spans[name] = dropped.count - before
+    gc.collect()
+    gc.freeze()
+    taken: dict[tuple[str, str], list[float]] = {}
+    names = list(states)
+    for number in range(rounds):
+        turn = names[number % len(names) :] + names[: number % len(names)]
+        for kind, work, times in (("call", call, calls), ("stream", stream, streams)):
+            for name in turn:
+                patches.put(states[name])
+                work()
+                taken.setdefault((name, kind), []).append(median_us(work, times))
+    patches.put(states["bare"])
+
+    def added(name: str, kind: str) -> float:
+        pairs = zip(taken[name, kind], taken["bare", kind], strict=True)
+        return statistics.median(with_it - bare for with_it, bare in pairs)
+
+    return {
+        name: Added(
+            added(name, "call"),
+            (added(name, "stream") - added(name, "call")) / CHUNKS,
+            spans[name],
+        )
+        for name in PEERS
+    } | {"bare": Added(statistics.median(taken["bare", "call"]), 0.0, 0)}
+
+
+def median_us(work: Callable[[], None], times: int) -> float:
+    taken = []
+    for _ in range(times):
+        # Time on the processor: nothing here waits, and other processes do not count.
+        started = time.thread_time_ns()
+        work()
+        taken.append(time.thread_time_ns() - started)
+    return statistics.median(taken) / 1000
+
+
+def with_peers() -> str:
+    """Find an interpreter that has the peers: this one, or one of a throwaway environment."""
+    if all(importlib.util.find_spec(target.split(".")[0]) for target in PEERS.values()):
+        try:
+            if all(importlib.metadata.version(package) for package in PACKAGES):
+                return sys.executable
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    home = Path(tempfile.gettempdir()) / "spantoll-benchmark-peers"
+    python = home / "bin" / "python"
+    if not python.exists():
+        print(f"Making {home} with the peers ...", file=sys.stderr)
+        venv.create(home, with_pip=True)
+        root = Path(__file__).parent.parent
+        install = [str(python), "-m", "pip", "install", "-q", "openai>=3", *PACKAGES, "-e", root]
+        subprocess.run([str(part) for part in install], check=True)
+    return str(python)
+
+
+def report(traced: dict[str, Added], silent: dict[str, Added]) -> bool:
+    """Print the table and whether the targets hold."""
+    for package in ["openai", "opentelemetry-sdk", *PACKAGES]:
+        print(f"{package} {importlib.metadata.version(package)}")
+    print(f"\nOne bare call takes {traced['bare'].per_call_us:.0f} us. Added by:\n")
+    print(f"{'':16}{'us/call':>9}{'us/chunk':>10}{'spans':>7}   without a tracer provider")
+    for name in PEERS:
+        one, two = traced[name], silent[name]
+        print(
+            f"{name:16}{one.per_call_us:9.1f}{one.per_chunk_us:10.2f}{one.spans_per_call:7}"
+            f"{two.per_call_us:15.1f} us/call {two.per_chunk_us:6.2f} us/chunk"
+        )
+    ours = traced["spantoll"]
+    ratio = ours.per_call_us / traced["genai-openai"].per_call_us
+    checks = {
+        f"per call {ratio:.2f} x genai-openai, target 0.60": ratio <= 0.6,
+        f"per chunk {ours.per_chunk_us:.2f} us, target 1.50": ours.per_chunk_us <= 1.5,
+        f"without a provider {silent['spantoll'].per_call_us:.1f} us, target 10": (
+            silent["spantoll"].per_call_us <= 10
+        ),
+    }
+    print()
+    for words, holds in checks.items():
+        print(f"{'holds ' if holds else 'MISSED'}  {words}")
+    return all(checks.values())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=24)
+    parser.add_argument("--calls", type=int, default=40)
+    parser.add_argument("--streams", type=int, default=6)
+    parser.add_argument("--json", action="store_true", help="print the figures only")
+    parser.add_argument("--untraced", action="store_true", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    python = with_peers()
+    if python != sys.executable:
+        sys.exit(subprocess.run([python, *sys.argv], check=False).returncode)
+    os.environ.update(SILENT)
+    size = {"rounds": chosen.rounds, "calls": chosen.calls, "streams": chosen.streams}
+    if chosen.untraced:
+        print(json.dumps(measure(**size, traced=False)))
+        return
+    traced = measure(**size, traced=True)
+    again = [sys.executable, *sys.argv, "--untraced"]
+    said = subprocess.run(again, check=True, capture_output=True, text=True).stdout
+    silent = {name: Added(*figures) for name, figures in json.loads(said).items()}
+    if chosen.json:
+        figures = {"traced": traced, "untraced": silent}
+        print(json.dumps({k: {n: a._asdict() for n, a in v.items()} for k, v in figures.items()}))
+        return
+    sys.exit(0 if report(traced, silent) else 1)
+
+
+if __name__ == "__main__":
+    main()
