@@ -1,0 +1,443 @@
+#!/usr/bin/env python3
+"""What an instrumentation sees of the OpenAI SDK, case by case: SpanToll beside the official one.
+
+The real SDK against a server on this machine that speaks the API. Each cell says `right`, or what
+is wrong. A case is right if it makes exactly one span with exactly the numbers the server told,
+says nothing that did not happen, and leaves the caller what it would have had.
+
+    python benchmarks/instrumentation_matrix.py     # makes a throwaway environment with the peers
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import importlib
+import inspect
+import io
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
+
+from loopback_provider import LoopbackProvider
+
+from benchmarks.instrumentation import PEERS, SILENT, with_peers
+
+COLUMNS = ("genai-openai", "spantoll")
+SCRIPT = "Hello #input=100 #cached=60 #output=20 #reasoning=5"
+MESSAGES = [{"role": "user", "content": SCRIPT}]
+IN, OUT = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
+CACHED, REASONING = "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.reasoning.output_tokens"
+TOKENS = {IN: 100, OUT: 20}
+
+
+@dataclass
+class Seen:
+    """What a case left behind."""
+
+    spans: list[Any]
+    caller: list[str] = field(default_factory=list)
+    """What the caller found different from the bare SDK."""
+
+
+Judge = Callable[[Seen], str | None]
+Sync = Callable[[Any, list[str]], Any]
+Async = Callable[[Any, list[str]], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    run: Sync | Async
+    judge: Judge
+
+
+def tells(**wanted: Any) -> Judge:
+    """Exactly one span, with these attributes; underscores are dots, None is absence."""
+
+    def judge(seen: Seen) -> str | None:
+        if len(seen.spans) != 1:
+            return "no span" if not seen.spans else f"{len(seen.spans)} spans"
+        told = dict(seen.spans[0].attributes)
+        for key, value in wanted["attributes"].items():
+            if told.get(key) != value:
+                short = key.removeprefix("gen_ai.").removeprefix("usage.")
+                return f"{short} {told.get(key, 'missing')}"
+        status = seen.spans[0].status.status_code.name
+        if status != wanted.get("status", "UNSET"):
+            return f"status {status}"
+        return None
+
+    return judge
+
+
+def counted(more: dict[str, Any] | None = None, **other: Any) -> Judge:
+    return tells(attributes=TOKENS | (more or {}), **other)
+
+
+def nothing_invented(seen: Seen) -> str | None:
+    """One span that is no error and claims no usage."""
+    return tells(attributes={IN: None, OUT: None})(seen)
+
+
+def says_cancelled(seen: Seen) -> str | None:
+    """One failed span that names the cancellation, by its public or its full name."""
+    told = {str(span.attributes.get("error.type")) for span in seen.spans}
+    if not all(name.endswith("CancelledError") for name in told):
+        return f"error.type {', '.join(told)}"
+    return tells(attributes={IN: None}, status="ERROR")(seen)
+
+
+def drain(stream: Any, caller: list[str], chunks: int) -> None:
+    count = sum(1 for _ in stream)
+    if count != chunks:
+        caller.append(f"caller got {count} chunks instead of {chunks}")
+
+
+def chat(client: Any, **more: Any) -> Any:
+    return client.chat.completions.create(model="gpt-4o-mini", messages=MESSAGES, **more)
+
+
+def chat_sync(client: Any, _: list[str]) -> None:
+    chat(client)
+
+
+async def chat_async(client: Any, _: list[str]) -> None:
+    await chat(client)
+
+
+def asked_stream(client: Any, caller: list[str]) -> None:
+    drain(chat(client, stream=True, stream_options={"include_usage": True}), caller, 8)
+
+
+def plain_stream(client: Any, caller: list[str]) -> None:
+    drain(chat(client, stream=True), caller, 7)
+
+
+async def plain_async_stream(client: Any, caller: list[str]) -> None:
+    count = 0
+    async for _ in await chat(client, stream=True):
+        count += 1
+    if count != 7:
+        caller.append(f"caller got {count} chunks instead of 7")
+
+
+def with_stream(client: Any, caller: list[str]) -> None:
+    with chat(client, stream=True, stream_options={"include_usage": True}) as stream:
+        drain(stream, caller, 8)
+
+
+def left(client: Any, _: list[str]) -> None:
+    for _chunk in chat(client, stream=True):
+        break
+
+
+def closed(client: Any, _: list[str]) -> None:
+    stream = chat(client, stream=True)
+    next(stream)
+    stream.close()
+
+
+def never_read(client: Any, _: list[str]) -> None:
+    chat(client, stream=True)
+
+
+def callers_error(client: Any, _: list[str]) -> None:
+    with contextlib.suppress(KeyError), chat(client, stream=True) as stream:
+        next(stream)
+        raise KeyError("caller")
+
+
+async def cancelled(client: Any, _: list[str]) -> None:
+    started = asyncio.Event()
+
+    async def listen() -> None:
+        asked = [{"role": "user", "content": SCRIPT + " #pause=300"}]
+        stream = await client.chat.completions.create(
+            model="gpt-4o-mini", messages=asked, stream=True
+        )
+        async for _chunk in stream:
+            started.set()
+
+    task = asyncio.create_task(listen())
+    await started.wait()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def looks(client: Any, caller: list[str]) -> None:
+    import openai
+
+    with chat(client, stream=True) as stream:
+        if not isinstance(stream, openai.Stream):
+            caller.append("isinstance False")
+        if stream.response.status_code != 200:
+            caller.append("no .response")
+        for _ in stream:
+            pass
+
+
+def current_in_loop(client: Any, caller: list[str]) -> None:
+    from opentelemetry import trace
+
+    for _ in chat(client, stream=True, stream_options={"include_usage": True}):
+        if trace.get_current_span().get_span_context().is_valid:
+            caller.append("span current in the loop")
+            return
+
+
+def raw(client: Any, caller: list[str]) -> None:
+    response = client.chat.completions.with_raw_response.create(
+        model="gpt-4o-mini", messages=MESSAGES
+    )
+    if response.headers["x-request-id"] != "req_loopback" or response.parse().usage is None:
+        caller.append("raw response changed")
+
+
+def raw_stream(client: Any, caller: list[str]) -> None:
+    response = client.chat.completions.with_raw_response.create(
+        model="gpt-4o-mini",
+        messages=MESSAGES,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    drain(response.parse(), caller, 8)
+
+
+def streamed(client: Any, caller: list[str]) -> None:
+    with client.chat.completions.with_streaming_response.create(
+        model="gpt-4o-mini", messages=MESSAGES
+    ) as response:
+        if response.http_response.is_stream_consumed:
+            caller.append("body was read for the caller")
+        response.parse()
+
+
+async def streamed_async(client: Any, caller: list[str]) -> None:
+    async with client.chat.completions.with_streaming_response.create(
+        model="gpt-4o-mini", messages=MESSAGES
+    ) as response:
+        await response.parse()
+
+
+def parse(client: Any, _: list[str]) -> None:
+    client.chat.completions.parse(model="gpt-4o-mini", messages=MESSAGES)
+
+
+def stream_helper(client: Any, _: list[str]) -> None:
+    with client.chat.completions.stream(
+        model="gpt-4o-mini", messages=MESSAGES, stream_options={"include_usage": True}
+    ) as stream:
+        stream.get_final_completion()
+
+
+def respond(client: Any, _: list[str]) -> None:
+    client.responses.create(model="gpt-4o-mini", input=SCRIPT)
+
+
+def respond_stream(client: Any, _: list[str]) -> None:
+    for _event in client.responses.create(model="gpt-4o-mini", input=SCRIPT, stream=True):
+        pass
+
+
+def respond_helper(client: Any, _: list[str]) -> None:
+    with client.responses.stream(model="gpt-4o-mini", input=SCRIPT) as stream:
+        stream.get_final_response()
+
+
+def respond_parse(client: Any, _: list[str]) -> None:
+    client.responses.parse(model="gpt-4o-mini", input=SCRIPT)
+
+
+def retrieve(client: Any, _: list[str]) -> None:
+    client.responses.retrieve("resp_1")
+
+
+def embed(client: Any, _: list[str]) -> None:
+    client.embeddings.create(model="text-embedding-3-small", input=SCRIPT)
+
+
+def complete(client: Any, _: list[str]) -> None:
+    client.completions.create(model="gpt-3.5-turbo-instruct", prompt=SCRIPT)
+
+
+def draw(client: Any, _: list[str]) -> None:
+    client.images.generate(model="gpt-image-1", prompt=SCRIPT)
+
+
+def transcribe(client: Any, _: list[str]) -> None:
+    client.audio.transcriptions.create(
+        model="gpt-4o-transcribe", file=("a.mp3", io.BytesIO(b"ID3"))
+    )
+
+
+def speak(client: Any, _: list[str]) -> None:
+    client.audio.speech.create(model="tts-1", voice="alloy", input="Hello there")
+
+
+def refused(client: Any, _: list[str]) -> None:
+    import openai
+
+    with contextlib.suppress(openai.RateLimitError):
+        client.chat.completions.create(
+            model="gpt-4o-mini", messages=[{"role": "user", "content": "#status=429"}]
+        )
+
+
+def azure(client: Any, _: list[str]) -> None:
+    import openai
+
+    base = str(client.base_url).removesuffix("/v1/")
+    with openai.AzureOpenAI(api_key="none", api_version="2024-10-21", azure_endpoint=base) as cloud:
+        chat(cloud)
+
+
+def tier(client: Any, _: list[str]) -> None:
+    asked = {"stream_options": {"include_usage": True}, "service_tier": "flex"}
+    for _chunk in chat(client, stream=True, **asked):
+        pass
+
+
+def one(name: str, run: Sync | Async, judge: Judge) -> Case:
+    return Case(name, run, judge)
+
+
+FETCHED = {"gen_ai.operation.name": "fetch_response", IN: None, OUT: None}
+CASES = (
+    one("chat", chat_sync, counted()),
+    one("chat, async", chat_async, counted()),
+    one("cached and reasoning tokens", chat_sync, counted({CACHED: 60, REASONING: 5})),
+    one("stream with include_usage", asked_stream, counted()),
+    one("stream without include_usage", plain_stream, counted()),
+    one("async stream without include_usage", plain_async_stream, counted()),
+    one("with stream:", with_stream, counted()),
+    one("break", left, nothing_invented),
+    one("close", closed, nothing_invented),
+    one("never iterated", never_read, nothing_invented),
+    one(
+        "caller's error inside with",
+        callers_error,
+        tells(attributes={"error.type": "KeyError", IN: None}, status="ERROR"),
+    ),
+    one("task cancelled", cancelled, says_cancelled),
+    one("isinstance, .response", looks, lambda seen: None if seen.spans else "no span"),
+    one("span not current in the loop", current_in_loop, counted()),
+    one("with_raw_response", raw, counted()),
+    one("with_raw_response + stream", raw_stream, counted()),
+    one("with_streaming_response", streamed, counted()),
+    one("with_streaming_response, async", streamed_async, counted()),
+    one("chat.completions.parse", parse, counted()),
+    one("chat.completions.stream", stream_helper, counted()),
+    one("responses.create", respond, counted()),
+    one("responses.create stream=True", respond_stream, counted()),
+    one("responses.stream", respond_helper, counted()),
+    one("responses.parse", respond_parse, counted()),
+    one("responses.retrieve", retrieve, tells(attributes=FETCHED)),
+    one("embeddings", embed, tells(attributes={IN: 100})),
+    one("legacy completions", complete, counted()),
+    one("images.generate", draw, counted()),
+    one("audio.transcriptions", transcribe, tells(attributes={IN: 114, OUT: 20})),
+    one("audio.speech", speak, tells(attributes={"gen_ai.request.model": "tts-1"})),
+    one(
+        "429 error",
+        refused,
+        tells(attributes={"error.type": "openai.RateLimitError"}, status="ERROR"),
+    ),
+    one("Azure client", azure, counted({"gen_ai.provider.name": "azure.ai.openai"})),
+    one("service tier in a stream", tier, counted({"openai.response.service_tier": "flex"})),
+)
+
+
+def observe(case: Case, base_url: str, take: Callable[[], list[Any]]) -> str | None:
+    """Run one case; None if all is right, else the first thing that is not."""
+    import openai
+
+    seen = Seen([])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if inspect.iscoroutinefunction(case.run):
+
+            async def work() -> None:
+                async with openai.AsyncOpenAI(
+                    api_key="none", base_url=base_url, max_retries=0
+                ) as client:
+                    await case.run(client, seen.caller)
+                    seen.spans = take()
+
+            asyncio.run(work())
+        else:
+            with openai.OpenAI(api_key="none", base_url=base_url, max_retries=0) as client:
+                case.run(client, seen.caller)
+                seen.spans = take()
+        gc.collect()
+    late = take()
+    unawaited = [str(one.message) for one in caught if "never awaited" in str(one.message)]
+    wrong = case.judge(seen)
+    if wrong is None and late:
+        wrong = "a second span"
+    if wrong == "no span" and late:
+        wrong = f"span only when collected, {case.judge(Seen(late)) or 'then right'}"
+    return wrong or next(iter(seen.caller + unawaited), None)
+
+
+@contextlib.contextmanager
+def recording() -> Iterator[tuple[Any, Callable[[], list[Any]]]]:
+    """A tracer provider, and a function that takes the spans that ended."""
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+
+    def take() -> list[Any]:
+        spans = list(exporter.get_finished_spans())
+        exporter.clear()
+        return spans
+
+    yield provider, take
+    provider.shutdown()
+
+
+def column(name: str, base_url: str) -> list[str | None]:
+    """Run every case under one instrumentation."""
+    module, _, kind = PEERS[name].partition(":")
+    instrumentor = getattr(importlib.import_module(module), kind)()
+    with recording() as (provider, take):
+        instrumentor.instrument(tracer_provider=provider, skip_dep_check=True)
+        try:
+            return [observe(case, base_url, take) for case in CASES]
+        finally:
+            instrumentor.uninstrument()
+
+
+def main() -> None:
+    python = with_peers()
+    if python != sys.executable:
+        sys.exit(subprocess.run([python, *sys.argv], check=False).returncode)
+    os.environ.update(SILENT)
+    with LoopbackProvider() as provider:
+        columns = {name: column(name, f"{provider.url}/v1") for name in COLUMNS}
+    width = max(len(case.name) for case in CASES)
+    print(f"{'':{width}}  {COLUMNS[0]:44}  {COLUMNS[1]}")
+    for at, case in enumerate(CASES):
+        cells = [columns[name][at] or "right" for name in COLUMNS]
+        print(f"{case.name:{width}}  {cells[0][:44]:44}  {cells[1]}")
+    for name in COLUMNS:
+        print(f"{name}: {columns[name].count(None)} of {len(CASES)} right")
+    sys.exit(0 if columns["spantoll"].count(None) == len(CASES) else 1)
+
+
+if __name__ == "__main__":
+    main()
