@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from spantoll.instrumentation import openai_content
 from spantoll.instrumentation.provider import Call
 from spantoll.instrumentation.reading import Table, Via, pick
 from spantoll.semconv import attributes as keys
@@ -147,6 +148,9 @@ CHAT = Call(
     notable=_says_something,
     refine=_refine,
     constant={keys.OPENAI_API_TYPE: "chat_completions"},
+    messages=openai_content.chat_messages,
+    answers=openai_content.chat_answers,
+    stream_answers=openai_content.chat_chunks,
 )
 
 COMPLETION = Call(
@@ -254,6 +258,9 @@ RESPONSE = Call(
     notable=_response_event_tells,
     refine=_refine,
     constant={keys.OPENAI_API_TYPE: "responses"},
+    messages=openai_content.response_messages,
+    answers=openai_content.response_answers,
+    stream_answers=lambda events: openai_content.response_answers(events[-1]),
 )
 
 FETCH = Call(

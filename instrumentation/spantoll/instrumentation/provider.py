@@ -17,7 +17,7 @@ Rules for a table:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -68,6 +68,8 @@ class Call:
     for content."""
     answers: Callable[[Any], Mapping[str, Any]] | None = None
     """Content of a complete response, likewise."""
+    stream_answers: Callable[[Sequence[Any]], Mapping[str, Any]] | None = None
+    """Content of the chunks of a stream, likewise."""
     read_request: Callable[[Any], dict[str, Any]] = field(init=False, repr=False, compare=False)
     read_response: Callable[[Any], dict[str, Any]] = field(init=False, repr=False, compare=False)
     read_chunk: Callable[[Any], dict[str, Any]] = field(init=False, repr=False, compare=False)

@@ -36,6 +36,7 @@ class CallSpan:
     __slots__ = (
         "_asked",
         "_found",
+        "_heard",
         "_instruments",
         "_notable",
         "_open",
@@ -76,8 +77,11 @@ class CallSpan:
             asked.update(request.attributes)
         if told:
             asked.update(told)
-        if content and call.messages is not None:
-            asked.update(call.messages(request.body))
+        self._heard: list[Any] | None = None
+        if content:
+            self._heard = []
+            if call.messages is not None:
+                asked.update(call.messages(request.body))
         model = asked.get(keys.REQUEST_MODEL)
         self.request = request
         self._asked = asked
@@ -107,6 +111,8 @@ class CallSpan:
 
     def see(self, chunk: Any) -> bool:
         """Look at a chunk of the stream; False if the caller shall not get it."""
+        if self._heard is not None:
+            self._heard.append(chunk)
         if self.first_chunk_s is None:
             self.first_chunk_s = time.perf_counter() - self._started
         elif self._notable is not None and not self._notable(chunk):
@@ -125,6 +131,8 @@ class CallSpan:
         """Look at a complete response."""
         if self._reads:
             self._merge(self.request.call.read_response(response))
+            if self._heard is not None and self.request.call.answers is not None:
+                self._found.update(self.request.call.answers(response))
 
     def note(self, key: str, value: Any) -> None:
         """Add what a table cannot reach."""
@@ -213,6 +221,8 @@ class CallSpan:
                 found[keys.SPANTOLL_USAGE_STATUS] = "reported" if whole else "partial"
             elif not failed or self.first_chunk_s is not None:
                 found[keys.SPANTOLL_USAGE_STATUS] = "missing"
+        if self._heard and self.request.call.stream_answers is not None:
+            found.update(self.request.call.stream_answers(self._heard))
         self.span.set_attributes(found)
         if self._instruments is not None:
             self._instruments.record(

@@ -1,0 +1,89 @@
+"""Content in the convention's shape, for applications that ask for it on their own spans.
+
+Never called otherwise, and never kept by a ledger.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+__all__ = [
+    "INPUT_MESSAGES",
+    "OUTPUT_MESSAGES",
+    "SYSTEM_INSTRUCTIONS",
+    "TOOL_DEFINITIONS",
+    "blob",
+    "dump",
+    "file",
+    "message",
+    "reasoning",
+    "text",
+    "tool_call",
+    "tool_result",
+    "uri",
+]
+
+INPUT_MESSAGES = "gen_ai.input.messages"
+OUTPUT_MESSAGES = "gen_ai.output.messages"
+SYSTEM_INSTRUCTIONS = "gen_ai.system_instructions"
+TOOL_DEFINITIONS = "gen_ai.tool.definitions"
+
+Part = dict[str, Any]
+
+
+def dump(value: Any) -> str:
+    """Write a value as JSON text: span attributes hold no structure."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def message(role: str, parts: Iterable[Part], finish_reason: str | None = None) -> dict[str, Any]:
+    """Make a message; one of the model also says why it ended."""
+    made: dict[str, Any] = {"role": role, "parts": list(parts)}
+    if finish_reason is not None:
+        made["finish_reason"] = finish_reason
+    return made
+
+
+def text(content: str) -> Part:
+    """Make a part of words."""
+    return {"type": "text", "content": content}
+
+
+def reasoning(content: str) -> Part:
+    """Make a part of the model's thoughts."""
+    return {"type": "reasoning", "content": content}
+
+
+def tool_call(name: str | None, arguments: Any, call_id: str | None) -> Part:
+    """Make a part by which the model calls a tool; arguments that are JSON text are read."""
+    if isinstance(arguments, str):
+        # Cut short, or no JSON at all: it stays what the model wrote.
+        with suppress(ValueError):
+            arguments = json.loads(arguments)
+    return {"type": "tool_call", "id": call_id, "name": name, "arguments": arguments}
+
+
+def tool_result(response: Any, call_id: str | None) -> Part:
+    """Make a part by which a tool answers."""
+    return {"type": "tool_call_response", "id": call_id, "response": response}
+
+
+def blob(modality: str, content: str, mime_type: str | None = None) -> Part:
+    """Make a part of an image, sound or video that is inside the message, as base64."""
+    return {"type": "blob", "modality": modality, "mime_type": mime_type, "content": content}
+
+
+def uri(modality: str, where: str) -> Part:
+    """Make a part that lies elsewhere; a data URI is taken for what it holds."""
+    if where.startswith("data:"):
+        head, _, content = where.partition(",")
+        return blob(modality, content, head.removeprefix("data:").partition(";")[0] or None)
+    return {"type": "uri", "modality": modality, "uri": where}
+
+
+def file(modality: str, file_id: str) -> Part:
+    """Make a part that the provider keeps under an id."""
+    return {"type": "file", "modality": modality, "file_id": file_id}
