@@ -590,3 +590,8 @@ def test_streams_costs_tiers_and_times_are_read() -> None:
     assert (str(found.reported_cost.amount), found.reported_cost.source) == ("0.5", "provider")
     assert found.usage.extra == {"web_searches": 2}
     assert (found.batch, found.server_port) == (True, 443)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"gen_ai.usage.total_tokens": 5}])
+def test_usage_nobody_can_price_is_missing(attributes: dict[str, Any]) -> None:
+    assert call("somebody", GENAI | attributes).usage_quality == "missing"

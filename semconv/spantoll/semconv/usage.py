@@ -9,28 +9,32 @@ from spantoll.semconv.numbers import INT64, integer
 
 __all__ = ["COUNTERS", "Counting", "Reading", "read_usage"]
 
-COUNTERS = (
-    "input",
-    "output",
-    "total",
-    "uncached",
-    "cache_read",
-    "cache_write",
-    "cache_write_5m",
-    "cache_write_1h",
-    "reasoning",
-    "audio_in",
-    "audio_out",
-    "image_in",
-    "image_out",
-    "text_in",
-    "images",
-    "audio_ms",
-    "video_ms",
-    "characters",
-)
+COUNTERS: dict[str, str | None] = {
+    "input": "input_tokens",
+    "output": "output_tokens",
+    "total": None,
+    "uncached": None,
+    "cache_read": "cache_read_tokens",
+    "cache_write": "cache_write_tokens",
+    "cache_write_5m": None,
+    "cache_write_1h": "cache_write_1h_tokens",
+    "reasoning": "reasoning_tokens",
+    "audio_in": "input_audio_tokens",
+    "audio_out": "output_audio_tokens",
+    "image_in": "input_image_tokens",
+    "image_out": "output_image_tokens",
+    "text_in": None,
+    "images": "images",
+    "audio_ms": "audio_ms",
+    "video_ms": "video_ms",
+    "characters": "characters",
+}
+"""What a dialect may find -> the counter of `Usage` it is; None for what only helps to decide."""
 
-_COUNTERS = frozenset(COUNTERS)
+HELPERS = {name for name, field in COUNTERS.items() if field is None}
+PARTS = {"cache_write_1h": "cache_write", "audio_in": "input", "audio_out": "output"}
+WRITE_HELPERS = {name for name, field in COUNTERS.items() if field is None}
+PARTS = {"cache_write_1h", "cache_write_5m"}
 
 CACHE_APART = frozenset({"anthropic", "aws.bedrock"})
 """Providers whose own input counter leaves cached tokens out: an unknown emitter may pass it on."""
@@ -56,13 +60,13 @@ def read_usage(
 ) -> Reading:
     """Turn what a dialect found into inclusive counters.
 
-    `found` maps the names of COUNTERS, and `extra`, to raw attribute values.
+    `found` maps the names of COUNTERS, `extra` and `usage_status` to raw attribute values.
     """
     notes: list[str] = []
-    flawed = False
+    flawed = assumed = False
     counters: dict[str, int] = {}
     for name, raw in found.items():
-        if name in _COUNTERS and raw is not None:
+        if name in COUNTERS and raw is not None:
             number = raw if type(raw) is int and 0 <= raw <= INT64 else integer(raw)
             if number is not None:
                 counters[name] = number
@@ -70,68 +74,51 @@ def read_usage(
                 flawed = True
                 notes.append(f"{name}: {raw!r:.40} is not a counter")
     get = counters.get
-    input_tokens, output_tokens = get("input"), get("output")
-    read, write, one_hour = get("cache_read"), get("cache_write"), get("cache_write_1h")
-    reasoning = get("reasoning")
-    if write is None and (one_hour is not None or "cache_write_5m" in counters):
-        write = (one_hour or 0) + (get("cache_write_5m") or 0)
-    cached = (read or 0) + (write or 0)
-    assumed = False
-    if input_tokens is None and get("uncached") is not None:
-        input_tokens = counters["uncached"] + cached
-        notes.append("input: uncached tokens plus cache reads and writes")
-    elif cached and input_tokens is not None:
+    if not counters.keys().isdisjoint(WRITE_PARTS) and "cache_write" not in counters:
+        counters["cache_write"] = get("cache_write_1h", 0) + get("cache_write_5m", 0)
+    cached = get("cache_read", 0) + get("cache_write", 0)
+    if "input" not in counters:
+        if "uncached" in counters:
+            counters["input"] = counters["uncached"] + cached
+            notes.append("input: uncached tokens plus cache reads and writes")
+        elif cached:
+            counters["input"] = cached
+            notes.append("input: only cached tokens were told")
+    elif cached:
         inclusive, assumed, note = _input_has_cache(counters, cached, counting, provider)
         if not inclusive:
-            input_tokens += cached
+            counters["input"] += cached
         notes.append(note)
-    elif cached and input_tokens is None:
-        input_tokens = cached
-        notes.append("input: only cached tokens were told")
-    if reasoning and output_tokens is not None:
+    if (reasoning := get("reasoning", 0)) and "output" in counters:
         if counting.output_has_reasoning is False:
-            output_tokens += reasoning
+            counters["output"] += reasoning
             notes.append("output: reasoning tokens added, declared apart by the dialect")
-        elif reasoning > output_tokens:
-            output_tokens += reasoning
+        elif reasoning > counters["output"]:
+            counters["output"] += reasoning
             notes.append("output: reasoning exceeds it, so it was told apart")
-    if max(input_tokens or 0, output_tokens or 0) > INT64:
-        flawed = True
-        notes.append("a total exceeds 64 bits")
-        input_tokens, output_tokens = None, None
-    usage = Usage(
-        input_tokens,
-        output_tokens,
-        read,
-        write,
-        one_hour,
-        reasoning,
-        get("audio_in"),
-        get("audio_out"),
-        get("image_in"),
-        get("image_out"),
-        get("images"),
-        get("audio_ms"),
-        get("video_ms"),
-        get("characters"),
-        1,
-        _extra(found.get("extra")),
-    )
-    if _contradicts(usage):
+    for total in ("input", "output"):
+        if get(total, 0) > INT64:
+            flawed = True
+            notes.append("a total exceeds 64 bits")
+            del counters[total]
+    if not counters.keys().isdisjoint(PARTS) and _contradicts(counters):
         flawed = True
         notes.append("a part exceeds its total")
+    extra = _extra(found["extra"]) if "extra" in found else None
+    usage = Usage(
+        **{field: counters[name] for name in counters if (field := COUNTERS[name]) is not None},
+        extra=extra,
+    )
     status = found.get("usage_status")
     quality: UsageQuality
     if flawed:
         quality = "inconsistent"
     elif status in ("partial", "estimated"):
         quality = status
-    elif billable and not _any(usage):
+    elif billable and counters.keys() <= HELPERS and extra is None:
         quality = "missing"
-    elif assumed:
-        quality = "assumed"
     else:
-        quality = "exact"
+        quality = "assumed" if assumed else "exact"
     return Reading(usage, quality, tuple(notes))
 
 
@@ -164,20 +151,15 @@ def _input_has_cache(
     return True, False, "input: contains cached tokens, as the convention says"
 
 
-def _contradicts(usage: Usage) -> bool:
-    write = usage.cache_write_tokens
-    if write is not None and (usage.cache_write_1h_tokens or 0) > write:
-        return True
-    told_in, told_out = usage.input_tokens, usage.output_tokens
-    over_in = told_in is not None and (usage.input_audio_tokens or 0) > told_in
-    return over_in or (told_out is not None and (usage.output_audio_tokens or 0) > told_out)
+def _contradicts(counters: Mapping[str, int]) -> bool:
+    """A part that is larger than the total it must be in; without a total there is nothing said."""
+    return any(
+        part in counters and total in counters and counters[part] > counters[total]
+        for part, total in PARTS.items()
+    )
 
 
 def _extra(units: object) -> Mapping[str, int | Decimal] | None:
     if not isinstance(units, Mapping):
         return None
     return {name: number for name, number in units.items() if number} or None
-
-
-def _any(usage: Usage) -> bool:
-    return any(counter is not None for counter in usage[:14]) or usage.extra is not None
