@@ -33,8 +33,7 @@ COUNTERS: dict[str, str | None] = {
 
 HELPERS = {name for name, field in COUNTERS.items() if field is None}
 PARTS = {"cache_write_1h": "cache_write", "audio_in": "input", "audio_out": "output"}
-WRITE_HELPERS = {name for name, field in COUNTERS.items() if field is None}
-PARTS = {"cache_write_1h", "cache_write_5m"}
+WRITE_PARTS = {"cache_write_1h", "cache_write_5m"}
 
 CACHE_APART = frozenset({"anthropic", "aws.bedrock"})
 """Providers whose own input counter leaves cached tokens out: an unknown emitter may pass it on."""
