@@ -318,8 +318,6 @@ def test_opentelemetry_instrument_needs_no_line_of_code(
 ) -> None:
     app = tmp_path / "app.py"
     app.write_text(APP)
-    if environment["OTEL_PYTHON_DISTRO"] == "distro":
-        pytest.importorskip("opentelemetry.distro")
 
     output = run(
         [str(BIN / "opentelemetry-instrument"), sys.executable, str(app)],
