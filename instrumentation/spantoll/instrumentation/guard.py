@@ -21,17 +21,30 @@ def guarded(otherwise: Callable[..., Any]) -> Callable[[F], F]:
     """
 
     def decorate(function: F) -> F:
+        def lost(error: Exception, *args: Any) -> Any:
+            place = (function.__qualname__, type(error))
+            level = logging.DEBUG if place in _told else logging.WARNING
+            _told.add(place)
+            logger.log(level, "SpanToll lost part of a span in %s", place[0], exc_info=error)
+            return otherwise(*args)
+
         @functools.wraps(function)
         def safe(*args: Any, **kwargs: Any) -> Any:
             try:
                 return function(*args, **kwargs)
             except Exception as error:
-                place = (function.__qualname__, type(error))
-                level = logging.DEBUG if place in _told else logging.WARNING
-                _told.add(place)
-                logger.log(level, "SpanToll lost part of a span in %s", place[0], exc_info=True)
-                return otherwise(*args)
+                return lost(error, *args)
 
-        return safe  # type: ignore[return-value]  # same signature, by wraps
+        @functools.wraps(function)
+        def safe_of_two(one: Any, two: Any) -> Any:
+            # Passing arguments on as they are: this one is on the path of every stream chunk.
+            try:
+                return function(one, two)
+            except Exception as error:
+                return lost(error, one, two)
+
+        code = function.__code__
+        two = code.co_argcount == 2 and not code.co_kwonlyargcount and not function.__defaults__
+        return safe_of_two if two else safe  # type: ignore[return-value]  # same signature, by wraps
 
     return decorate

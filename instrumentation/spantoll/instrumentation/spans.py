@@ -78,8 +78,11 @@ class CallSpan:
         if told:
             asked.update(told)
         self._heard: list[Any] | None = None
+        self._notable = call.notable
         if content:
             self._heard = []
+            # Every chunk has something to say then.
+            self._notable = None
             if call.messages is not None:
                 asked.update(call.messages(request.body))
         model = asked.get(keys.REQUEST_MODEL)
@@ -87,7 +90,6 @@ class CallSpan:
         self._asked = asked
         self._found: dict[str, Any] = {}
         self._instruments = instruments
-        self._notable = call.notable
         self._open = [True]
         self.finalizer: Any = None
         self.first_chunk_s: float | None = None
@@ -111,12 +113,12 @@ class CallSpan:
 
     def see(self, chunk: Any) -> bool:
         """Look at a chunk of the stream; False if the caller shall not get it."""
-        if self._heard is not None:
-            self._heard.append(chunk)
         if self.first_chunk_s is None:
             self.first_chunk_s = time.perf_counter() - self._started
         elif self._notable is not None and not self._notable(chunk):
             return True
+        if self._heard is not None:
+            self._heard.append(chunk)
         self._tell(chunk)
         hidden = self.request.hidden
         return hidden is None or not hidden(chunk)

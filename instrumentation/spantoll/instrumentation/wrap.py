@@ -103,18 +103,20 @@ class Emitter:
         self._meters: object = None
         self._wanted = self._measures = False
 
-    def begin(self, hook: Hook, client: Any, arguments: dict[str, Any]) -> Tap | None:
-        """Start the span of a call; None if this is none, or nobody wants to know."""
+    def listens(self) -> bool:
+        """Tell whether anybody wants to know of calls."""
         if not self.on:
-            return None
+            return False
         traces = self._tracer_provider or trace.get_tracer_provider()
         meters = self._meter_provider or metrics.get_meter_provider()
         if traces is not self._traces or meters is not self._meters:
             self._traces, self._meters = traces, meters
             self._measures = is_real(meters)
             self._wanted = self._measures or is_real(traces)
-        if not self._wanted:
-            return None
+        return self._wanted
+
+    def begin(self, hook: Hook, client: Any, arguments: dict[str, Any]) -> Tap | None:
+        """Start the span of a call; None if this is none, or somebody else makes it."""
         here = context.get_current()
         if suppression.suppressed(here):
             return None
@@ -158,6 +160,8 @@ def wrap(function: F, hook: Hook, emitter: Emitter) -> F:
 
     @guarded(_nothing)
     def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tap | None:
+        if not emitter.listens():
+            return None
         arguments = dict(zip(names, args, strict=False))
         arguments.update(kwargs)
         tap = emitter.begin(hook, args[0] if of_object else None, arguments)
