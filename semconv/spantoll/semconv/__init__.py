@@ -5,7 +5,7 @@ from spantoll.semconv.call import (
     ReportedCost,
     Usage,
 )
-from spantoll.semconv.registry import could_be_genai, read
+from spantoll.semconv.registry import could_be_genai, could_be_genai_event, read, read_log
 
 __all__ = [
     "BILLABLE_ROLES",
@@ -14,5 +14,7 @@ __all__ = [
     "ReportedCost",
     "Usage",
     "could_be_genai",
+    "could_be_genai_event",
     "read",
+    "read_log",
 ]

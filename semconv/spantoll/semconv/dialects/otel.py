@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from spantoll.semconv.dialect import SpanView
+from spantoll.semconv.events import EventDialect
 from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
 
@@ -94,4 +95,10 @@ DIALECT = TableDialect(
     # The last to be asked: other dialects write some of these keys too.
     rank=90,
     counting=_counting,
+)
+
+EVENTS = EventDialect(
+    names={"gen_ai.client.inference.operation.details": False},
+    # They tell the same call by an event of their own, which has the cached and thinking tokens.
+    except_scopes=("gemini-cli", "qwen-code"),
 )

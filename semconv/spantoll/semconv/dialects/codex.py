@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from spantoll.semconv.call import Role
+from spantoll.semconv.dialect import SpanView
+from spantoll.semconv.dialects.otel import GENAI
+from spantoll.semconv.events import EventDialect
+from spantoll.semconv.roles import role_of
+from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.usage import Counting
+
+NAMES = {"codex.sse_event": False, "codex.websocket_event": False}
+
+
+def _role(span: SpanView, found: Found) -> Role | None:
+    if span.name in NAMES:
+        return "inference"
+    # The span of the last event of a stream has its usage, and names no operation.
+    return role_of(found.get("operation")) or ("inference" if "input" in found else None)
+
+
+def _counting(span: SpanView, provider: str | None) -> Counting:
+    return Counting(input_has_cache=True)
+
+
+def _refine(span: SpanView, found: Found) -> None:
+    if span.name in NAMES:
+        found["operation"] = "chat"
+
+
+DIALECT = TableDialect(
+    name="codex",
+    keys={
+        **GENAI,
+        "request_model": ("model", *GENAI["request_model"]),
+        "response_id": ("response.id", *GENAI["response_id"]),
+        "input": ("input_token_count", *GENAI["input"]),
+        "output": ("output_token_count", *GENAI["output"]),
+        # Named for tools, it is the provider's total_tokens.
+        "total": ("tool_token_count", *GENAI["total"]),
+        "cache_read": ("cached_token_count", *GENAI["cache_read"]),
+        "cache_write": ("cache_write_token_count", *GENAI["cache_write"]),
+        "reasoning": (
+            "reasoning_token_count",
+            "codex.usage.reasoning_output_tokens",
+            *GENAI["reasoning"],
+        ),
+        "session_id": ("conversation.id",),
+        "user_id": ("user.account_id",),
+    },
+    scopes=("codex_cli_rs", "codex_exec", "codex_otel*"),
+    rank=20,
+    counting=_counting,
+    role=_role,
+    refine=_refine,
+    fixed_provider="openai",
+)
+
+EVENTS = EventDialect(
+    names=NAMES,
+    table=DIALECT,
+    marker=b"response.completed",
+    # Events are written twice, for the log and for the backend; the numbers stand in one or both.
+    required={"event.kind": "response.completed", "input_token_count": None},
+    scopes=("codex_otel.log_only", "codex_otel.trace_safe"),
+    unique=(("conversation.id", "event.timestamp", "input_token_count", "output_token_count"),),
+)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from spantoll.semconv.call import Role
+from spantoll.semconv.dialect import SpanView
+from spantoll.semconv.dialects.otel import GENAI
+from spantoll.semconv.events import EventDialect
+from spantoll.semconv.numbers import integer
+from spantoll.semconv.roles import role_of
+from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.usage import Counting
+
+NAMES = {
+    "gemini_cli.api_response": False,
+    "gemini_cli.api_error": True,
+    # A descendant with the same telemetry.
+    "qwen-code.api_response": False,
+    "qwen-code.api_error": True,
+}
+
+
+def _role(span: SpanView, found: Found) -> Role | None:
+    return "inference" if span.name in NAMES else role_of(found.get("operation"))
+
+
+def _counting(span: SpanView, provider: str | None) -> Counting:
+    # Gemini's usage metadata: the prompt contains cached content, candidates leave thoughts out.
+    return Counting(input_has_cache=True, output_has_reasoning=span.name not in NAMES)
+
+
+def _refine(span: SpanView, found: Found) -> None:
+    if span.name not in NAMES:
+        return
+    found["operation"] = "generate_content"
+    told, by_tools = integer(found.get("input")), integer(found.get("tool_input"))
+    if told is not None and by_tools:
+        found["input"] = told + by_tools
+    if span.name.startswith("gemini_cli."):
+        vertex = found.get("auth_type") in ("vertex-ai", "cloud-shell")
+        found["provider"] = "gcp.vertex_ai" if vertex else "gcp.gemini"
+
+
+DIALECT = TableDialect(
+    name="gemini_cli",
+    keys={
+        **GENAI,
+        "request_model": ("model", *GENAI["request_model"]),
+        "input": ("input_token_count", *GENAI["input"]),
+        "output": ("output_token_count", *GENAI["output"]),
+        "cache_read": ("cached_content_token_count", *GENAI["cache_read"]),
+        "reasoning": ("thoughts_token_count", *GENAI["reasoning"]),
+        "tool_input": ("tool_token_count",),
+        "finish_reasons": ("finish_reasons", *GENAI["finish_reasons"]),
+        "auth_type": ("auth_type",),
+        "purpose": ("role",),
+    },
+    scopes=("gemini-cli", "qwen-code"),
+    rank=20,
+    counting=_counting,
+    role=_role,
+    refine=_refine,
+)
+
+EVENTS = EventDialect(
+    names=NAMES,
+    table=DIALECT,
+    marker=b".api_",
+    unique=(("session.id", "prompt_id", "event.timestamp", "model"),),
+)
