@@ -232,23 +232,27 @@ def median_us(work: Callable[[], None], times: int) -> float:
     return statistics.median(taken) / 1000
 
 
-def with_peers() -> str:
-    """Find an interpreter that has the peers: this one, or one of a throwaway environment."""
-    if all(importlib.util.find_spec(target.split(".")[0]) for target in PEERS.values()):
-        try:
-            if all(importlib.metadata.version(package) for package in PACKAGES):
-                return sys.executable
-        except importlib.metadata.PackageNotFoundError:
-            pass
-    home = Path(tempfile.gettempdir()) / "spantoll-benchmark-peers"
+def environment(name: str, *packages: str) -> str:
+    """Find or make a throwaway environment with this checkout and some packages."""
+    home = Path(tempfile.gettempdir()) / f"spantoll-benchmark-{name}"
     python = home / "bin" / "python"
     if not python.exists():
-        print(f"Making {home} with the peers ...", file=sys.stderr)
+        print(f"Making {home} with {', '.join(packages)} ...", file=sys.stderr)
         venv.create(home, with_pip=True)
-        root = Path(__file__).parent.parent
-        install = [str(python), "-m", "pip", "install", "-q", "openai>=3", *PACKAGES, "-e", root]
-        subprocess.run([str(part) for part in install], check=True)
+        root = str(Path(__file__).resolve().parent.parent)
+        install = [str(python), "-m", "pip", "install", "-q", *packages, "-e", root]
+        subprocess.run(install, check=True)
     return str(python)
+
+
+def with_peers() -> str:
+    """Find an interpreter that has the peers: this one, or one of a throwaway environment."""
+    try:
+        for package in PACKAGES:
+            importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return environment("peers", "openai>=3", *PACKAGES)
+    return sys.executable
 
 
 def report(traced: dict[str, Added], silent: dict[str, Added]) -> bool:

@@ -6,14 +6,17 @@ is wrong. A case is right if it makes exactly one span with exactly the numbers 
 says nothing that did not happen, and leaves the caller what it would have had.
 
     python benchmarks/instrumentation_matrix.py     # makes a throwaway environment with the peers
+    python benchmarks/instrumentation_matrix.py --sdk openai==1.30.5    # SpanToll with an old SDK
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import gc
 import importlib
+import importlib.metadata
 import inspect
 import io
 import os
@@ -30,7 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
 
 from loopback_provider import LoopbackProvider
 
-from benchmarks.instrumentation import PEERS, SILENT, with_peers
+from benchmarks.instrumentation import PEERS, SILENT, environment, with_peers
+from spantoll import instrumentation
 
 COLUMNS = ("genai-openai", "spantoll")
 SCRIPT = "Hello #input=100 #cached=60 #output=20 #reasoning=5"
@@ -422,13 +426,34 @@ def column(name: str, base_url: str) -> list[str | None]:
             instrumentor.uninstrument()
 
 
-def main() -> None:
-    python = with_peers()
-    if python != sys.executable:
-        sys.exit(subprocess.run([python, *sys.argv], check=False).returncode)
-    os.environ.update(SILENT)
-    with LoopbackProvider() as provider:
-        columns = {name: column(name, f"{provider.url}/v1") for name in COLUMNS}
+def is_missing(error: Exception) -> bool:
+    """Whether an old SDK has no such method or argument."""
+    return "has no attribute" in str(error) or "unexpected keyword argument" in str(error)
+
+
+def with_sdk(base_url: str) -> bool:
+    """Run our column with whatever SDK there is; say what it does not have."""
+    right = True
+    print(f"openai {importlib.metadata.version('openai')}")
+    with recording() as (provider, take):
+        instrumentation.instrument(tracer_provider=provider)
+        for case in CASES:
+            try:
+                wrong = observe(case, base_url, take)
+            except (AttributeError, TypeError) as error:
+                if not is_missing(error):
+                    raise
+                print(f"{case.name}: not in this SDK")
+                continue
+            right = right and wrong is None
+            print(f"{case.name}: {wrong or 'right'}")
+        instrumentation.uninstrument()
+    return right
+
+
+def beside_the_peer(base_url: str) -> bool:
+    """Print the matrix; whether every cell of ours is right."""
+    columns = {name: column(name, base_url) for name in COLUMNS}
     width = max(len(case.name) for case in CASES)
     print(f"{'':{width}}  {COLUMNS[0]:44}  {COLUMNS[1]}")
     for at, case in enumerate(CASES):
@@ -436,7 +461,26 @@ def main() -> None:
         print(f"{case.name:{width}}  {cells[0][:44]:44}  {cells[1]}")
     for name in COLUMNS:
         print(f"{name}: {columns[name].count(None)} of {len(CASES)} right")
-    sys.exit(0 if columns["spantoll"].count(None) == len(CASES) else 1)
+    return columns["spantoll"].count(None) == len(CASES)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--sdk", help="an SDK version, such as openai==1.30.5, without the peer")
+    sdk = parser.parse_args().sdk
+    if sdk is None:
+        python = with_peers()
+    elif importlib.metadata.version("openai") == sdk.partition("==")[2]:
+        python = sys.executable
+    else:
+        # The SDK of that time does not run with later releases of its HTTP library.
+        python = environment(sdk.replace("==", "-"), sdk, "httpx<0.28")
+    if python != sys.executable:
+        sys.exit(subprocess.run([python, *sys.argv], check=False).returncode)
+    os.environ.update(SILENT)
+    with LoopbackProvider() as provider:
+        base_url = f"{provider.url}/v1"
+        sys.exit(0 if (with_sdk if sdk else beside_the_peer)(base_url) else 1)
 
 
 if __name__ == "__main__":
