@@ -8,6 +8,7 @@ Content capture is off, spans go to a processor that drops them.
 
     python benchmarks/instrumentation.py            # makes a throwaway environment with the peers
     python benchmarks/instrumentation.py --rounds 40 --json
+    python benchmarks/instrumentation.py --leak 100000      # peak memory over as many streams
 
 Says whether the targets hold: per call at most 0.6 x the official instrumentation, 1.5 us per
 chunk, 10 us per call where no tracer provider is configured.
@@ -22,6 +23,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -68,14 +70,14 @@ def whole_answer() -> bytes:
     ).encode()
 
 
-def streamed_answer() -> bytes:
+def streamed_answer(chunks: int = CHUNKS) -> bytes:
     def event(delta: dict[str, str], reason: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": reason, "logprobs": None}
         chunk = {**HEAD, "object": "chat.completion.chunk", "choices": [choice], "usage": None}
         return b"data: " + json.dumps(chunk).encode() + b"\n\n"
 
     last = {**HEAD, "object": "chat.completion.chunk", "choices": [], "usage": USAGE}
-    words = b"".join(event({"content": f" w{n}"}) for n in range(CHUNKS - 3))
+    words = b"".join(event({"content": f" w{n}"}) for n in range(chunks - 3))
     first, end = event({"role": "assistant", "content": ""}), event({}, "stop")
     return first + words + end + b"data: " + json.dumps(last).encode() + b"\n\ndata: [DONE]\n\n"
 
@@ -134,11 +136,11 @@ class Added(NamedTuple):
     spans_per_call: int
 
 
-def client() -> Any:
+def client(stream: bytes | None = None) -> Any:
     import openai
 
     http = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
-    bodies = {False: whole_answer(), True: streamed_answer()}
+    bodies = {False: whole_answer(), True: stream or streamed_answer()}
     kinds = {False: "application/json", True: "text/event-stream"}
 
     def answer(request: Any) -> Any:
@@ -282,14 +284,51 @@ def report(traced: dict[str, Added], silent: dict[str, Added]) -> bool:
     return all(checks.values())
 
 
+def leak(streams: int) -> bool:
+    """Read, leave and close streams; whether memory peaks where it did after a tenth of them."""
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from spantoll import instrumentation
+
+    provider = TracerProvider()
+    dropped = Dropped()
+    provider.add_span_processor(dropped)  # type: ignore[arg-type]  # looks like one
+    trace.set_tracer_provider(provider)
+    instrumentation.instrument()
+    asking = client(streamed_answer(5))
+    peaks = []
+    for number in range(streams):
+        stream = asking.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+        if number % 3 == 0:
+            for _ in stream:
+                pass
+        elif number % 3 == 1:
+            next(stream)
+        else:
+            stream.close()
+        if number in (streams // 10, streams - 1):
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    del stream
+    gc.collect()
+    print(
+        f"{streams} streams, {dropped.count} spans; peak {peaks[0]:.1f} MB after a tenth, "
+        f"{peaks[1]:.1f} MB at the end"
+    )
+    return peaks[1] - peaks[0] < 2 and dropped.count == streams
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=24)
     parser.add_argument("--calls", type=int, default=40)
     parser.add_argument("--streams", type=int, default=6)
     parser.add_argument("--json", action="store_true", help="print the figures only")
+    parser.add_argument("--leak", type=int, metavar="STREAMS", help="watch memory instead")
     parser.add_argument("--untraced", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.leak:
+        sys.exit(0 if leak(chosen.leak) else 1)
     python = with_peers()
     if python != sys.executable:
         sys.exit(subprocess.run([python, *sys.argv], check=False).returncode)

@@ -40,18 +40,24 @@ _TOTAL, _BYOK, _UPSTREAM = "_total", "_byok", "_upstream"
 def _refine(found: dict[str, Any]) -> None:
     """Settle what hosts mean differently, from the values found."""
     total = found.pop(_TOTAL, None)
-    output = found.get(keys.USAGE_OUTPUT_TOKENS)
-    if total is not None and output is not None:
+    told = (found.get(keys.USAGE_INPUT_TOKENS, 0), found.get(keys.USAGE_OUTPUT_TOKENS))
+    if type(total) is int and type(told[0]) is int and type(told[1]) is int:
         # xAI and Gemini's OpenAI endpoint count reasoning into the total only.
-        rest = total - found.get(keys.USAGE_INPUT_TOKENS, 0) - output
+        rest = total - told[0] - told[1]
         if rest > 0 and found.get(keys.USAGE_REASONING, rest) in (0, rest):
-            found[keys.USAGE_OUTPUT_TOKENS] = output + rest
-    if keys.COST_AMOUNT in found:
-        byok, upstream = found.pop(_BYOK, False), found.pop(_UPSTREAM, 0)
+            found[keys.USAGE_OUTPUT_TOKENS] = told[1] + rest
+    byok, upstream = found.pop(_BYOK, False), found.pop(_UPSTREAM, 0)
+    cost = found.get(keys.COST_AMOUNT)
+    if cost is None:
+        return
+    if isinstance(cost, int | float):
         # OpenRouter with a key of one's own: the upstream's charge comes on top of its fee.
-        found[keys.COST_AMOUNT] = float(found[keys.COST_AMOUNT] + (upstream if byok else 0))
+        extra = upstream if byok is True and isinstance(upstream, int | float) else 0
+        found[keys.COST_AMOUNT] = float(cost + extra)
         found[keys.COST_CURRENCY] = "USD"
         found[keys.COST_SOURCE] = "provider"
+    else:
+        del found[keys.COST_AMOUNT]
 
 
 def _finish_by_index(chunk: Any) -> dict[int, str]:

@@ -76,7 +76,7 @@ def reader(table: Table) -> Callable[[Any], dict[str, Any]]:
     computed: list[tuple[str, Callable[[Any], Any]]] = []
     for key, reading in table.items():
         if callable(reading):
-            computed.append((key, reading))
+            computed.append((key, _lenient(reading)))
         elif isinstance(reading, Sum):
             for summand in reading.paths:
                 _plant(root, summand, key, ADD)
@@ -88,7 +88,14 @@ def reader(table: Table) -> Callable[[Any], dict[str, Any]]:
     code = _Code()
     code.visit(root.below, "source", 1)
     body = "\n".join(code.lines)
-    scope = {"get_of": _getter, "put": _put, "rank_of": _rank_of, "each": _each, **code.names}
+    scope = {
+        "get_of": _getter,
+        "put": _put,
+        "add": _add,
+        "rank_of": _rank_of,
+        "each": _each,
+        **code.names,
+    }
     text = f"def read(source):\n    found, ranks = {{}}, {{}}\n{body}\n    return found\n"
     exec(text, scope)  # noqa: S102 - its parts are the literals of a table, quoted by repr
     read: Callable[[Any], dict[str, Any]] = scope["read"]
@@ -120,13 +127,13 @@ class _Code:
     def _take(self, leaf: _Leaf, value: str, depth: int) -> None:
         if leaf.convert is not None:
             name = f"convert{len(self.names)}"
-            self.names[name] = leaf.convert
+            self.names[name] = _lenient(leaf.convert)
             self._line(depth, f"taken = {name}({value})")
             value = "taken"
         if leaf.rank >= 0:
             self._line(depth, f"rank_of(found, ranks, {leaf.key!r}, {value}, {leaf.rank})")
         elif leaf.rank == ADD:
-            self._line(depth, f"put(found, {leaf.key!r}, {value}, found.get({leaf.key!r}))")
+            self._line(depth, f"add(found, {leaf.key!r}, {value})")
         else:
             self._line(
                 depth, f"if {value}.__class__ is int or ({value} and {value}.__class__ is str):"
@@ -155,10 +162,28 @@ def _with_computed(
     return read_and_compute
 
 
-def _put(found: dict[str, Any], key: str, value: Any, before: Any = None) -> None:
+def _lenient(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A host that answers oddly in one place shall not cost what it says in others."""
+
+    def read(value: Any) -> Any:
+        try:
+            return function(value)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            return None
+
+    return read
+
+
+def _put(found: dict[str, Any], key: str, value: Any) -> None:
     usable = plain(value)
     if usable is not None:
-        found[key] = usable if before is None else before + usable
+        found[key] = usable
+
+
+def _add(found: dict[str, Any], key: str, value: Any) -> None:
+    summand = plain(value)
+    if isinstance(summand, int | float):
+        found[key] = found.get(key, 0) + summand
 
 
 def _rank_of(found: dict[str, Any], ranks: dict[str, int], key: str, value: Any, rank: int) -> None:
