@@ -5,6 +5,7 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from opentelemetry import trace
 
 from spantoll import instrumentation
 
@@ -230,3 +231,84 @@ def test_groq_tells_usage_beside_the_stream(spans: Any) -> None:
 
 def _json(value: dict[str, Any]) -> str:
     return httpx2.Response(200, json=value).text
+
+
+def respond(value: dict[str, Any] | str, **more: Any) -> None:
+    """Make a call to the responses API whose answer is given."""
+    answer = (
+        httpx2.Response(200, json=value)
+        if isinstance(value, dict)
+        else httpx2.Response(200, headers={"content-type": "text/event-stream"}, text=value)
+    )
+    http = httpx2.Client(transport=httpx2.MockTransport(lambda _: answer))
+    client = openai.OpenAI(api_key="none", http_client=http)
+    result = client.responses.create(model="m", input="x", **more)
+    if more.get("stream"):
+        list(result)
+
+
+RESPONSE: dict[str, Any] = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 1,
+    "model": "m-1",
+    "output": [],
+    "usage": {"input_tokens": 9, "output_tokens": 4, "total_tokens": 13},
+}
+FAILED = {"status": "failed", "error": {"code": "server_error", "message": "secret words"}}
+
+
+@pytest.mark.parametrize(
+    ("more", "reasons", "error"),
+    [
+        ({"status": "completed"}, ("stop",), None),
+        (
+            {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}},
+            ("max_output_tokens",),
+            None,
+        ),
+        (FAILED, ("error",), "server_error"),
+        ({"status": "queued", "usage": None}, None, None),
+    ],
+    ids=["completed", "incomplete", "failed", "in the background"],
+)
+def test_a_response_says_how_it_ended(
+    spans: Any, more: dict[str, Any], reasons: tuple[str, ...] | None, error: str | None
+) -> None:
+    respond({**RESPONSE, **more})
+
+    told = spans.told()
+    assert told.get("gen_ai.response.finish_reasons") == reasons
+    assert told.get("error.type") == error
+    assert spans.one().status.is_ok is (error is None)
+    assert "secret" not in spans.one().to_json()
+
+
+def test_a_response_that_fails_in_its_stream_is_a_failed_span(spans: Any) -> None:
+    created = {"type": "response.created", "response": {**RESPONSE, "usage": None}}
+    failed = {"type": "response.failed", "response": {**RESPONSE, **FAILED}}
+
+    respond("".join(f"data: {_json(event)}\n\n" for event in (created, failed)), stream=True)
+
+    told = spans.told()
+    assert told["error.type"] == "server_error"
+    assert told["gen_ai.usage.input_tokens"] == 9
+    assert not spans.one().status.is_ok
+
+
+def test_http_spans_are_below_ours_where_one_provider_makes_both(
+    spans: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: spans.provider)
+    current = []
+
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        current.append(trace.get_current_span().get_span_context().span_id)
+        return httpx2.Response(200, json={**BODY, "usage": BASIC})
+
+    http = httpx2.Client(transport=httpx2.MockTransport(answer))
+    client = openai.OpenAI(api_key="none", http_client=http)
+    client.chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}])
+
+    assert current == [spans.one().context.span_id]
+    assert not trace.get_current_span().get_span_context().is_valid

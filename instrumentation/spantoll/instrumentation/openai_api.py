@@ -53,7 +53,7 @@ def _refine(found: dict[str, Any]) -> None:
     if isinstance(cost, int | float):
         # OpenRouter with a key of one's own: the upstream's charge comes on top of its fee.
         extra = upstream if byok is True and isinstance(upstream, int | float) else 0
-        found[keys.COST_AMOUNT] = float(cost + extra)
+        found[keys.COST_AMOUNT] = cost + extra
         found[keys.COST_CURRENCY] = "USD"
         found[keys.COST_SOURCE] = "provider"
     else:

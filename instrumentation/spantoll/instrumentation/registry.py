@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import inspect
 import logging
 import pkgutil
 import sys
@@ -112,6 +113,7 @@ def install(
             version=_version("spantoll") or "0",
             tracer_provider=tracer_provider,
             meter_provider=meter_provider,
+            first_call=_warn_of_rivals,
         )
         _installed[name] = _Installed(known[name], emitter)
     for name in chosen:
@@ -206,16 +208,27 @@ def _patch(module: Any, hook: Hook, emitter: Emitter) -> _Patch | None:
     original = getattr(owner, name, None)
     if original is None:
         return None
-    wrapper = wrap(original, hook, emitter)
+    kept = inspect.getattr_static(owner, name)
+    wrapper: Any = wrap(original, hook, emitter)
+    if isinstance(kept, staticmethod):
+        wrapper = staticmethod(wrapper)
     inherited = name not in owner.__dict__
     setattr(owner, name, wrapper)
-    return _Patch(owner, name, original, wrapper, inherited)
+    return _Patch(owner, name, kept, wrapper, inherited)
 
 
 def _warn(provider: Provider, reason: str) -> None:
     if provider.name not in _warned:
         _warned.add(provider.name)
         logger.warning("SpanToll does not see %s calls: %s", provider.name, reason)
+
+
+@guarded(lambda *_: None)
+def _warn_of_rivals() -> None:
+    others = rivals()
+    if others and "rivals" not in _warned:
+        _warned.add("rivals")
+        logger.warning("Each model call makes two spans: %s is active too", ", ".join(others))
 
 
 def _status_of(provider: Provider) -> Status:

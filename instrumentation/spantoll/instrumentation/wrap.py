@@ -90,8 +90,11 @@ class Emitter:
         version: str,
         tracer_provider: trace.TracerProvider | None = None,
         meter_provider: metrics.MeterProvider | None = None,
+        first_call: Callable[[], None] | None = None,
     ) -> None:
         self.on = True
+        self.parents = True
+        """Whether HTTP spans go below ours: not those of an application that samples otherwise."""
         self._settings = settings
         self._tracer_provider = tracer_provider
         self._meter_provider = meter_provider
@@ -102,6 +105,7 @@ class Emitter:
         self._traces: object = None
         self._meters: object = None
         self._wanted = self._measures = False
+        self._first = first_call
 
     def listens(self) -> bool:
         """Tell whether anybody wants to know of calls."""
@@ -111,12 +115,16 @@ class Emitter:
         meters = self._meter_provider or metrics.get_meter_provider()
         if traces is not self._traces or meters is not self._meters:
             self._traces, self._meters = traces, meters
+            self.parents = self._tracer_provider in (None, trace.get_tracer_provider())
             self._measures = is_real(meters)
             self._wanted = self._measures or is_real(traces)
         return self._wanted
 
     def begin(self, hook: Hook, client: Any, arguments: dict[str, Any]) -> Tap | None:
         """Start the span of a call; None if this is none, or somebody else makes it."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            first()
         here = context.get_current()
         if suppression.suppressed(here):
             return None
@@ -141,9 +149,10 @@ def is_real(provider: Any) -> bool:
     )
 
 
-def _enter(tap: Tap) -> tuple[Context, Token[Context]]:
+def _enter(tap: Tap, *, as_parent: bool) -> tuple[Context, Token[Context]]:
     """Make a span current while the SDK works on its request; never across a yield."""
-    inner = suppression.inside(trace.set_span_in_context(tap.span, tap.here))
+    here = trace.set_span_in_context(tap.span, tap.here) if as_parent else tap.here
+    inner = suppression.inside(here)
     return inner, context.attach(inner)
 
 
@@ -174,7 +183,7 @@ def wrap(function: F, hook: Hook, emitter: Emitter) -> F:
         tap = begin(args, kwargs)
         if tap is None:
             return function(*args, **kwargs)
-        inner, token = _enter(tap)
+        inner, token = _enter(tap, as_parent=emitter.parents)
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
@@ -187,7 +196,7 @@ def wrap(function: F, hook: Hook, emitter: Emitter) -> F:
         return tap.opened(result, hook)
 
     async def finished(start: Callable[[], Any], tap: Tap) -> Any:
-        inner, token = _enter(tap)
+        inner, token = _enter(tap, as_parent=emitter.parents)
         try:
             result = await start()
         except BaseException as error:
