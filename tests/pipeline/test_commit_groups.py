@@ -44,7 +44,7 @@ class ScriptedStore:
 
     def write(self, records: Sequence[UsageRecord], *, settle: Settle | None = None) -> WriteResult:
         self.entered.set()
-        self.gate.wait()
+        self.gate.wait(30)
         self.fault(records)
         self.groups.append(list(records))
         return WriteResult(len(records), 0, 0)
@@ -76,7 +76,7 @@ def hold(store: ScriptedStore, commit: GroupCommit) -> None:
     """Leave the writer inside a write, so that what follows has to wait."""
     store.gate.clear()
     commit.submit([record(0)], size_bytes=1)
-    store.entered.wait()
+    store.entered.wait(30)
 
 
 def test_what_waits_is_written_as_one_group(store: ScriptedStore, commit: GroupCommit) -> None:
@@ -110,7 +110,7 @@ def test_an_acknowledgement_comes_after_the_commit(
     store.gate.clear()
 
     done = commit.submit([record(1)], size_bytes=1)
-    store.entered.wait()
+    store.entered.wait(30)
 
     assert not done.done()
     store.gate.set()

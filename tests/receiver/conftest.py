@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -140,6 +141,18 @@ def as_json(export: ExportTraceServiceRequest) -> bytes:
     ).encode()
 
 
+PATIENCE_S = 30.0
+"""Longer than anything here takes: what has not come by then will not come."""
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("waited in vain")
+        time.sleep(0.001)
+
+
 class Running:
     """A receiver on its own loop and thread, and the clients of both transports."""
 
@@ -147,9 +160,10 @@ class Running:
         self.receiver = receiver
         self._stopping = threading.Event()
         self._started = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        self._started.wait()
+        if not self._started.wait(PATIENCE_S):
+            raise TimeoutError("the receiver did not start")
         self.channel = grpc.insecure_channel(f"127.0.0.1:{self.grpc_port}")
 
     def _run(self) -> None:
@@ -169,8 +183,10 @@ class Running:
     def stop(self) -> None:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join()
+            self._thread.join(PATIENCE_S)
         self.channel.close()
+        if self._thread.is_alive():
+            raise TimeoutError("the receiver did not stop")
 
     def grpc(self, body: bytes, *, timeout_s: float = 20, **call: Any) -> Reply:
         export: Export = self.channel.unary_unary(EXPORT)

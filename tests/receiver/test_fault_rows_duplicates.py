@@ -13,7 +13,17 @@ import pytest
 
 from spantoll.records import UsageRecord
 from spantoll.storage import Settle, Store, WriteResult
-from tests.receiver.conftest import COST_NANO, EXPORT, Export, Rows, Running, chat, request
+from tests.receiver.conftest import (
+    COST_NANO,
+    EXPORT,
+    PATIENCE_S,
+    Export,
+    Rows,
+    Running,
+    chat,
+    request,
+    wait_until,
+)
 
 SPANS = 64
 
@@ -152,7 +162,7 @@ class HeldStore:
 
     def write(self, records: Sequence[UsageRecord], *, settle: Settle | None = None) -> WriteResult:
         self.entered.set()
-        self.gate.wait()
+        self.gate.wait(PATIENCE_S)
         return self._store.write(records, settle=settle)
 
 
@@ -180,24 +190,19 @@ def test_row35_a_cancelled_call_that_still_waits_is_not_written(
     running = start(held)
     export: Export = running.channel.unary_unary(EXPORT)
     first = export.future(request(chat(1)).SerializeToString())
-    held.entered.wait()
+    wait_until(held.entered.is_set)
 
     second = export.future(request(chat(2)).SerializeToString())
-    while running.receiver.commit.stalled_s() == 0 or not waiting(running):
-        pass
+    wait_until(lambda: running.receiver.commit.waiting)
     second.cancel()
-    while running.receiver.intake.admission.taken_bytes > len(request(chat(1)).SerializeToString()):
-        pass
+    first_bytes = len(request(chat(1)).SerializeToString())
+    wait_until(lambda: running.receiver.intake.admission.taken_bytes <= first_bytes)
     held.gate.set()
     first.result()
 
     with pytest.raises(grpc.FutureCancelledError):
         second.result()
     assert rows.span_ids() == [chat(1).span_id]
-
-
-def waiting(running: Running) -> bool:
-    return running.receiver.commit.waiting > 0
 
 
 def test_a_database_that_hangs_is_answered_before_the_sender_gives_up(

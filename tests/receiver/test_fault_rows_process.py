@@ -17,6 +17,7 @@ import pytest
 from tests.receiver.conftest import (
     COST_NANO,
     EXPORT,
+    PATIENCE_S,
     PROTOBUF,
     Export,
     Process,
@@ -24,6 +25,7 @@ from tests.receiver.conftest import (
     Running,
     chat,
     request,
+    wait_until,
 )
 
 BATCH = 64
@@ -40,7 +42,7 @@ class Sender(threading.Thread):
     """Sends batches, each until it is acknowledged, to whichever receiver is there."""
 
     def __init__(self, transport: str, numbers: range) -> None:
-        super().__init__()
+        super().__init__(daemon=True)
         self._transport = transport
         self._numbers = numbers
         self.process: Process | None = None
@@ -86,6 +88,10 @@ class Sender(threading.Thread):
         return response.status == 200
 
 
+def acknowledged_by(senders: list[Sender]) -> int:
+    return sum(len(sender.acknowledged) for sender in senders)
+
+
 def test_row44_twenty_kills_under_load_lose_nothing_and_double_nothing(
     spawn: Spawn, rows: Rows
 ) -> None:
@@ -99,9 +105,9 @@ def test_row44_twenty_kills_under_load_lose_nothing_and_double_nothing(
         process = spawn()
         for sender in senders:
             sender.process = process
-        before = sum(len(sender.acknowledged) for sender in senders)
-        while sum(len(sender.acknowledged) for sender in senders) < before + 1 + cycle % 7:
-            time.sleep(0.001)
+        before = acknowledged_by(senders)
+        enough = before + 1 + cycle % 7
+        wait_until(lambda: acknowledged_by(senders) >= enough)  # noqa: B023 - called right here
         process.popen.send_signal(signal.SIGKILL)
         process.popen.wait()
     for sender in senders:
@@ -141,11 +147,11 @@ def test_row45_a_kill_between_commit_and_answer_makes_no_second_record(
     killed = spawn(KILLED_AFTER_COMMIT)
     sender.process = killed
     sender.start()
-    killed.popen.wait()
+    killed.popen.wait(PATIENCE_S)
     committed = rows.count()
 
     sender.process = spawn()
-    sender.join()
+    sender.join(PATIENCE_S)
 
     assert committed == BATCH
     assert sender.acknowledged == [0]
@@ -161,8 +167,7 @@ def test_sigterm_under_load_answers_what_it_took_and_ends_well(
     for sender in senders:
         sender.process = process
         sender.start()
-    while sum(len(sender.acknowledged) for sender in senders) < 20:
-        time.sleep(0.001)
+    wait_until(lambda: acknowledged_by(senders) >= 20)
 
     process.popen.send_signal(signal.SIGTERM)
     status = process.popen.wait(20)
@@ -170,7 +175,7 @@ def test_sigterm_under_load_answers_what_it_took_and_ends_well(
         sender.stop.set()
         sender.join()
 
-    acknowledged = sum(len(sender.acknowledged) for sender in senders)
+    acknowledged = acknowledged_by(senders)
     assert status == 0
     assert [sender.refused for sender in senders] == [[]] * 4
     assert rows.count() == acknowledged * BATCH

@@ -16,7 +16,7 @@ from spantoll.errors import ConfigurationError
 from spantoll.pricing import RateCard
 from spantoll.receiver import Bound, Receiver, serve
 from spantoll.storage import Store
-from tests.receiver.conftest import EXPORT, Export, Rows, Running, chat, request
+from tests.receiver.conftest import EXPORT, Export, Rows, Running, chat, request, wait_until
 
 EPHEMERAL = "127.0.0.1:0"
 BODY = request(chat(1)).SerializeToString()
@@ -73,11 +73,6 @@ def test_a_second_signal_ends_at_once_and_says_so(database: str, rows: Rows) -> 
     assert status == 1
     assert len(outcomes) == 1
     assert outcomes[0] in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        threading.Event().wait(0.005)
 
 
 async def test_what_cannot_be_listened_on_ends_before_a_database_is_made(
