@@ -7,6 +7,7 @@ import pickle
 import threading
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from openai._legacy_response import LegacyAPIResponse
@@ -321,3 +322,94 @@ def test_chat_is_read_from_its_table_alone() -> None:
     )
 
     assert told == {"gen_ai.usage.input_tokens": "many"}
+
+
+MISSING = {"spantoll.usage.status": "missing", "gen_ai.usage.input_tokens": None}
+
+
+def test_a_body_left_half_read_is_one_span_without_usage(
+    client: openai.OpenAI, spans: Any, question: Any
+) -> None:
+    with client.chat.completions.with_streaming_response.create(**question()) as response:
+        for _ in response.iter_bytes(chunk_size=10):
+            break
+
+    assert shown(spans.told(), MISSING) == MISSING
+
+
+async def test_an_async_body_left_half_read_is_one_span_without_usage(
+    async_client: openai.AsyncOpenAI, spans: Any, question: Any
+) -> None:
+    opened = async_client.chat.completions.with_streaming_response.create(**question())
+    async with opened as response:
+        async for _ in response.iter_bytes(chunk_size=10):
+            break
+
+    assert shown(spans.told(), MISSING) == MISSING
+
+
+def test_a_body_that_breaks_off_is_one_failed_span(
+    client: openai.OpenAI, spans: Any, question: Any
+) -> None:
+    def read_all() -> None:
+        opened = client.chat.completions.with_streaming_response.create(
+            **question("#cut=3", stream=True)
+        )
+        with opened as response:
+            list(response.iter_lines())
+
+    with pytest.raises(httpx2.RemoteProtocolError):
+        read_all()
+
+    assert spans.told()["error.type"] == "httpx2.RemoteProtocolError"
+    assert spans.told()["gen_ai.response.model"] == "gpt-4o-mini-2024-07-18"
+
+
+async def test_an_async_body_that_breaks_off_is_one_failed_span(
+    async_client: openai.AsyncOpenAI, spans: Any, question: Any
+) -> None:
+    async def read_all() -> None:
+        opened = async_client.chat.completions.with_streaming_response.create(
+            **question("#cut=3", stream=True)
+        )
+        async with opened as response:
+            async for _ in response.iter_lines():
+                pass
+
+    with pytest.raises(httpx2.RemoteProtocolError):
+        await read_all()
+
+    assert spans.told()["error.type"] == "httpx2.RemoteProtocolError"
+
+
+def test_the_http_librarys_own_response_is_seen(
+    client: openai.OpenAI, spans: Any, question: Any
+) -> None:
+    response = client.post("/chat/completions", cast_to=httpx2.Response, body=question())
+
+    assert type(response) is httpx2.Response
+    assert shown(spans.told(), NUMBERS) == NUMBERS
+
+
+def test_a_response_that_is_pickled_when_closed_is_as_before(
+    client: openai.OpenAI, spans: Any, question: Any
+) -> None:
+    with client.chat.completions.with_streaming_response.create(**question()) as response:
+        response.read()
+
+    again = pickle.loads(pickle.dumps(response.http_response))
+    assert again.content == response.http_response.content
+
+
+def test_an_unparsable_body_is_one_span_without_usage(client: openai.OpenAI, spans: Any) -> None:
+    answer = httpx2.Response(200, headers={"content-type": "application/json"}, text="{oops")
+    http = httpx2.Client(transport=httpx2.MockTransport(lambda _: answer))
+    mocked = openai.OpenAI(api_key="none", http_client=http)
+    asked: dict[str, Any] = {"model": "m", "messages": []}
+
+    raw = mocked.chat.completions.with_raw_response.create(**asked)
+    with mocked.chat.completions.with_streaming_response.create(**asked) as streamed:
+        streamed.read()
+
+    assert raw.http_response.text == "{oops"
+    assert [span.attributes["spantoll.usage.status"] for span in spans.all()] == ["missing"] * 2

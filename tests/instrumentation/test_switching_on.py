@@ -22,6 +22,7 @@ from spantoll import instrumentation
 from spantoll.instrumentation import registry
 from spantoll.instrumentation.launch import main as launch
 from spantoll.instrumentation.provider import Hook, Provider
+from spantoll.instrumentation.zero_code import SpantollInstrumentor
 
 APP = """
 import openai
@@ -351,3 +352,63 @@ def test_the_launcher_names_a_program_it_cannot_find(capsys: pytest.CaptureFixtu
     assert launch(["--", "no-such-program"]) == 127
     assert launch([]) == 2
     assert "no-such-program: not found" in capsys.readouterr().err
+
+
+def test_the_instrumentor_takes_a_tracer_provider(
+    client: openai.OpenAI, question: Any, spans: Any
+) -> None:
+    instrumentation.uninstrument()
+    instrumentor = SpantollInstrumentor()
+    instrumentor.instrument(tracer_provider=spans.provider)
+
+    client.chat.completions.create(**question())
+    instrumentor.uninstrument()
+    client.chat.completions.create(**question())
+
+    assert spans.told()["gen_ai.usage.input_tokens"] == 100
+
+
+@pytest.mark.parametrize(
+    ("environment", "configured"),
+    [
+        ({"OTEL_TRACES_EXPORTER": "console"}, [1]),
+        ({"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "otlp"}, [1]),
+        ({"OTEL_TRACES_EXPORTER": "none"}, []),
+        ({}, []),
+    ],
+    ids=["traces", "metrics only", "none", "nothing said"],
+)
+def test_the_sdk_is_set_up_only_where_the_environment_asks(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], configured: list[int]
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(
+        "opentelemetry.sdk._configuration._OTelSDKConfigurator.configure",
+        lambda *_, **__: calls.append(1),
+    )
+    for name in ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_CONFIG_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    instrumentor = SpantollInstrumentor()
+
+    instrumentor.instrument()
+    instrumentor.uninstrument()
+
+    assert calls == configured
+
+
+def test_a_second_instrumentation_is_said_once(
+    client: openai.OpenAI,
+    question: Any,
+    spans: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(registry, "rivals", lambda: ["theirs:OpenAIInstrumentor"])
+    monkeypatch.setattr(registry, "_warned", set())
+
+    for _ in range(3):
+        client.chat.completions.create(**question())
+
+    assert caplog.text.count("theirs:OpenAIInstrumentor is active too") == 1

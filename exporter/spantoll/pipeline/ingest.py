@@ -1,19 +1,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 from spantoll import semconv
-from spantoll.otlp import Rejected, Span, decode_traces
+from spantoll.otlp import (
+    PROTOBUF,
+    Decoded,
+    DecodedLogs,
+    LogRecord,
+    Rejected,
+    Span,
+    decode_logs,
+    decode_traces,
+)
 from spantoll.pricing import Priced, Rate, RateCard
 from spantoll.records import UsageRecord, to_record
+from spantoll.semconv import ModelCall
 
 __all__ = ["Batch", "Ingest"]
 
 log = logging.getLogger(__name__)
 
 DEFAULT_TENANT = "default"
+
+Told = TypeVar("Told", Span, LogRecord)
 
 
 class Batch(NamedTuple):
@@ -24,13 +36,13 @@ class Batch(NamedTuple):
     """Every rate a record of this batch names; to be stored before the records."""
     received: int
     skipped: int
-    """Spans that are not GenAI spans: acknowledged, not stored."""
+    """Spans and log records that tell of no model call: acknowledged, not stored."""
     rejected: Sequence[Rejected]
     warning: str = ""
 
     @property
     def rejected_count(self) -> int:
-        """How many spans were refused, for whatever reason."""
+        """How many were refused, for whatever reason."""
         return sum(refusal.spans for refusal in self.rejected)
 
 
@@ -49,19 +61,30 @@ class Ingest:
         body: bytes,
         *,
         received_ns: int,
-        content_type: str = "application/x-protobuf",
+        content_type: str = PROTOBUF,
         tenant: str = DEFAULT_TENANT,
         source: str = "otlp_trace",
     ) -> Batch:
-        """Turn one decompressed export request into records. Raises BadRequest."""
+        """Turn one decompressed export request of spans into records. Raises BadRequest."""
         decoded = decode_traces(body, content_type=content_type, wanted=semconv.could_be_genai)
         batch = self.spans(decoded.spans, received_ns=received_ns, tenant=tenant, source=source)
-        return batch._replace(
-            received=decoded.received,
-            skipped=batch.skipped + decoded.skipped,
-            rejected=[*decoded.rejected, *batch.rejected],
-            warning=decoded.warning,
-        )
+        return _with_decoded(batch, decoded)
+
+    def logs(
+        self,
+        body: bytes,
+        *,
+        received_ns: int,
+        content_type: str = PROTOBUF,
+        tenant: str = DEFAULT_TENANT,
+        source: str = "otlp_log",
+    ) -> Batch:
+        """Turn one decompressed export request of log records into records. Raises BadRequest."""
+        wanted = semconv.could_be_genai_event
+        decoded = decode_logs(body, content_type=content_type, wanted=wanted)
+        logs = decoded.records
+        batch = self._records(logs, semconv.read_log, received_ns, tenant, source)
+        return _with_decoded(batch, decoded)
 
     def spans(
         self,
@@ -72,15 +95,25 @@ class Ingest:
         source: str = "otlp_trace",
     ) -> Batch:
         """Turn decoded spans into records."""
-        read, price = semconv.read, self._rate_card.price
+        return self._records(spans, semconv.read, received_ns, tenant, source)
+
+    def _records(
+        self,
+        told: Iterable[Told],
+        read: Callable[[Told], ModelCall | None],
+        received_ns: int,
+        tenant: str,
+        source: str,
+    ) -> Batch:
+        price = self._rate_card.price
         records: list[UsageRecord] = []
         rates: dict[int, Rate] = {}
         rejected: list[Rejected] = []
         received = skipped = 0
-        for span in spans:
+        for one in told:
             received += 1
             try:
-                call = read(span)
+                call = read(one)
                 if call is None:
                     skipped += 1
                     continue
@@ -91,15 +124,24 @@ class Ingest:
                     tenant=tenant,
                     source=source,
                     received_ns=received_ns,
-                    flaws=span.flaws,
+                    flaws=one.flaws,
                 )
             # A defect that one span brings to light: sent again it would fail again, and as a
             # refusal of the request it would cost all its neighbours.
             except Exception as error:
-                log.exception("span of scope %r cannot be read", span.scope_name)
+                log.exception("what scope %r sent cannot be read", one.scope_name)
                 rejected.append(Rejected(1, f"cannot be read: {type(error).__name__}"))
                 continue
             if type(answer) is Priced and answer.rate is not None:
                 rates[answer.rate.rate_id] = answer.rate
             records.append(record)
         return Batch(records, tuple(rates.values()), received, skipped, rejected)
+
+
+def _with_decoded(batch: Batch, decoded: Decoded | DecodedLogs) -> Batch:
+    return batch._replace(
+        received=decoded.received,
+        skipped=batch.skipped + decoded.skipped,
+        rejected=[*decoded.rejected, *batch.rejected],
+        warning=decoded.warning,
+    )

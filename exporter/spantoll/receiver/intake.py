@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from collections import Counter
@@ -10,7 +11,7 @@ from typing import TypeVar
 
 from spantoll.errors import BadRequest, RecordRejected, StoreUnavailable, TooLarge
 from spantoll.otlp import decompress
-from spantoll.pipeline import Batch, GroupCommit, Ingest
+from spantoll.pipeline import GroupCommit, Ingest
 from spantoll.receiver.admission import Admission, Ticket
 from spantoll.receiver.answer import ACCEPTED, Answer, Verdict, refusal
 from spantoll.receiver.limits import Limits
@@ -50,7 +51,7 @@ class Intake:
         self.answers: Counter[Verdict] = Counter()
         """Requests by outcome; each is counted once."""
         self.spans: Counter[str] = Counter()
-        """received, records, skipped, rejected: the first is the sum of the others."""
+        """Spans and log records: received, records, skipped, rejected; the first is the sum."""
 
     async def unpack(self, body: bytes, *, encoding: str, ticket: Ticket) -> bytes:
         """Undo the content encoding within the limits. Raises BadRequest and Overloaded."""
@@ -103,9 +104,9 @@ class Intake:
     async def _take(self, body: bytes, signal: Signal, ticket: Ticket, content_type: str) -> Answer:
         if not body:
             return ACCEPTED
-        batch: Batch = await self._offload(
+        batch = await self._offload(
             len(body),
-            self._ingest.traces,
+            functools.partial(signal.read, self._ingest),
             body,
             received_ns=self._clock_ns(),
             content_type=content_type,

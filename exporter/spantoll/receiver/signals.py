@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
+from spantoll.pipeline import Batch, Ingest
 from spantoll.receiver.answer import Answer, shorten
 
-__all__ = ["SIGNALS", "TRACES", "Signal", "receipt"]
+__all__ = ["LOGS", "SIGNALS", "TRACES", "Signal", "receipt"]
 
 
 class Signal(NamedTuple):
@@ -20,6 +22,8 @@ class Signal(NamedTuple):
     name: str
     path: str
     rpc: str
+    read: Callable[..., Batch]
+    """The step of `Ingest` that takes its requests."""
     partial: Callable[[int, str], Message]
 
 
@@ -31,14 +35,30 @@ def _traces(rejected: int, message: str) -> Message:
     )
 
 
+def _logs(rejected: int, message: str) -> Message:
+    return logs_service_pb2.ExportLogsServiceResponse(
+        partial_success=logs_service_pb2.ExportLogsPartialSuccess(
+            rejected_log_records=rejected, error_message=message
+        )
+    )
+
+
 TRACES = Signal(
     "traces",
     "/v1/traces",
     "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    Ingest.traces,
     _traces,
 )
+LOGS = Signal(
+    "logs",
+    "/v1/logs",
+    "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    Ingest.logs,
+    _logs,
+)
 
-SIGNALS = (TRACES,)
+SIGNALS = (TRACES, LOGS)
 
 
 def receipt(signal: Signal, answer: Answer, *, as_json: bool = False) -> bytes:
