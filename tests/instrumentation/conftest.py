@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -81,3 +85,64 @@ def question() -> Callable[..., dict[str, Any]]:
         return {"model": model, "messages": [{"role": "user", "content": content}], **more}
 
     return ask
+
+
+OLDER = """
+import json
+import os
+
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from spantoll.instrumentation import instrument
+
+recorded = InMemorySpanExporter()
+traces = TracerProvider()
+traces.add_span_processor(SimpleSpanProcessor(recorded))
+instrument(tracer_provider=traces)
+url = os.environ["PROVIDER_URL"]
+{program}
+print(json.dumps([dict(span.attributes) for span in recorded.get_finished_spans()]))
+"""
+
+
+@pytest.fixture
+def older(provider: LoopbackProvider, missing: Callable[[str, str], None]) -> Any:
+    """Run a program with SDKs of another time: gives the attributes of the spans it makes.
+
+    The program finds the provider's address in `url`. Each set of requirements is installed once,
+    into the user's cache.
+    """
+
+    def run(program: str, *requirements: str) -> list[dict[str, Any]]:
+        folder = _installed(requirements, missing)
+        done = subprocess.run(
+            [sys.executable, "-c", OLDER.replace("{program}", program)],
+            env={**os.environ, "PYTHONPATH": str(folder), "PROVIDER_URL": provider.url},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        told: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+        return told
+
+    return run
+
+
+def _installed(requirements: tuple[str, ...], missing: Callable[[str, str], None]) -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spantoll" / "sdks"
+    name = hashlib.sha256(" ".join(sorted(requirements)).encode()).hexdigest()[:16]
+    folder = cache / name
+    if not folder.exists():
+        new = cache / f"{name}.{os.getpid()}"
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(new)]
+        done = subprocess.run(
+            [*install, *requirements], capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            missing(" ".join(requirements), f"pip install --target {folder} (needs the network)")
+        new.rename(folder)
+    return folder
