@@ -188,8 +188,10 @@ class Running:
         if self._thread.is_alive():
             raise TimeoutError("the receiver did not stop")
 
-    def grpc(self, body: bytes, *, timeout_s: float = 20, **call: Any) -> Reply:
-        export: Export = self.channel.unary_unary(EXPORT)
+    def grpc(
+        self, body: bytes, *, timeout_s: float = 20, method: str = EXPORT, **call: Any
+    ) -> Reply:
+        export: Export = self.channel.unary_unary(method)
         try:
             answer, rpc = export.with_call(body, timeout=timeout_s, **call)
         except grpc.RpcError as error:
