@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.json_format import MessageToJson
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -80,7 +82,7 @@ def test_calls_kept_in_a_file_are_priced_and_stored(spantoll: Cli, tmp_path: Pat
     ran = spantoll("ingest", "calls.pb")
 
     assert (ran.status, ran.out) == (0, "")
-    assert "2 records stored, 0 already there, 1 span not of model calls, 0 rejected" in ran.err
+    assert "2 records stored, 0 already there, 1 not of model calls, 0 rejected" in ran.err
     # 2 x (1000 x $2.50 + 100 x $10.00) / 1,000,000
     assert total(spantoll)["cost_usd"] == "0.007000000"
 
@@ -111,6 +113,33 @@ def test_every_form_is_read(spantoll: Cli, tmp_path: Path, name: str, content: b
     spantoll("ingest", name)
 
     assert total(spantoll)["cost_usd"] == "0.003500000"
+
+
+def log_request(number: int) -> ExportLogsServiceRequest:
+    """An event of Claude Code: 1000 input and 100 output tokens."""
+    request = ExportLogsServiceRequest()
+    record = request.resource_logs.add().scope_logs.add().log_records.add()
+    record.time_unix_nano = START_NS + number
+    record.body.string_value = "claude_code.api_request"
+    told = {"model": "claude-sonnet-4-5", "input_tokens": "1000", "output_tokens": "100"}
+    told |= {"session.id": "s", "event.sequence": str(number), "request_id": f"req_{number:09}"}
+    record.attributes.extend(
+        KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in told.items()
+    )
+    return request
+
+
+def test_log_records_kept_in_files_are_read_beside_spans(spantoll: Cli, tmp_path: Path) -> None:
+    (tmp_path / "spans.pb").write_bytes(protobuf_request(1))
+    (tmp_path / "logs.pb").write_bytes(log_request(1).SerializeToString())
+    lines = [MessageToJson(log_request(number), indent=None) for number in (1, 2)]
+    (tmp_path / "mixed.jsonl").write_text("\n".join([*lines, json_request(5)]))
+
+    ran = spantoll("ingest", "spans.pb", "logs.pb", "mixed.jsonl")
+
+    assert "4 records stored, 1 already there, 1 not of model calls, 0 rejected" in ran.err
+    # 2 x (1000 x $2.50 + 100 x $10.00) and 2 x (1000 x $3.00 + 100 x $15.00), per million.
+    assert total(spantoll)["cost_usd"] == "0.016000000"
 
 
 def test_the_collectors_lines_are_requests(spantoll: Cli, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from spantoll.otlp.decode import (
     MediaType,
     decode_logs,
     decode_traces,
+    holds_logs,
     media_type,
 )
 from spantoll.otlp.log import DecodedLogs, LogRecord
@@ -26,5 +27,6 @@ __all__ = [
     "decode_logs",
     "decode_traces",
     "decompress",
+    "holds_logs",
     "media_type",
 ]

@@ -8,7 +8,15 @@ from spantoll.otlp import json, protobuf
 from spantoll.otlp.log import DecodedLogs
 from spantoll.otlp.span import Decoded
 
-__all__ = ["JSON", "PROTOBUF", "MediaType", "decode_logs", "decode_traces", "media_type"]
+__all__ = [
+    "JSON",
+    "PROTOBUF",
+    "MediaType",
+    "decode_logs",
+    "decode_traces",
+    "holds_logs",
+    "media_type",
+]
 
 MediaType = Literal["application/x-protobuf", "application/json"]
 PROTOBUF: MediaType = "application/x-protobuf"
@@ -52,3 +60,13 @@ def decode_logs(
     else:
         batch = protobuf.read_logs(body, wanted)
     return DecodedLogs(batch.items, batch.received, batch.skipped, batch.rejected, warning)
+
+
+def holds_logs(body: bytes, *, content_type: str = PROTOBUF) -> bool:
+    """Tell a request of log records from one of spans, where no endpoint tells.
+
+    False also for what cannot be read: decoding it says why.
+    """
+    if media_type(content_type) == JSON:
+        return json.holds_logs(body)
+    return protobuf.holds_logs(body)

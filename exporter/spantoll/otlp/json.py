@@ -20,7 +20,7 @@ from spantoll.otlp.rules import check_ids, clamped, distinct, link_id, span_time
 from spantoll.otlp.span import Event, Span
 from spantoll.otlp.wire import Malformed
 
-__all__ = ["read_logs", "read_spans"]
+__all__ = ["holds_logs", "read_logs", "read_spans"]
 
 Item = TypeVar("Item", Span, LogRecord)
 Wanted = Callable[[bytes], bool]
@@ -43,6 +43,14 @@ def read_spans(body: bytes, wanted: Wanted | None) -> tuple[Batch[Span], str]:
 def read_logs(body: bytes, wanted: Wanted | None) -> tuple[Batch[LogRecord], str]:
     """Decode an ExportLogsServiceRequest as `read_spans` does spans. Raises BadRequest."""
     return _read_all(body, wanted, ("resourceLogs", "scopeLogs", "logRecords"), _log)
+
+
+def holds_logs(body: bytes) -> bool:
+    """Tell by the names a request has."""
+    try:
+        return "resourceLogs" in _parse(body)
+    except BadRequest:
+        return False
 
 
 def _read_all(

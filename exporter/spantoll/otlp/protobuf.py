@@ -32,7 +32,7 @@ from spantoll.otlp.schema import (
 from spantoll.otlp.span import Event, Span
 from spantoll.otlp.wire import Malformed
 
-__all__ = ["read_logs", "read_spans"]
+__all__ = ["holds_logs", "read_logs", "read_spans"]
 
 Item = TypeVar("Item", Span, LogRecord)
 Wanted = Callable[[bytes], bool]
@@ -60,6 +60,16 @@ def read_logs(body: bytes, wanted: Wanted | None) -> Batch[LogRecord]:
     if _is_span(first):
         raise BadRequest("traces sent to the logs endpoint: send them to /v1/traces")
     return batch
+
+
+def holds_logs(body: bytes) -> bool:
+    """Tell by the first item of a request."""
+    try:
+        request = parse_request(body)
+    except DecodeError:
+        return False
+    items = (item for group in request.resources for scope in group.scopes for item in scope.items)
+    return _is_log(next(items, b""))
 
 
 def _read_all(

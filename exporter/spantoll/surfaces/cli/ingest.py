@@ -17,7 +17,10 @@ def ingest(
     ],
     database: Database = None,
 ) -> None:
-    """Price and store OTLP requests kept in files; doing it again changes nothing."""
+    """Price and store OTLP requests of spans or logs, kept in files.
+
+    Doing it again changes nothing.
+    """
     from spantoll.pipeline import Ingest, Ledger
     from spantoll.pipeline.settle import make_settle
     from spantoll.pricing import load_rate_card

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spantoll.errors import BadRequest, RecordRejected
+from spantoll.otlp import holds_logs
 from spantoll.pipeline import Ingest, Ledger
 from spantoll.pricing import Rate
 from spantoll.records import UsageRecord
@@ -25,7 +26,7 @@ GROUP = 5_000
 
 
 class FileIntake:
-    """Reads files of requests into a ledger and counts what became of the spans."""
+    """Reads files of requests into a ledger and counts what became of the spans and log records."""
 
     def __init__(self, ingest: Ingest, ledger: Ledger) -> None:
         self.stored = self.duplicates = self.skipped = 0
@@ -57,10 +58,10 @@ class FileIntake:
         self._flush()
 
     def summary(self) -> Iterator[str]:
-        """Say what became of the spans, and which requests could not be read."""
+        """Say what became of what was read, and which requests could not be read."""
         yield (
             f"{_counted(self.stored, 'record')} stored, {self.duplicates:,} already there, "
-            f"{_counted(self.skipped, 'span')} not of model calls, "
+            f"{self.skipped:,} not of model calls, "
             f"{self.rejected.total():,} rejected."
         )
         for reason, count in self.rejected.most_common():
@@ -83,8 +84,10 @@ class FileIntake:
             self.unreadable.append(f"{place}: {error}")
 
     def _request(self, body: bytes, content_type: str, where: str) -> None:
+        logs = holds_logs(body, content_type=content_type)
+        read = self._ingest.logs if logs else self._ingest.traces
         try:
-            batch = self._ingest.traces(
+            batch = read(
                 body, received_ns=time.time_ns(), content_type=content_type, source="import"
             )
         except BadRequest as error:
