@@ -235,6 +235,48 @@ READINGS: dict[str, tuple[str, dict[str, Any], tuple[int | None, ...]]] = {
         GENAI | CACHED | {"gen_ai.usage.total_tokens": 190},
         (180, 10, 60, 20, None),
     ),
+    "agent framework adds the cache for openai": (
+        "agent_framework",
+        GENAI | CACHED | {"gen_ai.provider.name": "openai"},
+        (100, 10, 60, 20, None),
+    ),
+    "agent framework tells it apart for anthropic": (
+        "agent_framework",
+        GENAI | CACHED | {"gen_ai.provider.name": "anthropic"},
+        (180, 10, 60, 20, None),
+    ),
+    "agent framework tells it apart for claude anywhere": (
+        "agent_framework",
+        GENAI
+        | CACHED
+        | {"gen_ai.provider.name": "azure.ai.foundry", "gen_ai.request.model": "claude-opus-4-7"},
+        (180, 10, 60, 20, None),
+    ),
+    "spring ai openai contains it": (
+        "org.springframework.boot",
+        GENAI | CACHED | {"gen_ai.system": "openai", "gen_ai.usage.total_tokens": 110},
+        (100, 10, 60, 20, None),
+    ),
+    "spring ai anthropic tells it apart, whatever the total": (
+        "org.springframework.boot",
+        GENAI | CACHED | {"gen_ai.system": "anthropic", "gen_ai.usage.total_tokens": 110},
+        (180, 10, 60, 20, None),
+    ),
+    "crewai adds anthropic's cache": (
+        "crewai.telemetry",
+        GENAI | CACHED | {"gen_ai.provider.name": "anthropic"},
+        (100, 10, 60, 20, None),
+    ),
+    "crewai leaves bedrock's apart": (
+        "crewai",
+        GENAI | CACHED | {"gen_ai.provider.name": "bedrock"},
+        (180, 10, 60, 20, None),
+    ),
+    "crewai writes 0 for input it did not find": (
+        "crewai",
+        GENAI | {"gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 10},
+        (None, 10, None, None, None),
+    ),
     "claude code": (
         "com.anthropic.claude_code.tracing",
         {"model": "m", "input_tokens": 20, "output_tokens": 10, "cache_read_tokens": 60},
@@ -296,6 +338,24 @@ def test_a_guess_is_marked_as_one(provider: str, quality: str) -> None:
     assert found.usage.input_tokens == 100
     assert found.usage_quality == quality
     assert any("input" in note for note in found.assumptions)
+
+
+@pytest.mark.parametrize(
+    ("scope", "provider", "quality"),
+    [
+        ("semantic_kernel.utils.telemetry", {"gen_ai.system": "bedrock"}, "assumed"),
+        ("semantic_kernel.utils.telemetry", {"gen_ai.system": "openai"}, "exact"),
+        ("agent_framework", {"gen_ai.system": "anthropic"}, "assumed"),
+        ("agent_framework", {"gen_ai.provider.name": "anthropic"}, "exact"),
+    ],
+)
+def test_an_emitter_that_tells_no_cache_is_doubted_where_it_is_counted_apart(
+    scope: str, provider: dict[str, Any], quality: str
+) -> None:
+    found = call(scope, GENAI | {"gen_ai.usage.input_tokens": 100} | provider)
+
+    assert found.usage.input_tokens == 100
+    assert found.usage_quality == quality
 
 
 @pytest.mark.parametrize(
@@ -379,6 +439,20 @@ def test_roles_follow_the_operation(scope: str, operation: str) -> None:
         ("gcp.vertex.agent", {"gen_ai.request.model": "m"}, "call_llm", "inference"),
         ("gcp.vertex.agent", {"gen_ai.conversation.id": "c"}, "invocation", "aggregate"),
         ("com.anthropic.claude_code", {}, "claude_code.tool", "tool"),
+        (
+            "org.springframework.boot",
+            {"gen_ai.operation.name": "framework", "spring.ai.kind": "chat_client"},
+            "spring_ai chat_client",
+            "aggregate",
+        ),
+        (
+            "micrometer",
+            GENAI | {"spring.ai.kind": "advisor", "gen_ai.usage.input_tokens": 1},
+            "advisor",
+            "aggregate",
+        ),
+        ("agent_framework", {"gen_ai.operation.name": "invoke_agent"}, "x", "aggregate"),
+        ("crewai", {"gen_ai.operation.name": "execute_task"}, "x", "aggregate"),
         (
             "somebody",
             {"gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 1},
@@ -565,6 +639,17 @@ def test_markers_are_found_in_encoded_spans() -> None:
     assert could_be_genai(b"..gen_ai.usage..")
     assert could_be_genai(b"..claude_code..")
     assert not could_be_genai(b"..http.request.method..")
+
+
+def test_semantic_kernel_spells_errors_and_reasons_its_own_way() -> None:
+    told = {
+        "error.type": "<class 'openai.RateLimitError'>",
+        "gen_ai.response.finish_reason": "FinishReason.STOP,FinishReason.LENGTH",
+    }
+
+    found = call("semantic_kernel.utils.telemetry.model_diagnostics.decorators", GENAI | told)
+
+    assert (found.error_type, found.finish_reasons) == ("openai.RateLimitError", ("stop", "length"))
 
 
 def test_streams_costs_tiers_and_times_are_read() -> None:

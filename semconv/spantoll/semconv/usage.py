@@ -44,6 +44,8 @@ class Counting(NamedTuple):
 
     input_has_cache: bool | None = None
     output_has_reasoning: bool | None = True
+    tells_cache: bool = True
+    """False where the emitter has no key for cached tokens: its input may leave them out."""
 
 
 class Reading(NamedTuple):
@@ -88,6 +90,9 @@ def read_usage(
         if not inclusive:
             counters["input"] += cached
         notes.append(note)
+    elif not counting.tells_cache and provider in CACHE_APART:
+        assumed = True
+        notes.append(f"input: cached tokens, which {provider} counts apart, are not told here")
     if (reasoning := get("reasoning", 0)) and "output" in counters:
         if counting.output_has_reasoning is False:
             counters["output"] += reasoning

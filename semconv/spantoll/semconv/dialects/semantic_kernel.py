@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from spantoll.semconv.dialect import SpanView
+from spantoll.semconv.dialects.otel import GENAI
+from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.usage import Counting
+
+
+def _counting(span: SpanView, provider: str | None) -> Counting:
+    # The connectors pass the provider's own counters on and have no key for cached tokens.
+    return Counting(tells_cache=False)
+
+
+def _refine(span: SpanView, found: Found) -> None:
+    # They write `str(type(error))` and join the reasons of several choices (decorators.py).
+    error_type = found.get("error_type")
+    if isinstance(error_type, str):
+        found["error_type"] = error_type.removeprefix("<class '").removesuffix("'>")
+    reasons = found.get("finish_reasons")
+    if isinstance(reasons, str):
+        found["finish_reasons"] = [
+            reason.removeprefix("FinishReason.").lower() for reason in reasons.split(",")
+        ]
+
+
+DIALECT = TableDialect(
+    name="semantic_kernel",
+    keys=GENAI,
+    scopes=("semantic_kernel.",),
+    rank=30,
+    counting=_counting,
+    refine=_refine,
+)

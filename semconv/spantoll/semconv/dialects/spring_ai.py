@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from spantoll.semconv.call import Role
+from spantoll.semconv.dialect import SpanView
+from spantoll.semconv.dialects.otel import GENAI
+from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.usage import CACHE_APART, Counting
+
+
+def _counting(span: SpanView, provider: str | None) -> Counting:
+    """Usage is the provider's own, and the total only adds its two numbers up.
+
+    So the total proves nothing here. Cached tokens have keys since spring-ai#5962 (May 2026).
+    """
+    return Counting(input_has_cache=provider not in CACHE_APART)
+
+
+def _role(span: SpanView, found: Found) -> Role | None:
+    # The chat client, its advisors and vector stores around the call of the model.
+    return "aggregate" if "spring_kind" in found else None
+
+
+DIALECT = TableDialect(
+    name="spring_ai",
+    keys={
+        **GENAI,
+        "spring_kind": ("spring.ai.kind",),
+        "stream": ("gen_ai.request.stream", "spring.ai.chat.client.stream"),
+    },
+    # Micrometer's bridge: of all spans of a Spring Boot application.
+    scopes=("org.springframework.boot",),
+    markers=("spring.ai.kind",),
+    rank=30,
+    counting=_counting,
+    role=_role,
+)
