@@ -349,9 +349,12 @@ def test_the_launcher_needs_no_line_of_code(provider: Any, tmp_path: Path) -> No
 
 
 def test_the_launcher_names_a_program_it_cannot_find(capsys: pytest.CaptureFixture[str]) -> None:
+    before = dict(os.environ)
+
     assert launch(["--", "no-such-program"]) == 127
     assert launch([]) == 2
     assert "no-such-program: not found" in capsys.readouterr().err
+    assert dict(os.environ) == before
 
 
 def test_the_instrumentor_takes_a_tracer_provider(

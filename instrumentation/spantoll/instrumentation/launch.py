@@ -24,16 +24,14 @@ def main(argv: Sequence[str]) -> int:
     command = list(argv)[1:] if argv[:1] == ["--"] else list(argv)
     if not command:
         return _refuse("which program? For example: spantoll run -- python app.py", 2)
-    for name, value in DEFAULTS.items():
-        os.environ.setdefault(name, value)
     beside = os.path.join(os.path.dirname(sys.executable), LAUNCHER)
     launcher = beside if os.path.exists(beside) else shutil.which(LAUNCHER)
     if launcher is None or shutil.which(command[0]) is None:
         missing = LAUNCHER if launcher is None else command[0]
         return _refuse(f"{missing}: not found", 127)
     # Running the user's program is the purpose.
-    os.execv(launcher, [launcher, *command])  # noqa: S606
-    raise AssertionError("execv does not return")
+    os.execve(launcher, [launcher, *command], {**DEFAULTS, **os.environ})  # noqa: S606
+    raise AssertionError("execve does not return")
 
 
 def _refuse(why: str, code: int) -> int:
