@@ -78,22 +78,7 @@ def differences(call: dict[str, Any], row: RowMapping) -> Iterator[str]:
             yield f"{field} is {read}, in truth {truth}"
 
 
-UNLINKED = {
-    f"openinference-langchain-plus-openai/{scenario}": (
-        "LangChain's span of a stream has no response id and is in another trace than the SDK's"
-    )
-    for scenario in ("llm_stream", "anthropic_stream_cached")
-}
-
-
-def cases() -> Iterator[Any]:
-    for case in CASES:
-        name = f"{case.parent.name}/{case.name}"
-        why = UNLINKED.get(name)
-        yield pytest.param(case, id=name, marks=[pytest.mark.xfail(reason=why)] if why else [])
-
-
-@pytest.mark.parametrize("case", list(cases()))
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
 def test_every_call_is_billed_once_with_its_numbers(case: Path) -> None:
     calls = json.loads((case / "expected.json").read_text())["calls"]
     billable = [call for call in calls if call["billable"] and told(call)]

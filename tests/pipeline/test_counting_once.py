@@ -183,6 +183,45 @@ SCENES: dict[str, tuple[list[UsageRecord], set[str]]] = {
         ],
         {"a", "b"},
     ),
+    "a stream whose callback span has no id and no context": (
+        [
+            call("callback", 0, 10, **FRAMEWORK, **used(100, 10)),
+            call("sdk", 1, 9, trace="u", stream=True, response_id=ID, **used(100, 10)),
+        ],
+        {"sdk"},
+    ),
+    "equal streams at one time pair by their starts": (
+        [
+            call("early", 0, 9, under="app", **FRAMEWORK, **used(100, 10)),
+            call("late", 2, 9.5, under="app", **FRAMEWORK, **used(100, 10)),
+            call("sdk1", 1, 8, trace="u", stream=True, response_id=ID, **used(100, 10)),
+            call("sdk2", 3, 8, trace="v", stream=True, response_id=ID2, **used(100, 10)),
+        ],
+        {"sdk1", "sdk2"},
+    ),
+    "a second equal stream that no callback saw": (
+        [
+            call("callback", 0, 10, **FRAMEWORK, **used(100, 10)),
+            call("sdk", 1, 9, trace="u", stream=True, response_id=ID, **used(100, 10)),
+            call("more", 2, 9, trace="v", stream=True, response_id=ID2, **used(100, 10)),
+        ],
+        {"sdk", "more"},
+    ),
+    "a stream that only begins within the callback span": (
+        [
+            call("callback", 0, 5, **FRAMEWORK, **used(100, 10)),
+            call("sdk", 1, 9, trace="u", stream=True, response_id=ID, **used(100, 10)),
+        ],
+        {"callback", "sdk"},
+    ),
+    "a stream with equal usage whose callback span has its own call below": (
+        [
+            call("callback", 0, 10, **FRAMEWORK, **used(100, 10)),
+            call("inner", 1, 9, under="callback", response_id=ID, **used(100, 10)),
+            call("sdk", 1, 9, trace="u", stream=True, response_id=ID2, **used(100, 10)),
+        ],
+        {"inner", "sdk"},
+    ),
     "parallel calls of one SDK that happen to be equal": (
         [
             call("a", 0, 10, **used(100, 10)),
@@ -294,6 +333,7 @@ def traces(draw: st.DrawFn) -> list[UsageRecord]:
                 scope_name=draw(st.sampled_from(["sdk", "other"])),
                 status=draw(st.sampled_from(["success", "success", "error"])),
                 response_id=draw(st.sampled_from([None, None, ID, ID2])),
+                stream=draw(st.booleans()),
                 **usage,
             )
         )

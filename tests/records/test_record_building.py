@@ -50,6 +50,7 @@ def test_every_field_of_a_call_reaches_its_column(call: ModelCall, priced: Price
         response_model="gpt-4o-2024-08-06",
         response_id="chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT",
         response_key=response_key("t", "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT"),
+        twin_key=None,
         request_id="req_1",
         server_address="api.openai.com",
         server_port=443,
@@ -226,6 +227,41 @@ def test_reported_cost_is_nano_usd_or_unknown(
 
     assert record.reported_cost_nano == expected
     assert record.reported_cost_source == "provider"
+
+
+ROOT_STREAM: dict[str, Any] = {"parent_span_id": None, "stream": True}
+NO_ID: dict[str, Any] = {"response_id": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "may_be"),
+    [
+        pytest.param(ROOT_STREAM, True, id="root of a stream"),
+        pytest.param(NO_ID, True, id="no response id"),
+        pytest.param({"parent_span_id": None, "stream": False}, False, id="no stream"),
+        pytest.param({"stream": True}, False, id="not a root"),
+        pytest.param(NO_ID | {"role": "aggregate"}, False, id="no call"),
+    ],
+)
+def test_only_a_call_of_such_a_pair_has_a_twin_key(
+    call: ModelCall, changes: dict[str, Any], may_be: bool
+) -> None:
+    assert (built(call._replace(**changes)).twin_key is not None) is may_be
+
+
+def test_twins_know_each_other_by_usage_service_and_minute(call: ModelCall) -> None:
+    outer, inner = call._replace(**NO_ID), call._replace(**ROOT_STREAM)
+    later = inner._replace(start_ns=inner.start_ns + 60 * 10**9)
+    more = inner._replace(usage=inner.usage._replace(output_tokens=103))
+    other = inner._replace(attribution=inner.attribution._replace(service_name="other"))
+    silent = outer._replace(usage=outer.usage._replace(output_tokens=None))
+
+    key = built(outer).twin_key
+
+    assert built(inner).twin_key == key
+    assert key not in [built(each).twin_key for each in (later, more, other)]
+    assert built(inner, tenant="t2").twin_key != key
+    assert built(silent).twin_key is None
 
 
 def test_a_response_key_is_signed_and_of_one_tenant() -> None:

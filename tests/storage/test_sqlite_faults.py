@@ -15,7 +15,7 @@ from sqlalchemy import select
 from spantoll.errors import ConfigurationError, RecordRejected, StoreUnavailable
 from spantoll.records import usage_record
 from spantoll.storage import Store, WriteResult, open_store
-from spantoll.storage.sqlite import SqliteStore
+from spantoll.storage.sqlite import SqliteStore, _groups
 from tests.storage.conftest import make_record, rows, settle_repeats
 
 
@@ -242,16 +242,20 @@ def test_one_bad_record_among_thousands_costs_only_itself(sqlite_store: Store) -
     assert len(rows(sqlite_store)) == 4_999
 
 
-@pytest.mark.parametrize(
-    "statement", ["traces", "keys", "keys_among", "gained", "older_of_keys", "older_of_traces"]
-)
-def test_settling_never_reads_the_whole_table(sqlite_store: SqliteStore, statement: str) -> None:
-    from spantoll.storage.sqlite import _groups
+STATEMENTS = {name: getattr(_groups, name) for name in ("traces", "gained", "older_of_traces")} | {
+    f"{link.name} {name}": getattr(link, name)
+    for link in _groups.links.values()
+    for name in ("shared", "among", "older")
+}
 
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_settling_never_reads_the_whole_table(sqlite_store: SqliteStore, statement: str) -> None:
     values = {"last": 5, "keys": [1, 2], "tenant": "t", "traces": [b"x" * 16]}
-    query = getattr(_groups, statement)
-    compiled = query.params(values).compile(
-        sqlite_store.engine, compile_kwargs={"literal_binds": True}
+    compiled = (
+        STATEMENTS[statement]
+        .params(values)
+        .compile(sqlite_store.engine, compile_kwargs={"literal_binds": True})
     )
 
     with sqlite_store.engine.connect() as connection:

@@ -73,6 +73,35 @@ def test_one_response_id_connects_traces(store: Store) -> None:
     assert settled.groups == [{gateway, sdk}]
 
 
+def test_a_twin_key_connects_traces(store: Store) -> None:
+    callback, sdk = make_record(twin_key=7), of_response("msg_1", twin_key=7)
+    store.write([callback], settle=Settled())
+    settled = Settled()
+
+    store.write([sdk, make_record(twin_key=8)], settle=settled)
+
+    assert settled.groups == [{callback, sdk}]
+
+
+def test_a_twin_key_connects_what_is_settled_for_another_reason(store: Store) -> None:
+    callback, sdk = in_trace(1, twin_key=7), of_response("msg_1", twin_key=7)
+    store.write([callback, sdk], settle=Settled())
+    settled = Settled()
+
+    store.write([late := in_trace(1)], settle=settled)
+
+    assert settled.groups == [{callback, sdk, late}]
+
+
+def test_a_twin_key_too_many_share_connects_none(store: Store) -> None:
+    records = [make_record(twin_key=7) for _ in range(MAX_SHARED + 1)]
+    settled = Settled()
+
+    store.write(records, settle=settled)
+
+    assert settled.groups == []
+
+
 def test_connection_is_transitive_through_stored_records(store: Store) -> None:
     first = [in_trace(1), of_response("a", trace_id=b"\1" * 16)]
     second = [of_response("a", trace_id=b"\2" * 16), of_response("b", trace_id=b"\2" * 16)]

@@ -34,7 +34,7 @@ class Verdict(NamedTuple):
     reason: str
     """Counted: sole, counted (others repeat it), aggregate_sole_witness, fetch_sole_witness. Not
     counted: aggregate, fetch, tool, or by what it was found to repeat another: response_id, nested,
-    beside, stream_pair, told_by_aggregate."""
+    beside, stream_pair, twin, told_by_aggregate."""
     repeats: int | None = None
     """Position of the counted record it repeats."""
     witnesses: tuple[int, ...] = ()
@@ -77,6 +77,7 @@ class _Count:
         self._join_response_ids()
         self._join_nested()
         self._join_beside()
+        self._join_twins()
         verdicts: list[Verdict | None] = [None] * len(self.records)
         self._settle_calls(verdicts)
         self._settle_aggregates(verdicts)
@@ -204,6 +205,41 @@ class _Count:
                 equal = same_usage(a, b) if has_usage(a) else _within(a, b)
                 if equal and same_model(a, b) and self._may_join(one, other):
                     self._join(one, other, "beside")
+
+    def _join_twins(self) -> None:
+        """Join a call without response id with the SDK's own root span within its time.
+
+        See `records.twin_key`, which is equal where the usage, the service and the minute are.
+        """
+        outer: defaultdict[int, list[int]] = defaultdict(list)
+        inner: defaultdict[int, list[int]] = defaultdict(list)
+        for i in self.calls:
+            record = self.records[i]
+            if record.twin_key is not None and i not in self.rolled_up:
+                (outer if record.response_key is None else inner)[record.twin_key].append(i)
+        for key in outer.keys() & inner.keys():
+            pairs = sorted(
+                (self._start(within) - self._start(without), without, within)
+                for without in outer[key]
+                for within in inner[key]
+                if self._is_twin(without, within)
+            )
+            taken: set[int] = set()
+            for _, without, within in pairs:
+                if taken.isdisjoint((without, within)) and self._may_join(without, within):
+                    taken |= {without, within}
+                    self._join(without, within, "twin")
+
+    def _is_twin(self, outer: int, inner: int) -> bool:
+        a, b = self.records[outer], self.records[inner]
+        return (
+            a.trace_id != b.trace_id
+            and a.started_ns <= b.started_ns
+            and _end(b) <= _end(a)
+            and same_usage(a, b)
+            and same_model(a, b)
+            and not any(_answer(self.records[i]) for i in self.members[self.cluster[outer]])
+        )
 
     def _overlapping(self, bucket: Iterable[int]) -> Iterator[tuple[int, int]]:
         """Pairs whose times overlap, the nearest starts first."""

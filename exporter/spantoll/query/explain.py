@@ -104,10 +104,12 @@ def _repeated(connection: Connection, record: UsageRecord) -> Listed | None:
 
 
 def _repetitions(connection: Connection, record: UsageRecord) -> Sequence[Listed]:
-    """Find what repeats a record: spans of its trace, or of the same response elsewhere."""
+    """Find what repeats a record: spans of its trace, or of the same answer elsewhere."""
     near = r.trace_id == record.trace_id
     if record.response_key is not None:
         near |= r.response_key == record.response_key
+    if record.twin_key is not None:
+        near |= r.twin_key == record.twin_key
     found = connection.execute(
         select(r.id, *FIELDS)
         .where(

@@ -18,7 +18,14 @@ from spantoll.semconv.call import (
     Usage,
 )
 
-__all__ = ["DEFAULT_TENANT", "latency_bucket", "price_columns", "response_key", "to_record"]
+__all__ = [
+    "DEFAULT_TENANT",
+    "latency_bucket",
+    "price_columns",
+    "response_key",
+    "to_record",
+    "twin_key",
+]
 
 DEFAULT_TENANT = "default"
 
@@ -26,6 +33,7 @@ NANO = Decimal(1_000_000_000)
 MAX_REPORTED = Decimal(2**63 - 1) / NANO
 MAX_PORT = 65_535
 SHORTEST_RESPONSE_ID = 13
+TWIN_PERIOD_NS = 60 * 1_000_000_000
 
 _LN_GAMMA = math.log(1.04)
 
@@ -51,6 +59,7 @@ _MADE_HERE = (
     "counted_reason",
     "model",
     "response_key",
+    "twin_key",
     "server_port",
     "finish_reasons",
     "metadata",
@@ -112,6 +121,7 @@ def to_record(
         metadata, cut = bounded_json(whom.metadata)
         if cut:
             flaws = (*flaws, TRUNCATED)
+    key = response_key(tenant, call.response_id)
     made_here = (
         tenant,
         source,
@@ -120,7 +130,8 @@ def to_record(
         counted,
         "sole" if counted else call.role,
         call.response_model or call.request_model,
-        response_key(tenant, call.response_id),
+        key,
+        twin_key(tenant, call, key) if counted else None,
         port if port is not None and 0 < port <= MAX_PORT else None,
         ",".join(call.finish_reasons) or None,
         metadata,
@@ -166,8 +177,29 @@ def response_key(tenant: str, response_id: str | None) -> int | None:
     """
     if response_id is None or len(response_id) < SHORTEST_RESPONSE_ID:
         return None
-    text = f"{tenant}\0{response_id}".encode(errors="replace")
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "little", signed=True)
+    return _hash(f"{tenant}\0{response_id}")
+
+
+def twin_key(tenant: str, call: ModelCall, key: int | None) -> int | None:
+    """Hash the usage of a call that may have been seen twice, once without its response id.
+
+    Callback handlers (LangChain's) do not attach their span while a stream is read: the SDK's span
+    is then the root of a trace of its own, and theirs has no response id. What is left is that one
+    service used exactly as much, at the same moment. None for calls that cannot be of such a pair.
+    """
+    usage = call.usage
+    inner_of_none = call.parent_span_id is None and call.stream
+    if not (usage.input_tokens and usage.output_tokens) or not (key is None or inner_of_none):
+        return None
+    period = call.start_ns // TWIN_PERIOD_NS
+    service = call.attribution.service_name
+    text = f"{tenant}\0{service}\0{usage.input_tokens}\0{usage.output_tokens}\0{period}"
+    return _hash(text)
+
+
+def _hash(text: str) -> int:
+    digest = blake2b(text.encode(errors="replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
 
 
 def latency_bucket(duration_ns: int) -> int:

@@ -77,3 +77,9 @@ Index(
     sqlite_where=usage_record.c.response_key.is_not(None),
     postgresql_where=usage_record.c.response_key.is_not(None),
 )
+Index(
+    "ix_usage_record_twin",
+    usage_record.c.twin_key,
+    sqlite_where=usage_record.c.twin_key.is_not(None),
+    postgresql_where=usage_record.c.twin_key.is_not(None),
+)

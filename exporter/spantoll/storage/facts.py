@@ -43,7 +43,9 @@ def correct(
     for correction in corrections:
         member = members[correction.id]
         # What connects a record stays its own, even if it is given another's response id to show.
-        right = correction.record._replace(response_key=member.facts.response_key)
+        right = correction.record._replace(
+            response_key=member.facts.response_key, twin_key=member.facts.twin_key
+        )
         changed = _difference(right, member.current)
         if not changed:
             continue

@@ -29,7 +29,10 @@ __all__ = ["MAX_SHARED", "Gained", "Groups"]
 
 MAX_SHARED = 1_000
 """A response id that more records have is no id (mock servers answer one constant): it connects
-none of them, in whatever order they came."""
+none of them, in whatever order they came. The same holds for a twin key."""
+
+LINKS = ("response_key", "twin_key")
+"""The columns whose equal values connect traces."""
 
 CHUNK = 500
 """Values in one IN list; every database takes that many."""
@@ -39,6 +42,8 @@ Gained = Callable[[FromClause], ColumnElement[bool]]
 
 Bound = Mapping[str, Any]
 Trace = tuple[str, bytes]
+Key = tuple[str, int]
+"""A column of LINKS, and a value in it."""
 
 T = TypeVar("T")
 
@@ -46,8 +51,8 @@ T = TypeVar("T")
 class Groups:
     """Finds the groups to settle.
 
-    The usual write, of single-span traces with response ids of their own, costs two statements
-    that find nothing, each one index probe per inserted row.
+    The usual write, of single-span traces with response ids of their own, costs a statement for
+    the traces and one for each of LINKS that finds nothing, each one index probe per inserted row.
     """
 
     def __init__(self, gained: Gained) -> None:
@@ -58,30 +63,16 @@ class Groups:
             other.c.trace_id == new.c.trace_id,
             other.c.span_id != new.c.span_id,
         )
-        of_key = one.where(other.c.response_key == new.c.response_key)
-        is_shared = of_key.where(other.c.id != new.c.id).exists()
         not_billable = new.c.role.not_in(sorted(BILLABLE_ROLES))
-        among_keys: ColumnElement[Any] = bindparam("keys", expanding=True, type_=BigInteger())
-
-        def is_beyond(members: Select[int]) -> ColumnElement[bool]:
-            return members.offset(MAX_SHARED).limit(1).scalar_subquery().is_not(None)
-
         # No DISTINCT and no IS NOT NULL here: either makes SQLite walk a whole index for its order
         # instead of the few rows that are new.
         self.traces = select(new.c.tenant_id, new.c.trace_id).where(
             gained(new), or_(not_billable, in_trace.exists())
         )
-        self.keys = select(
-            new.c.response_key, is_beyond(of_key), is_beyond(of_key.where(~gained(other)))
-        ).where(gained(new), is_shared)
-        self.keys_among = select(new.c.response_key, is_beyond(of_key)).where(
-            new.c.response_key.in_(among_keys), is_shared
-        )
+        self.links = {name: _Link(name, gained) for name in LINKS}
         identity = (new.c.id, new.c.tenant_id, new.c.trace_id, new.c.span_id)
         self.gained = select(*identity).where(gained(new))
-        older = select(usage_record).where(~gained(usage_record))
-        self.older_of_keys = older.where(usage_record.c.response_key.in_(among_keys))
-        self.older_of_traces = older.where(
+        self.older_of_traces = _older(gained).where(
             usage_record.c.tenant_id == bindparam("tenant"),
             usage_record.c.trace_id.in_(bindparam("traces", expanding=True)),
         )
@@ -91,13 +82,17 @@ class Groups:
     ) -> Iterator[list[Stored]]:
         """Give the groups that inserting `records` added to; `bound` is what binds `gained`."""
         traces = {(row[0], row[1]) for row in connection.execute(self.traces, bound).all()}
-        shared = connection.execute(self.keys, bound).all()
+        shared = [
+            ((name, key), beyond, was_beyond)
+            for name, link in self.links.items()
+            for key, beyond, was_beyond in connection.execute(link.shared, bound).all()
+        ]
         if not traces and not shared:
             return
         search = _Search(self, connection, records, bound)
         search.connecting = {key for key, beyond, _ in shared if not beyond}
         search.meaningless = {key for key, beyond, _ in shared if beyond}
-        # A response id that has just lost its meaning: what it held together is settled apart.
+        # A key that has just lost its meaning: what it held together is settled apart.
         crossing = {key for key, beyond, was_beyond in shared if beyond and not was_beyond}
         loosened = list(search.of_keys(crossing))
         open_ids = search.gained | {member.id for member in loosened}
@@ -105,6 +100,31 @@ class Groups:
         for group in _parted(search.connected_to(traces), search.connecting):
             if any(member.id in open_ids for member in group) and _is_open(group):
                 yield group
+
+
+class _Link:
+    """The statements about one column of LINKS."""
+
+    def __init__(self, name: str, gained: Gained) -> None:
+        new, other = usage_record.alias("new"), usage_record.alias("other")
+        key = new.c[name]
+        of_key = select(literal(1)).where(other.c[name] == key)
+        is_shared = of_key.where(other.c.id != new.c.id).exists()
+        among: ColumnElement[Any] = bindparam("keys", expanding=True, type_=BigInteger())
+
+        def is_beyond(members: Select[int]) -> ColumnElement[bool]:
+            return members.offset(MAX_SHARED).limit(1).scalar_subquery().is_not(None)
+
+        self.name = name
+        self.shared = select(key, is_beyond(of_key), is_beyond(of_key.where(~gained(other)))).where(
+            gained(new), is_shared
+        )
+        self.among = select(key, is_beyond(of_key)).where(key.in_(among), is_shared)
+        self.older = _older(gained).where(usage_record.c[name].in_(among))
+
+
+def _older(gained: Gained) -> Select[Any]:
+    return select(usage_record).where(~gained(usage_record))
 
 
 class _Search:
@@ -116,11 +136,11 @@ class _Search:
         self._sql = sql
         self._connection = connection
         self._bound = bound
-        self.connecting: set[int] = set()
-        self.meaningless: set[int] = set()
+        self.connecting: set[Key] = set()
+        self.meaningless: set[Key] = set()
         self.gained: set[int] = set()
         self._in_trace: defaultdict[Trace, list[Stored]] = defaultdict(list)
-        self._with_key: defaultdict[int | None, list[Stored]] = defaultdict(list)
+        self._with_key: defaultdict[Key, list[Stored]] = defaultdict(list)
         # Of two copies in one write the first was inserted.
         at_hand = {record[:3]: record for record in reversed(records)}
         for row in connection.execute(sql.gained, bound).all():
@@ -128,7 +148,8 @@ class _Search:
             member = Stored(number, record, record)
             self.gained.add(number)
             self._in_trace[_trace(member)].append(member)
-            self._with_key[record.response_key].append(member)
+            for key in _keys(record):
+                self._with_key[key].append(member)
 
     def connected_to(self, traces: set[Trace]) -> list[Stored]:
         """Read what hangs together with these and with the connecting keys, transitively."""
@@ -147,21 +168,17 @@ class _Search:
             asked_traces |= traces
             asked_keys |= keys
             traces = {_trace(member) for member in fresh.values()} - asked_traces
-            named = {
-                member.facts.response_key
-                for member in fresh.values()
-                if member.facts.response_key is not None
-            }
+            named = {key for member in fresh.values() for key in _keys(member.facts)}
             keys = self._connecting_among(named - asked_keys)
             asked_keys |= named
         return list(found.values())
 
-    def of_keys(self, keys: Collection[int]) -> Iterator[Stored]:
+    def of_keys(self, keys: Collection[Key]) -> Iterator[Stored]:
         for key in keys:
             yield from self._with_key[key]
-        for chunk in _chunks(keys):
+        for link, chunk in self._by_link(keys):
             wanted = {**self._bound, "keys": chunk}
-            yield from map(stored, self._connection.execute(self._sql.older_of_keys, wanted).all())
+            yield from map(stored, self._connection.execute(link.older, wanted).all())
 
     def _of_traces(self, traces: Collection[Trace]) -> Iterator[Stored]:
         by_tenant: defaultdict[str, list[bytes]] = defaultdict(list)
@@ -174,27 +191,33 @@ class _Search:
                 rows = self._connection.execute(self._sql.older_of_traces, wanted).all()
                 yield from map(stored, rows)
 
-    def _connecting_among(self, keys: Collection[int]) -> set[int]:
-        connecting: set[int] = set()
-        for chunk in _chunks(keys):
-            rows = self._connection.execute(self._sql.keys_among, {"keys": chunk}).all()
+    def _connecting_among(self, keys: Collection[Key]) -> set[Key]:
+        connecting: set[Key] = set()
+        for link, chunk in self._by_link(keys):
+            rows = self._connection.execute(link.among, {"keys": chunk}).all()
             for key, beyond in rows:
-                (self.meaningless if beyond else connecting).add(key)
+                (self.meaningless if beyond else connecting).add((link.name, key))
         self.connecting |= connecting
         return connecting
 
+    def _by_link(self, keys: Collection[Key]) -> Iterator[tuple[_Link, list[int]]]:
+        for name, link in self._sql.links.items():
+            for chunk in _chunks(key for column, key in keys if column == name):
+                yield link, chunk
 
-def _parted(members: Collection[Stored], connecting: Collection[int]) -> Iterator[list[Stored]]:
+
+def _parted(members: Collection[Stored], connecting: set[Key]) -> Iterator[list[Stored]]:
     """Part records into groups: traces, joined where two know one of the `connecting` keys."""
     by_trace: defaultdict[Trace, list[Stored]] = defaultdict(list)
-    traces_of: defaultdict[tuple[str, str | None], set[Trace]] = defaultdict(set)
+    traces_of: defaultdict[tuple[object, ...], set[Trace]] = defaultdict(set)
     for member in members:
         facts = member.facts
         trace = facts.tenant_id, facts.trace_id
         by_trace[trace].append(member)
-        if facts.response_key in connecting:
+        for key in connecting.intersection(_keys(facts)):
             # The key is a hash, so equal keys may still be different ids.
-            traces_of[facts.tenant_id, facts.response_id].add(trace)
+            id_ = facts.response_id if key[0] == "response_key" else None
+            traces_of[facts.tenant_id, *key, id_].add(trace)
     joined: defaultdict[Trace, set[Trace]] = defaultdict(set)
     for traces in traces_of.values():
         for trace in traces:
@@ -210,6 +233,10 @@ def _parted(members: Collection[Stored], connecting: Collection[int]) -> Iterato
             placed |= more
             group += more
         yield [member for trace in group for member in by_trace[trace]]
+
+
+def _keys(record: UsageRecord) -> list[Key]:
+    return [(name, key) for name in LINKS if (key := getattr(record, name)) is not None]
 
 
 def _trace(member: Stored) -> Trace:

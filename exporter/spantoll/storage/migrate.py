@@ -9,7 +9,7 @@ from spantoll.storage import tables
 
 __all__ = ["HEAD", "is_current", "migrate"]
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest file of `migrations/versions`: a database that is there needs no Alembic."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

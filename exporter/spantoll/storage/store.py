@@ -35,7 +35,7 @@ Settle = Callable[[Sequence[Stored]], Sequence[Correction]]
 """Given every stored record of one connected group, in no particular order, answer with those whose
 `current` is not what it should be. Decides from `facts` alone and changes no identity (tenant,
 trace, span), so that the same group always ends the same way. What connects a record, its trace id
-and its response key, stays as its facts have it."""
+and its keys, stays as its facts have it."""
 
 
 class WriteResult(NamedTuple):
@@ -56,10 +56,10 @@ class Store(Protocol):
     be stored; all others were stored).
 
     In the same transaction every connected group that gained a record is handed to `settle`, and
-    its corrections are stored. Records of one tenant are connected by their trace id and by their
-    response id, transitively; a response id that more than `MAX_SHARED` records have (see
-    `groups`) means nothing and connects none. A billable record that is connected to no other is
-    not handed over: its facts are the answer.
+    its corrections are stored. Records of one tenant are connected by their trace id, by their
+    response id and by their twin key, transitively; an id or key that more than `MAX_SHARED`
+    records have (see `groups`) means nothing and connects none. A billable record that is
+    connected to no other is not handed over: its facts are the answer.
 
     `add_rates` is idempotent and must precede the first record that names the rate.
     All methods may be called from any thread; `write` calls are serialised by the caller.

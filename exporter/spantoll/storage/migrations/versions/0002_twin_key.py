@@ -1,0 +1,23 @@
+"""What links two spans of one streamed call when neither an id nor a trace does."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column; what is stored already keeps its verdicts."""
+    op.add_column("usage_record", sa.Column("twin_key", sa.BigInteger))
+    op.create_index(
+        "ix_usage_record_twin",
+        "usage_record",
+        ["twin_key"],
+        sqlite_where=sa.text("twin_key IS NOT NULL"),
+        postgresql_where=sa.text("twin_key IS NOT NULL"),
+    )
