@@ -5,17 +5,24 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from sqlalchemy import RowMapping, select
 
 from spantoll import instrumentation
+from spantoll.pipeline import Ingest, Ledger, make_settle
+from spantoll.pricing import load_rate_card
+from spantoll.records import usage_record
+from spantoll.storage import open_store
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
@@ -40,6 +47,27 @@ class Spans:
     def told(self) -> dict[str, Any]:
         """The attributes of the only span."""
         return dict(self.one().attributes or {})
+
+
+@pytest.fixture
+def billed(spans: Spans) -> Callable[[], list[RowMapping]]:
+    """Send the spans that ended the way an exporter does: gives the records that are billed."""
+
+    def bill() -> list[RowMapping]:
+        card = load_rate_card()
+        sent = encode_spans(spans.all()).SerializeToString()
+        batch = Ingest(card).traces(
+            sent, received_ns=time.time_ns(), content_type="application/x-protobuf"
+        )
+        store = open_store("memory:")
+        Ledger(store, settle=make_settle(card)).write(batch.records, rates=batch.rates)
+        with store.engine.connect() as connection:
+            rows = connection.execute(select(usage_record).where(usage_record.c.counted))
+            found = list(rows.mappings())
+        store.close()
+        return found
+
+    return bill
 
 
 @pytest.fixture(scope="session")

@@ -59,6 +59,9 @@ class Call:
     refine: Callable[[dict[str, Any]], None] | None = None
     """Settles what one value alone cannot tell, in place, from what was read of a response or a
     chunk. Keys that begin with an underscore are for its use, and it takes them out."""
+    conclude: Callable[[dict[str, Any]], None] | None = None
+    """Settles, once at the end, what only all parts of an answer together tell, in place; it takes
+    the keys that begin with an underscore out."""
     constant: Mapping[str, Value] = field(default_factory=dict)
     """Attributes every span of this operation has."""
     billed: bool = True

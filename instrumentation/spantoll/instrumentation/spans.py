@@ -200,6 +200,9 @@ class CallSpan:
         found = self._found
         if not self._reads:
             return
+        conclude = self.request.call.conclude
+        if conclude is not None:
+            conclude(found)
         reasons = found.get(keys.RESPONSE_FINISH_REASONS)
         if self.first_chunk_s is not None:
             found[keys.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk_s

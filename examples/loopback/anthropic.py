@@ -1,0 +1,145 @@
+"""Anthropic's messages API, and the ways Bedrock and Vertex AI put it on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from loopback.wire import Ask, Handler, Reply, events, json_reply, unique
+
+__all__ = ["ROUTES", "message", "message_events"]
+
+ERRORS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    529: "overloaded_error",
+}
+
+
+def failure(ask: Ask) -> Reply | None:
+    """The error the script asks for, in the shape of Anthropic's errors."""
+    status = ask.script.number("status", 200)
+    if status < 400:
+        return None
+    text = f"The loopback provider was asked to answer {status}."
+    error = {"type": ERRORS.get(status, "api_error"), "message": text}
+    return json_reply({"type": "error", "error": error}, status, request_id="req_loopback")
+
+
+def usage(ask: Ask) -> dict[str, Any]:
+    """Input apart from what the cache read and wrote; output with its thinking."""
+    script = ask.script
+    read, short, long = (script.number(name) for name in ("cached", "written", "written1h"))
+    told: dict[str, Any] = {
+        "input_tokens": max(0, script.input - read - short - long),
+        "cache_creation_input_tokens": short + long,
+        "cache_read_input_tokens": read,
+        "cache_creation": {"ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": long},
+        "output_tokens": script.output,
+        "service_tier": "standard",
+    }
+    if script.number("reasoning"):
+        told["output_tokens_details"] = {"thinking_tokens": script.number("reasoning")}
+    if script.number("searches"):
+        told["server_tool_use"] = {
+            "web_search_requests": script.number("searches"),
+            "web_fetch_requests": 0,
+        }
+    if script.number("compacted"):
+        told["iterations"] = [
+            {
+                "type": "compaction",
+                "input_tokens": script.number("compacted"),
+                "output_tokens": 7,
+                "cache_creation_input_tokens": 0,
+                "cache_read_input_tokens": 0,
+            }
+        ]
+    return told
+
+
+def message(ask: Ask, model: str) -> dict[str, Any]:
+    """A whole message."""
+    text = {"type": "text", "text": "".join(ask.script.words), "citations": None}
+    return {
+        "id": unique("msg"),
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [text],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": usage(ask),
+    }
+
+
+def message_events(ask: Ask, model: str) -> Iterator[dict[str, Any]]:
+    """A message as a stream tells it."""
+    whole = message(ask, model)
+    counted = whole["usage"]
+    later = ("output_tokens_details", "server_tool_use", "iterations")
+    first = {name: value for name, value in counted.items() if name not in later}
+    started = {"usage": first | {"output_tokens": 1}, "content": [], "stop_reason": None}
+    yield {"type": "message_start", "message": {**whole, **started}}
+    block = {"type": "text", "text": ""}
+    yield {"type": "content_block_start", "index": 0, "content_block": block}
+    yield {"type": "ping"}
+    for at, word in enumerate(ask.script.words):
+        if at == ask.script.number("broken", -1):
+            text = "The loopback provider broke."
+            yield {"type": "error", "error": {"type": "overloaded_error", "message": text}}
+            return
+        delta = {"type": "text_delta", "text": word}
+        yield {"type": "content_block_delta", "index": 0, "delta": delta}
+    yield {"type": "content_block_stop", "index": 0}
+    final = {
+        name: counted[name]
+        for name in (
+            "input_tokens",
+            "cache_creation_input_tokens",
+            "cache_read_input_tokens",
+            "output_tokens",
+            "output_tokens_details",
+            "server_tool_use",
+            "iterations",
+        )
+        if name in counted
+    }
+    ended = {"stop_reason": "end_turn", "stop_sequence": None}
+    yield {"type": "message_delta", "delta": ended, "usage": final}
+    yield {"type": "message_stop"}
+
+
+def messages(ask: Ask) -> Reply:
+    """POST /v1/messages, and Vertex AI's rawPredict and streamRawPredict."""
+    wrong = failure(ask)
+    if wrong is not None:
+        return wrong
+    model = ask.model or unquote(ask.groups[0])
+    if ask.body.get("stream"):
+        return events(message_events(ask, model), named=True, done=False)
+    return json_reply(message(ask, model), request_id="req_loopback")
+
+
+def count_tokens(ask: Ask) -> Reply:
+    """POST /v1/messages/count_tokens."""
+    return json_reply({"input_tokens": ask.script.input})
+
+
+def complete(ask: Ask) -> Reply:
+    """POST /v1/complete, the legacy API, which tells no usage."""
+    answer = {"id": unique("compl"), "type": "completion", "model": ask.model}
+    return json_reply({**answer, "completion": "toll", "stop_reason": "stop_sequence"})
+
+
+ROUTES: dict[str, Handler] = {
+    r"POST /v1/messages": messages,
+    r"POST /v1/messages/count_tokens": count_tokens,
+    r"POST /v1/complete": complete,
+    r"POST /(?:v1/)?projects/.*/publishers/anthropic/models/([^:/]+):(?:streamRawP|rawP)redict": (
+        messages
+    ),
+}

@@ -1,0 +1,49 @@
+"""What the tests of every SDK share: tables of calls, and the ways a stream can end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Case = tuple[Callable[[Any], Any], dict[str, Any]]
+"""A call of a client, and what its span tells; None for what it must not tell."""
+
+
+def cases(table: dict[str, Case]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(("call", "expected"), list(table.values()), ids=list(table))
+
+
+def shown(told: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+    return {key: told.get(key) for key in expected}
+
+
+def exhaust(stream: Any) -> None:
+    for _ in stream:
+        pass
+
+
+def leave(stream: Any) -> None:
+    for _ in stream:
+        break
+
+
+def close(stream: Any) -> None:
+    next(iter(stream))
+    stream.close()
+
+
+def leave_with(stream: Any) -> None:
+    with stream:
+        next(iter(stream))
+
+
+async def aexhaust(stream: Any) -> None:
+    async for _ in stream:
+        pass
+
+
+async def aleave(stream: Any) -> None:
+    async for _ in stream:
+        break
