@@ -82,7 +82,11 @@ def message_events(ask: Ask, model: str) -> Iterator[dict[str, Any]]:
     counted = whole["usage"]
     later = ("output_tokens_details", "server_tool_use", "iterations")
     first = {name: value for name, value in counted.items() if name not in later}
-    started: dict[str, Any] = {"usage": first | {"output_tokens": 1}, "content": [], "stop_reason": None}
+    started: dict[str, Any] = {
+        "usage": first | {"output_tokens": 1},
+        "content": [],
+        "stop_reason": None,
+    }
     yield {"type": "message_start", "message": {**whole, **started}}
     block = {"type": "text", "text": ""}
     yield {"type": "content_block_start", "index": 0, "content_block": block}

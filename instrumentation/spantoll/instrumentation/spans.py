@@ -111,6 +111,11 @@ class CallSpan:
         """Whether the span is out of our hands."""
         return not self._open
 
+    @property
+    def listens(self) -> bool:
+        """Whether the application asked for content, so that every chunk matters."""
+        return self._heard is not None
+
     def see(self, chunk: Any) -> bool:
         """Look at a chunk of the stream; False if the caller shall not get it."""
         if self.first_chunk_s is None:
@@ -235,6 +240,8 @@ class CallSpan:
             )
 
 
+HIDDEN = frozenset({"builtins", "botocore.errorfactory"})
+"""Modules no name needs: botocore makes the errors of a service as it goes."""
 _names: dict[type, str] = {}
 
 
@@ -245,7 +252,7 @@ def error_name(kind: type[BaseException]) -> str:
         module = kind.__module__
         package = module.partition(".")[0]
         public: Callable[..., Any] | None = getattr(_module(package), kind.__name__, None)
-        where = "" if module == "builtins" else f"{package if public is kind else module}."
+        where = "" if module in HIDDEN else f"{package if public is kind else module}."
         name = _names[kind] = f"{where}{kind.__qualname__}"
     return name
 

@@ -52,9 +52,12 @@ class Tap(CallSpan):
     fail = guarded(_nothing)(CallSpan.fail)
 
     @guarded(_nothing)
-    def lease(self, holder: Any) -> None:
-        """End the span when `holder` is gone, if nothing has ended it before."""
-        self.finalizer = weakref.finalize(holder, _abandon, self)
+    def lease(self, holder: Any, *, complete: bool = False) -> None:
+        """End the span when `holder` is gone, if nothing has ended it before.
+
+        `complete` where all was told before the caller got to read anything.
+        """
+        self.finalizer = weakref.finalize(holder, _abandon, self, complete)
 
     def _close(self) -> bool:
         if self.finalizer is not None:
@@ -74,9 +77,9 @@ class Tap(CallSpan):
         return result
 
 
-def _abandon(tap: Tap) -> None:
+def _abandon(tap: Tap, complete: bool) -> None:
     if not tap.ended:
-        abandoned.unlocked(functools.partial(tap.finish, complete=False))
+        abandoned.unlocked(functools.partial(tap.finish, complete=complete))
 
 
 class Emitter:

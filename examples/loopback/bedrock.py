@@ -1,0 +1,198 @@
+"""Amazon Bedrock's runtime: Converse, InvokeModel and their streams. Signatures are not checked."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from loopback.anthropic import message, message_events
+from loopback.eventstream import stream
+from loopback.wire import Ask, Handler, Reply, json_reply, unique
+
+__all__ = ["ROUTES"]
+
+ERRORS = {
+    400: "ValidationException",
+    403: "AccessDeniedException",
+    429: "ThrottlingException",
+    500: "InternalServerException",
+    503: "ServiceUnavailableException",
+}
+
+
+def failure(ask: Ask) -> Reply | None:
+    """The error the script asks for, in the shape of AWS's errors."""
+    status = ask.script.number("status", 200)
+    if status < 400:
+        return None
+    text = f"The loopback provider was asked to answer {status}."
+    return json_reply({"message": text}, status, x_amzn_ErrorType=ERRORS.get(status, "Unknown"))
+
+
+def usage(ask: Ask) -> dict[str, Any]:
+    """Converse's counters: input apart from what the cache read and wrote."""
+    script = ask.script
+    read, short, long = (script.number(name) for name in ("cached", "written", "written1h"))
+    told: dict[str, Any] = {
+        "inputTokens": max(0, script.input - read - short - long),
+        "outputTokens": script.output,
+        "totalTokens": script.input + script.output,
+        "cacheReadInputTokens": read,
+        "cacheWriteInputTokens": short + long,
+    }
+    if short or long:
+        told["cacheDetails"] = [
+            {"ttl": "5m", "inputTokens": short},
+            {"ttl": "1h", "inputTokens": long},
+        ]
+    return told
+
+
+def converse(ask: Ask) -> Reply:
+    """POST /model/{id}/converse."""
+    wrong = failure(ask)
+    if wrong is not None:
+        return wrong
+    said = {"role": "assistant", "content": [{"text": "".join(ask.script.words)}]}
+    answer = {
+        "output": {"message": said},
+        "stopReason": "end_turn",
+        "usage": usage(ask),
+        "metrics": {"latencyMs": 12},
+        **_served(ask),
+    }
+    return json_reply(answer, x_amzn_RequestId=unique("aws"))
+
+
+def _served(ask: Ask) -> dict[str, Any]:
+    return {
+        name: ask.body[name] for name in ("serviceTier", "performanceConfig") if name in ask.body
+    }
+
+
+def converse_stream(ask: Ask) -> Reply:
+    """POST /model/{id}/converse-stream."""
+    return failure(ask) or stream(_converse_events(ask))
+
+
+def _converse_events(ask: Ask) -> Iterator[tuple[str, Any]]:
+    yield "messageStart", {"role": "assistant"}
+    for at, word in enumerate(ask.script.words):
+        if at == ask.script.number("broken", -1):
+            yield "throttlingException", {"message": "The loopback provider broke."}
+            return
+        yield "contentBlockDelta", {"delta": {"text": word}, "contentBlockIndex": 0}
+    yield "contentBlockStop", {"contentBlockIndex": 0}
+    yield "messageStop", {"stopReason": "end_turn"}
+    yield "metadata", {"usage": usage(ask), "metrics": {"latencyMs": 12}, **_served(ask)}
+
+
+def invoke(ask: Ask) -> Reply:
+    """POST /model/{id}/invoke: a body in the model's own words, counters in the headers too."""
+    wrong = failure(ask)
+    if wrong is not None:
+        return wrong
+    model, script = unquote(ask.groups[0]), ask.script
+    fresh = usage(ask)["inputTokens"] if "anthropic" in model else script.input
+    counted = {
+        "x_amzn_bedrock_input_token_count": str(fresh),
+        "x_amzn_bedrock_output_token_count": str(script.output),
+        "x_amzn_bedrock_invocation_latency": "12",
+    }
+    return json_reply(_body(ask, model), x_amzn_RequestId=unique("aws"), **counted)
+
+
+def _body(ask: Ask, model: str) -> dict[str, Any]:
+    script, words = ask.script, "".join(ask.script.words)
+    if "anthropic" in model:
+        return message(ask, model)
+    if "nova" in model:
+        said = {"role": "assistant", "content": [{"text": words}]}
+        counted = usage(ask)
+        told = {name: counted[name] for name in ("inputTokens", "outputTokens", "totalTokens")}
+        told["cacheReadInputTokenCount"] = counted["cacheReadInputTokens"]
+        return {"output": {"message": said}, "stopReason": "end_turn", "usage": told}
+    if "image" in model:
+        return {"images": ["iVBORw0KGgo="] * script.number("images", 1)}
+    if "embed" in model and "titan" in model:
+        return {"embedding": [0.5, 0.25], "inputTextTokenCount": script.input}
+    if "titan" in model:
+        result = {"tokenCount": script.output, "outputText": words, "completionReason": "FINISH"}
+        return {"inputTextTokenCount": script.input, "results": [result]}
+    if "meta" in model:
+        return {
+            "generation": words,
+            "prompt_token_count": script.input,
+            "generation_token_count": script.output,
+            "stop_reason": "stop",
+        }
+    if "mistral" in model:
+        return {"outputs": [{"text": words, "stop_reason": "stop"}]}
+    if "embed" in model:
+        return {"id": unique("emb"), "embeddings": [[0.5]], "response_type": "embeddings_floats"}
+    if "cohere" in model:
+        return {"response_id": unique("cohere"), "text": words, "finish_reason": "COMPLETE"}
+    counted = {"prompt_tokens": script.input, "completion_tokens": script.output}
+    choice = {"index": 0, "message": {"content": words}, "finish_reason": "stop"}
+    return {"id": unique("chatcmpl"), "model": model, "choices": [choice], "usage": counted}
+
+
+def invoke_stream(ask: Ask) -> Reply:
+    """POST /model/{id}/invoke-with-response-stream."""
+    return failure(ask) or stream(_chunks(ask, unquote(ask.groups[0])))
+
+
+def _chunks(ask: Ask, model: str) -> Iterator[tuple[str, Any]]:
+    counted = usage(ask) if "anthropic" in model or "nova" in model else None
+    metrics: dict[str, Any] = {
+        "inputTokenCount": counted["inputTokens"] if counted else ask.script.input,
+        "outputTokenCount": ask.script.output,
+        "invocationLatency": 12,
+        "firstByteLatency": 3,
+    }
+    if counted:
+        metrics["cacheReadInputTokenCount"] = counted["cacheReadInputTokens"]
+        metrics["cacheWriteInputTokenCount"] = counted["cacheWriteInputTokens"]
+    pieces = list(_pieces(ask, model))
+    pieces[-1]["amazon-bedrock-invocationMetrics"] = metrics
+    for piece in pieces:
+        if piece.get("type") == "error":
+            yield "modelStreamErrorException", {"message": "The loopback provider broke."}
+            return
+        yield "chunk", {"bytes": base64.b64encode(json.dumps(piece).encode()).decode()}
+
+
+def _pieces(ask: Ask, model: str) -> Iterator[dict[str, Any]]:
+    words = ask.script.words
+    if "anthropic" in model:
+        yield from message_events(ask, model)
+    elif "nova" in model:
+        yield {"messageStart": {"role": "assistant"}}
+        for word in words:
+            yield {"contentBlockDelta": {"delta": {"text": word}, "contentBlockIndex": 0}}
+        yield {"messageStop": {"stopReason": "end_turn"}}
+        yield {"metadata": {"usage": _body(ask, model)["usage"], "metrics": {}}}
+    elif "meta" in model:
+        for at, word in enumerate(words, 1):
+            last = at == len(words)
+            yield {
+                "generation": word,
+                "prompt_token_count": ask.script.input if at == 1 else None,
+                "generation_token_count": ask.script.output if last else at,
+                "stop_reason": "stop" if last else None,
+            }
+    else:
+        for at, word in enumerate(words, 1):
+            reason = "stop" if at == len(words) else None
+            yield {"outputs": [{"text": word, "stop_reason": reason}]}
+
+
+ROUTES: dict[str, Handler] = {
+    r"POST /model/([^/]+)/converse": converse,
+    r"POST /model/([^/]+)/converse-stream": converse_stream,
+    r"POST /model/([^/]+)/invoke": invoke,
+    r"POST /model/([^/]+)/invoke-with-response-stream": invoke_stream,
+}
