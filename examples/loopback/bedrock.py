@@ -97,7 +97,7 @@ def invoke(ask: Ask) -> Reply:
         return wrong
     model, script = unquote(ask.groups[0]), ask.script
     fresh = usage(ask)["inputTokens"] if "anthropic" in model else script.input
-    counted = {
+    counted: dict[str, Any] = {
         "x_amzn_bedrock_input_token_count": str(fresh),
         "x_amzn_bedrock_output_token_count": str(script.output),
         "x_amzn_bedrock_invocation_latency": "12",

@@ -1,0 +1,136 @@
+"""Gemini's API, with the paths of Google's own endpoint and of Vertex AI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from loopback.wire import Ask, Handler, Reply, events, json_reply, unique
+
+__all__ = ["ROUTES"]
+
+ERRORS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND"}
+ERRORS |= {429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"}
+
+
+def failure(ask: Ask) -> Reply | None:
+    """The error the script asks for, in the shape of Google's errors."""
+    status = ask.script.number("status", 200)
+    if status < 400:
+        return None
+    text = f"The loopback provider was asked to answer {status}."
+    error = {"code": status, "message": text, "status": ERRORS.get(status, "INTERNAL")}
+    return json_reply({"error": error}, status)
+
+
+def usage(ask: Ask) -> dict[str, Any]:
+    """Cached tokens inside the prompt's; thoughts and tool results beside the totals."""
+    script = ask.script
+    thoughts, tools, sound = (script.number(name) for name in ("reasoning", "tools", "audio"))
+    prompt = script.input - tools
+    told: dict[str, Any] = {
+        "promptTokenCount": prompt,
+        "candidatesTokenCount": script.output - thoughts,
+        "totalTokenCount": script.input + script.output,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": prompt - sound}],
+    }
+    if sound:
+        told["promptTokensDetails"].append({"modality": "AUDIO", "tokenCount": sound})
+    counts = {
+        "cachedContentTokenCount": script.number("cached"),
+        "thoughtsTokenCount": thoughts,
+        "toolUsePromptTokenCount": tools,
+    }
+    told |= {name: count for name, count in counts.items() if count}
+    if "/publishers/" in ask.path:
+        told["trafficType"] = "ON_DEMAND"
+    return told
+
+
+def _answer(ask: Ask, parts: list[dict[str, Any]], reason: str | None, name: str) -> dict[str, Any]:
+    candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}, "index": 0}
+    if reason:
+        candidate["finishReason"] = reason
+    if reason and ask.script.number("searches"):
+        queries = ["toll"] * ask.script.number("searches")
+        candidate["groundingMetadata"] = {"webSearchQueries": queries}
+    model = ask.groups[0]
+    return {"candidates": [candidate], "modelVersion": model, "responseId": name}
+
+
+def _wants_a_tool(ask: Ask) -> bool:
+    """The first request with a function to call gets a call; its result gets an answer."""
+    declared = any("functionDeclarations" in tool for tool in ask.body.get("tools") or ())
+    return declared and b"functionResponse" not in ask.raw
+
+
+def generate(ask: Ask) -> Reply:
+    """POST models/{model}:generateContent."""
+    wrong = failure(ask)
+    if wrong is not None:
+        return wrong
+    parts: list[dict[str, Any]] = [{"text": "".join(ask.script.words)}]
+    if _wants_a_tool(ask):
+        declared = ask.body["tools"][0]["functionDeclarations"][0]
+        parts = [{"functionCall": {"name": declared["name"], "args": {"city": "Oslo"}}}]
+    answer = _answer(ask, parts, "STOP", unique("gemini"))
+    return json_reply({**answer, "usageMetadata": usage(ask)})
+
+
+def stream(ask: Ask) -> Reply:
+    """POST models/{model}:streamGenerateContent."""
+    wrong = failure(ask)
+    if wrong is not None:
+        return wrong
+
+    def chunks() -> Iterator[dict[str, Any]]:
+        words, name = ask.script.words, unique("gemini")
+        whole = usage(ask)
+        for at, word in enumerate(words, 1):
+            last = at == len(words)
+            counted = whole if last else {"promptTokenCount": whole["promptTokenCount"]}
+            answer = _answer(ask, [{"text": word}], "STOP" if last else None, name)
+            yield {**answer, "usageMetadata": counted}
+
+    return events(chunks(), done=False)
+
+
+def embed(ask: Ask) -> Reply:
+    """POST models/{model}:batchEmbedContents."""
+    wrong = failure(ask)
+    if wrong is not None:
+        return wrong
+    return json_reply({"embeddings": [{"values": [0.5]} for _ in ask.body["requests"]]})
+
+
+def predict(ask: Ask) -> Reply:
+    """POST models/{model}:predict: embeddings and images of Vertex AI, images of Gemini."""
+    wrong = failure(ask)
+    if wrong is not None:
+        return wrong
+    if "embedding" in ask.groups[0]:
+        counted = {"token_count": ask.script.input, "truncated": False}
+        embedding = {"values": [0.5], "statistics": counted}
+        return json_reply(
+            {"predictions": [{"embeddings": embedding} for _ in ask.body["instances"]]}
+        )
+    count = (ask.body.get("parameters") or {}).get("sampleCount") or 1
+    image = {"bytesBase64Encoded": "iVBORw0KGgo=", "mimeType": "image/png"}
+    return json_reply({"predictions": [image] * count})
+
+
+def video(ask: Ask) -> Reply:
+    """POST models/{model}:predictLongRunning."""
+    return failure(ask) or json_reply({"name": f"models/{ask.groups[0]}/operations/{unique('op')}"})
+
+
+MODEL = (
+    r"/(?:v1beta1?|v1)/(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/google/)?models/([^/:]+)"
+)
+ROUTES: dict[str, Handler] = {
+    rf"POST {MODEL}:generateContent": generate,
+    rf"POST {MODEL}:streamGenerateContent": stream,
+    rf"POST {MODEL}:batchEmbedContents": embed,
+    rf"POST {MODEL}:predict": predict,
+    rf"POST {MODEL}:predictLongRunning": video,
+}

@@ -1,0 +1,390 @@
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from google import genai
+from google.genai import errors, types
+from google.oauth2.credentials import Credentials
+from opentelemetry.trace import SpanKind, StatusCode
+
+from spantoll import instrumentation
+from tests.instrumentation.scenes import Case, cases, close, exhaust, leave, shown
+
+# What the SDK says of itself.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The generate_videos method:DeprecationWarning"),
+]
+NUMBERS = "Hello #input=1000 #cached=600 #output=25 #reasoning=5 #tools=100 #audio=40"
+FLASH = "gemini-2.5-flash"
+COUNTED = {
+    "gen_ai.operation.name": "generate_content",
+    "gen_ai.provider.name": "gcp.gemini",
+    "gen_ai.request.model": FLASH,
+    "gen_ai.response.model": FLASH,
+    # 900 of the prompt, 100 that a server-side tool brought; 20 of the answer, 5 thoughts.
+    "gen_ai.usage.input_tokens": 1000,
+    "gen_ai.usage.text.input_tokens": 860,
+    "gen_ai.usage.audio.input_tokens": 40,
+    "gen_ai.usage.cache_read.input_tokens": 600,
+    "gen_ai.usage.output_tokens": 25,
+    "gen_ai.usage.reasoning.output_tokens": 5,
+    "gen_ai.response.finish_reasons": ("STOP",),
+    "spantoll.usage.status": "reported",
+    "server.address": "127.0.0.1",
+}
+STREAM = COUNTED | {"gen_ai.request.stream": True}
+
+PLAIN: dict[str, Case] = {
+    "content": (lambda m: m.generate_content(model=FLASH, contents=NUMBERS), COUNTED),
+    "settings in a dict": (
+        lambda m: m.generate_content(
+            model=FLASH,
+            contents=NUMBERS + " #searches=2",
+            config={
+                "temperature": 0.25,
+                "topP": 0.5,
+                "top_k": 40,
+                "maxOutputTokens": 100,
+                "stop_sequences": ["END"],
+                "seed": 7,
+                "presence_penalty": 0.1,
+                "frequency_penalty": 0.2,
+                "response_mime_type": "application/json",
+                "candidate_count": 2,
+            },
+        ),
+        COUNTED
+        | {
+            "gen_ai.request.temperature": 0.25,
+            "gen_ai.request.top_p": 0.5,
+            "gen_ai.request.top_k": 40,
+            "gen_ai.request.max_tokens": 100,
+            "gen_ai.request.stop_sequences": ("END",),
+            "gen_ai.request.seed": 7,
+            "gen_ai.request.presence_penalty": 0.1,
+            "gen_ai.request.frequency_penalty": 0.2,
+            "gen_ai.request.choice.count": 2,
+            "gen_ai.output.type": "json",
+            "spantoll.usage.units.google_searches": 2,
+        },
+    ),
+    "settings in an object": (
+        lambda m: m.generate_content(
+            model=FLASH,
+            contents=NUMBERS,
+            config=types.GenerateContentConfig(
+                temperature=0.25,
+                thinking_config=types.ThinkingConfig(thinking_level=types.ThinkingLevel.LOW),
+                response_modalities=["AUDIO"],
+            ),
+        ),
+        COUNTED
+        | {
+            "gen_ai.request.temperature": 0.25,
+            "gen_ai.request.reasoning.level": "low",
+            "gen_ai.output.type": "speech",
+        },
+    ),
+    "embedding, which tells no usage": (
+        lambda m: m.embed_content(
+            model="gemini-embedding-001",
+            contents=NUMBERS,
+            config={"output_dimensionality": 256},
+        ),
+        {
+            "gen_ai.operation.name": "embeddings",
+            "gen_ai.embeddings.dimension.count": 256,
+            "gen_ai.usage.input_tokens": None,
+            "spantoll.usage.status": "missing",
+        },
+    ),
+    "video": (
+        lambda m: m.generate_videos(
+            model="veo-3.0-generate-001",
+            prompt="a toll",
+            config={"number_of_videos": 2, "duration_seconds": 8},
+        ),
+        {"gen_ai.operation.name": "video_generation", "spantoll.usage.video_ms": 16_000},
+    ),
+}
+VERTEX: dict[str, Case] = {
+    "content": (
+        lambda m: m.generate_content(model=FLASH, contents=NUMBERS),
+        COUNTED | {"gen_ai.provider.name": "gcp.vertex_ai", "spantoll.region": "europe-west1"},
+    ),
+    "embedding": (
+        lambda m: m.embed_content(model="text-embedding-005", contents=NUMBERS),
+        {"gen_ai.operation.name": "embeddings", "gen_ai.usage.input_tokens": 1000},
+    ),
+    "images": (
+        lambda m: m.generate_images(
+            model="imagen-4.0-generate-001", prompt="a toll", config={"number_of_images": 2}
+        ),
+        {
+            "gen_ai.operation.name": "image_generation",
+            "gen_ai.output.type": "image",
+            "spantoll.usage.images": 2,
+        },
+    ),
+}
+
+
+@pytest.fixture
+def gemini(provider: Any) -> Iterator[genai.Client]:
+    options = types.HttpOptions(base_url=provider.url)
+    with genai.Client(api_key="none", http_options=options) as made:
+        yield made
+
+
+@pytest.fixture
+async def async_gemini(provider: Any) -> AsyncIterator[Any]:
+    options = types.HttpOptions(base_url=provider.url)
+    async with genai.Client(api_key="none", http_options=options).aio as made:
+        yield made
+
+
+@pytest.fixture
+def vertex(provider: Any) -> Iterator[genai.Client]:
+    with genai.Client(
+        vertexai=True,
+        project="p",
+        location="europe-west1",
+        credentials=Credentials("none"),  # type: ignore[no-untyped-call]
+        http_options=types.HttpOptions(base_url=provider.url),
+    ) as made:
+        yield made
+
+
+@cases(PLAIN)
+def test_each_operation_tells_its_numbers(
+    gemini: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
+) -> None:
+    call(gemini.models)
+
+    assert shown(spans.told(), expected) == expected
+    assert spans.one().kind is SpanKind.CLIENT
+
+
+@cases(PLAIN)
+async def test_each_async_operation_tells_its_numbers(
+    async_gemini: Any,
+    spans: Any,
+    call: Callable[[Any], Awaitable[Any]],
+    expected: dict[str, Any],
+) -> None:
+    await call(async_gemini.models)
+
+    assert shown(spans.told(), expected) == expected
+
+
+@cases(VERTEX)
+def test_vertex_ai_is_told_apart(
+    vertex: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
+) -> None:
+    with warnings.catch_warnings(category=genai._common.ExperimentalWarning, action="ignore"):
+        call(vertex.models)
+
+    assert shown(spans.told(), expected) == expected
+
+
+def test_a_stream_tells_its_numbers(gemini: Any, spans: Any) -> None:
+    stream = gemini.models.generate_content_stream(model=FLASH, contents=NUMBERS)
+    words = "".join(chunk.text for chunk in stream)
+
+    assert words == "The toll of a span"
+    assert shown(spans.told(), STREAM) == STREAM
+    assert spans.told()["gen_ai.response.time_to_first_chunk"] > 0
+
+
+async def test_an_async_stream_tells_its_numbers(async_gemini: Any, spans: Any) -> None:
+    stream = await async_gemini.models.generate_content_stream(model=FLASH, contents=NUMBERS)
+    words = [chunk.text async for chunk in stream]
+
+    assert "".join(words) == "The toll of a span"
+    assert shown(spans.told(), STREAM) == STREAM
+
+
+def test_a_chat_is_counted_message_by_message(gemini: Any, spans: Any) -> None:
+    chat = gemini.chats.create(model=FLASH)
+
+    chat.send_message(NUMBERS)
+    exhaust(chat.send_message_stream(NUMBERS))
+
+    told = [span.attributes["gen_ai.usage.input_tokens"] for span in spans.all()]
+    assert told == [1000, 1000]
+
+
+async def test_an_async_chat_is_counted_message_by_message(async_gemini: Any, spans: Any) -> None:
+    chat = async_gemini.chats.create(model=FLASH)
+
+    await chat.send_message(NUMBERS)
+    async for _ in await chat.send_message_stream(NUMBERS):
+        pass
+
+    assert len(spans.all()) == 2
+
+
+def weather(city: str) -> str:
+    """Tell the weather of a city."""
+    return f"fine in {city}"
+
+
+def test_automatic_function_calling_is_counted_request_by_request(
+    gemini: Any, spans: Any, provider: Any
+) -> None:
+    chat = gemini.chats.create(model=FLASH, config=types.GenerateContentConfig(tools=[weather]))
+
+    answer = chat.send_message(NUMBERS)
+
+    assert answer.text == "The toll of a span"
+    assert len(provider.asked) == 2
+    told = [span.attributes["gen_ai.usage.input_tokens"] for span in spans.all()]
+    assert told == [1000, 1000]
+
+
+def test_counting_tokens_is_no_call(gemini: Any, spans: Any) -> None:
+    with pytest.raises(errors.ClientError):
+        gemini.models.count_tokens(model=FLASH, contents=NUMBERS)
+
+    assert spans.all() == ()
+
+
+@pytest.mark.parametrize("way", [leave, close])
+def test_a_stream_left_early_keeps_what_it_told(
+    gemini: Any, spans: Any, way: Callable[[Any], None]
+) -> None:
+    way(gemini.models.generate_content_stream(model=FLASH, contents=NUMBERS))
+
+    expected = {
+        "gen_ai.usage.input_tokens": 900,
+        "gen_ai.response.finish_reasons": ("error",),
+        "spantoll.usage.status": "partial",
+    }
+    assert shown(spans.told(), expected) == expected
+    assert spans.one().status.status_code is StatusCode.UNSET
+
+
+def test_an_error_is_named_as_people_import_it(gemini: Any, spans: Any) -> None:
+    with pytest.raises(errors.ClientError):
+        gemini.models.generate_content(model=FLASH, contents="#status=429")
+    with pytest.raises(errors.ClientError):
+        exhaust(gemini.models.generate_content_stream(model=FLASH, contents="#status=400"))
+
+    told = [span.attributes["error.type"] for span in spans.all()]
+    assert told == ["google.genai.errors.ClientError"] * 2
+
+
+def test_uninstrument_puts_the_client_back(gemini: Any, spans: Any) -> None:
+    instrumentation.uninstrument()
+
+    gemini.models.generate_content(model=FLASH, contents=NUMBERS)
+
+    assert spans.all() == ()
+
+
+SPOKEN: dict[str, Any] = {
+    "model": FLASH,
+    "contents": [
+        types.UserContent("the secret ingredient"),
+        types.ModelContent(types.Part.from_function_call(name="weather", args={"city": "Oslo"})),
+        types.UserContent(
+            [
+                types.Part.from_function_response(name="weather", response={"it": "fine"}),
+                types.Part.from_bytes(data=b"\x89PNG", mime_type="image/png"),
+                types.Part.from_uri(file_uri="gs://b/f.pdf", mime_type="application/pdf"),
+            ]
+        ),
+    ],
+    "config": types.GenerateContentConfig(
+        system_instruction="Be brief.",
+        tools=[
+            types.Tool(
+                function_declarations=[
+                    types.FunctionDeclaration(
+                        name="weather", parameters_json_schema={"type": "object"}
+                    )
+                ]
+            )
+        ],
+    ),
+}
+
+
+def test_nothing_of_the_conversation_is_on_a_span(gemini: Any, spans: Any) -> None:
+    gemini.models.generate_content(**SPOKEN)
+    exhaust(gemini.models.generate_content_stream(**SPOKEN))
+
+    written = " ".join(span.to_json() for span in spans.all())
+    assert len(spans.all()) == 2
+    for words in ("secret", "brief", "weather", "toll of", "x-goog"):
+        assert words not in written
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_conversation_is_told_where_it_is_asked_for(
+    gemini: Any, spans: Any, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
+    instrumentation.uninstrument()
+    instrumentation.instrument(tracer_provider=spans.provider)
+
+    if stream:
+        exhaust(gemini.models.generate_content_stream(**SPOKEN))
+    else:
+        gemini.models.generate_content(**SPOKEN)
+
+    told = spans.told()
+    assert told["gen_ai.system_instructions"] == '[{"type":"text","content":"Be brief."}]'
+    assert '"parameters":{"type":"object"}' in told["gen_ai.tool.definitions"]
+    assert '"content":"the secret ingredient"' in told["gen_ai.input.messages"]
+    assert '"name":"weather","arguments":{"city":"Oslo"}' in told["gen_ai.input.messages"]
+    assert '"mime_type":"image/png","content":"iVBORw=="' in told["gen_ai.input.messages"]
+    assert '"uri":"gs://b/f.pdf"' in told["gen_ai.input.messages"]
+    assert told["gen_ai.output.messages"] == (
+        '[{"role":"assistant","parts":[{"type":"text","content":"The toll of a span"}],'
+        '"finish_reason":"STOP"}]'
+    )
+
+
+def test_calls_are_priced_to_the_nano_dollar(gemini: Any, spans: Any, billed: Any) -> None:
+    asked = {"model": FLASH, "contents": "#input=1000 #cached=600 #output=25 #reasoning=5"}
+    gemini.models.generate_content(**asked)
+    exhaust(gemini.models.generate_content_stream(**asked))
+
+    # ai.google.dev/gemini-api/docs/pricing: 0.30 dollars per million in, 0.03 cached, 2.50 out.
+    expected = 400 * 300 + 600 * 30 + 25 * 2_500
+    assert [row["cost_nano"] for row in billed()] == [expected] * 2
+
+
+OLD = """
+import asyncio
+from google import genai
+from google.genai import types
+
+client = genai.Client(api_key="none", http_options=types.HttpOptions(base_url=url))
+asked = dict(model="gemini-2.5-flash", contents="Hello #input=100 #output=25 #reasoning=5")
+client.models.generate_content(**asked)
+for _ in client.models.generate_content_stream(**asked):
+    pass
+client.chats.create(model="gemini-2.5-flash").send_message(asked["contents"])
+
+async def talk():
+    await client.aio.models.generate_content(**asked)
+    async for _ in await client.aio.models.generate_content_stream(**asked):
+        pass
+
+asyncio.run(talk())
+"""
+
+
+def test_google_genai_1_10_is_read_as_todays_is(older: Any) -> None:
+    told = [
+        (span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"])
+        for span in older(OLD, "google-genai==1.10.0")
+    ]
+
+    assert told == [(100, 25)] * 5
