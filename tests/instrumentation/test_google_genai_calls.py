@@ -102,14 +102,6 @@ PLAIN: dict[str, Case] = {
             "spantoll.usage.status": "missing",
         },
     ),
-    "video": (
-        lambda m: m.generate_videos(
-            model="veo-3.0-generate-001",
-            prompt="a toll",
-            config={"number_of_videos": 2, "duration_seconds": 8},
-        ),
-        {"gen_ai.operation.name": "video_generation", "spantoll.usage.video_ms": 16_000},
-    ),
 }
 VERTEX: dict[str, Case] = {
     "content": (
@@ -119,6 +111,14 @@ VERTEX: dict[str, Case] = {
     "embedding": (
         lambda m: m.embed_content(model="text-embedding-005", contents=NUMBERS),
         {"gen_ai.operation.name": "embeddings", "gen_ai.usage.input_tokens": 1000},
+    ),
+    "video": (
+        lambda m: m.generate_videos(
+            model="veo-3.0-generate-001",
+            prompt="a toll",
+            config={"number_of_videos": 2, "duration_seconds": 8},
+        ),
+        {"gen_ai.operation.name": "video_generation", "spantoll.usage.video_ms": 16_000},
     ),
     "images": (
         lambda m: m.generate_images(
