@@ -1,0 +1,331 @@
+"""Programs of other people, run as their users run them.
+
+Every fixture kills what it started and prints its log, which pytest shows when the test failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import random
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import grpc
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.receiver.conftest import EXPORT, Export, chat, request
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PATIENCE_S = 60.0
+"""Longer than anything here takes: what has not come by then will not come."""
+LOG_CHARACTERS = 20_000
+PORTS = range(20_000, 32_000)
+"""Below the ports that systems give to clients: a client that calls a port of those again and
+again, waiting for a restarted server, is one day given that very port and talks to itself."""
+
+Missing = Callable[[str, str], NoReturn]
+
+
+def free_port() -> int:
+    while True:
+        port = random.choice(PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
+def free_address() -> str:
+    return f"127.0.0.1:{free_port()}"
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited in vain for {what}")
+        time.sleep(0.02)
+
+
+def answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+        return True
+    return False
+
+
+class Peer:
+    """A process that can be killed and started again, on the same ports and with one log."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log: Path,
+        listens: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.log = log
+        self._command = list(command)
+        self._listens = list(listens)
+        self._environment = {**os.environ, **(environment or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, stdout=log, stderr=subprocess.STDOUT
+            )
+        wait_until(self._is_up, f"{self._command[0]} to listen")
+
+    def _is_up(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise RuntimeError(f"{self._command[0]} ended: {self.said()}")
+        return all(map(answers, self._listens))
+
+    def end(self, how: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal and wait for the end; answers with the exit status."""
+        assert self._process is not None
+        self._process.send_signal(how)
+        return self._process.wait(PATIENCE_S)
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")[-LOG_CHARACTERS:]
+
+
+class Collector(Peer):
+    """A real Collector; `url` takes OTLP over HTTP, `grpc` over gRPC."""
+
+    grpc: str
+    http: str
+
+    def send(self, *spans: Span) -> None:
+        """Send one request, again until it is acknowledged, as an SDK does."""
+        body = request(*spans).SerializeToString()
+        with grpc.insecure_channel(self.grpc) as channel:
+            export: Export = channel.unary_unary(EXPORT)
+            export(body, timeout=PATIENCE_S, wait_for_ready=True)
+
+
+class Jaeger(Peer):
+    """A real Jaeger in memory, asked over the HTTP API that its own pages use."""
+
+    grpc: str
+    http: str
+    query: str
+
+    def services(self) -> set[str]:
+        return set(self._get("/api/services")["data"] or ())
+
+    def trace(self, trace_id: bytes) -> dict[str, Any] | None:
+        """One trace as OTLP/JSON with hexadecimal ids, or None."""
+        try:
+            found = self._get(f"/api/v3/traces/{trace_id.hex()}")
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise
+        result: dict[str, Any] = found["result"]
+        return result
+
+    def spans(self, trace_id: bytes) -> dict[str, dict[str, Any]]:
+        """The spans of one trace by their id, each with its scope and resource."""
+        return {
+            span["spanId"]: span | {"scope": scope["scope"], "resource": resource["resource"]}
+            for resource in (self.trace(trace_id) or {}).get("resourceSpans", ())
+            for scope in resource["scopeSpans"]
+            for span in scope["spans"]
+        }
+
+    def has(self, trace_id: bytes) -> bool:
+        return self.trace(trace_id) is not None
+
+    def _get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://{self.query}{path}", timeout=10) as answer:
+            return json.load(answer)
+
+
+class SpanToll(Peer):
+    """`spantoll up` on an SQLite file, and that file read beside it."""
+
+    grpc: str
+    http: str
+    path: Path
+
+    def select(self, what: str, where: str = "1") -> list[tuple[Any, ...]]:
+        with contextlib.closing(sqlite3.connect(self.path, timeout=PATIENCE_S)) as connection:
+            return connection.execute(
+                f"SELECT {what} FROM usage_record WHERE {where} ORDER BY span_id"
+            ).fetchall()
+
+    def count(self) -> int:
+        return int(self.select("count(*)")[0][0])
+
+    def span_ids(self) -> list[bytes]:
+        return [span_id for (span_id,) in self.select("span_id")]
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other writer out, as a backup or a forgotten transaction does."""
+        with contextlib.closing(
+            sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)
+        ) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+            connection.execute("ROLLBACK")
+
+
+def calls(numbers: range) -> list[Span]:
+    """Model calls of `numbers`, eight to a trace whose id is as random as an SDK makes it."""
+    spans = []
+    for number in numbers:
+        span = chat(number)
+        span.trace_id = random.Random(f"trace {number // 8}").randbytes(16)
+        spans.append(span)
+    return spans
+
+
+@pytest.fixture(scope="session")
+def peers() -> Path:
+    """Where `make peers` builds."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    return Path(os.environ.get("PEERS") or Path(cache) / "spantoll" / "peers")
+
+
+@pytest.fixture(scope="session")
+def otelcol(peers: Path, missing: Missing) -> Path:
+    program = peers / "otelcol" / "otelcol"
+    if not program.exists():
+        missing("the OpenTelemetry Collector", "make peers")
+    return program
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Callable[[Peer], None]]:
+    """Start a peer; whatever still runs afterwards is killed."""
+    started: list[Peer] = []
+
+    def start(peer: Peer) -> None:
+        started.append(peer)
+        peer.start()
+
+    yield start
+    for peer in reversed(started):
+        peer.end()
+        print(f"---- {peer.log.name}\n{peer.said()}")
+
+
+@pytest.fixture
+def jaeger(
+    running: Callable[[Peer], None], peers: Path, tmp_path: Path, missing: Missing
+) -> Jaeger:
+    program = peers / "jaeger"
+    if not program.exists():
+        missing("Jaeger", "make peers")
+    otlp_grpc, otlp_http, query, admin = (free_address() for _ in range(4))
+    flags = {
+        "collector.otlp.grpc.host-port": otlp_grpc,
+        "collector.otlp.http.host-port": otlp_http,
+        "collector.grpc-server.host-port": free_address(),
+        "collector.http-server.host-port": free_address(),
+        "http-server.host-port": free_address(),
+        "query.http-server.host-port": query,
+        "query.grpc-server.host-port": free_address(),
+        "admin.http.host-port": admin,
+    }
+    command = [str(program), *(f"--{name}={address}" for name, address in flags.items())]
+    peer = Jaeger(command, log=tmp_path / "jaeger.log", listens=[otlp_grpc, otlp_http, query])
+    peer.grpc, peer.http, peer.query = otlp_grpc, otlp_http, query
+    running(peer)
+    return peer
+
+
+@pytest.fixture
+def spantoll(running: Callable[[Peer], None], tmp_path: Path) -> Callable[..., SpanToll]:
+    """Make a `spantoll up`; it starts at once unless it is to be away at first."""
+
+    def make(*flags: str, away: bool = False) -> SpanToll:
+        path = tmp_path / "usage.db"
+        rpc, http = free_address(), free_address()
+        command = [sys.executable, "-m", "spantoll", "up", "--database", f"sqlite:///{path}"]
+        command += ["--grpc", rpc, "--http", http, *flags]
+        peer = SpanToll(command, log=tmp_path / "spantoll.log", listens=[rpc, http])
+        peer.grpc, peer.http, peer.path = rpc, http, path
+        running(peer)
+        if away:
+            peer.end(signal.SIGTERM)
+        return peer
+
+    return make
+
+
+@pytest.fixture
+def collector(
+    running: Callable[[Peer], None], otelcol: Path, tmp_path: Path
+) -> Callable[..., Collector]:
+    """Run a file of `examples/collector` as it is shipped; `settings` are `--set` on top."""
+
+    def start(file: str, *settings: str, **environment: str) -> Collector:
+        rpc, http = free_address(), free_address()
+        command = [str(otelcol), "--config", str(EXAMPLES / "collector" / file)]
+        peer = Collector(
+            command + [f"--set={setting}" for setting in settings],
+            log=tmp_path / "collector.log",
+            listens=[rpc, http],
+            environment={
+                "COLLECTOR_GRPC": rpc,
+                "COLLECTOR_HTTP": http,
+                "COLLECTOR_QUEUE_DIR": str(tmp_path / "queue"),
+                **environment,
+            },
+        )
+        peer.grpc, peer.http = rpc, http
+        running(peer)
+        return peer
+
+    return start
+
+
+@pytest.fixture
+def rotel(
+    running: Callable[[Peer], None], tmp_path: Path, missing: Missing
+) -> Callable[[str, str], Collector]:
+    """Run rotel, a Collector of other people in Rust, which sends on over the named protocol."""
+
+    def start(endpoint: str, protocol: str) -> Collector:
+        program = rotel_program()
+        if program is None:
+            missing("rotel", "pip install rotel, and on Debian: apt-get install libpython3.11")
+        rpc, http = free_address(), free_address()
+        command = [str(program), "start", "--pid-file", str(tmp_path / "rotel.pid")]
+        command += ["--otlp-grpc-endpoint", rpc, "--otlp-http-endpoint", http]
+        command += ["--exporter", "otlp", "--otlp-exporter-endpoint", endpoint]
+        command += ["--otlp-exporter-protocol", protocol]
+        peer = Collector(command, log=tmp_path / "rotel.log", listens=[rpc, http])
+        peer.grpc, peer.http = rpc, http
+        running(peer)
+        return peer
+
+    return start
+
+
+def rotel_program() -> Path | None:
+    """The program in the package `rotel`, if it is there and its shared libraries are too."""
+    found = importlib.util.find_spec("rotel")
+    if found is None or found.origin is None:
+        return None
+    program = Path(found.origin).with_name("rotel-agent")
+    ran = subprocess.run([program, "version"], check=False, capture_output=True)
+    return program if ran.returncode == 0 else None
