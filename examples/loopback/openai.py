@@ -113,6 +113,12 @@ def _chat_chunks(ask: Ask) -> Iterator[dict[str, Any]]:
         yield piece(index, {}, "stop")
     if asked:
         yield {**head, "choices": [], "usage": completion_usage(ask.script)}
+    elif ask.path.startswith("/openai/v1/"):
+        # Groq's SDK: usage comes unasked, under a name of its own.
+        told = {"id": "req_loopback", "usage": completion_usage(ask.script)}
+        yield {**head, "choices": [], "x_groq": told}
+    elif "cerebras" in ask.headers.get("user-agent", "").lower():
+        yield {**head, "choices": [], "usage": completion_usage(ask.script)}
 
 
 def completions(ask: Ask) -> Reply:

@@ -121,6 +121,7 @@ COMPLETION_USAGE: Table = {
     keys.USAGE_REASONING: (
         "usage.completion_tokens_details.reasoning_tokens",
         "usage.reasoning_tokens",
+        "x_groq.usage.completion_tokens_details.reasoning_tokens",
     ),
     keys.USAGE_TEXT_OUTPUT: "usage.completion_tokens_details.text_tokens",
     keys.USAGE_AUDIO_OUTPUT: "usage.completion_tokens_details.audio_tokens",
