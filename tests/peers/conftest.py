@@ -234,7 +234,7 @@ def jaeger(
     program = peers / "jaeger"
     if not program.exists():
         missing("Jaeger", "make peers")
-    otlp_grpc, otlp_http, query, admin = (free_address() for _ in range(4))
+    otlp_grpc, otlp_http, query = (free_address() for _ in range(3))
     flags = {
         "collector.otlp.grpc.host-port": otlp_grpc,
         "collector.otlp.http.host-port": otlp_http,
@@ -243,9 +243,13 @@ def jaeger(
         "http-server.host-port": free_address(),
         "query.http-server.host-port": query,
         "query.grpc-server.host-port": free_address(),
-        "admin.http.host-port": admin,
+        "admin.http.host-port": free_address(),
+        "processor.jaeger-binary.server-host-port": free_address(),
+        "processor.jaeger-compact.server-host-port": free_address(),
+        "processor.zipkin-compact.server-host-port": free_address(),
     }
-    command = [str(program), *(f"--{name}={address}" for name, address in flags.items())]
+    command = [str(program), "--log-level=warn"]
+    command += [f"--{name}={address}" for name, address in flags.items()]
     peer = Jaeger(command, log=tmp_path / "jaeger.log", listens=[otlp_grpc, otlp_http, query])
     peer.grpc, peer.http, peer.query = otlp_grpc, otlp_http, query
     running(peer)

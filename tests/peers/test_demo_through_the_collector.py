@@ -1,0 +1,192 @@
+"""The demo application, its code unchanged, through a real Collector into SpanToll and Jaeger."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.peers.conftest import EXAMPLES, Collector, Jaeger, SpanToll, wait_until
+
+sys.path.insert(0, str(EXAMPLES))
+
+from loopback_provider import LoopbackProvider
+
+Collect = Callable[..., Collector]
+Ledger = Callable[..., SpanToll]
+
+CALLS = 12
+"""Of `support_desk.py`: nine tickets, three greetings."""
+FAILED = 1
+UNPRICED = 1
+
+
+class Tap:
+    """Passes OTLP over HTTP on to the Collector and keeps what the application sent."""
+
+    def __init__(self, target: str) -> None:
+        self.sent: list[tuple[Span, Resource, str]] = []
+        tap = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                headers = {name: self.headers[name] for name in ("content-type",)}
+                passed = urllib.request.Request(f"http://{target}{self.path}", body, headers)
+                with urllib.request.urlopen(passed, timeout=10) as answer:
+                    reply = answer.read()
+                if self.path == "/v1/traces":
+                    tap.keep(ExportTraceServiceRequest.FromString(body))
+                self.send_response(answer.status)
+                self.send_header("content-type", answer.headers["content-type"])
+                self.send_header("content-length", str(len(reply)))
+                self.end_headers()
+                self.wfile.write(reply)
+
+            def log_message(self, *_: Any) -> None:
+                """Be silent."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever)
+
+    def keep(self, request: ExportTraceServiceRequest) -> None:
+        for resource in request.resource_spans:
+            for scope in resource.scope_spans:
+                self.sent += [(span, resource.resource, scope.scope.name) for span in scope.spans]
+
+    def __enter__(self) -> Tap:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def provider() -> Iterator[LoopbackProvider]:
+    with LoopbackProvider() as provider:
+        yield provider
+
+
+def run_support_desk(provider: LoopbackProvider, endpoint: str) -> None:
+    subprocess.run(
+        [
+            *(str(Path(sys.executable).with_name("spantoll")), "run", "--"),
+            *(sys.executable, str(EXAMPLES / "support_desk.py")),
+        ],
+        env={
+            **os.environ,
+            "OPENAI_API_KEY": "none-needed",
+            "OPENAI_BASE_URL": f"{provider.url}/v1",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_SERVICE_NAME": "support-desk",
+        },
+        check=True,
+        timeout=120,
+    )
+
+
+def plain(value: AnyValue) -> Any:
+    """A value as Jaeger answers it: OTLP/JSON, but it keeps a list as the text of a list."""
+    match value.WhichOneof("value"):
+        case "int_value":
+            return {"intValue": str(value.int_value)}
+        case "double_value":
+            return {"doubleValue": value.double_value}
+        case "bool_value":
+            return {"boolValue": value.bool_value}
+        case "array_value":
+            texts = [each.string_value for each in value.array_value.values]
+            return {"stringValue": json.dumps(texts, separators=(",", ":"))}
+        case _:
+            return {"stringValue": value.string_value}
+
+
+def spelled(attributes: Any) -> dict[str, Any]:
+    return {each.key: plain(each.value) for each in attributes if isinstance(each, KeyValue)}
+
+
+def keyed(attributes: list[dict[str, Any]]) -> dict[str, Any]:
+    return {each["key"]: each["value"] for each in attributes}
+
+
+def told(span: Span, resource: Resource, scope: str) -> dict[str, Any]:
+    """What a span says, in the words of OTLP/JSON."""
+    return {
+        "traceId": span.trace_id.hex(),
+        "parentSpanId": span.parent_span_id.hex(),
+        "name": span.name,
+        "kind": span.kind,
+        "start": span.start_time_unix_nano,
+        "end": span.end_time_unix_nano,
+        "attributes": spelled(span.attributes),
+        "events": [(event.name, spelled(event.attributes)) for event in span.events],
+        "status": span.status.code,
+        "scope": scope,
+        "resource": spelled(resource.attributes),
+    }
+
+
+def shown(span: dict[str, Any]) -> dict[str, Any]:
+    """What Jaeger shows of a span, in the same words, without the key that it adds itself."""
+    attributes = keyed(span["attributes"])
+    attributes.pop("internal.span.format", None)
+    return {
+        "traceId": span["traceId"],
+        "parentSpanId": span.get("parentSpanId", ""),
+        "name": span["name"],
+        "kind": span["kind"],
+        "start": int(span["startTimeUnixNano"]),
+        "end": int(span["endTimeUnixNano"]),
+        "attributes": attributes,
+        "events": [
+            (event["name"], keyed(event.get("attributes", []))) for event in span.get("events", ())
+        ],
+        "status": span.get("status", {}).get("code", 0),
+        "scope": span["scope"]["name"],
+        "resource": keyed(span["resource"]["attributes"]),
+    }
+
+
+@pytest.mark.parametrize("file", ["fan-out-grpc.yaml", "fan-out-http.yaml"])
+def test_every_call_is_one_record_and_every_span_is_in_jaeger(
+    provider: LoopbackProvider, collector: Collect, spantoll: Ledger, jaeger: Jaeger, file: str
+) -> None:
+    ledger = spantoll()
+    gateway = collector(
+        file,
+        SPANTOLL_GRPC=ledger.grpc,
+        SPANTOLL_HTTP=ledger.http,
+        JAEGER_GRPC=jaeger.grpc,
+        JAEGER_HTTP=jaeger.http,
+    )
+
+    with Tap(gateway.http) as tap:
+        run_support_desk(provider, tap.url)
+    traces = {span.trace_id for span, _, _ in tap.sent}
+    wait_until(lambda: ledger.count() == CALLS, f"{CALLS} records")
+    wait_until(lambda: all(map(jaeger.has, traces)), "every trace")
+
+    assert len(provider.asked) == len(tap.sent) == CALLS
+    assert ledger.span_ids() == sorted(span.span_id for span, _, _ in tap.sent)
+    assert len(ledger.select("1", "cost_nano > 0")) == CALLS - FAILED - UNPRICED
+    assert {
+        span_id: shown(span) for trace in traces for span_id, span in jaeger.spans(trace).items()
+    } == {span.span_id.hex(): told(span, resource, scope) for span, resource, scope in tap.sent}
