@@ -24,6 +24,8 @@ ERRORS = {
     429: "rate_limit_exceeded",
 }
 CREATED = 1_770_000_000
+TELL_UNASKED = ("cerebras", "asynccerebras", "mistral")
+"""SDKs whose services end every stream with usage."""
 
 
 def failure(ask: Ask) -> Reply | None:
@@ -117,7 +119,7 @@ def _chat_chunks(ask: Ask) -> Iterator[dict[str, Any]]:
         # Groq's SDK: usage comes unasked, under a name of its own.
         told = {"id": "req_loopback", "usage": completion_usage(ask.script)}
         yield {**head, "choices": [], "x_groq": told}
-    elif "cerebras" in ask.headers.get("user-agent", "").lower():
+    elif ask.headers.get("user-agent", "").lower().startswith(TELL_UNASKED):
         yield {**head, "choices": [], "usage": completion_usage(ask.script)}
 
 
@@ -256,7 +258,10 @@ def embeddings(ask: Ask) -> Reply:
     vector = "AACAPwAAAEA=" if as_text else [1.0, 2.0]
     data = [{"object": "embedding", "index": 0, "embedding": vector}]
     usage = {"prompt_tokens": ask.script.input, "total_tokens": ask.script.input}
-    return json_reply({"object": "list", "data": data, "model": ask.model, "usage": usage})
+    answer = {"object": "list", "data": data, "model": ask.model, "usage": usage}
+    if ask.headers.get("user-agent", "").startswith("mistral"):
+        answer["id"] = unique("embd")
+    return json_reply(answer)
 
 
 def images(ask: Ask) -> Reply:

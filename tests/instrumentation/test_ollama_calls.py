@@ -205,7 +205,7 @@ def test_the_conversation_is_told_only_where_it_is_asked_for(
 
 @pytest.mark.parametrize(
     ("model", "cost", "status"),
-    [("llama3.2", 0, "priced"), ("gpt-oss:120b-cloud", None, "unpriced")],
+    [("llama3.2", 0, "free"), ("gpt-oss:120b-cloud", None, "unpriced")],
 )
 def test_what_runs_at_home_costs_nothing_and_what_is_passed_on_is_not_known(
     client: Any, spans: Any, billed: Any, model: str, cost: int | None, status: str

@@ -60,7 +60,8 @@ def _refine(found: dict[str, Any]) -> None:
         del found[keys.COST_AMOUNT]
 
 
-def _finish_by_index(chunk: Any) -> dict[int, str]:
+def finish_by_index(chunk: Any) -> dict[int, str]:
+    """Reasons of a chunk by the choice they end: choices of a stream do not end together."""
     return {
         pick(choice, "index") or 0: reason
         for choice in pick(chunk, "choices") or ()
@@ -138,7 +139,7 @@ COMPLETION_RESPONSE: Table = {
     **COMPLETION_USAGE,
     keys.RESPONSE_FINISH_REASONS: "choices[].finish_reason",
 }
-COMPLETION_CHUNK: Table = {**COMPLETION_USAGE, keys.RESPONSE_FINISH_REASONS: _finish_by_index}
+COMPLETION_CHUNK: Table = {**COMPLETION_USAGE, keys.RESPONSE_FINISH_REASONS: finish_by_index}
 
 CHAT = Call(
     "chat",

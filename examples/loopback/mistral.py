@@ -1,0 +1,63 @@
+"""What Mistral's API has beside OpenAI's shape: OCR, fill-in-the-middle, conversations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loopback import openai
+from loopback.wire import Ask, Handler, Reply, events, json_reply, unique
+
+__all__ = ["ROUTES"]
+
+
+def chat(ask: Ask) -> Reply:
+    """POST /v1/agents/completions and /v1/fim/completions: streams tell usage unasked."""
+    ask.body.setdefault("model", "mistral-small-latest")
+    if ask.body.get("stream"):
+        ask.body["stream_options"] = {"include_usage": True}
+    return openai.chat(ask)
+
+
+def ocr(ask: Ask) -> Reply:
+    """POST /v1/ocr."""
+    counted = {"pages_processed": ask.script.number("pages", 3), "doc_size_bytes": 10}
+    answer = {"pages": [], "model": ask.model, "usage_info": counted}
+    return openai.failure(ask) or json_reply(answer)
+
+
+def _usage(ask: Ask) -> dict[str, Any]:
+    connected = ask.script.number("connected")
+    return {
+        "prompt_tokens": ask.script.input - connected,
+        "completion_tokens": ask.script.output,
+        "total_tokens": ask.script.input + ask.script.output,
+        "connector_tokens": connected,
+        "connectors": {"web_search": 2} if connected else {},
+    }
+
+
+def conversation(ask: Ask) -> Reply:
+    """POST /v1/conversations, and to one that is there."""
+    wrong = openai.failure(ask)
+    if wrong is not None:
+        return wrong
+    name = unique("conv")
+    if not ask.body.get("stream"):
+        said = {"type": "message.output", "role": "assistant", "content": "toll", "id": "msg"}
+        return json_reply({"conversation_id": name, "outputs": [said], "usage": _usage(ask)})
+    told = [
+        {"type": "conversation.response.started", "conversation_id": name},
+        *(
+            {"type": "message.output.delta", "id": "msg", "content": word}
+            for word in ask.script.words
+        ),
+        {"type": "conversation.response.done", "usage": _usage(ask)},
+    ]
+    return events(told, named=True, done=False)
+
+
+ROUTES: dict[str, Handler] = {
+    r"POST /v1/(?:agents|fim)/completions": chat,
+    r"POST /v1/ocr": ocr,
+    r"POST /v1/conversations(?:/[\w-]+)?": conversation,
+}
