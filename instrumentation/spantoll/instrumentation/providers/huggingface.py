@@ -28,10 +28,15 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-GENERATED: Table = {
-    keys.USAGE_OUTPUT_TOKENS: "details.generated_tokens",
-    keys.USAGE_INPUT_TOKENS: ("details.input_length", "details.prefill_tokens"),
-    keys.RESPONSE_FINISH_REASONS: Via("details.finish_reason", _listed),
+WRITTEN: Table = {
+    # Providers that speak OpenAI's completions answer in its words.
+    **openai_api.COMPLETION_USAGE,
+    keys.USAGE_INPUT_TOKENS: ("usage.prompt_tokens", "details.input_length"),
+    keys.USAGE_OUTPUT_TOKENS: ("usage.completion_tokens", "details.generated_tokens"),
+    keys.RESPONSE_FINISH_REASONS: (
+        Via("details.finish_reason", _listed),
+        Via("choices", lambda choices: _listed(choices[0]["finish_reason"])),
+    ),
 }
 TEXT = Call(
     "text_completion",
@@ -44,8 +49,8 @@ TEXT = Call(
         keys.REQUEST_SEED: ("parameters.seed", "seed"),
         keys.REQUEST_STOP_SEQUENCES: ("parameters.stop", "stop"),
     },
-    # Providers that speak OpenAI's completions answer in its words.
-    response={**openai_api.COMPLETION_RESPONSE, **GENERATED},
+    response=WRITTEN,
+    refine=openai_api.COMPLETION.refine,
 )
 EMBEDDING = Call("embeddings", request={keys.REQUEST_MODEL: "model"})
 IMAGE = Call(
@@ -91,6 +96,9 @@ def _describe(client: Any, arguments: dict[str, Any], settings: Settings) -> Req
     if call is None:
         return None
     sent = asked.json if isinstance(asked.json, Mapping) else {}
+    if call is TEXT and "messages" in sent:
+        # Before 0.31 a chat was a text generation too.
+        call = CHAT
     body = {"model": asked.model, **{name: sent[name] for name in sent if sent[name] is not None}}
     return Request(
         call,
