@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from loopback_provider import serving
+from loopback_provider import LoopbackProvider
 
 HERE = Path(__file__).parent
 LEDGER = Path(".demo")
@@ -55,13 +55,12 @@ def receiver(database: str) -> Iterator[Receiver]:
             process.wait(timeout=30)
 
 
-def run_support_desk(provider: str, endpoint: str, protocol: str) -> None:
+def run_support_desk(provider: LoopbackProvider, endpoint: str, protocol: str) -> None:
     """Run the application with its code unchanged, and nothing but OpenTelemetry's own settings."""
     print(f"\n$ spantoll run -- python examples/support_desk.py      # over {protocol}")
     environment = {
         **os.environ,
-        "OPENAI_API_KEY": "none-needed",
-        "OPENAI_BASE_URL": provider,
+        **provider.environment,
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
         "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
         "OTEL_SERVICE_NAME": "support-desk",
@@ -81,7 +80,7 @@ def main() -> None:
     shutil.rmtree(LEDGER, ignore_errors=True)
     LEDGER.mkdir()
     database = f"sqlite:///{LEDGER}/usage.db"
-    with serving() as provider, receiver(database) as sending:
+    with LoopbackProvider() as provider, receiver(database) as sending:
         run_support_desk(provider, sending.grpc, "grpc")
         run_support_desk(provider, sending.http, "http/protobuf")
     ask(database, "usage", "--by", "model")

@@ -18,8 +18,6 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -29,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import loopback
 from loopback.wire import Ask, Handler, Reply
 
-__all__ = ["LoopbackProvider", "serving"]
+__all__ = ["LoopbackProvider"]
 
 
 def routes() -> list[tuple[re.Pattern[str], Handler]]:
@@ -60,6 +58,23 @@ class LoopbackProvider:
         """The address without a path: OpenAI's SDK wants `url + "/v1"`."""
         return f"http://{self.host}:{self.port}"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes OpenAI's, Anthropic's, Google's and AWS's SDKs talk to this server."""
+        return {
+            "OPENAI_API_KEY": "none-needed",
+            "OPENAI_BASE_URL": f"{self.url}/v1",
+            "ANTHROPIC_API_KEY": "none-needed",
+            "ANTHROPIC_BASE_URL": self.url,
+            "GEMINI_API_KEY": "none-needed",
+            "GOOGLE_GEMINI_BASE_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "none-needed",
+            "AWS_SECRET_ACCESS_KEY": "none-needed",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": self.url,
+        }
+
     def start(self) -> Self:
         """Listen from now on."""
         self._thread.start()
@@ -76,13 +91,6 @@ class LoopbackProvider:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-@contextmanager
-def serving(port: int = 0) -> Iterator[str]:
-    """Serve in a thread; gives the base URL for an OpenAI client."""
-    with LoopbackProvider(port) as provider:
-        yield f"{provider.url}/v1"
 
 
 class _Server(ThreadingHTTPServer):

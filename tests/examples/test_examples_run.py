@@ -39,7 +39,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_demo_prices_every_call_it_can_and_says_which_it_cannot(demo: tuple[Path, str]) -> None:
     _, printed = demo
 
-    assert re.search(r"^total +24 .* \$0\.00\d+\+$", printed, re.MULTILINE)
+    assert re.search(r"^total +36 .* \$0\.01\d+\+$", printed, re.MULTILINE)
     assert re.search(r"^acme-llm-1 +2 .* -$", printed, re.MULTILINE)
     assert "unknown_model" in printed
 
@@ -47,8 +47,8 @@ def test_demo_prices_every_call_it_can_and_says_which_it_cannot(demo: tuple[Path
 def test_demo_attributes_calls_to_customers(demo: tuple[Path, str]) -> None:
     _, printed = demo
 
-    customers = re.findall(r"^(acme|globex|initech) ", printed, re.MULTILINE)
-    assert set(customers) == {"acme", "globex", "initech"}
+    customers = re.findall(r"^(acme|globex|initech|umbrella) ", printed, re.MULTILINE)
+    assert set(customers) == {"acme", "globex", "initech", "umbrella"}
 
 
 def test_demo_leaves_a_ledger_the_readme_queries(demo: tuple[Path, str]) -> None:
