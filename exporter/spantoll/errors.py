@@ -5,6 +5,7 @@ SpantollError
 ├── BadRequest              the sender's bytes can never be accepted
 │   ├── TooLarge
 │   └── UnsupportedMedia
+├── Unauthenticated         nobody we know sends this
 ├── StoreUnavailable        may pass: the sender should try again
 ├── RecordRejected          these records can never be stored
 ├── SchemaMismatch          the database is not at this version's schema
@@ -24,6 +25,7 @@ __all__ = [
     "SpantollError",
     "StoreUnavailable",
     "TooLarge",
+    "Unauthenticated",
     "UnsupportedMedia",
 ]
 
@@ -50,6 +52,10 @@ class TooLarge(BadRequest):
 
 class UnsupportedMedia(BadRequest):
     """Raised when a content type or content encoding is not one we read."""
+
+
+class Unauthenticated(SpantollError):
+    """Raised when a request has no token, or none that is known; never quotes it."""
 
 
 class StoreUnavailable(SpantollError):

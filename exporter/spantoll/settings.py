@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -45,6 +45,12 @@ class Settings(BaseSettings):
     """HOST:PORT of OTLP over gRPC; `off` does not listen."""
     http: str | None = "127.0.0.1:4318"
     """HOST:PORT of OTLP over HTTP; `off` does not listen."""
+    tokens: SecretStr = SecretStr("")
+    """Bearer tokens that senders may use, comma separated; none = anybody who can connect."""
+    token_file: Path | None = None
+    """The same in a file, one a line, read again when it changes."""
+    insecure: bool = False
+    """Listen beyond this machine without tokens."""
     max_body_bytes: int = Field(default=64 << 20, gt=0)
     """Of one request, before and after decompression."""
     max_inflight_bytes: int = Field(default=256 << 20, gt=0)

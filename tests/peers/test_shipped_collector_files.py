@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ Collect = Callable[..., Collector]
 Ledger = Callable[..., SpanToll]
 
 TESTED = {
+    "bearer-token.yaml",
     "batching.yaml",
     "cost-before-sampling.yaml",
     "fan-out-grpc.yaml",
@@ -47,6 +49,24 @@ def test_the_collector_feeds_spantoll_and_jaeger(
 
     assert ledger.span_ids() == sorted(span.span_id for span in spans)
     assert ledger.select("sum(cost_nano)") == [(200 * COST_NANO,)]
+
+
+def test_a_token_is_sent_over_both_transports(
+    collector: Collect, spantoll: Ledger, tmp_path: Path
+) -> None:
+    (tmp_path / "tokens").write_text("token-of-the-shop")
+    ledger = spantoll("--token-file", str(tmp_path / "tokens"))
+    where = {"SPANTOLL_GRPC": ledger.grpc, "SPANTOLL_HTTP": ledger.http}
+    gateway = collector("bearer-token.yaml", SPANTOLL_TOKEN="token-of-the-shop", **where)
+    spans = calls(range(20))
+
+    gateway.send(*spans)
+    wait_until(lambda: ledger.count() == 20, "20 records")
+    gateway.end(signal.SIGTERM)
+
+    assert "Unauthenticated" not in gateway.said()
+    assert "401" not in gateway.said()
+    assert ledger.span_ids() == sorted(span.span_id for span in spans)
 
 
 def test_the_persistent_queue_keeps_what_spantoll_has_not_acknowledged(

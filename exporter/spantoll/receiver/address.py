@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from spantoll.errors import ConfigurationError
@@ -54,6 +55,19 @@ class Address(NamedTuple):
         if not sockets:
             raise ConfigurationError(f"{self.flag} {self}: no such address on this machine")
         return sockets
+
+    def check_private(self) -> None:
+        """Raise ConfigurationError if others than this machine can reach the address."""
+        try:
+            found = [ip_address(where[0]) for _, where in self._resolve()]
+        except (OSError, ValueError):
+            # What cannot be resolved cannot be listened on, which `probe` says better.
+            return
+        if not all(address.is_loopback for address in found):
+            raise ConfigurationError(
+                f"{self.flag} {self}: anybody who reaches this address could write to the ledger; "
+                "set SPANTOLL_TOKENS or --token-file, or say --insecure"
+            )
 
     def probe(self) -> None:
         """Raise ConfigurationError unless the address could be listened on."""

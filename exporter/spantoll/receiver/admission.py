@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from spantoll.receiver.answer import Overloaded
+from spantoll.receiver.tokens import Tokens
 
 __all__ = ["Admission", "Ticket"]
 
@@ -21,16 +22,23 @@ class Admission:
     """
 
     def __init__(
-        self, *, budget_bytes: int, backlog_s: float, stalled_s: Callable[[], float]
+        self,
+        *,
+        budget_bytes: int,
+        backlog_s: float,
+        stalled_s: Callable[[], float],
+        tokens: Tokens | None = None,
     ) -> None:
         self._budget_bytes = budget_bytes
         self._backlog_s = backlog_s
         self._stalled_s = stalled_s
+        self.tokens = tokens or Tokens()
         self.taken_bytes = 0
         self.draining = False
 
-    def admit(self, size_bytes: int) -> Ticket:
-        """Let one request in. Raises Overloaded."""
+    def admit(self, size_bytes: int, authorization: str | None = None) -> Ticket:
+        """Let one request in. Raises Unauthenticated and Overloaded."""
+        self.tokens.check(authorization)
         if self.draining:
             raise self._overloaded("shutting down")
         if backlog := self.backlog():

@@ -14,7 +14,13 @@ from typing import NamedTuple
 from google.protobuf import any_pb2, duration_pb2, json_format
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from spantoll.errors import BadRequest, StoreUnavailable, TooLarge, UnsupportedMedia
+from spantoll.errors import (
+    BadRequest,
+    StoreUnavailable,
+    TooLarge,
+    Unauthenticated,
+    UnsupportedMedia,
+)
 
 __all__ = ["ACCEPTED", "Answer", "Overloaded", "Verdict", "refusal", "retry_info", "status"]
 
@@ -27,6 +33,7 @@ class Verdict(Enum):
 
     OK = (code_pb2.OK, 200)
     BAD = (code_pb2.INVALID_ARGUMENT, 400)
+    UNKNOWN = (code_pb2.UNAUTHENTICATED, 401)
     MEDIA = (code_pb2.INVALID_ARGUMENT, 415)
     TOO_LARGE = (code_pb2.RESOURCE_EXHAUSTED, 413)
     METHOD = (code_pb2.UNIMPLEMENTED, 405)
@@ -67,6 +74,8 @@ class Overloaded(StoreUnavailable):
 def refusal(error: Exception, *, retry_after_s: float = 1.0) -> Answer:
     """Map an error to the answer. Total: whatever is not known to be the sender's is ours."""
     match error:
+        case Unauthenticated():
+            return Answer(Verdict.UNKNOWN, str(error))
         case TooLarge():
             return Answer(Verdict.TOO_LARGE, str(error))
         case UnsupportedMedia():

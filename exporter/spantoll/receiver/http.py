@@ -26,6 +26,8 @@ from spantoll.receiver.signals import SIGNALS, Signal, receipt
 __all__ = ["HttpServer"]
 
 LINGER_S = 1.0
+UNREAD = (Verdict.TOO_LARGE, Verdict.UNKNOWN)
+"""What is answered before the body has come."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -134,7 +136,8 @@ class _App:
             raise TooLarge(self._limits.body_bytes)
         encoding = headers.get(b"content-encoding", b"").decode("latin-1")
         compressed = Decompressor(encoding=encoding, limit_bytes=0).compressed
-        with self._intake.admission.admit(announced) as ticket:
+        authorization = headers.get(b"authorization", b"").decode("latin-1")
+        with self._intake.admission.admit(announced, authorization) as ticket:
             body = await self._read(receive, announced, ticket)
             if compressed:
                 body = await self._intake.unpack(body, encoding=encoding, ticket=ticket)
@@ -175,9 +178,11 @@ async def _respond(
     headers = []
     if answer.verdict is Verdict.RETRY:
         headers.append((b"retry-after", answer.retry_after_header))
+    if answer.verdict is Verdict.UNKNOWN:
+        headers.append((b"www-authenticate", b"Bearer"))
     if answer.verdict is Verdict.METHOD:
         headers.append((b"allow", b"POST"))
-    if answer.verdict is Verdict.TOO_LARGE and receive is not None:
+    if answer.verdict in UNREAD and receive is not None:
         headers.append((b"connection", b"close"))
         linger = receive
     else:

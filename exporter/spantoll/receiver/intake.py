@@ -16,6 +16,7 @@ from spantoll.receiver.admission import Admission, Ticket
 from spantoll.receiver.answer import ACCEPTED, Answer, Verdict, refusal
 from spantoll.receiver.limits import Limits
 from spantoll.receiver.signals import Signal
+from spantoll.receiver.tokens import Tokens
 
 __all__ = ["Intake"]
 
@@ -36,6 +37,7 @@ class Intake:
         commit: GroupCommit,
         *,
         limits: Limits,
+        tokens: Tokens | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._ingest = ingest
@@ -47,6 +49,7 @@ class Intake:
             budget_bytes=limits.budget_bytes,
             backlog_s=limits.backlog_s,
             stalled_s=commit.stalled_s,
+            tokens=tokens,
         )
         self.answers: Counter[Verdict] = Counter()
         """Requests by outcome; each is counted once."""

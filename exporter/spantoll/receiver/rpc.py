@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 import grpc
 from grpc import aio
 
-from spantoll.errors import ConfigurationError
+from spantoll.errors import ConfigurationError, Unauthenticated
 from spantoll.receiver.address import Address
 from spantoll.receiver.answer import Answer, Overloaded, Verdict, retry_info, shorten, status
 from spantoll.receiver.intake import Intake
@@ -75,8 +75,8 @@ class _Methods(grpc.GenericRpcHandler):
 def _method(signal: Signal, intake: Intake) -> Method:
     async def export(body: bytes, context: Context) -> bytes:
         try:
-            ticket = intake.admission.admit(len(body))
-        except Overloaded as error:
+            ticket = intake.admission.admit(len(body), _authorization(context))
+        except (Overloaded, Unauthenticated) as error:
             await _abort(context, intake.refuse(error))
         with ticket:
             timeout_s = context.time_remaining()
@@ -86,6 +86,13 @@ def _method(signal: Signal, intake: Intake) -> Method:
         return receipt(signal, answer)
 
     return grpc.unary_unary_rpc_method_handler(export)
+
+
+def _authorization(context: Context) -> str | None:
+    for name, value in context.invocation_metadata() or ():
+        if name == "authorization":
+            return value if isinstance(value, str) else value.decode("latin-1")
+    return None
 
 
 async def _abort(context: Context, answer: Answer) -> NoReturn:

@@ -15,6 +15,7 @@ from spantoll.receiver.http import HttpServer
 from spantoll.receiver.intake import Intake
 from spantoll.receiver.limits import Limits
 from spantoll.receiver.rpc import RpcServer
+from spantoll.receiver.tokens import Tokens
 from spantoll.storage import Settle, Store, open_store
 
 __all__ = ["GRPC", "HTTP", "Bound", "Receiver", "run", "serve"]
@@ -49,6 +50,7 @@ class Receiver:
         http: str | None = HTTP,
         settle: Settle | None = None,
         limits: Limits | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         limits = limits or Limits()
         self._grpc = Address.parse(grpc, flag="--grpc") if grpc else None
@@ -60,7 +62,7 @@ class Receiver:
             queue_bytes=limits.budget_bytes,
             retry_s=limits.retry_s,
         )
-        self.intake = Intake(Ingest(rate_card), self.commit, limits=limits)
+        self.intake = Intake(Ingest(rate_card), self.commit, limits=limits, tokens=tokens)
         self._health = Health(store, self.commit, self.intake.admission)
         self._limits = limits
         self._rpc_server: RpcServer | None = None
@@ -104,21 +106,33 @@ async def serve(
     http: str | None = HTTP,
     settle: Settle | None = None,
     limits: Limits | None = None,
+    tokens: Tokens | None = None,
+    insecure: bool = False,
     grace_s: float = GRACE_S,
     ready: Callable[[Receiver, Bound], None] | None = None,
 ) -> int:
     """Receive until SIGTERM or SIGINT, then drain; a second signal ends at once.
 
     Answers with the exit status: 0 when drained, 1 when cut short. Raises ConfigurationError and
-    SchemaMismatch before it listens; `ready` is told when it does.
+    SchemaMismatch before it listens; `ready` is told when it does. Listening beyond this machine
+    takes tokens, or `insecure`.
     """
     for text, flag in ((grpc, "--grpc"), (http, "--http")):
         if text:
-            Address.parse(text, flag=flag).probe()
+            address = Address.parse(text, flag=flag)
+            if not (tokens or insecure):
+                address.check_private()
+            address.probe()
     store = open_store(database)
     try:
         receiver = Receiver(
-            store, load_rate_card(), grpc=grpc, http=http, settle=settle, limits=limits
+            store,
+            load_rate_card(),
+            grpc=grpc,
+            http=http,
+            settle=settle,
+            limits=limits,
+            tokens=tokens,
         )
         with _Signals() as signals:
             bound = await receiver.start()

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import hmac
+import os
+import time
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+from spantoll.errors import ConfigurationError, Unauthenticated
+
+__all__ = ["Tokens"]
+
+LOOKED_AT_S = 1.0
+SHORTEST = 8
+
+
+class Tokens:
+    """Who may send: any of several bearer tokens, so that senders can change theirs one by one.
+
+    A file is read again when it changes: one token a line, `#` begins a comment. Tokens are kept
+    as digests and compared in constant time, all of them, whichever fits.
+    Raises ConfigurationError for a file that cannot be read or holds none.
+    """
+
+    def __init__(self, tokens: Iterable[str] = (), *, file: Path | None = None) -> None:
+        self._given = [_digest(token) for token in _checked(tokens, "tokens")]
+        self._file = file
+        self._looked_at = float("-inf")
+        self._seen: tuple[int, int, int] | None = None
+        self._read: list[bytes] = []
+        if file is not None:
+            self._look(must=True)
+
+    def __bool__(self) -> bool:
+        return bool(self._given) or self._file is not None
+
+    def check(self, authorization: str | None) -> None:
+        """Raise Unauthenticated unless the header `Authorization` holds a token that is known."""
+        if not self:
+            return
+        self._look()
+        scheme, _, token = (authorization or "").strip().partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthenticated("send a token: Authorization: Bearer TOKEN")
+        sent = _digest(token.strip())
+        known = False
+        for digest in (*self._given, *self._read):
+            known |= hmac.compare_digest(digest, sent)
+        if not known:
+            raise Unauthenticated("this token is not known")
+
+    def _look(self, *, must: bool = False) -> None:
+        """Read the file if it has changed; what cannot be read leaves the tokens as they were."""
+        now = time.monotonic()
+        if self._file is None or now - self._looked_at < LOOKED_AT_S:
+            return
+        self._looked_at = now
+        try:
+            state = os.stat(self._file)
+            seen = (state.st_mtime_ns, state.st_size, state.st_ino)
+            if seen == self._seen:
+                return
+            lines = self._file.read_text().splitlines()
+            tokens = [line.partition("#")[0].strip() for line in lines]
+            self._read = [_digest(token) for token in _checked(tokens, f"token file {self._file}")]
+            self._seen = seen
+        except OSError as error:
+            if must:
+                raise ConfigurationError(f"token file {self._file}: {error.strerror}") from None
+        except ConfigurationError:
+            if must:
+                raise
+
+
+def _checked(tokens: Iterable[str], where: str) -> list[str]:
+    kept = [token.strip() for token in tokens if token.strip()]
+    if "file" in where and not kept:
+        raise ConfigurationError(f"{where} holds no token")
+    if any(len(token) < SHORTEST for token in kept):
+        raise ConfigurationError(f"{where}: a token has at least {SHORTEST} characters")
+    return kept
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode(errors="surrogateescape")).digest()
