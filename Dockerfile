@@ -1,5 +1,8 @@
 # Not built where it was written, which has no container engine: tests/peers/test_container_files.py
-# checks what can be checked without one. docker build -t spantoll .
+# checks what can be checked without one.
+#
+#     docker build -t spantoll .
+#     docker run -e SPANTOLL_TOKENS=token-of-the-shop -p 4317:4317 -p 4318:4318 -v ledger:/var/lib/spantoll spantoll
 FROM python:3.12.12-slim-bookworm
 
 WORKDIR /src

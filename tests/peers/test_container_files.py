@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
-from spantoll.surfaces.cli.app import app
-from tests.peers.conftest import EXAMPLES, SpanToll
+from tests.peers.conftest import EXAMPLES, Peer, SpanToll, free_port
 
 ROOT = EXAMPLES.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
@@ -30,12 +28,6 @@ def instructions(name: str) -> list[str]:
     return re.findall(rf"^{name}\s+(.+)$", DOCKERFILE, re.MULTILINE)
 
 
-def flags_of_up() -> set[str]:
-    group = typer.main.get_command(app)
-    up = group.commands["up"]  # type: ignore[attr-defined]  # it is a group
-    return {flag for parameter in up.params for flag in parameter.opts}
-
-
 @pytest.mark.parametrize("file", ["Dockerfile", "compose.yaml"])
 def test_the_first_line_says_that_it_was_not_run(file: str) -> None:
     first = (ROOT / file).read_text().partition("\n")[0]
@@ -44,13 +36,29 @@ def test_the_first_line_says_that_it_was_not_run(file: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command",
-    [SERVICES["spantoll"]["command"], json.loads(instructions("CMD")[0])],
+    ("command", "environment"),
+    [
+        (SERVICES["spantoll"]["command"], {}),
+        (json.loads(instructions("CMD")[-1]), {"SPANTOLL_TOKENS": "token-of-the-shop"}),
+    ],
     ids=["compose", "Dockerfile"],
 )
-def test_the_command_uses_flags_that_exist(command: list[str]) -> None:
+def test_the_command_starts(
+    running: Callable[[Peer], None], tmp_path: Path, command: list[str], environment: dict[str, str]
+) -> None:
+    ports = {"4317": str(free_port()), "4318": str(free_port())}
+    words = [re.sub("4317|4318", lambda port: ports[port[0]], word) for word in command]
+    receiver = Peer(
+        [sys.executable, "-m", "spantoll", *words],
+        log=tmp_path / "spantoll.log",
+        listens=[f"127.0.0.1:{port}" for port in ports.values()],
+        environment={"SPANTOLL_DATABASE": f"sqlite:///{tmp_path}/usage.db", **environment},
+    )
+
+    running(receiver)
+
     assert command[0] == "up"
-    assert {word for word in command if word.startswith("--")} <= flags_of_up()
+    assert receiver.end(signal.SIGTERM) == 0
 
 
 @pytest.mark.parametrize("service", ["collector", "jaeger"])

@@ -97,3 +97,27 @@ def test_killed_and_locked_in_turn_loses_nothing_and_doubles_nothing(
     # The last request may have arrived although nobody waited for its acknowledgement.
     assert len(stored) - len(sent) in (0, BATCH)
     assert {cost_nano for _, cost_nano in stored} == {COST_NANO}
+
+
+def test_what_jaegers_full_queue_sends_back_is_counted_once(
+    collector: Collect, spantoll: Ledger
+) -> None:
+    ledger = spantoll()
+    gateway = collector(
+        "fan-out-grpc.yaml",
+        "exporters.otlp_grpc/jaeger.sending_queue.queue_size=1",
+        SPANTOLL_GRPC=ledger.grpc,
+    )
+    application = Application(gateway)
+    application.start()
+
+    wait_until(lambda: ledger.count() >= BATCH, "the first request")
+    wait_until(lambda: "sending queue is full" in gateway.said(), "a full queue")
+    application.stop.set()
+    application.join()
+    gateway.end(signal.SIGTERM)
+
+    assert application.refused == []
+    stored = ledger.select("span_id, cost_nano")
+    assert len(stored) == len({span_id for span_id, _ in stored})
+    assert application.acknowledged * BATCH <= len(stored) <= (application.acknowledged + 1) * BATCH
