@@ -65,12 +65,24 @@ class StoreUnavailable(SpantollError):
 class RecordRejected(SpantollError):
     """Raised when records can never be stored; everything else in the write was stored.
 
-    `indexes` are positions in the sequence given to `Store.write`.
+    `indexes` are positions in the sequence given to `Store.write`; the counts say what became of
+    the others.
     """
 
-    def __init__(self, message: str, indexes: Sequence[int]) -> None:
+    def __init__(
+        self,
+        message: str,
+        indexes: Sequence[int],
+        *,
+        inserted: int = 0,
+        duplicates: int = 0,
+        corrected: int = 0,
+    ) -> None:
         super().__init__(message)
         self.indexes = tuple(indexes)
+        self.inserted = inserted
+        self.duplicates = duplicates
+        self.corrected = corrected
 
 
 class SchemaMismatch(SpantollError):

@@ -239,6 +239,7 @@ def test_one_bad_record_among_thousands_costs_only_itself(sqlite_store: Store) -
         sqlite_store.write(records, settle=settle_repeats)
 
     assert refused.value.indexes == (4_321,)
+    assert (refused.value.inserted, refused.value.duplicates) == (4_999, 0)
     assert len(rows(sqlite_store)) == 4_999
 
 

@@ -12,7 +12,7 @@ from spantoll.errors import RecordRejected, StoreUnavailable
 from spantoll.pipeline.ledger import Ledger
 from spantoll.pricing.result import Rate
 from spantoll.records.record import UsageRecord
-from spantoll.storage.store import Settle, Store
+from spantoll.storage.store import Settle, Store, WriteResult
 
 __all__ = ["Committed", "GroupCommit"]
 
@@ -215,23 +215,24 @@ class GroupCommit:
     def _write(self, group: list[_Job]) -> None:
         rates = (rate for job in group for rate in job.rates)
         records = [record for job in group for record in job.records]
-        done = self._committed
         try:
-            result = self._ledger.write(records, rates=rates)
+            self._count(self._ledger.write(records, rates=rates))
         except RecordRejected as error:
-            self._committed = done._replace(
-                groups=done.groups + 1, rejected=done.rejected + len(error.indexes)
-            )
+            self._count(error, rejected=len(error.indexes))
             _tell_owners(group, error)
         else:
-            self._committed = done._replace(
-                groups=done.groups + 1,
-                inserted=done.inserted + result.inserted,
-                duplicates=done.duplicates + result.duplicates,
-                corrected=done.corrected + result.corrected,
-            )
             for job in group:
                 job.done.set_result(None)
+
+    def _count(self, result: WriteResult | RecordRejected, *, rejected: int = 0) -> None:
+        done = self._committed
+        self._committed = Committed(
+            done.groups + 1,
+            done.inserted + result.inserted,
+            done.duplicates + result.duplicates,
+            done.corrected + result.corrected,
+            done.rejected + rejected,
+        )
 
     def _empty(self) -> list[_Job]:
         jobs = [job for job in self._waiting if job.done.set_running_or_notify_cancel()]

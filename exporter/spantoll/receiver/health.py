@@ -25,6 +25,11 @@ class Health:
         self._database = "not asked yet"
         self._asking = asyncio.Lock()
 
+    @property
+    def draining(self) -> bool:
+        """Whether the receiver is about to end."""
+        return self._admission.draining
+
     def live(self) -> dict[str, str]:
         """Checks by name; "ok" or what is wrong."""
         return {"writer": "ok" if self._commit.alive else "the writer thread has ended"}

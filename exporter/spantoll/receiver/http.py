@@ -13,13 +13,14 @@ import orjson
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from spantoll.errors import TooLarge
+from spantoll.errors import TooLarge, Unauthenticated
 from spantoll.otlp import JSON, Decompressor, MediaType, media_type
 from spantoll.receiver.admission import Ticket
 from spantoll.receiver.answer import Answer, Verdict, status
 from spantoll.receiver.health import Health
 from spantoll.receiver.intake import Intake
 from spantoll.receiver.limits import Limits
+from spantoll.receiver.metrics import Metrics
 from spantoll.receiver.protocol import BoundedProtocol
 from spantoll.receiver.signals import SIGNALS, Signal, receipt
 
@@ -44,11 +45,11 @@ class HttpServer:
     Not uvicorn's server, which takes the process's signals, and answers 500 to what it cancels.
     """
 
-    def __init__(self, intake: Intake, health: Health, *, limits: Limits) -> None:
+    def __init__(self, intake: Intake, health: Health, metrics: Metrics, *, limits: Limits) -> None:
         self._limits = limits
         self._state = ServerState()
         self._config = Config(
-            _App(intake, health, limits),
+            _App(intake, health, metrics, limits),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -82,9 +83,10 @@ class HttpServer:
 
 
 class _App:
-    def __init__(self, intake: Intake, health: Health, limits: Limits) -> None:
+    def __init__(self, intake: Intake, health: Health, metrics: Metrics, limits: Limits) -> None:
         self._intake = intake
         self._health = health
+        self._metrics = metrics
         self._limits = limits
         self._signals = {signal.path: signal for signal in SIGNALS}
 
@@ -97,9 +99,22 @@ class _App:
             await _report(send, self._health.live())
         elif path == "/readyz":
             await _report(send, await self._health.ready())
+        elif path == "/metrics":
+            await self._tell(scope, send)
         else:
             message = f"nothing at {scope['path']}; send to {', '.join(self._signals)}"
             await _respond(send, Answer(Verdict.NOT_FOUND, message), JSON)
+
+    async def _tell(self, scope: Scope, send: Send) -> None:
+        """Tell numbers to whoever may send: they name providers, and how much there is to steal."""
+        headers = dict(scope["headers"])
+        try:
+            self._intake.admission.tokens.check(_header(headers, b"authorization"))
+        except Unauthenticated as error:
+            await _respond(send, Answer(Verdict.UNKNOWN, str(error)), JSON)
+            return
+        body, media_type = self._metrics.render(_header(headers, b"accept"))
+        await _send(send, 200, body, media_type)
 
     async def _export(self, signal: Signal, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
@@ -108,7 +123,7 @@ class _App:
             if scope["method"] != "POST":
                 await _respond(send, Answer(Verdict.METHOD, "use POST"), content_type)
                 return
-            content_type = media_type(headers.get(b"content-type", b"").decode("latin-1"))
+            content_type = media_type(_header(headers, b"content-type"))
             answer = await self._answer(signal, headers, content_type, receive)
         except DisconnectedError:
             raise
@@ -134,9 +149,9 @@ class _App:
         announced = int(headers.get(b"content-length", b"0"))
         if announced > self._limits.body_bytes:
             raise TooLarge(self._limits.body_bytes)
-        encoding = headers.get(b"content-encoding", b"").decode("latin-1")
+        encoding = _header(headers, b"content-encoding")
         compressed = Decompressor(encoding=encoding, limit_bytes=0).compressed
-        authorization = headers.get(b"authorization", b"").decode("latin-1")
+        authorization = _header(headers, b"authorization")
         with self._intake.admission.admit(announced, authorization) as ticket:
             body = await self._read(receive, announced, ticket)
             if compressed:
@@ -162,6 +177,10 @@ class _App:
             chunks.append(chunk)
             more = message.get("more_body", False)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _header(headers: dict[bytes, bytes], name: bytes) -> str:
+    return headers.get(name, b"").decode("latin-1")
 
 
 async def _report(send: Send, checks: dict[str, str]) -> None:

@@ -55,6 +55,12 @@ class Intake:
         """Requests by outcome; each is counted once."""
         self.spans: Counter[str] = Counter()
         """Spans and log records: received, records, skipped, rejected; the first is the sum."""
+        self.unpriced: Counter[str | None] = Counter()
+        """Records without a known price, by provider."""
+        self.stored_at: float | None = None
+        """When something was last stored, in seconds since the epoch."""
+        self.timed: Callable[[float], None] | None = None
+        """Told how many seconds each request took."""
 
     async def unpack(self, body: bytes, *, encoding: str, ticket: Ticket) -> bytes:
         """Undo the content encoding within the limits. Raises BadRequest and Overloaded."""
@@ -81,6 +87,7 @@ class Intake:
     ) -> Answer:
         """Decode, price and commit one request, and say how that went. Raises nothing."""
         limit_s = self._limits.answer_s
+        began = time.perf_counter()
         try:
             async with asyncio.timeout(limit_s if timeout_s is None else min(limit_s, timeout_s)):
                 answer = await self._take(body, signal, ticket, content_type)
@@ -89,6 +96,9 @@ class Intake:
         # The error table is total: an unknown error must not become a permanent code.
         except Exception as error:  # noqa: BLE001
             return self.refuse(error)
+        finally:
+            if self.timed is not None:
+                self.timed(time.perf_counter() - began)
         self.answers[Verdict.OK] += 1
         return answer
 
@@ -127,6 +137,13 @@ class Intake:
                 stored -= len(error.indexes)
                 rejected += len(error.indexes)
                 reasons.append(f"{len(error.indexes)} x {error}")
+            else:
+                self.stored_at = time.time()
+            self.unpriced.update(
+                record.provider
+                for record in batch.records
+                if record.counted and record.pricing_status == "unpriced"
+            )
         self.spans.update(
             received=batch.received, records=stored, skipped=batch.skipped, rejected=rejected
         )

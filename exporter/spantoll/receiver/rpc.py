@@ -9,8 +9,10 @@ from grpc import aio
 from spantoll.errors import ConfigurationError, Unauthenticated
 from spantoll.receiver.address import Address
 from spantoll.receiver.answer import Answer, Overloaded, Verdict, retry_info, shorten, status
+from spantoll.receiver.health import Health
 from spantoll.receiver.intake import Intake
 from spantoll.receiver.limits import Limits
+from spantoll.receiver.rpc_health import serve_health
 from spantoll.receiver.signals import SIGNALS, Signal, receipt
 
 __all__ = ["RpcServer"]
@@ -45,9 +47,9 @@ def options(limits: Limits) -> Sequence[tuple[str, int]]:
 class RpcServer:
     """OTLP over gRPC: takes the raw bytes, so that a malformed message is ours to answer."""
 
-    def __init__(self, intake: Intake, *, limits: Limits) -> None:
-        self._intake = intake
+    def __init__(self, intake: Intake, health: Health, *, limits: Limits) -> None:
         self._server = aio.server(handlers=[_Methods(intake)], options=options(limits))
+        serve_health(self._server, health)
 
     async def start(self, address: Address) -> int:
         """Listen; answers with the bound port. Raises ConfigurationError."""

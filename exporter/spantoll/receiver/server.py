@@ -14,6 +14,7 @@ from spantoll.receiver.health import Health
 from spantoll.receiver.http import HttpServer
 from spantoll.receiver.intake import Intake
 from spantoll.receiver.limits import Limits
+from spantoll.receiver.metrics import Metrics
 from spantoll.receiver.rpc import RpcServer
 from spantoll.receiver.tokens import Tokens
 from spantoll.storage import Settle, Store, open_store
@@ -63,6 +64,7 @@ class Receiver:
             retry_s=limits.retry_s,
         )
         self.intake = Intake(Ingest(rate_card), self.commit, limits=limits, tokens=tokens)
+        self.metrics = Metrics(self.intake, self.commit, rate_card.price_set)
         self._health = Health(store, self.commit, self.intake.admission)
         self._limits = limits
         self._rpc_server: RpcServer | None = None
@@ -75,10 +77,12 @@ class Receiver:
             if self._http is not None:
                 sockets = self._http.listen()
                 ports["http"] = sockets[0].getsockname()[1]
-                self._http_server = HttpServer(self.intake, self._health, limits=self._limits)
+                self._http_server = HttpServer(
+                    self.intake, self._health, self.metrics, limits=self._limits
+                )
                 await self._http_server.start(sockets)
             if self._grpc is not None:
-                self._rpc_server = RpcServer(self.intake, limits=self._limits)
+                self._rpc_server = RpcServer(self.intake, self._health, limits=self._limits)
                 ports["grpc"] = await self._rpc_server.start(self._grpc)
         except BaseException:
             await self.stop(grace_s=0)

@@ -82,7 +82,7 @@ class SqliteStore:
             result, refused = self._write(records, settle, _insert_apart)
         if refused:
             reasons = "; ".join(sorted({reason for _, reason in refused}))
-            raise RecordRejected(reasons, [index for index, _ in refused])
+            raise RecordRejected(reasons, [index for index, _ in refused], **result._asdict())
         return result
 
     def _write(

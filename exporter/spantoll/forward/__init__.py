@@ -1,0 +1,1 @@
+"""Received traces on to any OTLP backend, with the price on the span."""

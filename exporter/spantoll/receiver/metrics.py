@@ -1,0 +1,159 @@
+"""What the receiver tells Prometheus: counts of work, never of money.
+
+A corrected price would have to lower a counter of dollars, and a counter may not fall; the ledger
+is asked what things cost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from spantoll.pipeline import GroupCommit
+    from spantoll.pricing import PriceSet
+    from spantoll.receiver.intake import Intake
+
+__all__ = ["Metrics"]
+
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 4.0)
+"""To the longest time a request may take."""
+
+More = Callable[[], Iterable[Metric]]
+
+
+class Metrics:
+    """A registry of its own: an application that embeds a receiver has one already."""
+
+    def __init__(self, intake: Intake, commit: GroupCommit, prices: PriceSet) -> None:
+        self._registry = CollectorRegistry()
+        self._told = _Told(intake, commit, prices)
+        self._registry.register(self._told)
+        ProcessCollector(registry=self._registry)
+        seconds = Histogram(
+            "spantoll_ingest_duration_seconds",
+            "From a request's body being there to its answer.",
+            registry=self._registry,
+            buckets=BUCKETS_S,
+        )
+        intake.timed = seconds.observe
+
+    def add(self, more: More) -> None:
+        """Let somebody else tell theirs on every scrape."""
+        self._told.more.append(more)
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """Write everything in the format that is asked for; answers with its media type too."""
+        encode, media_type = choose_encoder(accept)
+        return encode(self._registry), media_type
+
+
+class _Told(Collector):
+    def __init__(self, intake: Intake, commit: GroupCommit, prices: PriceSet) -> None:
+        self._intake = intake
+        self._commit = commit
+        self._prices = prices
+        self.more: list[More] = []
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing in advance: names are read when they are told."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the counters that the receiver keeps anyway."""
+        yield _counter(
+            "spantoll_ingest_requests",
+            "OTLP requests by how they were answered.",
+            "code",
+            {verdict.name.lower(): count for verdict, count in self._intake.answers.items()},
+        )
+        yield _counter(
+            "spantoll_ingest_spans",
+            "Spans and log records by what became of them.",
+            "result",
+            self._spans(),
+        )
+        yield _counter(
+            "spantoll_records_unpriced",
+            "Model calls that came without a known price.",
+            "provider",
+            {provider or "unknown": n for provider, n in self._intake.unpriced.items()},
+        )
+        yield CounterMetricFamily(
+            "spantoll_records_corrected",
+            "Records that later spans corrected.",
+            value=self._commit.committed.corrected,
+        )
+        yield from self._gauges()
+        yield InfoMetricFamily("spantoll_build", "This version.", value={"version": _version()})
+        for more in self.more:
+            yield from more()
+
+    def _spans(self) -> dict[str, int]:
+        spans, committed = self._intake.spans, self._commit.committed
+        return {
+            "stored": committed.inserted,
+            "duplicate": committed.duplicates,
+            "not_genai": spans["skipped"],
+            "rejected": spans["rejected"],
+        }
+
+    def _gauges(self) -> Iterator[Metric]:
+        for name, text, value in (
+            (
+                "spantoll_ingest_inflight_bytes",
+                "Of requests under way.",
+                self._intake.admission.taken_bytes,
+            ),
+            ("spantoll_writer_queue_requests", "That wait for the database.", self._commit.waiting),
+            (
+                "spantoll_ingest_lag_seconds",
+                "How long the oldest of them has waited.",
+                self._commit.stalled_s(),
+            ),
+            ("spantoll_writer_up", "1 while the writer works.", int(self._commit.alive)),
+            (
+                "spantoll_price_catalog_age_seconds",
+                "Since the newest price of the catalogue.",
+                time.time() - _midnight(self._prices.as_of),
+            ),
+        ):
+            yield GaugeMetricFamily(name, text, value=value)
+        stored_at = self._intake.stored_at
+        if stored_at is not None:
+            yield GaugeMetricFamily(
+                "spantoll_last_record_timestamp_seconds",
+                "When the last record was committed.",
+                value=stored_at,
+            )
+
+
+def _counter(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=[label])
+    for value, count in values.items():
+        family.add_metric([value], count)
+    return family
+
+
+def _midnight(day: str) -> float:
+    return (date.fromisoformat(day[:10]) - date(1970, 1, 1)).total_seconds()
+
+
+def _version() -> str:
+    try:
+        return version("spantoll")
+    except PackageNotFoundError:
+        return "unknown"

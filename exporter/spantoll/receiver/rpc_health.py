@@ -1,0 +1,57 @@
+"""The gRPC health checking protocol (grpc.health.v1), beside `/livez` and `/readyz`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from spantoll.receiver.health import Health
+from spantoll.receiver.signals import SIGNALS
+
+if TYPE_CHECKING:
+    from grpc import aio
+
+__all__ = ["serve_health"]
+
+LOOK_S = 0.5
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+
+
+def serve_health(server: aio.Server, health: Health) -> None:
+    """Answer for the whole server, "", and for each service by name."""
+    health_pb2_grpc.add_HealthServicer_to_server(_Servicer(health), server)
+
+
+class _Servicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # no types
+    def __init__(self, health: Health) -> None:
+        self._health = health
+        # /opentelemetry.proto.collector.trace.v1.TraceService/Export
+        self._services = {"", *(signal.rpc.split("/")[1] for signal in SIGNALS)}
+
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802  the protocol's name
+        if request.service not in self._services:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"no service {request.service}")
+        return health_pb2.HealthCheckResponse(status=await self._status())
+
+    async def Watch(self, request: Any, _: Any) -> AsyncIterator[Any]:  # noqa: N802
+        """Tell every change, until shutting down: a watch must not hold that up."""
+        told = None
+        while True:
+            known = request.service in self._services
+            status = await self._status() if known else SERVICE_UNKNOWN
+            if status != told:
+                told = status
+                yield health_pb2.HealthCheckResponse(status=status)
+            if self._health.draining:
+                return
+            await asyncio.sleep(LOOK_S)
+
+    async def _status(self) -> Any:
+        checks = await self._health.ready()
+        return SERVING if all(reason == "ok" for reason in checks.values()) else NOT_SERVING

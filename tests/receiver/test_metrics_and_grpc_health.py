@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.parser import text_string_to_metric_families as prometheus
+
+from spantoll.pricing import RateCard
+from spantoll.receiver import Receiver, Tokens
+from spantoll.storage import Store
+from tests.receiver.conftest import Running, chat, plain, request, wait_until
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+TRACES = "opentelemetry.proto.collector.trace.v1.TraceService"
+
+
+def scrape(running: Running, **headers: str) -> tuple[int, str, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", running.http_port, timeout=20)
+    connection.request("GET", "/metrics", headers=headers)
+    response = connection.getresponse()
+    body = response.read().decode()
+    connection.close()
+    return response.status, response.headers["content-type"], body
+
+
+def samples(running: Running) -> dict[tuple[str, ...], float]:
+    _, _, body = scrape(running)
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in prometheus(body)  # type: ignore[no-untyped-call]
+        for sample in family.samples
+    }
+
+
+def test_metrics_tell_what_became_of_everything(running: Running) -> None:
+    unpriced = chat(3, gen_ai__request__model="m", gen_ai__response__model="m")
+    running.send("grpc", request(chat(1), chat(2), unpriced, plain(4)))
+    running.send("http_protobuf", request(chat(1)))
+    running.http_protobuf(b"\xff")
+
+    told = samples(running)
+
+    assert told["spantoll_ingest_requests_total", "ok"] == 2
+    assert told["spantoll_ingest_requests_total", "bad"] == 1
+    assert told["spantoll_ingest_spans_total", "stored"] == 3
+    assert told["spantoll_ingest_spans_total", "duplicate"] == 1
+    assert told["spantoll_ingest_spans_total", "not_genai"] == 1
+    assert told["spantoll_records_unpriced_total", "openai"] == 1
+    assert told["spantoll_ingest_duration_seconds_count",] == 3
+    assert told["spantoll_ingest_inflight_bytes",] == 0
+    assert told["spantoll_writer_up",] == 1
+    assert told["spantoll_last_record_timestamp_seconds",] > 1.7e9
+    assert told["process_resident_memory_bytes",] > 0
+
+
+def test_openmetrics_is_spoken_to_who_asks_for_it(running: Running) -> None:
+    status, media_type, body = scrape(running, accept=OPENMETRICS)
+
+    assert status == 200
+    assert media_type.startswith("application/openmetrics-text")
+    names = {family.name for family in openmetrics(body)}
+    assert {"spantoll_ingest_requests", "spantoll_build"} <= names
+
+
+def test_metrics_are_for_those_who_may_send(store: Store, rate_card: RateCard) -> None:
+    token = "token-of-prometheus"
+    tokens = Tokens([token])
+    running = Running(
+        Receiver(store, rate_card, grpc="127.0.0.1:0", http="127.0.0.1:0", tokens=tokens)
+    )
+
+    refused, granted = scrape(running), scrape(running, authorization=f"Bearer {token}")
+    running.stop()
+
+    assert (refused[0], granted[0]) == (401, 200)
+
+
+def check(running: Running, service: str) -> Any:
+    stub = health_pb2_grpc.HealthStub(running.channel)
+    return stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=20).status
+
+
+@pytest.mark.parametrize("service", ["", TRACES])
+def test_grpc_health_serves(running: Running, service: str) -> None:
+    assert check(running, service) == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_grpc_health_knows_its_services(running: Running) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        check(running, "cart")
+
+    assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_grpc_health_says_when_the_database_is_gone(
+    start: Callable[..., Running], store: Store
+) -> None:
+    running = start()
+
+    store.close()
+
+    wait_until(lambda: check(running, TRACES) == health_pb2.HealthCheckResponse.NOT_SERVING)
+
+
+def test_a_watch_tells_of_the_end_and_does_not_hold_it_up(
+    store: Store, rate_card: RateCard
+) -> None:
+    running = Running(Receiver(store, rate_card, grpc="127.0.0.1:0", http="127.0.0.1:0"))
+    stub = health_pb2_grpc.HealthStub(running.channel)
+    told: list[int] = []
+    seen = threading.Event()
+
+    def watch() -> None:
+        for answer in stub.Watch(health_pb2.HealthCheckRequest(service=TRACES)):
+            told.append(answer.status)
+            seen.set()
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    seen.wait(20)
+    running.stop()
+    watching.join(20)
+
+    serving = health_pb2.HealthCheckResponse
+    assert told == [serving.SERVING, serving.NOT_SERVING]
