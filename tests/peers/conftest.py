@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import sqlite3
@@ -323,6 +324,26 @@ def rotel(
         return peer
 
     return start
+
+
+@pytest.fixture
+def javascript(peers: Path, missing: Missing) -> Callable[[str, str, int], None]:
+    """Send N model calls with an exporter of the JavaScript SDK: grpc, http (JSON) or proto."""
+
+    def send(exporter: str, url: str, number: int) -> None:
+        if shutil.which("node") is None:
+            pytest.skip("there is no Node.js. To get it on Debian: apt-get install nodejs npm")
+        modules = peers / "js" / "node_modules"
+        if not modules.exists():
+            missing("the JavaScript SDK", "make peers")
+        subprocess.run(
+            ["node", str(Path(__file__).with_name("send.js")), exporter, url, str(number)],
+            env={**os.environ, "NODE_PATH": str(modules)},
+            check=True,
+            timeout=PATIENCE_S,
+        )
+
+    return send
 
 
 def rotel_program() -> Path | None:

@@ -122,6 +122,18 @@ def test_an_sdk_through_the_collector(
     assert_every_call_is_one_record(ledger)
 
 
+@pytest.mark.parametrize("exporter", ["grpc", "http", "proto"])
+def test_the_javascript_sdks_exporters(
+    javascript: Callable[[str, str, int], None], spantoll: Ledger, exporter: str
+) -> None:
+    ledger = spantoll()
+    address = f"http://{ledger.grpc}" if exporter == "grpc" else f"http://{ledger.http}/v1/traces"
+
+    javascript(exporter, address, CALLS)
+
+    assert_every_call_is_one_record(ledger)
+
+
 def test_a_collectors_full_batches_of_8192(collector: Collect, spantoll: Ledger) -> None:
     ledger = spantoll()
     gateway = collector(
