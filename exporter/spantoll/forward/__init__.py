@@ -1,1 +1,7 @@
 """Received traces on to any OTLP backend, with the price on the span."""
+
+from spantoll.forward.forwarder import Forwarder
+from spantoll.forward.line import Counts, Retry
+from spantoll.forward.target import Target
+
+__all__ = ["Counts", "Forwarder", "Retry", "Target"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from spantoll.forward.extents import delimited, extents
 
-__all__ = ["CHILD", "SpanKey", "annotate"]
+__all__ = ["ATTRIBUTE", "CHILD", "SpanKey", "annotate"]
 
 SpanKey = tuple[bytes, bytes]
 """Trace id and span id."""

@@ -18,7 +18,7 @@ from spantoll.otlp import JSON, Decompressor, MediaType, media_type
 from spantoll.receiver.admission import Ticket
 from spantoll.receiver.answer import Answer, Verdict, status
 from spantoll.receiver.health import Health
-from spantoll.receiver.intake import Intake
+from spantoll.receiver.intake import HOP, Intake
 from spantoll.receiver.limits import Limits
 from spantoll.receiver.metrics import Metrics
 from spantoll.receiver.protocol import BoundedProtocol
@@ -156,8 +156,9 @@ class _App:
             body = await self._read(receive, announced, ticket)
             if compressed:
                 body = await self._intake.unpack(body, encoding=encoding, ticket=ticket)
+            hops = headers.get(HOP.encode(), b"").decode("latin-1")
             return await self._intake.take(
-                body, signal=signal, ticket=ticket, content_type=content_type
+                body, signal=signal, ticket=ticket, content_type=content_type, hops=hops
             )
 
     async def _read(self, receive: Receive, announced: int, ticket: Ticket) -> bytes:

@@ -5,9 +5,9 @@ import functools
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from spantoll.errors import BadRequest, RecordRejected, StoreUnavailable, TooLarge
 from spantoll.otlp import decompress
@@ -15,14 +15,32 @@ from spantoll.pipeline import GroupCommit, Ingest
 from spantoll.receiver.admission import Admission, Ticket
 from spantoll.receiver.answer import ACCEPTED, Answer, Verdict, refusal
 from spantoll.receiver.limits import Limits
-from spantoll.receiver.signals import Signal
+from spantoll.receiver.signals import TRACES, Signal
 from spantoll.receiver.tokens import Tokens
 
-__all__ = ["Intake"]
+__all__ = ["HOP", "Intake", "Onward"]
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+HOP = "spantoll-hop"
+"""Header and metadata key: the receivers a request was forwarded by."""
+
+
+class Onward(Protocol):
+    """Who is told of a request of spans after its commit: returns at once and raises nothing."""
+
+    def __call__(
+        self,
+        body: bytes,
+        *,
+        content_type: str,
+        tenant: str,
+        keys: Sequence[tuple[bytes, bytes]],
+        hops: str,
+    ) -> None:
+        """Take over the decompressed request; `keys` are its spans that became records."""
 
 
 class Intake:
@@ -38,11 +56,13 @@ class Intake:
         *,
         limits: Limits,
         tokens: Tokens | None = None,
+        onward: Onward | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._ingest = ingest
         self._commit = commit
         self._limits = limits
+        self._onward = onward
         self._clock_ns = clock_ns
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="spantoll-decode")
         self.admission = Admission(
@@ -84,13 +104,14 @@ class Intake:
         ticket: Ticket,
         content_type: str = "application/x-protobuf",
         timeout_s: float | None = None,
+        hops: str = "",
     ) -> Answer:
         """Decode, price and commit one request, and say how that went. Raises nothing."""
         limit_s = self._limits.answer_s
         began = time.perf_counter()
         try:
             async with asyncio.timeout(limit_s if timeout_s is None else min(limit_s, timeout_s)):
-                answer = await self._take(body, signal, ticket, content_type)
+                answer = await self._take(body, signal, ticket, content_type, hops)
         except TimeoutError:
             return self.refuse(StoreUnavailable("not committed in time, please send again"))
         # The error table is total: an unknown error must not become a permanent code.
@@ -114,7 +135,9 @@ class Intake:
         """End the worker thread; what it has not begun is cancelled."""
         self._worker.shutdown(wait=False, cancel_futures=True)
 
-    async def _take(self, body: bytes, signal: Signal, ticket: Ticket, content_type: str) -> Answer:
+    async def _take(
+        self, body: bytes, signal: Signal, ticket: Ticket, content_type: str, hops: str
+    ) -> Answer:
         if not body:
             return ACCEPTED
         batch = await self._offload(
@@ -149,6 +172,11 @@ class Intake:
         )
         if rejected and rejected == batch.received:
             raise BadRequest("; ".join(reasons))
+        if self._onward is not None and signal is TRACES:
+            keys = [(record.trace_id, record.span_id) for record in batch.records]
+            self._onward(
+                body, content_type=content_type, tenant=ticket.tenant, keys=keys, hops=hops
+            )
         if rejected:
             return Answer(Verdict.OK, "; ".join(reasons), rejected)
         return Answer(Verdict.OK, batch.warning) if batch.warning else ACCEPTED

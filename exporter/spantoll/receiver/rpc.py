@@ -10,7 +10,7 @@ from spantoll.errors import ConfigurationError, Unauthenticated
 from spantoll.receiver.address import Address
 from spantoll.receiver.answer import Answer, Overloaded, Verdict, retry_info, shorten, status
 from spantoll.receiver.health import Health
-from spantoll.receiver.intake import Intake
+from spantoll.receiver.intake import HOP, Intake
 from spantoll.receiver.limits import Limits
 from spantoll.receiver.rpc_health import serve_health
 from spantoll.receiver.signals import SIGNALS, Signal, receipt
@@ -77,12 +77,15 @@ class _Methods(grpc.GenericRpcHandler):
 def _method(signal: Signal, intake: Intake) -> Method:
     async def export(body: bytes, context: Context) -> bytes:
         try:
-            ticket = intake.admission.admit(len(body), _authorization(context))
+            ticket = intake.admission.admit(len(body), _metadata(context, "authorization"))
         except (Overloaded, Unauthenticated) as error:
             await _abort(context, intake.refuse(error))
         with ticket:
             timeout_s = context.time_remaining()
-            answer = await intake.take(body, signal=signal, ticket=ticket, timeout_s=timeout_s)
+            hops = _metadata(context, HOP) or ""
+            answer = await intake.take(
+                body, signal=signal, ticket=ticket, timeout_s=timeout_s, hops=hops
+            )
         if answer.verdict is not Verdict.OK:
             await _abort(context, answer)
         return receipt(signal, answer)
@@ -90,9 +93,9 @@ def _method(signal: Signal, intake: Intake) -> Method:
     return grpc.unary_unary_rpc_method_handler(export)
 
 
-def _authorization(context: Context) -> str | None:
+def _metadata(context: Context, wanted: str) -> str | None:
     for name, value in context.invocation_metadata() or ():
-        if name == "authorization":
+        if name == wanted:
             return value if isinstance(value, str) else value.decode("latin-1")
     return None
 

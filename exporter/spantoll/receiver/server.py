@@ -12,7 +12,7 @@ from spantoll.pricing import RateCard, load_rate_card
 from spantoll.receiver.address import Address
 from spantoll.receiver.health import Health
 from spantoll.receiver.http import HttpServer
-from spantoll.receiver.intake import Intake
+from spantoll.receiver.intake import Intake, Onward
 from spantoll.receiver.limits import Limits
 from spantoll.receiver.metrics import Metrics
 from spantoll.receiver.rpc import RpcServer
@@ -52,6 +52,7 @@ class Receiver:
         settle: Settle | None = None,
         limits: Limits | None = None,
         tokens: Tokens | None = None,
+        onward: Onward | None = None,
     ) -> None:
         limits = limits or Limits()
         self._grpc = Address.parse(grpc, flag="--grpc") if grpc else None
@@ -63,7 +64,9 @@ class Receiver:
             queue_bytes=limits.budget_bytes,
             retry_s=limits.retry_s,
         )
-        self.intake = Intake(Ingest(rate_card), self.commit, limits=limits, tokens=tokens)
+        self.intake = Intake(
+            Ingest(rate_card), self.commit, limits=limits, tokens=tokens, onward=onward
+        )
         self.metrics = Metrics(self.intake, self.commit, rate_card.price_set)
         self._health = Health(store, self.commit, self.intake.admission)
         self._limits = limits

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from sqlalchemy import Engine, select
+
+from spantoll.forward.annotate import ATTRIBUTE, SpanKey
+from spantoll.forward.extents import delimited
+from spantoll.query.run import reading
+from spantoll.records.columns import usage_record
+from spantoll.semconv.attributes import COST_AMOUNT, COST_CURRENCY, COST_SOURCE
+from spantoll.storage.tables import rate
+
+__all__ = ["UNPRICED", "notes"]
+
+UNPRICED = "spantoll.cost.unpriced"
+"""Why a billed span has no price."""
+
+AT_ONCE = 200
+"""Spans asked for in one statement, below the parameters every database takes."""
+
+r = usage_record.c
+
+
+def notes(engine: Engine, tenant: str, keys: Sequence[SpanKey]) -> Mapping[SpanKey, bytes]:
+    """Encode the attributes of those spans that the ledger bills, as it holds them now.
+
+    Raises StoreUnavailable.
+    """
+    found: dict[SpanKey, bytes] = {}
+    with reading(engine) as connection:
+        for at in range(0, len(keys), AT_ONCE):
+            some = keys[at : at + AT_ONCE]
+            statement = (
+                select(
+                    r.trace_id,
+                    r.span_id,
+                    r.cost_nano,
+                    r.cost_source,
+                    r.pricing_reason,
+                    rate.c.price_set,
+                )
+                .outerjoin_from(usage_record, rate, rate.c.rate_id == r.rate_id)
+                .where(
+                    r.tenant_id == tenant,
+                    r.trace_id.in_({trace_id for trace_id, _ in some}),
+                    r.span_id.in_({span_id for _, span_id in some}),
+                    r.counted,
+                )
+            )
+            for row in connection.execute(statement):
+                span = bytes(row.trace_id), bytes(row.span_id)
+                if row.cost_nano is None:
+                    found[span] = _unpriced(row.pricing_reason)
+                else:
+                    found[span] = _price(row.cost_nano, row.cost_source, row.price_set)
+    return found
+
+
+def _unpriced(reason: str | None) -> bytes:
+    return _attribute(UNPRICED, AnyValue(string_value=reason or "unknown"))
+
+
+def _price(nano: int, cost_source: str, price_set: str | None) -> bytes:
+    # The one float that shows money: the convention has a double. Divided once, from the integer.
+    amount = float(Decimal(nano).scaleb(-9))
+    source = f"spantoll/{cost_source}"
+    if price_set:
+        source += f"@{price_set[:12]}"
+    return (
+        _attribute(COST_AMOUNT, AnyValue(double_value=amount))
+        + _attribute(COST_CURRENCY, AnyValue(string_value="USD"))
+        + _attribute(COST_SOURCE, AnyValue(string_value=source))
+    )
+
+
+def _attribute(key: str, value: AnyValue) -> bytes:
+    return delimited(ATTRIBUTE, KeyValue(key=key, value=value).SerializeToString())

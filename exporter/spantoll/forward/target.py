@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from spantoll.errors import ConfigurationError
+
+__all__ = ["Target"]
+
+FLAG = "--forward"
+PORTS = {"http": 4318, "https": 4318, "grpc": 4317, "grpcs": 4317}
+PATH = "/v1/traces"
+
+
+class Target(NamedTuple):
+    """Where received traces go on to."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Read http(s)://HOST[:PORT][/PATH], grpc(s)://HOST:PORT or HOST:PORT, which is gRPC.
+
+        Raises ConfigurationError, which quotes no user information.
+        """
+        try:
+            url = urlsplit(text if "://" in text else f"grpc://{text}")
+            scheme, host, port = url.scheme, url.hostname, url.port
+        except ValueError:
+            scheme, host, port = "", None, None
+        if scheme not in PORTS or not host or url.username or url.query or url.fragment:
+            raise ConfigurationError(
+                f"{FLAG}: expected http://HOST:PORT, https://, grpc://, grpcs:// or HOST:PORT, "
+                "without user or query"
+            )
+        path = url.path.rstrip("/")
+        if scheme in ("grpc", "grpcs"):
+            if path:
+                raise ConfigurationError(f"{FLAG} {scheme}://{host}: gRPC has no path")
+            return cls(scheme, host, port or PORTS[scheme])
+        return cls(scheme, host, port or PORTS[scheme], path or PATH)
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+    @property
+    def authority(self) -> str:
+        """HOST:PORT as a URL and gRPC spell it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def rpc(self) -> bool:
+        """Whether it is spoken to over gRPC."""
+        return self.scheme in ("grpc", "grpcs")
+
+    def check_elsewhere(self, listened: Iterable[tuple[str, int]]) -> None:
+        """Raise ConfigurationError if the target is one of our own (host, port)."""
+        ours = [host for host, port in listened if port == self.port]
+        if not ours:
+            return
+        for where in _resolved(self.host):
+            if any(where in _resolved(host) if host else _is_here(where) for host in ours):
+                raise ConfigurationError(f"{FLAG} {self}: that is where this receiver listens")
+
+
+def _resolved(host: str) -> set[str]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return set()
+    return {str(where[0]) for *_, where in found}
+
+
+def _is_here(ip: str) -> bool:
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((ip, 0))
+    except OSError:
+        return False
+    return True
