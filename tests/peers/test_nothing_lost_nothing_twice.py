@@ -37,6 +37,7 @@ class Application(threading.Thread):
             while not self._sent(body) and not self.stop.wait(0.05):
                 pass
             self.acknowledged += not self.stop.is_set()
+            self.stop.wait(0.01)
 
     def _sent(self, body: bytes) -> bool:
         with grpc.insecure_channel(self._address) as channel:
