@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     """The same in a file, one a line, read again when it changes."""
     insecure: bool = False
     """Listen beyond this machine without tokens."""
+    trace_url: str | None = None
+    """Where people look at traces: http://.../{trace_id}, or a preset: jaeger=http://HOST:16686."""
+    forward: str = ""
+    """Where received traces go on to, priced: comma separated http://, https://, grpc:// URLs."""
+    forward_headers: SecretStr = SecretStr("")
+    """Headers for them, comma separated NAME=VALUE, or 'URL NAME=VALUE' if they are several."""
     max_body_bytes: int = Field(default=64 << 20, gt=0)
     """Of one request, before and after decompression."""
     max_inflight_bytes: int = Field(default=256 << 20, gt=0)

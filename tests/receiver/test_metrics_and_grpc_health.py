@@ -33,7 +33,7 @@ def samples(running: Running) -> dict[tuple[str, ...], float]:
     _, _, body = scrape(running)
     return {
         (sample.name, *sample.labels.values()): sample.value
-        for family in prometheus(body)  # type: ignore[no-untyped-call]
+        for family in prometheus(body)
         for sample in family.samples
     }
 
@@ -64,7 +64,7 @@ def test_openmetrics_is_spoken_to_who_asks_for_it(running: Running) -> None:
 
     assert status == 200
     assert media_type.startswith("application/openmetrics-text")
-    names = {family.name for family in openmetrics(body)}
+    names = {family.name for family in openmetrics(body)}  # type: ignore[no-untyped-call]
     assert {"spantoll_ingest_requests", "spantoll_build"} <= names
 
 

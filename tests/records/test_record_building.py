@@ -229,6 +229,16 @@ def test_reported_cost_is_nano_usd_or_unknown(
     assert record.reported_cost_source == "provider"
 
 
+@pytest.mark.parametrize("flaw", ["end_before_start", "start_missing", "time_out_of_range"])
+def test_how_long_a_call_took_is_not_known_where_its_times_are_wrong(
+    call: ModelCall, flaw: str
+) -> None:
+    record = built(call, flaws=("invalid_utf8", flaw))
+
+    assert (record.duration_ns, record.latency_bucket) == (None, None)
+    assert built(call, flaws=("invalid_utf8",)).duration_ns == 1_500_000_000
+
+
 ROOT_STREAM: dict[str, Any] = {"parent_span_id": None, "stream": True}
 NO_ID: dict[str, Any] = {"response_id": None}
 

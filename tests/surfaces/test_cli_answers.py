@@ -370,6 +370,31 @@ def test_health_is_a_table_and_csv_too(
     assert "the.scope" in ran.out
 
 
+@pytest.mark.parametrize("formula", ["=1+1", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1"])
+def test_csv_holds_no_formula(spantoll: Cli, stored: Write, record: Make, formula: str) -> None:
+    stored([record(customer_id=formula, reported_cost_nano=-5)])
+
+    [line] = csv.DictReader(io.StringIO(spantoll("records", "--format", "csv").out))
+
+    assert line["customer_id"] == f"'{formula}"
+    assert line["reported_cost_usd"].startswith("-0.")
+
+
+def test_answers_that_name_a_trace_say_where_it_is_looked_at(
+    spantoll: Cli, stored: Write, record: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPANTOLL_TRACE_URL", "jaeger=http://localhost:16686")
+    stored([record()])
+
+    [listed] = json.loads(spantoll("records", "--format", "json").out)
+    [line] = csv.DictReader(io.StringIO(spantoll("records", "--format", "csv").out))
+    told = spantoll("explain", str(listed["id"])).out
+
+    url = f"http://localhost:16686/trace/{listed['trace_id']}?uiFind={listed['span_id']}"
+    assert (listed["trace_url"], line["trace_url"]) == (url, url)
+    assert url in told
+
+
 def test_explain_takes_a_whole_trace(spantoll: Cli, stored: Write, record: Make) -> None:
     first = record()
     stored([first, record(trace_id=first.trace_id), record()])

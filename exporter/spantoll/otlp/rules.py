@@ -7,7 +7,7 @@ from typing import Final
 
 from spantoll.otlp.wire import Malformed
 
-__all__ = ["LATEST_NS", "check_ids", "clamped", "distinct", "link_id", "span_times"]
+__all__ = ["LATEST_NS", "UNTIMED", "check_ids", "clamped", "distinct", "link_id", "span_times"]
 
 LATEST_NS: Final = 2**63 - 1
 """Databases keep times in signed 64 bits; OTLP sends them unsigned."""
@@ -15,6 +15,8 @@ LATEST_NS: Final = 2**63 - 1
 TIME_OUT_OF_RANGE: Final = "time_out_of_range"
 END_BEFORE_START: Final = "end_before_start"
 START_MISSING: Final = "start_missing"
+UNTIMED: Final = frozenset({TIME_OUT_OF_RANGE, END_BEFORE_START, START_MISSING})
+"""Flaws after which how long a span took is not known."""
 
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 

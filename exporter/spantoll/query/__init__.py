@@ -15,6 +15,7 @@ from spantoll.query.records import Listed, Page, RecordQuery, list_records
 from spantoll.query.result import PriceListUsed, Result, Row
 from spantoll.query.run import run
 from spantoll.query.text import parse_filters, parse_period, parse_query
+from spantoll.query.trace_url import TraceUrl
 from spantoll.query.windows import WINDOWS, Window
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "RecordQuery",
     "Result",
     "Row",
+    "TraceUrl",
     "Window",
     "explain",
     "health",

@@ -16,6 +16,7 @@ from spantoll.query.dimensions import Value
 from spantoll.query.explain import Explanation
 from spantoll.query.records import Listed
 from spantoll.query.result import Result, Row
+from spantoll.query.trace_url import TraceUrl
 from spantoll.query.windows import moment, zone
 
 __all__ = ["RECORD_HEADERS", "plain_headers", "plain_record", "plain_result", "plain_rows"]
@@ -53,12 +54,16 @@ def plain_headers(result: Result) -> list[str]:
     return [*windows, *dict.fromkeys(asked), "lower_bound"]
 
 
-def plain_record(listed: Listed) -> dict[str, Any]:
-    """Show a record: inclusive totals, their parts, whom it is for, and what it cost and why."""
+def plain_record(listed: Listed, links: TraceUrl | None = None) -> dict[str, Any]:
+    """Show a record: inclusive totals, their parts, whom it is for, and what it cost and why.
+
+    `links` makes `trace_url`, which is None without them.
+    """
     shown: dict[str, Any] = {"id": listed.id}
     for name, column, show in COLUMNS:
         value = getattr(listed.record, column)
         shown[name] = value if show is None or value is None else show(value)
+    shown["trace_url"] = links.of(listed.record) if links is not None else None
     return shown
 
 
@@ -180,15 +185,15 @@ COLUMNS: tuple[tuple[str, str, Callable[[Any], Any] | None], ...] = (
 )
 """Name, column, and how it is shown if not as it is."""
 
-RECORD_HEADERS = ("id", *(name for name, _, _ in COLUMNS))
+RECORD_HEADERS = ("id", *(name for name, _, _ in COLUMNS), "trace_url")
 
 
-def plain_explanation(explained: Explanation) -> dict[str, Any]:
+def plain_explanation(explained: Explanation, links: TraceUrl | None = None) -> dict[str, Any]:
     """Show an explanation: the record, its price row and arithmetic, what it repeats."""
     rate = explained.rate
     assumptions = explained.listed.record.assumptions
     return {
-        "record": plain_record(explained.listed),
+        "record": plain_record(explained.listed, links),
         "assumptions": json.loads(assumptions) if assumptions else [],
         "facts": dict(explained.facts),
         "rate": None
@@ -207,8 +212,8 @@ def plain_explanation(explained: Explanation) -> dict[str, Any]:
             }
             for line in explained.lines
         ],
-        "repeats": None if explained.repeats is None else plain_record(explained.repeats),
-        "repeated_by": [plain_record(each) for each in explained.repeated_by],
+        "repeats": None if explained.repeats is None else plain_record(explained.repeats, links),
+        "repeated_by": [plain_record(each, links) for each in explained.repeated_by],
     }
 
 

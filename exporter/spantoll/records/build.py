@@ -6,6 +6,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
 
+from spantoll.otlp.rules import UNTIMED
 from spantoll.pricing.result import Priced, Unpriced
 from spantoll.records.limits import TRUNCATED, fit
 from spantoll.records.record import UsageRecord
@@ -113,7 +114,8 @@ def to_record(
     usage, whom, reported = call.usage, call.attribution, call.reported_cost
     if tenant == DEFAULT_TENANT and whom.tenant:
         tenant = whom.tenant
-    duration_ns = call.end_ns - call.start_ns
+    is_timed = not flaws or UNTIMED.isdisjoint(flaws)
+    duration_ns = call.end_ns - call.start_ns if is_timed else None
     counted = call.role in BILLABLE_ROLES
     port = call.server_port
     metadata = None
@@ -141,7 +143,7 @@ def to_record(
         _nano(reported) if reported is not None else None,
         reported.source if reported is not None else None,
         received_ns if type(answer) is Priced else None,
-        latency_bucket(duration_ns),
+        latency_bucket(duration_ns) if duration_ns is not None else None,
         None,
     )
     side_by_side = made_here + price_columns(answer) + call + usage + whom

@@ -28,11 +28,12 @@ def explain(
     with open_ledger(database) as ledger:
         explained = explain_record(ledger.engine, record, rate_card=load_rate_card())
         zone_name = tz or ledger.settings.tz
+        links = ledger.links
     if format is Format.json:
-        write_json([plain_explanation(each) for each in explained])
+        write_json([plain_explanation(each, links) for each in explained])
         return
     for i, each in enumerate(explained):
         if i:
             write_line()
-        for topic, text in tell(each, tz=zone_name):
+        for topic, text in tell(each, tz=zone_name, links=links):
             write_line(f"{topic:<9} {text}".rstrip())

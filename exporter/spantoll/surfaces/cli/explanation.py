@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from spantoll.pricing import CostLine
-from spantoll.query import Explanation, Listed, usd
+from spantoll.query import Explanation, Listed, TraceUrl, usd
 from spantoll.query.windows import moment, zone
 from spantoll.records import UsageRecord
 from spantoll.surfaces.cli.output import UNKNOWN, dollars, number
@@ -30,10 +30,14 @@ COUNTERS = (
 FOR = ("customer_id", "organisation", "project", "workspace_id", "team", "user_id", "session_id")
 
 
-def tell(explained: Explanation, *, tz: str) -> Iterator[tuple[str, str]]:
+def tell(
+    explained: Explanation, *, tz: str, links: TraceUrl | None = None
+) -> Iterator[tuple[str, str]]:
     """Tell a record's story as topics and texts."""
     record = explained.listed.record
     yield "record", f"{explained.listed.id}  {_span(record)}"
+    if links is not None:
+        yield "see", links.of(record)
     yield "call", _call(record, tz)
     whom = [f"{name} {value}" for name in FOR if (value := getattr(record, name))]
     yield "for", ", ".join(whom) or "nobody is named on the span"

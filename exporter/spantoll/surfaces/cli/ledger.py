@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from spantoll.errors import StoreUnavailable
+from spantoll.query import TraceUrl
 from spantoll.settings import Settings, default_database, load_settings
 from spantoll.storage import Store, open_store
 
@@ -22,6 +23,11 @@ class Opened(NamedTuple):
 
     settings: Settings
     store: Store
+
+    @property
+    def links(self) -> TraceUrl | None:
+        """Where its traces are looked at, if the settings say so. Raises ConfigurationError."""
+        return TraceUrl(self.settings.trace_url) if self.settings.trace_url else None
 
     @property
     def engine(self) -> Engine:

@@ -65,6 +65,10 @@ def write_json(value: Any) -> None:
     print(f"[\n{items}\n]" if items else "[]")
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet would run what begins so (owasp.org, CSV injection); an apostrophe prevents it."""
+
+
 def write_csv(headers: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write CSV with a header line; what is not known is empty, nested values are JSON."""
     writer = csv.DictWriter(sys.stdout, headers, extrasaction="ignore", lineterminator="\n")
@@ -78,7 +82,17 @@ def _cell(value: Any) -> Any:
         return "true" if value else "false"
     if isinstance(value, (dict, list)):
         return json.dumps(value, ensure_ascii=False) if value else ""
+    if isinstance(value, str) and value.startswith(FORMULA) and not _is_number(value):
+        return f"'{value}"
     return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def write_line(line: str = "") -> None:

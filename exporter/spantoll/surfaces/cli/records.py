@@ -68,6 +68,7 @@ def records(
 
     with open_ledger(database) as ledger:
         zone_name = tz or ledger.settings.tz
+        links = ledger.links
         start_ns, end_ns = parse_period(
             start=from_, end=to, last=last, tz=zone_name, now_ns=now_ns()
         )
@@ -85,9 +86,9 @@ def records(
         reason = "" if page.records else why_empty(ledger)
     match format:
         case Format.json:
-            write_json([plain_record(each) for each in page.records])
+            write_json([plain_record(each, links) for each in page.records])
         case Format.csv:
-            write_csv(RECORD_HEADERS, (plain_record(each) for each in page.records))
+            write_csv(RECORD_HEADERS, (plain_record(each, links) for each in page.records))
         case Format.table if reason:
             say(reason)
         case Format.table:
