@@ -33,7 +33,7 @@ class Forwarder:
         targets: Sequence[Target],
         engine: Engine,
         *,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[Target, Mapping[str, str]] | None = None,
         queue_bytes: int = QUEUE_BYTES,
         limit_bytes: int = LIMIT_BYTES,
         retry: Retry | None = None,
@@ -43,7 +43,7 @@ class Forwarder:
         self._lines = {
             str(target): Line(
                 str(target),
-                connect(target, headers or {}),
+                connect(target, (headers or {}).get(target, {})),
                 self._prepare,
                 queue_bytes=queue_bytes,
                 limit_bytes=limit_bytes,

@@ -42,6 +42,9 @@ class Onward(Protocol):
     ) -> None:
         """Take over the decompressed request; `keys` are its spans that became records."""
 
+    def close(self, *, budget_s: float) -> None:
+        """Finish within the budget; called when nothing more will come."""
+
 
 class Intake:
     """From the bytes of a request to its answer, the same for both transports.

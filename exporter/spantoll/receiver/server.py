@@ -25,6 +25,8 @@ GRPC = "127.0.0.1:4317"
 HTTP = "127.0.0.1:4318"
 ENDING = (signal.SIGTERM, signal.SIGINT)
 ABANDON_S = 1.0
+FORWARD_S = 5.0
+"""For what still waits to be forwarded, after everything is committed."""
 GRACE_S = 20.0
 """Below the 30 s that Kubernetes and Docker Compose users tend to grant."""
 
@@ -116,6 +118,7 @@ async def serve(
     tokens: Tokens | None = None,
     insecure: bool = False,
     grace_s: float = GRACE_S,
+    onward: Callable[[Store], Onward] | None = None,
     ready: Callable[[Receiver, Bound], None] | None = None,
 ) -> int:
     """Receive until SIGTERM or SIGINT, then drain; a second signal ends at once.
@@ -131,6 +134,7 @@ async def serve(
                 address.check_private()
             address.probe()
     store = open_store(database)
+    forwarder = onward(store) if onward is not None else None
     try:
         receiver = Receiver(
             store,
@@ -140,13 +144,14 @@ async def serve(
             settle=settle,
             limits=limits,
             tokens=tokens,
+            onward=forwarder,
         )
         with _Signals() as signals:
             bound = await receiver.start()
             if ready is not None:
                 ready(receiver, bound)
             await signals.first.wait()
-            draining = asyncio.create_task(receiver.stop(grace_s=grace_s))
+            draining = asyncio.create_task(_drain(receiver, forwarder, grace_s))
             hurried = asyncio.create_task(signals.second.wait())
             await asyncio.wait({draining, hurried}, return_when=asyncio.FIRST_COMPLETED)
             if draining.done():
@@ -156,7 +161,15 @@ async def serve(
             await receiver.stop(grace_s=0)
             return 1
     finally:
+        if forwarder is not None:
+            forwarder.close(budget_s=0)
         store.close()
+
+
+async def _drain(receiver: Receiver, forwarder: Onward | None, grace_s: float) -> None:
+    await receiver.stop(grace_s=grace_s)
+    if forwarder is not None:
+        await asyncio.to_thread(forwarder.close, budget_s=min(grace_s, FORWARD_S))
 
 
 def run(**settings: Any) -> int:

@@ -32,26 +32,58 @@ def up(
         bool | None,
         typer.Option("--insecure", help="Listen beyond this machine without tokens."),
     ] = None,
+    forward: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="Send received traces on, priced: http://jaeger:4318, grpc://jaeger:4317. "
+            "Repeatable.",
+        ),
+    ] = None,
+    forward_header: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[URL ]NAME=VALUE",
+            help="Header for the target of --forward. Also SPANTOLL_FORWARD_HEADERS.",
+        ),
+    ] = None,
 ) -> None:
     """Receive OTLP, price model calls and keep them, until SIGINT or SIGTERM."""
     import logging
     import re
 
+    from spantoll.forward import Forwarder, read_headers, read_targets
     from spantoll.pipeline.settle import make_settle
     from spantoll.pricing import load_rate_card
     from spantoll.receiver import Bound, Limits, Receiver, Tokens, run
+    from spantoll.receiver.address import Address
     from spantoll.settings import load_settings
+    from spantoll.storage import Store
     from spantoll.surfaces.cli.ledger import prepare
     from spantoll.surfaces.cli.welcome import welcome
 
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     settings = load_settings(
-        database=database, grpc=grpc, http=http, token_file=token_file, insecure=insecure
+        database=database,
+        grpc=grpc,
+        http=http,
+        token_file=token_file,
+        insecure=insecure,
+        forward=",".join(forward) if forward else None,
+        forward_headers=",".join(forward_header) if forward_header else None,
     )
+    targets = read_targets(settings.forward)
+    headers = read_headers(settings.forward_headers.get_secret_value(), targets)
+    listened = [Address.parse(text, flag="") for text in (settings.grpc, settings.http) if text]
+    for target in targets:
+        target.check_elsewhere([(address.host, address.port) for address in listened])
     tokens = Tokens(
         re.split(r"[,\s]+", settings.tokens.get_secret_value()), file=settings.token_file
     )
     prepare(settings.database, create=True)
+
+    def onward(store: Store) -> Forwarder:
+        return Forwarder(targets, store.engine, headers=headers)
 
     def ready(_: Receiver, bound: Bound) -> None:
         for line in welcome(settings, bound):
@@ -66,6 +98,7 @@ def up(
         tokens=tokens,
         insecure=settings.insecure,
         grace_s=settings.grace_s,
+        onward=onward if targets else None,
         ready=ready,
     )
     raise typer.Exit(status)

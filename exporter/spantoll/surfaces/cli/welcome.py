@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from spantoll.forward import read_targets
 from spantoll.pricing import load_rate_card
 from spantoll.receiver import Bound
 from spantoll.settings import Settings, load_settings
@@ -23,6 +24,8 @@ def welcome(settings: Settings, bound: Bound) -> Iterator[str]:
         yield f"OTLP/HTTP  {http}  (POST /v1/traces)"
     yield f"Ledger     {shown(settings.database)}"
     yield f"Prices     {prices.source} {prices.version} of {prices.as_of}, {prices.rows:,} models"
+    for target in read_targets(settings.forward):
+        yield f"Forward    {target}"
     # `spantoll run` speaks HTTP unless told otherwise
     protocol = "" if http else "OTEL_EXPORTER_OTLP_PROTOCOL=grpc "
     if http or grpc:

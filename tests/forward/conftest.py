@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import http.server
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import grpc
+import pytest
+import urllib3
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+PATIENCE_S = 60.0
+"""Longer than anything here takes: what has not come by then will not come."""
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("waited in vain")
+        time.sleep(0.01)
+
+
+class Arrived(NamedTuple):
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Sink:
+    """A backend that records raw bytes; `answers` are given first, then OK."""
+
+    def __init__(self) -> None:
+        self.arrived: list[Arrived] = []
+        self.answers: list[Any] = []
+        self.attempts = 0
+        self.url = ""
+        self.stop: Callable[[], Any] = lambda: None
+
+    def bodies(self) -> list[bytes]:
+        return [each.body for each in self.arrived]
+
+    def answer(self, arrived: Arrived) -> Any:
+        self.attempts += 1
+        if self.answers:
+            return self.answers.pop(0)
+        self.arrived.append(arrived)
+        return None
+
+
+def http_sink(port: int = 0) -> Sink:
+    sink = Sink()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            assert self.path == "/v1/traces"
+            body = self.rfile.read(int(self.headers["content-length"]))
+            headers = {name.lower(): content for name, content in self.headers.items()}
+            answer = sink.answer(Arrived(body, headers))
+            self.send_response(answer or 200)
+            if answer in (429, 503):
+                self.send_header("Retry-After", "0")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sink.url = f"http://127.0.0.1:{server.server_port}"
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    sink.stop = stop
+    return sink
+
+
+def throttled(*, retry_info: bool) -> tuple[tuple[str, bytes], ...]:
+    """Trailers of a RESOURCE_EXHAUSTED that may be retried, or not."""
+    details = status_pb2.Status(code=grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
+    if retry_info:
+        packed = any_pb2.Any()
+        packed.Pack(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(nanos=1)))
+        details.details.append(packed)
+    return (("grpc-status-details-bin", details.SerializeToString()),)
+
+
+def grpc_sink() -> Sink:
+    sink = Sink()
+
+    def export(body: bytes, context: Any) -> bytes:
+        headers = dict(context.invocation_metadata())
+        if (answer := sink.answer(Arrived(body, headers))) is not None:
+            code, trailers = answer
+            context.set_trailing_metadata(trailers)
+            context.abort(code, "told to")
+        return b""
+
+    handler = grpc.method_handlers_generic_handler(
+        "opentelemetry.proto.collector.trace.v1.TraceService",
+        {"Export": grpc.unary_unary_rpc_method_handler(export)},
+    )
+    server = grpc.server(ThreadPoolExecutor(2), handlers=[handler])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    sink.url = f"grpc://127.0.0.1:{port}"
+    sink.stop = lambda: server.stop(None).wait()
+    return sink
+
+
+@pytest.fixture
+def sinks() -> Iterator[Callable[[str], Sink]]:
+    made: list[Sink] = []
+
+    def make(transport: str) -> Sink:
+        made.append(http_sink() if transport == "http" else grpc_sink())
+        return made[-1]
+
+    yield make
+    for sink in made:
+        sink.stop()
+
+
+class Up:
+    """A real `spantoll up`."""
+
+    def __init__(self, database: Path, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "spantoll", "up", "--database", f"sqlite:///{database}"),
+                *("--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", *arguments),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.said: list[tuple[str, str]] = []
+        assert self.process.stdout
+        for line in self.process.stdout:
+            topic, _, rest = line.strip().partition(" ")
+            self.said.append((topic, rest.strip()))
+            if topic == "See":
+                break
+        known = dict(self.said)
+        self.http = known["OTLP/HTTP"].split()[0]
+        self.grpc = known["OTLP/gRPC"].removeprefix("http://")
+
+    def send(
+        self, body: bytes, content_type: str = "application/x-protobuf", **headers: str
+    ) -> int:
+        answer = urllib3.request(
+            "POST",
+            f"{self.http}/v1/traces",
+            body=body,
+            headers={"content-type": content_type, **headers},
+            timeout=20,
+            retries=False,
+        )
+        return answer.status
+
+    def send_rpc(self, body: bytes) -> None:
+        with grpc.insecure_channel(self.grpc) as channel:
+            export: Any = channel.unary_unary(EXPORT)
+            export(body, timeout=20, metadata=(("authorization", "Bearer caller"),))
+
+    def end(self) -> str:
+        self.process.terminate()
+        return self.process.communicate(timeout=PATIENCE_S)[1]
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
+    started: list[Up] = []
+
+    def start(*arguments: str) -> Up:
+        started.append(Up(tmp_path / "ledger.db", *arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.communicate()
+
+
+@pytest.fixture
+def wait() -> Callable[[Callable[[], object]], None]:
+    return wait_until
