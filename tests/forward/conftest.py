@@ -198,3 +198,8 @@ def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
 @pytest.fixture
 def wait() -> Callable[[Callable[[], object]], None]:
     return wait_until
+
+
+@pytest.fixture(name="throttled")
+def throttled_trailers() -> Callable[[bool], Any]:
+    return lambda retry_info: throttled(retry_info=retry_info)
