@@ -124,6 +124,8 @@ class Line:
         self._thread.join(budget_s)
         self._hurry.set()
         with self._changed:
+            if self._waiting:
+                log.warning("%s: %d requests are left unsent", self._name, len(self._waiting))
             while self._waiting:
                 self._leave(self._waiting.popleft(), dropped=1)
         self._sender.close()
