@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import threading
 import time
 import weakref
@@ -94,7 +95,8 @@ class SpantollSpanExporter(SpanExporter):
                 if time.monotonic() + pause_s > deadline:
                     self._answering = False
                     raise
-                time.sleep(pause_s)
+                # Not at the same moment as every other process that was turned away.
+                time.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311  no secret
                 pause_s *= 2
             else:
                 self._answering = True
