@@ -9,6 +9,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,7 @@ def test_every_call_is_one_record_and_every_span_is_in_jaeger(
     calls = len(provider.asked)
     traces = {span.trace_id for span, _, _ in tap.sent}
     wait_until(lambda: ledger.count() == calls, f"{calls} records")
-    wait_until(lambda: all(map(jaeger.has, traces)), "every trace")
+    wait_until(lambda: sum(len(jaeger.spans(t)) for t in traces) >= len(tap.sent), "every span")
 
     assert len(tap.sent) == calls
     assert ledger.span_ids() == sorted(span.span_id for span, _, _ in tap.sent)
@@ -190,3 +191,41 @@ def test_every_call_is_one_record_and_every_span_is_in_jaeger(
     assert {
         span_id: shown(span) for trace in traces for span_id, span in jaeger.spans(trace).items()
     } == {span.span_id.hex(): told(span, resource, scope) for span, resource, scope in tap.sent}
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+def test_the_price_is_on_every_call_in_jaeger(
+    provider: LoopbackProvider, collector: Collect, spantoll: Ledger, jaeger: Jaeger, scheme: str
+) -> None:
+    ledger = spantoll("--forward", f"{scheme}://{getattr(jaeger, scheme)}")
+    gateway = collector(
+        "fan-out-grpc.yaml",
+        "service.pipelines.traces.exporters=[otlp_grpc/spantoll]",
+        SPANTOLL_GRPC=ledger.grpc,
+    )
+
+    with Tap(gateway.http) as tap:
+        run_support_desk(provider, tap.url)
+    traces = {span.trace_id for span, _, _ in tap.sent}
+    wait_until(lambda: sum(len(jaeger.spans(t)) for t in traces) >= len(tap.sent), "every span")
+
+    found = {id_: shown(span) for trace in traces for id_, span in jaeger.spans(trace).items()}
+    prices = {id_: prices_taken_from(span["attributes"]) for id_, span in found.items()}
+    assert found == {
+        span.span_id.hex(): told(span, resource, scope) for span, resource, scope in tap.sent
+    }
+    assert prices == {
+        span_id.hex(): (None, reason) if nano is None else (Decimal(nano).scaleb(-9), None)
+        for span_id, nano, reason in ledger.select("span_id, cost_nano, pricing_reason")
+    }
+
+
+def prices_taken_from(attributes: dict[str, Any]) -> tuple[Decimal | None, str | None]:
+    """Remove what SpanToll adds; answers with the price, or with why there is none."""
+    reason = attributes.pop("spantoll.cost.unpriced", {}).get("stringValue")
+    if reason is not None:
+        return None, reason
+    assert attributes.pop("gen_ai.usage.cost.currency") == {"stringValue": "USD"}
+    assert attributes.pop("gen_ai.usage.cost.source")["stringValue"].startswith("spantoll/")
+    amount = attributes.pop("gen_ai.usage.cost.amount")["doubleValue"]
+    return Decimal(str(amount)), None
