@@ -80,7 +80,7 @@ def test_services_call_each_other_by_names_and_ports_that_are_listened_on() -> N
 
     assert collector["SPANTOLL_GRPC"] == "spantoll:4317"
     assert command[command.index("--grpc") + 1] == "0.0.0.0:4317"
-    assert collector["JAEGER_GRPC"] == "jaeger:4317"
+    assert command[command.index("--forward") + 1] == "grpc://jaeger:4317"
     assert SERVICES["jaeger"]["environment"]["JAEGER_GRPC"] == "0.0.0.0:4317"
 
 
