@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from functools import lru_cache
+from struct import Struct
+from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Select, select
 
 from spantoll.forward.annotate import ATTRIBUTE, SpanKey
 from spantoll.forward.extents import delimited
@@ -18,6 +20,8 @@ __all__ = ["UNPRICED", "notes"]
 UNPRICED = "spantoll.cost.unpriced"
 """Why a billed span has no price."""
 
+NANO = 1_000_000_000
+FEW_TRACES = 4
 AT_ONCE = 200
 """Spans asked for in one statement, below the parameters every database takes."""
 
@@ -30,27 +34,11 @@ def notes(engine: Engine, tenant: str, keys: Sequence[SpanKey]) -> Mapping[SpanK
     Raises StoreUnavailable.
     """
     found: dict[SpanKey, bytes] = {}
+    ordered = sorted(keys)
     with reading(engine) as connection:
         for at in range(0, len(keys), AT_ONCE):
-            some = keys[at : at + AT_ONCE]
-            statement = (
-                select(
-                    r.trace_id,
-                    r.span_id,
-                    r.cost_nano,
-                    r.cost_source,
-                    r.pricing_reason,
-                    rate.c.price_set,
-                )
-                .outerjoin_from(usage_record, rate, rate.c.rate_id == r.rate_id)
-                .where(
-                    r.tenant_id == tenant,
-                    r.trace_id.in_({trace_id for trace_id, _ in some}),
-                    r.span_id.in_({span_id for _, span_id in some}),
-                    r.counted,
-                )
-            )
-            for row in connection.execute(statement):
+            some = ordered[at : at + AT_ONCE]
+            for row in connection.execute(_statement(tenant, some)):
                 span = bytes(row.trace_id), bytes(row.span_id)
                 if row.cost_nano is None:
                     found[span] = _unpriced(row.pricing_reason)
@@ -59,22 +47,45 @@ def notes(engine: Engine, tenant: str, keys: Sequence[SpanKey]) -> Mapping[SpanK
     return found
 
 
+def _statement(tenant: str, keys: Sequence[SpanKey]) -> Select[Any]:
+    traces = {trace_id for trace_id, _ in keys}
+    wanted = [r.tenant_id == tenant, r.trace_id.in_(traces), r.counted]
+    # The index is probed for each trace with each span: worth it in few, long traces only.
+    if len(traces) <= FEW_TRACES:
+        wanted.append(r.span_id.in_({span_id for _, span_id in keys}))
+    return (
+        select(
+            r.trace_id, r.span_id, r.cost_nano, r.cost_source, r.pricing_reason, rate.c.price_set
+        )
+        .outerjoin_from(usage_record, rate, rate.c.rate_id == r.rate_id)
+        .where(*wanted)
+    )
+
+
 def _unpriced(reason: str | None) -> bytes:
     return _attribute(UNPRICED, AnyValue(string_value=reason or "unknown"))
 
 
 def _price(nano: int, cost_source: str, price_set: str | None) -> bytes:
-    # The one float that shows money: the convention has a double. Divided once, from the integer.
-    amount = float(Decimal(nano).scaleb(-9))
+    # The one float that shows money: the convention has a double. Divided once, correctly rounded.
+    return AMOUNT + DOUBLE.pack(nano / NANO) + _origin(cost_source, price_set)
+
+
+@lru_cache(maxsize=64)
+def _origin(cost_source: str, price_set: str | None) -> bytes:
     source = f"spantoll/{cost_source}"
     if price_set:
         source += f"@{price_set[:12]}"
-    return (
-        _attribute(COST_AMOUNT, AnyValue(double_value=amount))
-        + _attribute(COST_CURRENCY, AnyValue(string_value="USD"))
-        + _attribute(COST_SOURCE, AnyValue(string_value=source))
+    return _attribute(COST_CURRENCY, AnyValue(string_value="USD")) + _attribute(
+        COST_SOURCE, AnyValue(string_value=source)
     )
 
 
 def _attribute(key: str, value: AnyValue) -> bytes:
     return delimited(ATTRIBUTE, KeyValue(key=key, value=value).SerializeToString())
+
+
+DOUBLE = Struct("<d")
+AMOUNT = _attribute(COST_AMOUNT, AnyValue(double_value=0.0))[: -DOUBLE.size]
+"""The attribute without its last eight bytes, which are the amount: encoding each anew costs most.
+A double in a oneof is written even if it is zero."""
