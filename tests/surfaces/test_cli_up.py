@@ -134,6 +134,7 @@ def test_doctor_finds_a_receiver_that_runs(
     levels = {each["topic"]: each["level"] for each in json.loads(ran.out)}
     assert ran.status == 0
     assert levels == {
+        "sdk": "ok",
         "http": "ok",
         "grpc": "ok",
         "prices": levels["prices"],

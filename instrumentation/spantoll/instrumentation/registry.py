@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
     from packaging.requirements import Requirement
 
-__all__ = ["State", "Status", "discover", "install", "rivals", "status", "uninstall"]
+__all__ = [
+    "State",
+    "Status",
+    "discover",
+    "install",
+    "installed_rivals",
+    "rivals",
+    "status",
+    "uninstall",
+]
 
 GROUP = "spantoll.providers"
 """Entry points of this group name further `Provider` objects."""
@@ -158,7 +167,20 @@ def rivals() -> list[str]:
         if getattr(kind, "_instance", None) is not None
         and getattr(kind._instance, "is_instrumented_by_opentelemetry", False)
         and not kind.__module__.startswith("spantoll.")
-        and any(name in kind.__module__.split(".") for name in _aliases())
+        and _names(_installed).intersection(kind.__module__.split("."))
+    )
+
+
+def installed_rivals() -> list[str]:
+    """Name packages that `opentelemetry-instrument` would switch on for an SDK of ours."""
+    found = importlib.metadata.entry_points(group="opentelemetry_instrumentor")
+    return sorted(
+        {
+            entry.dist.name if entry.dist is not None else entry.value
+            for entry in found
+            if not entry.value.startswith("spantoll.")
+            and _names(discover()).intersection(entry.module.split("."))
+        }
     )
 
 
@@ -192,12 +214,18 @@ def _patch_all(installed: _Installed, module: Any, hooks: list[Hook]) -> None:
 
 
 def _refusal(provider: Provider) -> tuple[State, str] | None:
-    wanted = _requirement(provider)
-    version = _version(wanted.name)
-    if version is not None and not wanted.specifier.contains(version, prereleases=True):
-        return "unsupported", f"{provider.requires} is needed, {version} is installed"
+    too_old = _unsupported(provider, _version(_requirement(provider).name))
+    if too_old is not None:
+        return "unsupported", too_old
     reason = provider.skip() if provider.skip is not None else None
     return ("skipped", reason) if reason else None
+
+
+def _unsupported(provider: Provider, version: str | None) -> str | None:
+    wanted = _requirement(provider)
+    if version is None or wanted.specifier.contains(version, prereleases=True):
+        return None
+    return f"{provider.requires} is needed, {version} is installed"
 
 
 def _patch(module: Any, hook: Hook, emitter: Emitter) -> _Patch | None:
@@ -235,7 +263,7 @@ def _status_of(provider: Provider) -> Status:
     version = _version(_requirement(provider).name)
     installed = _installed.get(provider.name)
     if installed is None:
-        return Status(provider.name, "off", version)
+        return Status(provider.name, "off", version, _unsupported(provider, version))
     if installed.reason is not None:
         return Status(provider.name, installed.reason[0], version, installed.reason[1])
     return Status(provider.name, "active" if installed.patches else "waiting", version)
@@ -261,6 +289,14 @@ def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
         yield from _subclasses(child)
 
 
-def _aliases() -> frozenset[str]:
-    names = {name for provider in _installed for name in (provider, f"{provider}_v2")}
-    return frozenset(names | {"google_genai", "genai"})
+ALIASES = {
+    "openai": {"openai_v2"},
+    "google_genai": {"genai", "google_generativeai", "vertexai"},
+    "mistral": {"mistralai"},
+    "bedrock": {"botocore"},
+}
+"""Provider -> what others call their instrumentation of it, where it is not its name."""
+
+
+def _names(providers: Iterable[str]) -> set[str]:
+    return {name for each in providers for name in (each, *ALIASES.get(each, ()))}

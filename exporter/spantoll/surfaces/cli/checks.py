@@ -7,7 +7,6 @@ import socket
 from collections.abc import Iterator
 from datetime import date
 from http.client import HTTPConnection, HTTPException
-from typing import Literal, NamedTuple
 
 from sqlalchemy import Engine
 
@@ -18,7 +17,9 @@ from spantoll.query import health as health_of
 from spantoll.query.windows import moment, zone
 from spantoll.settings import Settings
 from spantoll.storage import open_store
+from spantoll.surfaces.cli.finding import Finding
 from spantoll.surfaces.cli.ledger import prepare, shown
+from spantoll.surfaces.cli.sdks import examine_sdks
 
 __all__ = ["Finding", "examine"]
 
@@ -38,17 +39,9 @@ ADVICE = {
 SAMPLERS = ("always_on", "parentbased_always_on")
 
 
-class Finding(NamedTuple):
-    """One thing looked at."""
-
-    level: Literal["ok", "warning", "problem"]
-    topic: str
-    text: str
-    advice: str = ""
-
-
 def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Finding]:
     """Look at everything, in the order in which data flows."""
+    yield from examine_sdks()
     yield from _sampling()
     yield _http(settings.http)
     yield _grpc(settings.grpc)

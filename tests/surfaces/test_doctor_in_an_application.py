@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import pytest
+
+from spantoll.instrumentation import registry
+
+Cli = Callable[..., Any]
+
+
+def findings(spantoll: Cli, topic: str) -> list[dict[str, str]]:
+    found = json.loads(spantoll("doctor", "--format", "json").out)
+    return [each for each in found if each["topic"] == topic]
+
+
+def test_doctor_names_the_sdks_it_finds(spantoll: Cli, stored: Any) -> None:
+    stored([])
+
+    [found] = findings(spantoll, "sdk")
+
+    assert found["level"] == "ok"
+    for sdk in ("openai", "anthropic", "google_genai", "bedrock"):
+        assert f"{sdk} " in found["text"]
+
+
+def test_doctor_names_an_sdk_that_is_too_old(
+    spantoll: Cli, stored: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored([])
+    real = registry._version
+    monkeypatch.setattr(
+        registry, "_version", lambda name: "0.27.0" if name == "openai" else real(name)
+    )
+
+    _, warning = findings(spantoll, "sdk")
+
+    assert warning["level"] == "warning"
+    assert "openai 0.27.0 is not instrumented: openai >= 1.30 is needed" in warning["text"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "opentelemetry.instrumentation.openai_v2:OpenAIInstrumentor",
+        "openinference.instrumentation.mistralai:MistralAIInstrumentor",
+        "opentelemetry.instrumentation.genai.anthropic:AnthropicInstrumentor",
+    ],
+)
+def test_doctor_warns_of_doubles(
+    spantoll: Cli, stored: Any, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    stored([])
+    real = importlib.metadata.entry_points
+    theirs = EntryPoint("theirs", value, "opentelemetry_instrumentor")
+    monkeypatch.setattr(
+        importlib.metadata,
+        "entry_points",
+        lambda **wanted: (
+            [theirs] if wanted == {"group": "opentelemetry_instrumentor"} else real(**wanted)
+        ),
+    )
+
+    [found] = findings(spantoll, "double")
+
+    assert value in found["text"]
+    assert "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" in found["advice"]
