@@ -5,9 +5,9 @@ import functools
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from spantoll.errors import BadRequest, RecordRejected, StoreUnavailable, TooLarge
 from spantoll.otlp import decompress
@@ -41,6 +41,9 @@ class Onward(Protocol):
         hops: str,
     ) -> None:
         """Take over the decompressed request; `keys` are its spans that became records."""
+
+    def counts(self) -> Mapping[str, Any]:
+        """What each target was sent, by its URL: a NamedTuple of numbers, see `forward.Counts`."""
 
     def close(self, *, budget_s: float) -> None:
         """Finish within the budget; called when nothing more will come."""
@@ -84,6 +87,10 @@ class Intake:
         """When something was last stored, in seconds since the epoch."""
         self.timed: Callable[[float], None] | None = None
         """Told how many seconds each request took."""
+
+    def forwarding(self) -> Mapping[str, Any]:
+        """What each target of forwarding was sent; empty without one."""
+        return self._onward.counts() if self._onward is not None else {}
 
     async def unpack(self, body: bytes, *, encoding: str, ticket: Ticket) -> bytes:
         """Undo the content encoding within the limits. Raises BadRequest and Overloaded."""

@@ -7,7 +7,7 @@ is asked what things cost.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -32,7 +32,18 @@ __all__ = ["Metrics"]
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 4.0)
 """To the longest time a request may take."""
 
-More = Callable[[], Iterable[Metric]]
+FORWARDED = {
+    "forwarded": ("requests", "Requests that the target took."),
+    "dropped": ("dropped_requests", "Requests that the target never got."),
+    "retried": ("retries", "Attempts that were repeated."),
+    "rejected_spans": ("rejected_spans", "Spans that the target did not take of a request."),
+    "looped": ("looped_requests", "Requests that came from ourselves and stopped here."),
+}
+"""What a forwarder counts -> name behind `spantoll_forward_`, and what it means."""
+WAITING = {
+    "waiting": ("queue_requests", "Requests that wait for the target."),
+    "queue_bytes": ("queue_bytes", "What they weigh."),
+}
 
 
 class Metrics:
@@ -51,10 +62,6 @@ class Metrics:
         )
         intake.timed = seconds.observe
 
-    def add(self, more: More) -> None:
-        """Let somebody else tell theirs on every scrape."""
-        self._told.more.append(more)
-
     def render(self, accept: str) -> tuple[bytes, str]:
         """Write everything in the format that is asked for; answers with its media type too."""
         encode, media_type = choose_encoder(accept)
@@ -66,7 +73,6 @@ class _Told(Collector):
         self._intake = intake
         self._commit = commit
         self._prices = prices
-        self.more: list[More] = []
 
     def describe(self) -> Iterable[Metric]:
         """Name nothing in advance: names are read when they are told."""
@@ -99,8 +105,7 @@ class _Told(Collector):
         )
         yield from self._gauges()
         yield InfoMetricFamily("spantoll_build", "This version.", value={"version": _version()})
-        for more in self.more:
-            yield from more()
+        yield from self._forwarding()
 
     def _spans(self) -> dict[str, int]:
         spans, committed = self._intake.spans, self._commit.committed
@@ -110,6 +115,16 @@ class _Told(Collector):
             "not_genai": spans["skipped"],
             "rejected": spans["rejected"],
         }
+
+    def _forwarding(self) -> Iterator[Metric]:
+        told = self._intake.forwarding()
+        for fields, family in ((FORWARDED, CounterMetricFamily), (WAITING, GaugeMetricFamily)):
+            for field, (name, text) in fields.items():
+                metric = family(f"spantoll_forward_{name}", text, labels=["target"])
+                for target, counts in told.items():
+                    metric.add_metric([target], getattr(counts, field))
+                if told:
+                    yield metric
 
     def _gauges(self) -> Iterator[Metric]:
         for name, text, value in (

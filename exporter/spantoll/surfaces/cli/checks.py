@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from datetime import date
 from http.client import HTTPConnection, HTTPException
 
+from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine
 
 from spantoll.errors import SpantollError
@@ -27,6 +29,7 @@ TIMEOUT_S = 2.0
 STALE_DAYS = 30
 """Providers announce models and prices about weekly."""
 NAMED = 10
+FORWARD = "spantoll_forward_"
 
 ADVICE = {
     "no_model": "the instrumentation does not say which model was called; upgrade or replace it",
@@ -43,7 +46,10 @@ def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Fi
     """Look at everything, in the order in which data flows."""
     yield from examine_sdks()
     yield from _sampling()
-    yield _http(settings.http)
+    http = _http(settings.http)
+    yield http
+    if settings.http is not None and http.level == "ok":
+        yield from _forwarding(settings)
     yield _grpc(settings.grpc)
     yield _prices(date.fromtimestamp(now_ns / 1e9))  # noqa: DTZ012  age in whole days
     try:
@@ -91,6 +97,37 @@ def _http(address: str | None) -> Finding:
     if answer.status != 200:
         return Finding("problem", "http", f"{address} is not ready: {answer.status} {body}")
     return Finding("ok", "http", f"{address} is ready")
+
+
+def _forwarding(settings: Settings) -> Iterator[Finding]:
+    """Ask the receiver that runs what it could not send on."""
+    connection = HTTPConnection(*_reachable(settings.http or ""), timeout=TIMEOUT_S)
+    token = next(iter(re.split(r"[,\s]+", settings.tokens.get_secret_value())), "")
+    try:
+        connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        told = answer.read().decode(errors="replace") if answer.status == 200 else ""
+    except (OSError, HTTPException):
+        return
+    finally:
+        connection.close()
+    counts = {
+        (sample.name, sample.labels["target"]): int(sample.value)
+        for family in text_string_to_metric_families(told)
+        if family.name.startswith(FORWARD)
+        for sample in family.samples
+    }
+    for target in sorted({target for _, target in counts}):
+        sent, dropped, waiting = (
+            counts.get((f"{FORWARD}{name}", target), 0)
+            for name in ("requests_total", "dropped_requests_total", "queue_requests")
+        )
+        text = f"{target}: {sent:,} requests sent, {dropped:,} dropped, {waiting:,} wait"
+        if dropped:
+            advice = "the log of `spantoll up` says why; records are not affected"
+            yield Finding("warning", "forward", text, advice)
+        else:
+            yield Finding("ok", "forward", text)
 
 
 def _grpc(address: str | None) -> Finding:
