@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spantoll.forward.extents import delimited, extents
+from spantoll.forward.extents import delimited, extents, header
 
 __all__ = ["ATTRIBUTE", "CHILD", "SpanKey", "annotate"]
 
@@ -14,7 +14,9 @@ CHILD = (0x0A, 0x12, 0x12)
 
 TRACE_ID, SPAN_ID, ATTRIBUTE = 0x0A, 0x12, 0x4A
 KEY = 0x0A
-OURS = (b"gen_ai.usage.cost.", b"spantoll.cost.")
+COST, UNPRICED = b"gen_ai.usage.cost.", b"spantoll.cost."
+SPANS = 2
+"""Where spans are in CHILD."""
 
 
 def annotate(body: bytes, notes: Mapping[SpanKey, bytes]) -> bytes:
@@ -27,8 +29,8 @@ def annotate(body: bytes, notes: Mapping[SpanKey, bytes]) -> bytes:
 
 
 def _inside(message: bytes, notes: Mapping[SpanKey, bytes], depth: int) -> bytes:
-    if depth == len(CHILD):
-        return _span(message, notes)
+    if depth == SPANS:
+        return _spans(message, notes)
     chunks: list[bytes] = []
     copied = 0
     for tag, start, content, end in extents(message):
@@ -45,14 +47,29 @@ def _inside(message: bytes, notes: Mapping[SpanKey, bytes], depth: int) -> bytes
     return b"".join(chunks)
 
 
-def _span(span: bytes, notes: Mapping[SpanKey, bytes]) -> bytes:
-    # All senders write the ids first: without this look, walking every span costs the most here.
-    usual = span[:2] == b"\x0a\x10" and span[18:20] == b"\x12\x08"
-    key = (span[2:18], span[20:28]) if usual else _key(span)
-    note = notes.get(key)
-    if note is None or (any(prefix in span for prefix in OURS) and _has_price(span)):
-        return span
-    return span + note
+def _spans(scope: bytes, notes: Mapping[SpanKey, bytes]) -> bytes:
+    """As `_inside` for the spans of a scope: there are most of them, so it is written out."""
+    chunks: list[bytes] = []
+    copied = 0
+    for tag, start, content, end in extents(scope):
+        if tag != CHILD[SPANS]:
+            continue
+        first = content + 2
+        # All senders write the ids first: walking every span for them would cost the most here.
+        if scope[content:first] == b"\x0a\x10" and scope[first + 16 : first + 18] == b"\x12\x08":
+            key = (scope[first : first + 16], scope[first + 18 : first + 26])
+        else:
+            key = _key(scope[content:end])
+        note = notes.get(key)
+        if note is None or _has_price(scope, content, end):
+            continue
+        chunks += scope[copied:start], header(tag, end - content + len(note)), scope[content:end]
+        chunks.append(note)
+        copied = end
+    if not copied:
+        return scope
+    chunks.append(scope[copied:])
+    return b"".join(chunks)
 
 
 def _key(span: bytes) -> SpanKey:
@@ -65,11 +82,14 @@ def _key(span: bytes) -> SpanKey:
     return trace_id, span_id
 
 
-def _has_price(span: bytes) -> bool:
-    for tag, _, content, end in extents(span):
+def _has_price(scope: bytes, content: int, end: int) -> bool:
+    # Most spans do not even speak of one.
+    if scope.find(COST, content, end) < 0 and scope.find(UNPRICED, content, end) < 0:
+        return False
+    for tag, _, first, last in extents(scope[content:end]):
         if tag == ATTRIBUTE:
-            pair = span[content:end]
-            for name, _, first, last in extents(pair):
-                if name == KEY and pair[first:last].startswith(OURS):
+            pair = scope[content + first : content + last]
+            for name, _, begin, finish in extents(pair):
+                if name == KEY and pair[begin:finish].startswith((COST, UNPRICED)):
                     return True
     return False

@@ -1,22 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import lru_cache
 
 from spantoll.otlp.wire import DELIMITED, END_GROUP, FIXED32, FIXED64, START_GROUP, VARINT, varint
 
-__all__ = ["Extent", "delimited", "extents"]
+__all__ = ["Extent", "delimited", "extents", "header"]
 
 FIXED = {FIXED64: 8, FIXED32: 4}
 
 
-class Extent(NamedTuple):
-    """Where one field of a message lies: its tag, its first byte, its content, its end."""
-
-    tag: int
-    start: int
-    content: int
-    end: int
+Extent = tuple[int, int, int, int]
+"""Where one field of a message lies: its tag, its first byte, its content, its end."""
 
 
 def extents(message: bytes) -> Iterator[Extent]:
@@ -28,11 +23,19 @@ def extents(message: bytes) -> Iterator[Extent]:
     depth, begun = 0, 0
     while at < end:
         start = at
-        tag, at = varint(message, at)
+        tag = message[at]
+        if tag < 0x80:
+            at += 1
+        else:
+            tag, at = varint(message, at)
         content = at
         kind = tag & 7
         if kind == DELIMITED:
-            size, content = varint(message, at)
+            size = message[at] if at < end else 0x80
+            if size < 0x80:
+                content = at + 1
+            else:
+                size, content = varint(message, at)
             at = content + size
         elif kind == VARINT:
             _, at = varint(message, at)
@@ -46,12 +49,18 @@ def extents(message: bytes) -> Iterator[Extent]:
             depth -= 1
             start = begun
         if not depth:
-            yield Extent(tag, start, content, at)
+            yield tag, start, content, at
 
 
 def delimited(tag: int, content: bytes) -> bytes:
     """Encode a length-delimited field; `tag` includes the wire type."""
-    return _number(tag) + _number(len(content)) + content
+    return header(tag, len(content)) + content
+
+
+@lru_cache(maxsize=4096)
+def header(tag: int, size: int) -> bytes:
+    """Encode what stands before the content of such a field."""
+    return _number(tag) + _number(size)
 
 
 def _number(value: int) -> bytes:

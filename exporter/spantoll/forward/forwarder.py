@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from spantoll.forward.annotate import SpanKey, annotate
 from spantoll.forward.line import Counts, Job, Line, Retry
 from spantoll.forward.official import to_protobuf
-from spantoll.forward.prices import notes
+from spantoll.forward.prices import Billed, notes, told
 from spantoll.forward.sender import connect
 from spantoll.forward.target import Target
 from spantoll.otlp import JSON
@@ -53,7 +53,14 @@ class Forwarder:
         }
 
     def __call__(
-        self, body: bytes, *, content_type: str, tenant: str, keys: Sequence[SpanKey], hops: str
+        self,
+        body: bytes,
+        *,
+        content_type: str,
+        tenant: str,
+        keys: Sequence[SpanKey],
+        hops: str,
+        billed: Sequence[Billed] | None = None,
     ) -> None:
         """Take a request over after its commit. Returns at once and raises nothing."""
         if self.instance in hops:
@@ -62,7 +69,7 @@ class Forwarder:
             return
         hops = hops if HOPS.fullmatch(hops) else ""
         passed = f"{hops},{self.instance}" if hops else self.instance
-        job = Job(body, content_type, tenant, keys, passed)
+        job = Job(body, content_type, tenant, keys, billed, passed)
         for line in self._lines.values():
             line.put(job)
 
@@ -83,4 +90,6 @@ class Forwarder:
 
     def _prepare(self, job: Job) -> bytes:
         body = to_protobuf(job.body) if job.content_type == JSON else job.body
+        if job.billed is not None:
+            return annotate(body, told(job.billed))
         return annotate(body, notes(self._engine, job.tenant, job.keys)) if job.keys else body

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from spantoll.errors import StoreUnavailable
 from spantoll.forward.annotate import SpanKey
+from spantoll.forward.prices import Billed
 from spantoll.forward.sender import Outcome, Reply, Sender
 from spantoll.forward.split import split
 
@@ -26,12 +27,14 @@ class Job(NamedTuple):
     tenant: str
     keys: Sequence[SpanKey]
     """Its spans that became records."""
+    billed: Sequence[Billed] | None
+    """What those of them cost that are billed; None if the ledger has to be asked."""
     hops: str
 
     @property
     def size_bytes(self) -> int:
         """What it takes of the queue, roughly: ids weigh 24 bytes and some objects."""
-        return len(self.body) + 200 * len(self.keys)
+        return len(self.body) + 200 * (len(self.keys) + len(self.billed or ()))
 
 
 class Retry(NamedTuple):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from struct import Struct
 from typing import Any
@@ -15,7 +15,10 @@ from spantoll.records.columns import usage_record
 from spantoll.semconv.attributes import COST_AMOUNT, COST_CURRENCY, COST_SOURCE
 from spantoll.storage.tables import rate
 
-__all__ = ["UNPRICED", "notes"]
+__all__ = ["UNPRICED", "Billed", "notes", "told"]
+
+Billed = tuple[bytes, bytes, int | None, str | None, str | None, str | None]
+"""Trace id, span id, cost in nano-USD, where it comes from, why there is none, the price list."""
 
 UNPRICED = "spantoll.cost.unpriced"
 """Why a billed span has no price."""
@@ -33,18 +36,24 @@ def notes(engine: Engine, tenant: str, keys: Sequence[SpanKey]) -> Mapping[SpanK
 
     Raises StoreUnavailable.
     """
-    found: dict[SpanKey, bytes] = {}
+    found: list[Billed] = []
     ordered = sorted(keys)
     with reading(engine) as connection:
         for at in range(0, len(keys), AT_ONCE):
             some = ordered[at : at + AT_ONCE]
-            for row in connection.execute(_statement(tenant, some)):
-                span = bytes(row.trace_id), bytes(row.span_id)
-                if row.cost_nano is None:
-                    found[span] = _unpriced(row.pricing_reason)
-                else:
-                    found[span] = _price(row.cost_nano, row.cost_source, row.price_set)
-    return found
+            found += connection.execute(_statement(tenant, some)).tuples()
+    return told(found)
+
+
+def told(billed: Iterable[Billed]) -> Mapping[SpanKey, bytes]:
+    """Encode the attributes of billed spans."""
+    return {
+        (trace_id, span_id): _unpriced(reason)
+        if nano is None
+        # The one float that shows money: the convention has a double. Divided once, rounded right.
+        else AMOUNT + DOUBLE.pack(nano / NANO) + _origin(source, price_set)
+        for trace_id, span_id, nano, source, reason, price_set in billed
+    }
 
 
 def _statement(tenant: str, keys: Sequence[SpanKey]) -> Select[Any]:
@@ -62,17 +71,13 @@ def _statement(tenant: str, keys: Sequence[SpanKey]) -> Select[Any]:
     )
 
 
+@lru_cache(maxsize=256)
 def _unpriced(reason: str | None) -> bytes:
     return _attribute(UNPRICED, AnyValue(string_value=reason or "unknown"))
 
 
-def _price(nano: int, cost_source: str, price_set: str | None) -> bytes:
-    # The one float that shows money: the convention has a double. Divided once, correctly rounded.
-    return AMOUNT + DOUBLE.pack(nano / NANO) + _origin(cost_source, price_set)
-
-
 @lru_cache(maxsize=64)
-def _origin(cost_source: str, price_set: str | None) -> bytes:
+def _origin(cost_source: str | None, price_set: str | None) -> bytes:
     source = f"spantoll/{cost_source}"
     if price_set:
         source += f"@{price_set[:12]}"

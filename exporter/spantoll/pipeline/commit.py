@@ -37,7 +37,7 @@ class _Job(NamedTuple):
     rates: Sequence[Rate]
     size_bytes: int
     since: float
-    done: Future[None]
+    done: Future[bool]
 
 
 class GroupCommit:
@@ -76,8 +76,11 @@ class GroupCommit:
 
     def submit(
         self, records: Sequence[UsageRecord], *, rates: Iterable[Rate] = (), size_bytes: int
-    ) -> Future[None]:
+    ) -> Future[bool]:
         """Queue records; the future is done when they are durable.
+
+        It is true if they were all new and stand as they were given, with those of other callers
+        that were written beside them.
 
         It fails with StoreUnavailable, or with RecordRejected naming positions in `records` (all
         others of them are stored). Cancelling it before its group is taken withdraws the records.
@@ -216,13 +219,14 @@ class GroupCommit:
         rates = (rate for job in group for rate in job.rates)
         records = [record for job in group for record in job.records]
         try:
-            self._count(self._ledger.write(records, rates=rates))
+            result = self._ledger.write(records, rates=rates)
         except RecordRejected as error:
             self._count(error, rejected=len(error.indexes))
             _tell_owners(group, error)
         else:
+            self._count(result)
             for job in group:
-                job.done.set_result(None)
+                job.done.set_result(not (result.duplicates or result.corrected))
 
     def _count(self, result: WriteResult | RecordRejected, *, rejected: int = 0) -> None:
         done = self._committed
@@ -258,4 +262,4 @@ def _tell_owners(group: Iterable[_Job], error: RecordRejected) -> None:
         if own:
             job.done.set_exception(RecordRejected(str(error), own))
         else:
-            job.done.set_result(None)
+            job.done.set_result(False)

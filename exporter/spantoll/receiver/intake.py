@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from spantoll.errors import BadRequest, RecordRejected, StoreUnavailable, TooLarge
 from spantoll.otlp import decompress
-from spantoll.pipeline import GroupCommit, Ingest
+from spantoll.pipeline import Batch, GroupCommit, Ingest
 from spantoll.receiver.admission import Admission, Ticket
 from spantoll.receiver.answer import ACCEPTED, Answer, Verdict, refusal
 from spantoll.receiver.limits import Limits
@@ -28,6 +28,11 @@ HOP = "spantoll-hop"
 """Header and metadata key: the receivers a request was forwarded by."""
 
 
+Billed = tuple[bytes, bytes, int | None, str | None, str | None, str | None]
+"""A span that is billed: trace id, span id, cost in nano-USD, where that comes from or why there is
+none, and the price list."""
+
+
 class Onward(Protocol):
     """Who is told of a request of spans after its commit: returns at once and raises nothing."""
 
@@ -38,9 +43,14 @@ class Onward(Protocol):
         content_type: str,
         tenant: str,
         keys: Sequence[tuple[bytes, bytes]],
+        billed: Sequence[Billed] | None,
         hops: str,
     ) -> None:
-        """Take over the decompressed request; `keys` are its spans that became records."""
+        """Take over the decompressed request.
+
+        `billed` is what the ledger says of its spans, if nothing but this request had a say in it;
+        else the ledger has to be asked about `keys`, its spans that became records.
+        """
 
     def counts(self) -> Mapping[str, Any]:
         """What each target was sent, by its URL: a NamedTuple of numbers, see `forward.Counts`."""
@@ -160,10 +170,10 @@ class Intake:
         )
         rejected = batch.rejected_count
         reasons = [f"{refused.spans} x {refused.reason}" for refused in batch.rejected]
-        stored = len(batch.records)
+        stored, as_given = len(batch.records), False
         if batch.records:
             try:
-                await asyncio.wrap_future(
+                as_given = await asyncio.wrap_future(
                     self._commit.submit(batch.records, rates=batch.rates, size_bytes=len(body))
                 )
             except RecordRejected as error:
@@ -183,9 +193,13 @@ class Intake:
         if rejected and rejected == batch.received:
             raise BadRequest("; ".join(reasons))
         if self._onward is not None and signal is TRACES:
-            keys = [(record.trace_id, record.span_id) for record in batch.records]
             self._onward(
-                body, content_type=content_type, tenant=ticket.tenant, keys=keys, hops=hops
+                body,
+                content_type=content_type,
+                tenant=ticket.tenant,
+                billed=_billed(batch) if as_given else None,
+                keys=[] if as_given else [record[1:3] for record in batch.records],
+                hops=hops,
             )
         if rejected:
             return Answer(Verdict.OK, "; ".join(reasons), rejected)
@@ -199,3 +213,19 @@ class Intake:
             return work(body, **how)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._worker, lambda: work(body, **how))
+
+
+def _billed(batch: Batch) -> list[Billed]:
+    price_sets: dict[int | None, str] = {rate.rate_id: rate.price_set for rate in batch.rates}
+    return [
+        (
+            record.trace_id,
+            record.span_id,
+            record.cost_nano,
+            record.cost_source,
+            record.pricing_reason,
+            price_sets.get(record.rate_id),
+        )
+        for record in batch.records
+        if record.counted
+    ]
