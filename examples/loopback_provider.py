@@ -153,7 +153,9 @@ class _Connection(BaseHTTPRequestHandler):
         if isinstance(reply.body, bytes):
             self.send_header("content-length", str(len(reply.body)))
             self.end_headers()
-            self.wfile.write(reply.body)
+            short = ask.script.number("short") if ask else 0
+            self.wfile.write(reply.body[: short or None])
+            self.close_connection |= bool(short)
             return
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()

@@ -114,6 +114,7 @@ def _body(ask: Ask, model: str) -> dict[str, Any]:
         counted = usage(ask)
         told = {name: counted[name] for name in ("inputTokens", "outputTokens", "totalTokens")}
         told["cacheReadInputTokenCount"] = counted["cacheReadInputTokens"]
+        told["cacheWriteInputTokenCount"] = counted["cacheWriteInputTokens"]
         return {"output": {"message": said}, "stopReason": "end_turn", "usage": told}
     if "image" in model:
         return {"images": ["iVBORw0KGgo="] * script.number("images", 1)}

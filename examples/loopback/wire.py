@@ -25,11 +25,11 @@ WORDS = ("The", " toll", " of", " a", " span", " is", " paid", " once")
 class Script:
     """What the prompt asks the server to do, as `#name=number` anywhere in the request.
 
-    input, output: token counts. cached, written, reasoning, audio: their parts. chunks: how many a
-    stream has. status: an HTTP error. cut: break the connection after that many chunks. pause:
-    milliseconds between chunks. wait: before the answer. broken: an error event after that many
-    chunks. In words: `fail 429`, `cached`, `reasoning`. Works the same in
-    every API, because it reads the raw body.
+    input, output: token counts. cached, written, reasoning, audio: their parts. chunks: how many
+    a stream has. status: an HTTP error. cut: break the connection after that many chunks. short:
+    after that many bytes. pause: milliseconds between chunks. wait: before the answer. broken: an
+    error event after that many chunks. In words: `fail 429`, `cached`, `reasoning`. Works the same
+    in every API, because it reads the raw body.
     """
 
     def __init__(self, body: bytes) -> None:

@@ -101,10 +101,10 @@ INVOKED: dict[str, Case] = {
     ),
     "Nova": (
         invoked(NOVA, body(messages=said(), inferenceConfig={"maxTokens": 50})),
-        # It tells no cache writes here.
-        {
-            "gen_ai.usage.input_tokens": 850,
+        COUNTED
+        | {
             "gen_ai.usage.cache_read.input_tokens": 600,
+            "gen_ai.usage.cache_write.input_tokens": 150,
             "gen_ai.request.max_tokens": 50,
             "gen_ai.response.finish_reasons": ("end_turn",),
         },
@@ -165,7 +165,6 @@ CHUNKED: dict[str, Case] = {
     ),
     "Nova": (
         lambda c: c.invoke_model_with_response_stream(modelId=NOVA, body=body(messages=said())),
-        # Cache writes stand in the service's metrics only.
         COUNTED | {"gen_ai.usage.cache_read.input_tokens": 600} | STREAM,
     ),
     "Meta": (
@@ -364,6 +363,32 @@ def leave_and_close(stream: Any) -> None:
     stream.close()
 
 
+def test_a_body_that_breaks_off_is_one_failed_span(bedrock: Any, spans: Any) -> None:
+    answer = bedrock.invoke_model(modelId=CLAUDE, body=claude("#short=50"))
+
+    with pytest.raises(botocore.exceptions.ResponseStreamingError):
+        answer["body"].read()
+    answer["body"].close()
+
+    assert spans.told()["error.type"] == "botocore.exceptions.ResponseStreamingError"
+    assert spans.one().status.status_code is StatusCode.ERROR
+
+
+async def test_an_async_body_is_the_callers_to_read_too(async_bedrock: Any, spans: Any) -> None:
+    for way in ("read", "lines", "with"):
+        answer = await async_bedrock.invoke_model(modelId=CLAUDE, body=claude())
+        body = answer["body"]
+        if way == "read":
+            await body.read(1 << 20)
+        elif way == "lines":
+            assert [line async for line in body.iter_lines()]
+        else:
+            async with body as raw:
+                await raw.read()
+
+    assert [shown(dict(span.attributes), CACHED) for span in spans.all()] == [CACHED] * 3
+
+
 @pytest.mark.parametrize("way", [leave_and_close, close])
 def test_a_stream_left_early_is_one_span_without_invented_usage(
     bedrock: Any, spans: Any, way: Callable[[Any], None]
@@ -493,8 +518,10 @@ def test_calls_are_priced_to_the_nano_dollar(bedrock: Any, spans: Any, billed: A
 
     # aws.amazon.com/bedrock/pricing: in a US region Claude costs a tenth more than its list price,
     # 3.30 dollars per million in, 0.33 read, 4.125 written, 16.50 out; Nova Pro 0.80 in, 3.20 out.
-    expected = {300 * 3_300 + 600 * 330 + 100 * 4_125 + 20 * 16_500, 1000 * 800 + 20 * 3_200}
-    assert {row["cost_nano"] for row in billed()} == expected
+    assert {row["request_model"]: row["cost_nano"] for row in billed()} == {
+        CLAUDE: 300 * 3_300 + 600 * 330 + 100 * 4_125 + 20 * 16_500,
+        NOVA: 1000 * 800 + 20 * 3_200,
+    }
 
 
 OLD = """

@@ -680,3 +680,14 @@ def test_streams_costs_tiers_and_times_are_read() -> None:
 @pytest.mark.parametrize("attributes", [{}, {"gen_ai.usage.total_tokens": 5}])
 def test_usage_nobody_can_price_is_missing(attributes: dict[str, Any]) -> None:
     assert call("somebody", GENAI | attributes).usage_quality == "missing"
+
+
+def test_a_price_that_we_put_on_a_span_is_no_report() -> None:
+    cost = {"gen_ai.usage.cost.amount": 0.5, "gen_ai.usage.cost.currency": "USD"}
+    source = "gen_ai.usage.cost.source"
+
+    passed_on = call(OTEL, GENAI | cost | {source: "spantoll/catalogue@0123456789ab"})
+    reported = call(OTEL, GENAI | cost | {source: "provider"})
+
+    assert passed_on.reported_cost is None
+    assert reported.reported_cost is not None

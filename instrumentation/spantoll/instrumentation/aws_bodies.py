@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from wrapt import ObjectProxy
@@ -47,6 +49,16 @@ class _Watch:
         if empty or asked is None or asked < 0 or self._read == self._expected:
             self.end()
 
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Let a read that fails end the span; what the headers told stays."""
+        try:
+            yield
+        except BaseException as error:
+            self._over = True
+            self._tap.fail(error)
+            raise
+
     def end(self) -> None:
         """Tell the whole body."""
         if self._over:
@@ -76,38 +88,46 @@ def watch(body: Any, tap: Tap, *, is_async: bool) -> None:
     body.__class__ = _async_reading(kind) if is_async else _reading(kind)
 
 
+def _watch_of(body: Any) -> _Watch:
+    watch: _Watch = body.__dict__[_WATCH]
+    return watch
+
+
 @functools.cache
 def _reading(kind: Any) -> type:
     def read(self: Any, amt: int | None = None) -> Any:
-        piece = kind.read(self, amt)
-        self.__dict__[_WATCH].feed(piece, asked=amt)
+        with _watch_of(self).attempt():
+            piece = kind.read(self, amt)
+        _watch_of(self).feed(piece, asked=amt)
         return piece
 
     def readinto(self: Any, b: Any) -> Any:
-        count = kind.readinto(self, b)
-        self.__dict__[_WATCH].feed(bytes(memoryview(b)[:count]), asked=len(b))
+        with _watch_of(self).attempt():
+            count = kind.readinto(self, b)
+        _watch_of(self).feed(bytes(memoryview(b)[:count]), asked=len(b))
         return count
 
     def readlines(self: Any) -> Any:
-        lines = kind.readlines(self)
-        self.__dict__[_WATCH].feed(b"".join(lines), asked=None)
+        with _watch_of(self).attempt():
+            lines = kind.readlines(self)
+        _watch_of(self).feed(b"".join(lines), asked=None)
         return lines
 
     def enter(self: Any) -> Any:
         # botocore hands the transport's own stream to a `with` block.
-        return _Raw(kind.__enter__(self), self.__dict__[_WATCH])
+        return _Raw(kind.__enter__(self), _watch_of(self))
 
     def leave(self: Any, *error: Any) -> Any:
         try:
             return kind.__exit__(self, *error)
         finally:
-            self.__dict__[_WATCH].closed()
+            _watch_of(self).closed()
 
     def close(self: Any) -> Any:
         try:
             return kind.close(self)
         finally:
-            self.__dict__[_WATCH].closed()
+            _watch_of(self).closed()
 
     methods = {"read": read, "readinto": readinto, "readlines": readlines, "close": close}
     return type(kind.__name__, (kind,), methods | {"__enter__": enter, "__exit__": leave})
@@ -116,17 +136,35 @@ def _reading(kind: Any) -> type:
 @functools.cache
 def _async_reading(kind: Any) -> type:
     async def read(self: Any, amt: int | None = None) -> Any:
-        piece = await kind.read(self, amt)
-        self.__dict__[_WATCH].feed(piece, asked=amt)
+        with _watch_of(self).attempt():
+            piece = await kind.read(self, amt)
+        _watch_of(self).feed(piece, asked=amt)
         return piece
+
+    async def readinto(self: Any, b: Any) -> Any:
+        with _watch_of(self).attempt():
+            count = await kind.readinto(self, b)
+        _watch_of(self).feed(bytes(memoryview(b)[:count]), asked=len(b))
+        return count
 
     def close(self: Any) -> Any:
         try:
             return kind.close(self)
         finally:
-            self.__dict__[_WATCH].closed()
+            _watch_of(self).closed()
 
-    return type(kind.__name__, (kind,), {"read": read, "close": close})
+    async def aclose(self: Any) -> Any:
+        try:
+            return await kind.aclose(self)
+        finally:
+            _watch_of(self).closed()
+
+    methods = {"read": read, "readinto": readinto, "close": close, "aclose": aclose}
+    return type(
+        kind.__name__,
+        (kind,),
+        {name: method for name, method in methods.items() if hasattr(kind, name)},
+    )
 
 
 class _Raw(_Proxy):
