@@ -5,14 +5,17 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from sqlalchemy import Engine
 
 from spantoll.forward.annotate import SpanKey, annotate
-from spantoll.forward.line import Counts, Job, Line, Retry
+from spantoll.forward.job import Job
+from spantoll.forward.line import Counts, Line, Retry
 from spantoll.forward.official import to_protobuf
 from spantoll.forward.prices import Billed, notes, told
 from spantoll.forward.sender import connect
+from spantoll.forward.spool import Spool
 from spantoll.forward.target import Target
 from spantoll.otlp import JSON
 
@@ -37,6 +40,7 @@ class Forwarder:
         queue_bytes: int = QUEUE_BYTES,
         limit_bytes: int = LIMIT_BYTES,
         retry: Retry | None = None,
+        queue: Path | None = None,
     ) -> None:
         self.instance = uuid.uuid4().hex
         self._engine = engine
@@ -48,6 +52,7 @@ class Forwarder:
                 queue_bytes=queue_bytes,
                 limit_bytes=limit_bytes,
                 retry=retry or Retry(),
+                spool=Spool(queue, str(target)) if queue is not None else None,
             )
             for target in targets
         }

@@ -1,40 +1,23 @@
 from __future__ import annotations
 
+import functools
 import logging
 import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from spantoll.errors import StoreUnavailable
-from spantoll.forward.annotate import SpanKey
-from spantoll.forward.prices import Billed
+from spantoll.forward.job import Job
 from spantoll.forward.sender import Outcome, Reply, Sender
 from spantoll.forward.split import split
+from spantoll.forward.spool import Spool
 
-__all__ = ["Counts", "Job", "Line", "Retry"]
+__all__ = ["Counts", "Line", "Retry"]
 
 log = logging.getLogger(__name__)
-
-
-class Job(NamedTuple):
-    """A committed request that is to go on."""
-
-    body: bytes
-    content_type: str
-    tenant: str
-    keys: Sequence[SpanKey]
-    """Its spans that became records."""
-    billed: Sequence[Billed] | None
-    """What those of them cost that are billed; None if the ledger has to be asked."""
-    hops: str
-
-    @property
-    def size_bytes(self) -> int:
-        """What it takes of the queue, roughly: ids weigh 24 bytes and some objects."""
-        return len(self.body) + 200 * (len(self.keys) + len(self.billed or ()))
 
 
 class Retry(NamedTuple):
@@ -79,6 +62,7 @@ class Line:
         queue_bytes: int,
         limit_bytes: int,
         retry: Retry,
+        spool: Spool | None = None,
     ) -> None:
         self._name = name
         self._sender = sender
@@ -91,7 +75,18 @@ class Line:
         self._counts = Counts()
         self._closed = False
         self._hurry = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="spantoll-forward", daemon=True)
+        self._spool = spool
+        self._spooled = threading.Event()
+        self._keeper: threading.Thread | None = None
+        work: Callable[[], None] = self._run
+        if spool is not None:
+            self._counts = Counts(waiting=spool.count, queue_bytes=spool.size_bytes)
+            work = functools.partial(self._empty, spool)
+            self._keeper = threading.Thread(
+                target=self._fill, args=(spool,), name="spantoll-spool", daemon=True
+            )
+            self._keeper.start()
+        self._thread = threading.Thread(target=work, name="spantoll-forward", daemon=True)
         self._thread.start()
 
     def put(self, job: Job) -> None:
@@ -124,6 +119,11 @@ class Line:
         with self._changed:
             self._closed = True
             self._changed.notify()
+        if self._keeper is not None:
+            # What waits is safe once it is on disk; sending it can go on after the next start.
+            self._keeper.join(budget_s)
+            self._hurry.set()
+            self._spooled.set()
         self._thread.join(budget_s)
         self._hurry.set()
         with self._changed:
@@ -133,6 +133,8 @@ class Line:
                 self._leave(self._waiting.popleft(), dropped=1)
         self._sender.close()
         self._thread.join(1.0)
+        if self._spool is not None:
+            self._spool.close()
 
     def _run(self) -> None:
         while (job := self._take()) is not None:
@@ -143,6 +145,51 @@ class Line:
             except Exception:
                 log.exception("%s: a request could not be forwarded", self._name)
             with self._changed:
+                taken = outcome is Outcome.TAKEN
+                self._leave(job, forwarded=int(taken), dropped=int(not taken))
+
+    def _fill(self, spool: Spool) -> None:
+        """Put on disk what comes in: ingest waits for neither disk nor target."""
+        while (job := self._take()) is not None:
+            jobs = [job]
+            with self._changed:
+                jobs += self._waiting
+                self._waiting.clear()
+            try:
+                kept = spool.append(jobs)
+            except OSError as error:
+                log.warning("%s: the queue cannot be written: %s", self._name, error)
+                kept = 0
+            if kept < len(jobs):
+                log.warning("%s: %d requests found no room", self._name, len(jobs) - kept)
+            with self._changed:
+                for each in jobs[kept:]:
+                    self._leave(each, dropped=1)
+            self._spooled.set()
+        self._spooled.set()
+
+    def _empty(self, spool: Spool) -> None:
+        """Send the oldest request on disk, until it is taken or refused."""
+        while not self._hurry.is_set():
+            self._spooled.clear()
+            found = spool.first()
+            if found is None:
+                if self._closed:
+                    return
+                self._spooled.wait(1.0)
+                continue
+            number, job = found
+            outcome = Outcome.REFUSED
+            try:
+                outcome = self._forward(job)
+            # As above.
+            except Exception:
+                log.exception("%s: a request could not be forwarded", self._name)
+            if outcome is Outcome.RETRY:
+                # It is kept: for the next attempt, or the next start.
+                continue
+            with self._changed:
+                spool.remove(number)
                 taken = outcome is Outcome.TAKEN
                 self._leave(job, forwarded=int(taken), dropped=int(not taken))
 
@@ -161,6 +208,8 @@ class Line:
         if body is None:
             return Outcome.RETRY
         outcomes = {self._send(part, job.hops, deadline) for part in split(body, self._limit_bytes)}
+        if outcomes == {Outcome.RETRY}:
+            return Outcome.RETRY
         return Outcome.TAKEN if outcomes == {Outcome.TAKEN} else Outcome.REFUSED
 
     def _priced(self, job: Job, deadline: float) -> bytes | None:

@@ -40,6 +40,10 @@ def up(
             "Repeatable.",
         ),
     ] = None,
+    forward_queue: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep what waits to be sent on in files, not in memory."),
+    ] = None,
     forward_header: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,6 +74,7 @@ def up(
         token_file=token_file,
         insecure=insecure,
         forward=",".join(forward) if forward else None,
+        forward_queue=forward_queue,
         forward_headers=",".join(forward_header) if forward_header else None,
     )
     targets = read_targets(settings.forward)
@@ -83,7 +88,7 @@ def up(
     prepare(settings.database, create=True)
 
     def onward(store: Store) -> Forwarder:
-        return Forwarder(targets, store.engine, headers=headers)
+        return Forwarder(targets, store.engine, headers=headers, queue=settings.forward_queue)
 
     def ready(_: Receiver, bound: Bound) -> None:
         for line in welcome(settings, bound):
