@@ -63,9 +63,26 @@ def cost(call: ModelCall, row: Row, doubts: tuple[str, ...]) -> Priced | Unprice
         return _OUT_OF_RANGE
     status: PricingStatus = "priced"
     reason = None
+    if call.region is not None and (regional := _regional(call, call.region)):
+        doubts = (*doubts, regional)
     if remarks or doubts or call.usage_quality in _QUALITY:
         status, reason = _standing(call, bill, doubts)
     return Priced(status, total, of_input, of_output, of_cache, other, rate.source, rate, reason)
+
+
+def _regional(call: ModelCall, region: str) -> str | None:
+    """Say where a place may cost more than the list, which has no prices by place.
+
+    docs.anthropic.com (pricing, data residency), platform.openai.com (data residency), and
+    cloud.google.com/vertex-ai (Claude on regional endpoints): a tenth more, for newer models. A
+    span's region may also be the application's own, which looks like `us-east-1`.
+    """
+    is_kept_there = call.provider in ("anthropic", "openai") and len(region) == 2
+    model = call.response_model or call.request_model or ""
+    is_regional = call.provider == "gcp.vertex_ai" and region != "global" and "claude" in model
+    if is_kept_there or is_regional:
+        return f"inference in {region} may cost more than the list price"
+    return None
 
 
 def _standing(
