@@ -65,5 +65,5 @@ $(VENV)/.demo: pyproject.toml $(VENV)/.pip
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.demo
-	$(BIN)/python -m pip install --quiet --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[exporter]' --group demo --group dev
 	@touch $@
