@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import http.client
 import threading
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 
 from spantoll.pricing import RateCard
 from spantoll.receiver import Receiver, Tokens
+from spantoll.receiver.health import Health
+from spantoll.receiver.rpc_health import HealthService
 from spantoll.storage import Store
 from tests.receiver.conftest import Running, chat, plain, request, wait_until
 
@@ -106,6 +109,29 @@ def test_grpc_health_says_when_the_database_is_gone(
     store.close()
 
     wait_until(lambda: check(running, TRACES) == health_pb2.HealthCheckResponse.NOT_SERVING)
+
+
+def test_a_watch_tells_of_an_end_that_came_while_it_was_sending(
+    store: Store, rate_card: RateCard
+) -> None:
+    receiver = Receiver(store, rate_card)
+    admission = receiver.intake.admission
+    service = HealthService(Health(store, receiver.commit, admission))
+
+    async def watch() -> list[int]:
+        told = []
+        async for answer in service.Watch(health_pb2.HealthCheckRequest(service=TRACES), None):
+            told.append(answer.status)
+            admission.draining = True
+        return told
+
+    try:
+        told = asyncio.run(watch())
+    finally:
+        receiver.commit.close(flush=False)
+
+    serving = health_pb2.HealthCheckResponse
+    assert told == [serving.SERVING, serving.NOT_SERVING]
 
 
 def test_a_watch_tells_of_the_end_and_does_not_hold_it_up(

@@ -15,7 +15,7 @@ from spantoll.receiver.signals import SIGNALS
 if TYPE_CHECKING:
     from grpc import aio
 
-__all__ = ["serve_health"]
+__all__ = ["HealthService", "serve_health"]
 
 LOOK_S = 0.5
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -25,16 +25,19 @@ SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 def serve_health(server: aio.Server, health: Health) -> None:
     """Answer for the whole server, "", and for each service by name."""
-    health_pb2_grpc.add_HealthServicer_to_server(_Servicer(health), server)
+    health_pb2_grpc.add_HealthServicer_to_server(HealthService(health), server)
 
 
-class _Servicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # no types
+class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # no types
+    """What the protocol calls the servicer."""
+
     def __init__(self, health: Health) -> None:
         self._health = health
         # /opentelemetry.proto.collector.trace.v1.TraceService/Export
         self._services = {"", *(signal.rpc.split("/")[1] for signal in SIGNALS)}
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802  the protocol's name
+        """Tell the state once; NOT_FOUND for a service this server does not have."""
         if request.service not in self._services:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no service {request.service}")
         return health_pb2.HealthCheckResponse(status=await self._status())
@@ -43,12 +46,13 @@ class _Servicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # no typ
         """Tell every change, until shutting down: a watch must not hold that up."""
         told = None
         while True:
+            ending = self._health.draining
             known = request.service in self._services
             status = await self._status() if known else SERVICE_UNKNOWN
             if status != told:
                 told = status
                 yield health_pb2.HealthCheckResponse(status=status)
-            if self._health.draining:
+            if ending:
                 return
             await asyncio.sleep(LOOK_S)
 
