@@ -34,8 +34,13 @@ class Spans:
 
     def __init__(self) -> None:
         self._exporter = InMemorySpanExporter()
-        self.provider = TracerProvider()
-        self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.provider = self.another_provider()
+
+    def another_provider(self) -> TracerProvider:
+        """One whose spans end up among these, too."""
+        made = TracerProvider()
+        made.add_span_processor(SimpleSpanProcessor(self._exporter))
+        return made
 
     def all(self) -> tuple[ReadableSpan, ...]:
         return self._exporter.get_finished_spans()

@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from spantoll.instrumentation.reading import Sum, Table, Value, reader
 
 if TYPE_CHECKING:
-    from spantoll.instrumentation.wrap import Tap
+    from spantoll.instrumentation.wrap import Emitter, Tap
 
 __all__ = [
     "Call",
     "Describe",
+    "Detour",
     "Hook",
     "Open",
     "Provider",
@@ -138,15 +139,9 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Hook:
-    """A function of an SDK that stands for one API request."""
-
+class _Target:
     target: str
     """`package.module:Class.method` or `package.module:function`."""
-    describe: Describe
-    open: Open | None = None
-    optional: bool = False
-    """Not every supported version of the SDK has it."""
 
     def __post_init__(self) -> None:
         module, _, path = self.target.partition(":")
@@ -165,6 +160,29 @@ class Hook:
 
 
 @dataclass(frozen=True, slots=True)
+class Hook(_Target):
+    """A function of an SDK that stands for one API request."""
+
+    describe: Describe
+    open: Open | None = None
+    optional: bool = False
+    """Not every supported version of the SDK has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detour(_Target):
+    """A part of an SDK that is no request and behaves otherwise while its provider is switched on.
+
+    Where it does not exist, nothing is said: what it is for is not needed then.
+    """
+
+    around: Callable[[Any, Emitter], Any]
+    """Makes the replacement from the original, function or property."""
+
+    optional = True
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """An SDK: how it is called when switched on, which versions, and its hooks."""
 
@@ -172,7 +190,7 @@ class Provider:
     """What `instrument(providers=[...])` calls it."""
     requires: str
     """`openai >= 1.30`: the distribution and the oldest version that was tested."""
-    hooks: tuple[Hook, ...]
+    hooks: tuple[Hook | Detour, ...]
     skip: Callable[[], str | None] | None = None
     """Asked once when the SDK is imported: a reason not to instrument it (it traces itself)."""
 

@@ -13,7 +13,7 @@ from wrapt import register_post_import_hook
 
 from spantoll.instrumentation import abandoned, providers
 from spantoll.instrumentation.guard import guarded
-from spantoll.instrumentation.provider import Hook, Provider, Settings
+from spantoll.instrumentation.provider import Detour, Hook, Provider, Settings
 from spantoll.instrumentation.wrap import Emitter, wrap
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _imported(module: Any) -> None:
             _patch_all(installed, module, hooks)
 
 
-def _patch_all(installed: _Installed, module: Any, hooks: list[Hook]) -> None:
+def _patch_all(installed: _Installed, module: Any, hooks: list[Hook | Detour]) -> None:
     provider = installed.provider
     refused = _refusal(provider)
     if refused is not None:
@@ -228,7 +228,7 @@ def _unsupported(provider: Provider, version: str | None) -> str | None:
     return f"{provider.requires} is needed, {version} is installed"
 
 
-def _patch(module: Any, hook: Hook, emitter: Emitter) -> _Patch | None:
+def _patch(module: Any, hook: Hook | Detour, emitter: Emitter) -> _Patch | None:
     *path, name = hook.path.split(".")
     owner = module
     for part in path:
@@ -237,7 +237,11 @@ def _patch(module: Any, hook: Hook, emitter: Emitter) -> _Patch | None:
     if original is None:
         return None
     kept = inspect.getattr_static(owner, name)
-    wrapper: Any = wrap(original, hook, emitter)
+    wrapper: Any
+    if isinstance(hook, Detour):
+        wrapper = hook.around(original, emitter)
+    else:
+        wrapper = wrap(original, hook, emitter)
     if isinstance(kept, staticmethod):
         wrapper = staticmethod(wrapper)
     inherited = name not in owner.__dict__

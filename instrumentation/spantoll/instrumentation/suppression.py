@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from opentelemetry import context
 from opentelemetry.context import Context
 
-__all__ = ["inside", "suppress", "suppressed"]
+__all__ = ["inside", "inside_ours", "suppress", "suppressed"]
 
 _LLM = "suppress_language_model_instrumentation"
 """OpenLLMetry's key, and the one we set: silences GenAI spans, leaves HTTP spans alone."""
+_OURS = "spantoll"
+"""The value we give that key. Others look only whether it is true."""
 _UTIL_GENAI = "opentelemetry.genai.client.inference.context"
 """Set by opentelemetry-util-genai while a GenAI span of its own is open."""
 _SUPPRESS_PLAIN = "suppress_instrumentation"
@@ -29,7 +31,12 @@ def suppressed(here: Context) -> bool:
 
 def inside(here: Context) -> Context:
     """Make the context the SDK works in: what it calls in turn is no call of its own."""
-    return context.set_value(_LLM, True, here)
+    return context.set_value(_LLM, _OURS, here)
+
+
+def inside_ours(here: Context) -> bool:
+    """Tell whether the silence is ours: a span of ours stands for what happens, or none at all."""
+    return here.get(_LLM) == _OURS
 
 
 @contextmanager

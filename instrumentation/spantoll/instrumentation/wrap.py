@@ -110,11 +110,16 @@ class Emitter:
         self._wanted = self._measures = False
         self._first = first_call
 
+    @property
+    def traces(self) -> object:
+        """The tracer provider that our spans go to at the moment."""
+        return self._tracer_provider or trace.get_tracer_provider()
+
     def listens(self) -> bool:
         """Tell whether anybody wants to know of calls."""
         if not self.on:
             return False
-        traces = self._tracer_provider or trace.get_tracer_provider()
+        traces = self.traces
         meters = self._meter_provider or metrics.get_meter_provider()
         if traces is not self._traces or meters is not self._meters:
             self._traces, self._meters = traces, meters
