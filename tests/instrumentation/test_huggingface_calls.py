@@ -116,13 +116,41 @@ def test_a_stream_of_text_tells_its_numbers(endpoint: str, spans: Any) -> None:
     assert shown(spans.told(), WRITTEN | STREAM) == WRITTEN | STREAM
 
 
-def test_a_stream_without_usage_is_one_span_that_says_so(provider: Any, spans: Any) -> None:
+def test_a_stream_is_asked_for_usage_and_the_chunk_is_hidden(provider: Any, spans: Any) -> None:
     with InferenceClient(base_url=provider.url) as client:
-        exhaust(chat_of(client, stream=True))
+        chunks = list(chat_of(client, stream=True))
+
+    assert provider.asked[0].body["stream_options"] == {"include_usage": True}
+    assert all(chunk.choices for chunk in chunks)
+    assert shown(spans.told(), CHAT | STREAM) == CHAT | STREAM
+
+
+async def test_an_async_stream_is_asked_for_usage_and_the_chunk_is_hidden(
+    provider: Any, spans: Any
+) -> None:
+    async with AsyncInferenceClient(base_url=provider.url) as client:
+        chunks = [chunk async for chunk in await chat_of(client, stream=True)]
+
+    assert all(chunk.choices for chunk in chunks)
+    assert shown(spans.told(), CHAT | STREAM) == CHAT | STREAM
+
+
+def test_a_stream_whose_caller_wants_no_usage_says_so(provider: Any, spans: Any) -> None:
+    with InferenceClient(base_url=provider.url) as client:
+        exhaust(chat_of(client, stream=True, stream_options={"include_usage": False}))
         leave(chat_of(client, stream=True))
 
     told = [span.attributes["spantoll.usage.status"] for span in spans.all()]
     assert told == ["missing", "missing"]
+
+
+def test_the_url_of_an_endpoint_is_no_model(endpoint: str, spans: Any) -> None:
+    with InferenceClient(model=f"{endpoint}?token=secret") as client:
+        client.text_generation(NUMBERS, details=True)
+        client.chat_completion(MESSAGES)
+
+    assert "secret" not in "".join(span.to_json() for span in spans.all())
+    assert spans.all()[0].name == "text_completion"
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,27 @@ def test_a_server_that_hangs_up_is_one_failed_span(
     assert shown(spans.told(), expected) == expected
 
 
+def test_a_stream_that_was_opened_and_told_nothing_says_that_usage_is_missing(
+    client: openai.OpenAI, spans: Any, question: Any
+) -> None:
+    with pytest.raises(openai.APIConnectionError):
+        exhaust(client.chat.completions.create(**question("#cut=0", stream=True)))
+
+    expected = {
+        "spantoll.usage.status": "missing",
+        "error.type": "openai.APIConnectionError",
+        "gen_ai.response.time_to_first_chunk": None,
+    }
+    assert shown(spans.told(), expected) == expected
+
+
+def test_a_refused_call_misses_no_usage(client: openai.OpenAI, spans: Any, question: Any) -> None:
+    with pytest.raises(openai.RateLimitError):
+        client.chat.completions.create(**question("#status=429"))
+
+    assert "spantoll.usage.status" not in spans.told()
+
+
 def test_an_error_event_inside_a_stream_is_one_failed_span(
     client: openai.OpenAI, spans: Any, question: Any
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from spantoll.instrumentation import openai_content
@@ -15,12 +16,23 @@ __all__ = [
     "EMBEDDING",
     "FETCH",
     "IMAGE",
+    "INCLUDES_USAGE",
+    "LOOPBACK",
     "RESPONSE",
     "SPEECH",
     "TRANSCRIPTION",
     "VIDEO",
+    "with_usage",
 ]
 
+INCLUDES_USAGE = frozenset(
+    {"openai", "azure.ai.openai", "openrouter", "deepseek", "groq", "cerebras", "together_ai"}
+    | {"fireworks_ai", "vllm", "ollama", "lm_studio"}
+)
+"""Providers whose API takes `stream_options.include_usage`; others refuse what they do not know, or
+tell usage anyway (Mistral, Perplexity, xAI)."""
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Here answers one of vLLM, SGLang, llama.cpp, Ollama, LM Studio, LiteLLM: all take the option."""
 OUTPUT_TYPES = {"text": "text", "json_object": "json", "json_schema": "json"}
 
 
@@ -32,6 +44,14 @@ def listed(value: Any) -> Any:
 def unless_one(count: Any) -> int | None:
     """Number of choices asked for, which is worth a word only if it is not one."""
     return count if isinstance(count, int) and count != 1 else None
+
+
+def with_usage(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Make the options that ask a stream for usage; None where the caller has chosen."""
+    asked = body.get("stream_options")
+    if asked is not None and (not isinstance(asked, Mapping) or "include_usage" in asked):
+        return None
+    return {"stream_options": {**(asked or {}), "include_usage": True}}
 
 
 _TOTAL, _BYOK, _UPSTREAM = "_total", "_byok", "_upstream"

@@ -42,6 +42,7 @@ class CallSpan:
         "_open",
         "_reads",
         "_started",
+        "answered",
         "finalizer",
         "first_chunk_s",
         "here",
@@ -94,6 +95,8 @@ class CallSpan:
         self.finalizer: Any = None
         self.first_chunk_s: float | None = None
         self.left_ns: int | None = None
+        self.answered = False
+        """Whether the provider took the request, whatever came of it then."""
         self.here = here
         self._started = time.perf_counter()
         self.span: Span = tracer.start_span(
@@ -229,7 +232,7 @@ class CallSpan:
             whole = complete or (reasons and keys.USAGE_OUTPUT_TOKENS in found)
             if told:
                 found[keys.SPANTOLL_USAGE_STATUS] = "reported" if whole else "partial"
-            elif not failed or self.first_chunk_s is not None:
+            elif not failed or self.answered:
                 found[keys.SPANTOLL_USAGE_STATUS] = "missing"
         if self._heard and self.request.call.stream_answers is not None:
             found.update(self.request.call.stream_answers(self._heard))

@@ -67,6 +67,7 @@ class Tap(CallSpan):
     @guarded(_unseen)
     def opened(self, result: Any, hook: Hook) -> Any:
         """Look at what the SDK returned, and return what the caller gets."""
+        self.answered = True
         request = self.request
         if request.stream or request.raw:
             if hook.open is not None:

@@ -99,14 +99,37 @@ def _describe(client: Any, arguments: dict[str, Any], settings: Settings) -> Req
     if call is TEXT and "messages" in sent:
         # Before 0.31 a chat was a text generation too.
         call = CHAT
-    body = {"model": asked.model, **{name: sent[name] for name in sent if sent[name] is not None}}
-    return Request(
+    request = Request(
         call,
-        body,
+        {"model": _named(asked.model), **{k: v for k, v in sent.items() if v is not None}},
         _server(asked.url, settings),
         stream=arguments.get("stream") is True,
         raw=asked.task,
     )
+    if call is CHAT and request.stream and settings.stream_usage and _includes_usage(request):
+        wanted = openai_api.with_usage(sent)
+        if wanted is not None:
+            asked.json = {**sent, **wanted}
+            request.hidden = _usage_only
+    return request
+
+
+def _named(model: Any) -> Any:
+    """Leave out the URL of an endpoint, which a client may be given for a model: it has secrets."""
+    return None if isinstance(model, str) and "://" in model else model
+
+
+def _includes_usage(request: Request) -> bool:
+    provider, host, _ = request.server
+    if provider == "huggingface":
+        # Endpoints of one's own run vLLM, SGLang, llama.cpp or TGI.
+        own = (host or "").endswith(".endpoints.huggingface.cloud")
+        return own or host == ROUTER or host in openai_api.LOOPBACK
+    return provider in openai_api.INCLUDES_USAGE
+
+
+def _usage_only(chunk: Any) -> bool:
+    return bool(chunk.get("usage")) and not chunk.get("choices")
 
 
 def _server(url: str, settings: Settings) -> Server:
@@ -151,7 +174,7 @@ class _Decoding:
         data = text.removeprefix("data:").strip() if text.startswith("data:") else ""
         if data.startswith("{"):
             wanted = self._tap.listens or "usage" in data or "finish" in data or "details" in data
-            self._tap.see(json.loads(data) if wanted else {})
+            return self._tap.see(json.loads(data) if wanted else {})
         return True
 
 

@@ -38,24 +38,15 @@ def _client_attributes(client: Any) -> dict[str, Any]:
     return told
 
 
-INCLUDES_USAGE = frozenset(
-    {"openai", "azure.ai.openai", "openrouter", "deepseek", "groq", "cerebras", "together_ai"}
-    | {"fireworks_ai", "vllm", "ollama", "lm_studio"}
-)
-"""Providers whose API takes `stream_options.include_usage`; others refuse what they do not know, or
-tell usage anyway (Mistral, Perplexity, xAI)."""
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-"""Here answers one of vLLM, SGLang, llama.cpp, Ollama, LM Studio, LiteLLM: all take the option."""
-
-
 def _ask_usage(client: Any, options: Any, request: Request, settings: Settings) -> Any:
     if request.call not in (openai_api.CHAT, openai_api.COMPLETION):
         return None
     provider, host, port = request.server
-    if provider not in INCLUDES_USAGE:
+    if provider not in openai_api.INCLUDES_USAGE:
         return None
     chosen_host = host in settings.hosts or f"{host}:{port}" in settings.hosts
-    if provider == "openai" and not (_known(host or "") or chosen_host or host in LOOPBACK):
+    known = _known(host or "") or chosen_host or host in openai_api.LOOPBACK
+    if provider == "openai" and not known:
         # An unknown host that speaks OpenAI's API: it may refuse options it does not know.
         return None
     if str(getattr(client, "_api_version", None) or "9999") < "2024-09":
@@ -65,10 +56,9 @@ def _ask_usage(client: Any, options: Any, request: Request, settings: Settings) 
     if not isinstance(body, Mapping) or "data_sources" in {**body, **extra}:
         # Azure's "on your data" refuses it in any version.
         return None
-    asked = extra.get("stream_options", body.get("stream_options"))
-    if asked is not None and (not isinstance(asked, Mapping) or "include_usage" in asked):
+    wanted = openai_api.with_usage({**body, **extra})
+    if wanted is None:
         return None
-    wanted = {"stream_options": {**(asked or {}), "include_usage": True}}
     if "stream_options" in extra:
         options.extra_json = {**extra, **wanted}
     else:
