@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from loopback.wire import Ask, Handler, Reply, events, json_reply, unique
+from loopback.wire import Ask, Handler, Reply, Script, events, json_reply, unique
 
 __all__ = ["ROUTES", "message", "message_events"]
 
@@ -21,7 +22,9 @@ ERRORS = {
 
 def failure(ask: Ask) -> Reply | None:
     """The error the script asks for, in the shape of Anthropic's errors."""
-    status = ask.script.number("status", 200)
+    attempt = int(ask.headers.get("x-stainless-retry-count", 0))
+    refused = attempt < ask.script.number("refused")
+    status = 529 if refused else ask.script.number("status", 200)
     if status < 400:
         return None
     text = f"The loopback provider was asked to answer {status}."
@@ -43,6 +46,10 @@ def usage(ask: Ask) -> dict[str, Any]:
     }
     if script.number("reasoning"):
         told["output_tokens_details"] = {"thinking_tokens": script.number("reasoning")}
+    if ask.body.get("speed"):
+        told["speed"] = ask.body["speed"]
+    if ask.body.get("inference_geo"):
+        told["inference_geo"] = ask.body["inference_geo"]
     if script.number("searches"):
         told["server_tool_use"] = {
             "web_search_requests": script.number("searches"),
@@ -58,19 +65,38 @@ def usage(ask: Ask) -> dict[str, Any]:
                 "cache_read_input_tokens": 0,
             }
         ]
+    if script.number("advised"):
+        told["iterations"] = [
+            {
+                "type": "advisor_message",
+                "model": "claude-opus-5",
+                "input_tokens": script.number("advised"),
+                "output_tokens": 9,
+                "cache_creation_input_tokens": 0,
+                "cache_read_input_tokens": 0,
+            }
+        ]
     return told
 
 
 def message(ask: Ask, model: str) -> dict[str, Any]:
     """A whole message."""
-    text = {"type": "text", "text": "".join(ask.script.words), "citations": None}
+    content: dict[str, Any] = {
+        "type": "text",
+        "text": "".join(ask.script.words),
+        "citations": None,
+    }
+    tool = Script(json.dumps(ask.body["messages"][-1]).encode()).word("tool")
+    if tool:
+        used = {"id": unique("toolu"), "name": tool, "input": {"city": "Riga"}}
+        content = {"type": "tool_use", **used}
     return {
         "id": unique("msg"),
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": [text],
-        "stop_reason": "end_turn",
+        "content": [content],
+        "stop_reason": "tool_use" if tool else "end_turn",
         "stop_sequence": None,
         "usage": usage(ask),
     }

@@ -28,12 +28,15 @@ class Script:
     input, output: token counts. cached, written, reasoning, audio: their parts. chunks: how many
     a stream has. status: an HTTP error. cut: break the connection after that many chunks. short:
     after that many bytes. pause: milliseconds between chunks. wait: before the answer. broken: an
-    error event after that many chunks. In words: `fail 429`, `cached`, `reasoning`. Works the same
-    in every API, because it reads the raw body.
+    error event after that many chunks. refused: how many attempts fail before one is answered.
+    answer: a number to answer in JSON. tool: a tool to call, in the last message. In words:
+    `fail 429`, `cached`, `reasoning`. Works the same in every API, because it reads the raw body.
     """
 
     def __init__(self, body: bytes) -> None:
-        self._told = {name.decode(): value.decode() for name, value in _DIRECTIVE.findall(body)}
+        self._told: dict[str, str] = {
+            name.decode(): value.decode() for name, value in _DIRECTIVE.findall(body)
+        }
         self._size = len(body)
         if failing := _FAIL.search(body):
             self._told.setdefault("status", failing[1].decode())
@@ -47,6 +50,10 @@ class Script:
         """A directive's number."""
         return int(self._told.get(name, default))
 
+    def word(self, name: str) -> str:
+        """A directive's word; empty where there is none."""
+        return self._told.get(name, "")
+
     @property
     def input(self) -> int:
         return self.number("input", max(1, self._size // 4))
@@ -58,6 +65,8 @@ class Script:
     @property
     def words(self) -> list[str]:
         """The answer, as many words as the stream shall have chunks."""
+        if "answer" in self._told:
+            return [json.dumps({"number": self.number("answer")})]
         return [WORDS[n % len(WORDS)] for n in range(self.number("chunks", 5))]
 
 

@@ -65,6 +65,22 @@ PLAIN: dict[str, Case] = {
         lambda c: c.beta.messages.create(**asked("#compacted=300")),
         CHAT | {"gen_ai.usage.input_tokens": 1300, "gen_ai.usage.output_tokens": 27},
     ),
+    "an advisor is another model": (
+        lambda c: c.beta.messages.create(**asked("#advised=400")),
+        CHAT
+        | {
+            "spantoll.usage.units.advisor_input_tokens": 400,
+            "spantoll.usage.units.advisor_output_tokens": 9,
+        },
+    ),
+    "speed and place": (
+        lambda c: c.beta.messages.create(**asked(speed="fast", inference_geo="us")),
+        CHAT | {"spantoll.response.speed": "fast", "spantoll.region": "us"},
+    ),
+    "a place that says nothing": (
+        lambda c: c.messages.create(**asked(inference_geo="global")),
+        CHAT | {"spantoll.region": None},
+    ),
     "settings": (
         lambda c: c.messages.create(
             **asked(
@@ -191,16 +207,40 @@ def test_the_parse_helper_tells_what_was_billed(claude: Any, spans: Any) -> None
     }
 
 
-def test_a_tool_runner_counts_each_request(claude: Any, spans: Any) -> None:
+def test_the_parse_helper_works_as_before(claude: Any, spans: Any) -> None:
+    answer = claude.messages.parse(**asked("#answer=7"), output_format=Answer)
+
+    assert answer.parsed_output == Answer(number=7)
+    expected = CHAT | {"gen_ai.output.type": "json"}
+    assert shown(spans.told(), expected) == expected
+
+
+def test_attempts_that_were_refused_cost_nothing(
+    provider: Any, spans: Any, billed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anthropic._constants.INITIAL_RETRY_DELAY", 0.01)
+    with anthropic.Anthropic(api_key="none", base_url=provider.url, max_retries=2) as claude:
+        claude.messages.create(**asked("#refused=2"))
+
+    assert len(provider.asked) == 3
+    assert shown(spans.told(), CHAT) == CHAT
+    assert len(billed()) == 1
+
+
+def test_a_tool_runner_counts_each_request(claude: Any, spans: Any, billed: Any) -> None:
+    results = iter([f"look again #tool=weather {NUMBERS}", f"fine {NUMBERS}"])
+
     @anthropic.beta_tool
     def weather(city: str) -> str:
         """Tell the weather of a city."""
-        return f"{city}: fine"
+        return f"{city}: {next(results)}"
 
-    runner = claude.beta.messages.tool_runner(**ASKED, tools=[weather])
+    runner = claude.beta.messages.tool_runner(**asked("#tool=weather"), tools=[weather])
     runner.until_done()
 
-    assert shown(spans.told(), CHAT) == CHAT
+    ended = [span.attributes["gen_ai.response.finish_reasons"] for span in spans.all()]
+    assert ended == [("tool_use",), ("tool_use",), ("end_turn",)]
+    assert [row["input_tokens"] for row in billed()] == [1000] * 3
 
 
 def test_a_streaming_response_is_read_by_the_caller_alone(claude: Any, spans: Any) -> None:

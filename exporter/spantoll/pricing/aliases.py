@@ -85,6 +85,18 @@ MODELS = MappingProxyType(
     {
         ("anthropic", "claude-2.0"): "claude-2",
         ("anthropic", "claude-2.1"): "claude-2",
+        # bedrock-mantle names a model without its date.
+        ("aws", "anthropic.claude-haiku-4-5"): "regional.anthropic.claude-haiku-4-5-20251001-v1:0",
+        ("aws", "anthropic.claude-opus-4-1"): "regional.anthropic.claude-opus-4-1-20250805-v1:0",
+        ("aws", "anthropic.claude-sonnet-4-5"): (
+            "regional.anthropic.claude-sonnet-4-5-20250929-v1:0"
+        ),
+        ("aws", "global.anthropic.claude-haiku-4-5"): (
+            "global.anthropic.claude-haiku-4-5-20251001-v1:0"
+        ),
+        ("aws", "global.anthropic.claude-sonnet-4-5"): (
+            "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+        ),
         ("google", "gemma-3n-e2b-it"): "gemma-3n",
         ("google", "gemma-3n-e4b-it"): "gemma-3n",
         ("openai", "omni-moderation-latest"): "moderation",
