@@ -25,7 +25,10 @@ ERRORS = {
 
 def failure(ask: Ask) -> Reply | None:
     """The error the script asks for, in the shape of AWS's errors."""
-    status = ask.script.number("status", 200)
+    # amz-sdk-request: attempt=2; max=5
+    attempt = ask.headers.get("amz-sdk-request", "attempt=1").partition("attempt=")[2]
+    refused = int(attempt.partition(";")[0]) <= ask.script.number("refused")
+    status = 503 if refused else ask.script.number("status", 200)
     if status < 400:
         return None
     text = f"The loopback provider was asked to answer {status}."

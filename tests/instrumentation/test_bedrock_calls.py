@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,11 +17,12 @@ from botocore.response import StreamingBody
 from opentelemetry.trace import SpanKind, StatusCode
 
 from spantoll import instrumentation
-from tests.instrumentation.scenes import Case, cases, close, exhaust, leave, shown
+from tests.instrumentation.scenes import Case, aexhaust, cases, close, exhaust, leave, shown
 
 NUMBERS = "Hello #input=1000 #cached=600 #written=100 #written1h=50 #output=20"
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 NOVA = "amazon.nova-pro-v1:0"
+PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2"
 COUNTED = {
     "gen_ai.usage.input_tokens": 1000,
     "gen_ai.usage.output_tokens": 20,
@@ -120,6 +123,10 @@ INVOKED: dict[str, Case] = {
             "gen_ai.usage.input_tokens": 1000,
             "gen_ai.embeddings.dimension.count": 256,
         },
+    ),
+    "An embedding behind a profile that hides the model": (
+        invoked(PROFILE, body(inputText=NUMBERS, dimensions=256)),
+        {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": PROFILE},
     ),
     "Titan image": (
         invoked(
@@ -417,6 +424,79 @@ def test_a_failure_inside_a_stream_is_one_failed_span(bedrock: Any, spans: Any) 
 
     assert spans.told()["error.type"] == "botocore.exceptions.EventStreamError"
     assert spans.one().status.status_code is StatusCode.ERROR
+
+
+async def test_an_async_stream_left_early_is_one_span(async_bedrock: Any, spans: Any) -> None:
+    answer = await async_bedrock.converse_stream(modelId=CLAUDE, messages=said())
+    async for _ in answer["stream"]:
+        break
+    answer["stream"].close()
+
+    assert spans.told()["spantoll.usage.status"] == "missing"
+    assert spans.one().status.status_code is StatusCode.UNSET
+
+
+async def test_a_cancelled_task_ends_the_span_once(async_bedrock: Any, spans: Any) -> None:
+    reading = asyncio.Event()
+
+    async def talk() -> None:
+        asked = {"modelId": CLAUDE, "body": claude(f"{NUMBERS} #pause=500 #chunks=20")}
+        answer = await async_bedrock.invoke_model_with_response_stream(**asked)
+        with contextlib.closing(answer["body"]) as chunks:
+            async for _ in chunks:
+                reading.set()
+
+    task = asyncio.create_task(talk())
+    await reading.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    expected = {
+        "error.type": "asyncio.CancelledError",
+        "gen_ai.usage.input_tokens": 1000,
+        "spantoll.usage.status": "partial",
+    }
+    assert shown(spans.told(), expected) == expected
+
+
+async def test_a_failure_inside_an_async_stream_is_one_failed_span(
+    async_bedrock: Any, spans: Any
+) -> None:
+    answer = await async_bedrock.converse_stream(modelId=CLAUDE, messages=said("#broken=2"))
+
+    with pytest.raises(botocore.exceptions.EventStreamError):
+        await aexhaust(answer["stream"])
+    answer["stream"].close()
+
+    assert spans.told()["error.type"] == "botocore.exceptions.EventStreamError"
+
+
+def test_attempts_that_were_refused_cost_nothing(provider: Any, spans: Any, billed: Any) -> None:
+    retrying = Config(retries={"total_max_attempts": 3, "mode": "standard"})
+    client = boto3.client(
+        "bedrock-runtime",
+        region_name="us-east-1",
+        endpoint_url=provider.url,
+        config=retrying,
+        **STATIC,
+    )
+    client.converse(modelId=CLAUDE, messages=said(f"{NUMBERS} #refused=1"))
+    client.close()
+
+    assert len(provider.asked) == 2
+    assert shown(spans.told(), CACHED) == CACHED
+    assert len(billed()) == 1
+
+
+def test_an_answer_too_long_to_keep_is_counted_by_its_headers(
+    bedrock: Any, spans: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spantoll.instrumentation.aws_bodies.LONGEST_BODY", 100)
+    answer = bedrock.invoke_model(modelId=NOVA, body=body(messages=said()))
+
+    assert json.load(answer["body"])
+    assert shown(spans.told(), COUNTED) == COUNTED
 
 
 def test_an_error_is_named_as_aws_names_it(bedrock: Any, spans: Any) -> None:

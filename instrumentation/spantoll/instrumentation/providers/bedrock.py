@@ -36,8 +36,9 @@ def _describe(client: Any, arguments: dict[str, Any], settings: Settings) -> Req
     asked = arguments["api_params"]
     server, region = _server(client.meta.endpoint_url), client.meta.region_name
     if kind in (BODY, CHUNKS):
-        call = _invoked(str(asked.get("modelId")))
-        asked = {**asked, "body": _read(asked.get("body"))}
+        told = _read(asked.get("body"))
+        call = _invoked(str(asked.get("modelId")), told)
+        asked = {**asked, "body": told}
     else:
         call = bedrock_api.CONVERSE_STREAM if kind == STREAM else bedrock_api.CONVERSE
     return Request(
@@ -57,12 +58,21 @@ def _server(url: str) -> Server:
     return Server("aws.bedrock", parts.hostname, port)
 
 
-@lru_cache(maxsize=256)
-def _invoked(model: str) -> Call:
+EMBEDS = frozenset(
+    {"dimensions", "embedding_types", "embeddingConfig", "embeddingTypes", "input_type"}
+    | {"normalize", "singleEmbeddingParams", "texts"}
+)
+DRAWS = frozenset({"imageGenerationConfig", "text_prompts", "textToImageParams"})
+"""Fields that only requests for embeddings, and for images, have."""
+
+
+def _invoked(model: str, told: Mapping[str, Any]) -> Call:
+    """Tell the operation by the model, or by the body where a profile's ARN hides the model."""
     name = model.lower()
-    if "embed" in name:
+    if "embed" in name or not EMBEDS.isdisjoint(told):
         return bedrock_api.EMBED
-    if any(word in name for word in ("image", "canvas", "stability.")):
+    drawing = any(word in name for word in ("image", "canvas", "stability."))
+    if drawing or not DRAWS.isdisjoint(told):
         return bedrock_api.IMAGE
     return bedrock_api.INVOKE
 
