@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import boto3
 from anthropic import Anthropic
@@ -82,7 +82,8 @@ def by_gemini(ticket: Ticket) -> None:
         method = client.models.generate_content
         if ticket.stream:
             method = client.models.generate_content_stream  # type: ignore[assignment]  # iterates
-        for _ in method(model=ticket.model, contents=[HANDBOOK, ticket.text]):
+        said: list[Any] = [HANDBOOK, ticket.text]
+        for _ in method(model=ticket.model, contents=said):
             pass
 
 

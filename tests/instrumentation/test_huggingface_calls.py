@@ -52,6 +52,19 @@ TASKS: dict[str, Case] = {
         lambda c: c.text_to_speech("Hi #speech"),
         {"gen_ai.operation.name": "speech", "spantoll.usage.characters": 10},
     ),
+    "embeddings": (
+        lambda c: c.feature_extraction("Hi #vector"),
+        {"gen_ai.operation.name": "embeddings", "spantoll.usage.status": "missing"},
+    ),
+    "image": (
+        lambda c: c.text_to_image("a toll bridge", width=512, height=256),
+        {
+            "gen_ai.operation.name": "image_generation",
+            "gen_ai.output.type": "image",
+            "spantoll.usage.images": 1,
+            "spantoll.request.image_size": "512x256",
+        },
+    ),
     "transcription": (
         lambda c: c.automatic_speech_recognition(b"ID3"),
         {"gen_ai.operation.name": "transcription", "spantoll.usage.status": "missing"},

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import cerebras.cloud.sdk
 import groq
+import httpx
 import pytest
 
 from spantoll import instrumentation
+from spantoll.instrumentation.spans import error_name
 from tests.instrumentation.scenes import close, exhaust, leave, leave_with, shown
 
 NUMBERS = "Hello #input=100 #cached=60 #output=20 #reasoning=5"
@@ -115,6 +118,58 @@ def test_a_stream_left_early_is_one_span(
         way(client.chat.completions.create(**sdk.asked(stream=True)))
 
     assert shown(spans.told(), ABORTED) == ABORTED
+
+
+@every_sdk
+async def test_a_cancelled_task_ends_the_span_once(provider: Any, spans: Any, sdk: Sdk) -> None:
+    reading = asyncio.Event()
+
+    async def talk(client: Any) -> None:
+        asked = sdk.asked("#pause=500 #chunks=20", stream=True)
+        async for _ in await client.chat.completions.create(**asked):
+            reading.set()
+
+    async with sdk.client(provider.url, "Async") as client:
+        task = asyncio.create_task(talk(client))
+        await reading.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert shown(spans.told(), ABORTED) == ABORTED
+    assert spans.told()["error.type"] == "asyncio.CancelledError"
+
+
+@every_sdk
+def test_a_server_that_hangs_up_is_one_failed_span(provider: Any, spans: Any, sdk: Sdk) -> None:
+    with (
+        sdk.client(provider.url) as client,
+        pytest.raises((sdk.module.APIConnectionError, httpx.RemoteProtocolError)) as raised,
+    ):
+        exhaust(client.chat.completions.create(**sdk.asked("#cut=3", stream=True)))
+
+    expected = ABORTED | {"error.type": error_name(raised.type)}
+    assert shown(spans.told(), expected) == expected
+
+
+@every_sdk
+def test_the_conversation_is_told_only_where_it_is_asked_for(
+    provider: Any, spans: Any, monkeypatch: pytest.MonkeyPatch, sdk: Sdk
+) -> None:
+    asked = sdk.asked("the secret")
+    with sdk.client(provider.url) as client:
+        client.chat.completions.create(**asked)
+        assert "secret" not in spans.one().to_json()
+
+        monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
+        instrumentation.uninstrument()
+        instrumentation.instrument(tracer_provider=spans.provider)
+        client.chat.completions.create(**asked)
+        exhaust(client.chat.completions.create(**asked, stream=True))
+
+    for span in spans.all()[1:]:
+        assert "the secret" in span.attributes["gen_ai.input.messages"]
+        assert '"content":"The toll of a span"' in span.attributes["gen_ai.output.messages"]
 
 
 @every_sdk
