@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from loopback.wire import Ask, Handler, Reply, Script, events, json_reply, unique
+from loopback.wire import ARGUMENTS, Ask, Handler, Reply, events, json_reply, unique
 
 __all__ = ["ROUTES", "message", "message_events"]
 
@@ -86,9 +85,9 @@ def message(ask: Ask, model: str) -> dict[str, Any]:
         "text": "".join(ask.script.words),
         "citations": None,
     }
-    tool = Script(json.dumps(ask.body["messages"][-1]).encode()).word("tool")
+    tool = ask.tool(ask.body["messages"])
     if tool:
-        used = {"id": unique("toolu"), "name": tool, "input": {"city": "Riga"}}
+        used = {"id": unique("toolu"), "name": tool, "input": ARGUMENTS}
         content = {"type": "tool_use", **used}
     return {
         "id": unique("msg"),

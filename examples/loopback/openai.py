@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-from loopback.wire import Ask, Handler, Reply, Script, events, json_reply, unique
+from loopback.wire import ARGUMENTS, Ask, Handler, Reply, Script, events, json_reply, unique
 
 __all__ = ["ROUTES"]
 
@@ -67,9 +68,14 @@ def chat(ask: Ask) -> Reply:
         return wrong
     if ask.body.get("stream"):
         return events(_chat_chunks(ask))
-    message = {"role": "assistant", "content": "".join(ask.script.words), "refusal": None}
+    message: dict[str, Any] = {"role": "assistant", "refusal": None}
+    message["content"] = "".join(ask.script.words)
+    tool = ask.tool(ask.body["messages"])
+    if tool:
+        message |= {"content": None, "tool_calls": [_tool_call(tool)]}
+    reason = "tool_calls" if tool else "stop"
     choices = [
-        {"index": n, "finish_reason": "stop", "logprobs": None, "message": message}
+        {"index": n, "finish_reason": reason, "logprobs": None, "message": message}
         for n in range(ask.body.get("n") or 1)
     ]
     answer = {
@@ -78,6 +84,11 @@ def chat(ask: Ask) -> Reply:
         "usage": completion_usage(ask.script),
     }
     return json_reply(answer, x_request_id="req_loopback")
+
+
+def _tool_call(name: str) -> dict[str, Any]:
+    function = {"name": name, "arguments": json.dumps(ARGUMENTS)}
+    return {"id": unique("call"), "type": "function", "function": function}
 
 
 def _chat_head(ask: Ask, kind: str) -> dict[str, Any]:
@@ -105,14 +116,18 @@ def _chat_chunks(ask: Ask) -> Iterator[dict[str, Any]]:
 
     for index in indexes:
         yield piece(index, {"role": "assistant", "content": ""})
-    for at, word in enumerate(ask.script.words):
+    words = [] if ask.tool(ask.body["messages"]) else ask.script.words
+    for at, word in enumerate(words):
         if at == ask.script.number("broken", -1):
             yield {"error": {"message": "The loopback provider broke.", "type": "server_error"}}
             return
         for index in indexes:
             yield piece(index, {"content": word})
+    tool = ask.tool(ask.body["messages"])
+    for index in indexes if tool else ():
+        yield piece(index, {"tool_calls": [{"index": 0, **_tool_call(tool)}]})
     for index in indexes:
-        yield piece(index, {}, "stop")
+        yield piece(index, {}, "tool_calls" if tool else "stop")
     if asked:
         yield {**head, "choices": [], "usage": completion_usage(ask.script)}
     elif ask.path.startswith("/openai/v1/"):
@@ -185,13 +200,22 @@ def _response(ask: Ask, name: str | None = None, *, status: str = "completed") -
         "content": [text],
     }
     done = status == "completed"
+    tool = ask.tool(ask.body.get("input"))
+    called = _tool_call(tool) if tool else {}
+    call = {
+        "id": "fc_loopback",
+        "type": "function_call",
+        "status": "completed",
+        "call_id": called.get("id"),
+        **called.get("function", {}),
+    }
     return {
         "id": name or unique("resp"),
         "object": "response",
         "created_at": CREATED,
         "status": status,
         "model": SERVED.get(ask.model, ask.model),
-        "output": [*searches, message] if done else [],
+        "output": [*searches, call if tool else message] if done else [],
         "parallel_tool_calls": True,
         "tool_choice": "auto",
         "tools": [],
@@ -216,7 +240,14 @@ def _response_events(ask: Ask) -> Iterator[dict[str, Any]]:
     for kind in ("response.created", "response.in_progress"):
         started = _response(ask, name, status="in_progress")
         yield {"type": kind, "sequence_number": next(number), "response": started}
-    message = {**_response(ask, name)["output"][-1], "content": [], "status": "in_progress"}
+    done = _response(ask, name)
+    if ask.tool(ask.body.get("input")):
+        called = {"output_index": 0, "item": done["output"][-1]}
+        for kind in ("response.output_item.added", "response.output_item.done"):
+            yield {"type": kind, "sequence_number": next(number), **called}
+        yield {"type": "response.completed", "sequence_number": next(number), "response": done}
+        return
+    message = {**done["output"][-1], "content": [], "status": "in_progress"}
     yield {
         "type": "response.output_item.added",
         "sequence_number": next(number),
@@ -238,7 +269,6 @@ def _response_events(ask: Ask) -> Iterator[dict[str, Any]]:
             "logprobs": [],
             **item,
         }
-    done = _response(ask, name)
     yield {
         "type": "response.output_text.done",
         "sequence_number": next(number),

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import count
 from typing import Any
 
-__all__ = ["Ask", "Handler", "Reply", "Script", "events", "json_reply", "unique"]
+__all__ = ["ARGUMENTS", "Ask", "Handler", "Reply", "Script", "events", "json_reply", "unique"]
 
 _numbers = count(1)
 
@@ -19,6 +19,8 @@ _DIRECTIVE = re.compile(rb"#(\w+)=([\w.-]+)")
 _FAIL = re.compile(rb"\bfail (\d{3})\b")
 _CACHED = re.compile(rb"(?<![#\"])\bcached\b")
 _REASONING = re.compile(rb"(?<![#\"])\breasoning\b")
+ARGUMENTS = {"city": "Riga"}
+"""What every tool is called with."""
 WORDS = ("The", " toll", " of", " a", " span", " is", " paid", " once")
 
 
@@ -89,6 +91,11 @@ class Ask:
     @cached_property
     def script(self) -> Script:
         return Script(self.raw)
+
+    def tool(self, said: Any) -> str:
+        """The tool that the last of some messages asks to call; empty for none."""
+        last = said[-1] if isinstance(said, list) and said else said
+        return Script(json.dumps(last).encode()).word("tool")
 
     @property
     def model(self) -> str:
