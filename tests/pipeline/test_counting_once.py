@@ -16,6 +16,7 @@ from spantoll.records import UsageRecord
 AGENT: dict[str, Any] = {"role": "aggregate", "scope_name": "framework"}
 FRAMEWORK: dict[str, Any] = {"scope_name": "framework"}
 OTHER: dict[str, Any] = {"scope_name": "other"}
+MISTRAL: dict[str, Any] = {"provider": "mistral_ai"}
 ID, ID2 = "chatcmpl-0123456789ab", "chatcmpl-ba9876543210"
 
 
@@ -221,6 +222,20 @@ SCENES: dict[str, tuple[list[UsageRecord], set[str]]] = {
             call("sdk", 1, 9, trace="u", stream=True, response_id=ID2, **used(100, 10)),
         ],
         {"inner", "sdk"},
+    ),
+    "an SDK's own root span without an id beside an instrumentation's root": (
+        [
+            call("own", 0.5, 9.5, **MISTRAL, scope_name="mistralai_sdk_tracer", **used(100, 10)),
+            call("other", 0, 10, trace="u", **MISTRAL, **OTHER, response_id=ID, **used(100, 10)),
+        ],
+        {"other"},
+    ),
+    "an SDK's own root span around an instrumentation's root": (
+        [
+            call("own", 0, 10, **MISTRAL, scope_name="mistralai_sdk_tracer", **used(100, 10)),
+            call("other", 1, 9, trace="u", **MISTRAL, **OTHER, response_id=ID, **used(100, 10)),
+        ],
+        {"other"},
     ),
     "parallel calls of one SDK that happen to be equal": (
         [

@@ -249,6 +249,11 @@ NO_ID: dict[str, Any] = {"response_id": None}
         pytest.param(ROOT_STREAM, True, id="root of a stream"),
         pytest.param(NO_ID, True, id="no response id"),
         pytest.param({"parent_span_id": None, "stream": False}, False, id="no stream"),
+        pytest.param(
+            {"parent_span_id": None, "stream": False, "provider": "mistral_ai"},
+            True,
+            id="root of Mistral, whose SDK tells no id",
+        ),
         pytest.param({"stream": True}, False, id="not a root"),
         pytest.param(NO_ID | {"role": "aggregate"}, False, id="no call"),
     ],

@@ -207,38 +207,37 @@ class _Count:
                     self._join(one, other, "beside")
 
     def _join_twins(self) -> None:
-        """Join a call without response id with the SDK's own root span within its time.
+        """Join a call without response id with a root span around it in time, or within.
 
         See `records.twin_key`, which is equal where the usage, the service and the minute are.
         """
-        outer: defaultdict[int, list[int]] = defaultdict(list)
-        inner: defaultdict[int, list[int]] = defaultdict(list)
+        nameless: defaultdict[int, list[int]] = defaultdict(list)
+        named: defaultdict[int, list[int]] = defaultdict(list)
         for i in self.calls:
             record = self.records[i]
             if record.twin_key is not None and i not in self.rolled_up:
-                (outer if record.response_key is None else inner)[record.twin_key].append(i)
-        for key in outer.keys() & inner.keys():
+                (nameless if record.response_key is None else named)[record.twin_key].append(i)
+        for key in nameless.keys() & named.keys():
             pairs = sorted(
-                (self._start(within) - self._start(without), without, within)
-                for without in outer[key]
-                for within in inner[key]
-                if self._is_twin(without, within)
+                (abs(self._start(one) - self._start(other)), one, other)
+                for one in nameless[key]
+                for other in named[key]
+                if self._is_twin(one, other)
             )
             taken: set[int] = set()
-            for _, without, within in pairs:
-                if taken.isdisjoint((without, within)) and self._may_join(without, within):
-                    taken |= {without, within}
-                    self._join(without, within, "twin")
+            for _, one, other in pairs:
+                if taken.isdisjoint((one, other)) and self._may_join(one, other):
+                    taken |= {one, other}
+                    self._join(one, other, "twin")
 
-    def _is_twin(self, outer: int, inner: int) -> bool:
-        a, b = self.records[outer], self.records[inner]
+    def _is_twin(self, nameless: int, named: int) -> bool:
+        a, b = self.records[nameless], self.records[named]
         return (
             a.trace_id != b.trace_id
-            and a.started_ns <= b.started_ns
-            and _end(b) <= _end(a)
+            and (_contains(a, b) or _contains(b, a))
             and same_usage(a, b)
             and same_model(a, b)
-            and not any(_answer(self.records[i]) for i in self.members[self.cluster[outer]])
+            and not any(_answer(self.records[i]) for i in self.members[self.cluster[nameless]])
         )
 
     def _overlapping(self, bucket: Iterable[int]) -> Iterator[tuple[int, int]]:
@@ -342,6 +341,10 @@ def _answer(record: UsageRecord) -> str | None:
 
 def _end(record: UsageRecord) -> int:
     return record.started_ns + (record.duration_ns or 0)
+
+
+def _contains(a: UsageRecord, b: UsageRecord) -> bool:
+    return a.started_ns <= b.started_ns and _end(b) <= _end(a)
 
 
 def _overlap(a: UsageRecord, b: UsageRecord, slack_ns: int) -> bool:
