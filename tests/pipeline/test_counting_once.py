@@ -90,6 +90,14 @@ SCENES: dict[str, tuple[list[UsageRecord], set[str]]] = {
         ],
         {"c"},
     ),
+    "an instrumentation and its own event around the SDK's span without an id": (
+        [
+            call("outer", 0, 10, **OTHER, response_id=ID, **used(100, 10)),
+            call("event", 9, 9, under="outer", **OTHER, response_id=ID, **used(100, 10)),
+            call("sdk", 1, 9, under="outer", **used(100, 10)),
+        ],
+        {"outer"},
+    ),
     "outer call adds up the calls it made": (
         [
             call("outer", 0, 20, **used(300, 30)),
@@ -222,6 +230,21 @@ SCENES: dict[str, tuple[list[UsageRecord], set[str]]] = {
             call("sdk", 1, 9, trace="u", stream=True, response_id=ID2, **used(100, 10)),
         ],
         {"inner", "sdk"},
+    ),
+    "a moment in a trace of its own tells the stream of an SDK below": (
+        [
+            call("request", 0, 1, **FRAMEWORK),
+            call("sdk", 0.5, 9, under="request", stream=True, response_id=ID, **used(100, 10)),
+            call("moment", 9.1, 9.1, trace="u", **FRAMEWORK, **used(100, 10)),
+        ],
+        {"sdk"},
+    ),
+    "a moment too late to be of the stream": (
+        [
+            call("sdk", 0.5, 9, stream=True, response_id=ID, **used(100, 10)),
+            call("moment", 12, 12, trace="u", **FRAMEWORK, **used(100, 10)),
+        ],
+        {"sdk", "moment"},
     ),
     "an SDK's own root span without an id beside an instrumentation's root": (
         [

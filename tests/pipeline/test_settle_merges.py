@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping, func, select
 from spantoll.pipeline import Ledger, make_settle
 from spantoll.pricing import Priced, RateCard, load_rate_card
 from spantoll.records import UsageRecord, to_call, usage_record
-from spantoll.records.build import PRICE_COLUMNS, price_columns
+from spantoll.records.build import PRICE_COLUMNS, latency_bucket, price_columns
 from spantoll.storage import Store, open_store
 from spantoll.storage.tables import rate
 
@@ -60,6 +60,30 @@ def test_tokens_come_from_the_inner_and_people_from_the_outer_span(card: RateCar
     assert (found["inner"]["user_id"], found["inner"]["team"]) == ("ann", "search")
     assert found["inner"]["cache_read_tokens"] == 60
     assert found["outer"]["repeats_span"] == inner.trace_id + inner.span_id
+
+
+def test_a_stream_told_by_a_moment_takes_as_long_as_it_took(card: RateCard) -> None:
+    request = call("request", 0, 1, under="app", **INNER)
+    moment = call("moment", 9, 9, under="app", **INNER, **used(100, 10))
+
+    found = written(card, [request], [moment])["moment"]
+
+    assert found["counted"]
+    assert found["started_ns"] == request.started_ns
+    assert found["duration_ns"] == 9 * 10**9
+    assert found["latency_bucket"] == latency_bucket(9 * 10**9)
+
+
+def test_a_call_told_by_an_event_too_keeps_the_time_of_its_span(card: RateCard) -> None:
+    span = call("span", 0, 10, **INNER, response_id=ID, **used(100, 10))
+    told = used(100, 10, cache_read_tokens=60)
+    event = call("event", 10, 10, under="span", **INNER, response_id=ID, **told)
+
+    found = written(card, [span, event])
+
+    assert (found["span"]["counted"], found["event"]["counted"]) == (True, False)
+    assert found["span"]["cache_read_tokens"] == 60
+    assert found["span"]["duration_ns"] == 10 * 10**9
 
 
 def test_what_the_witnesses_tell_together_is_priced_together(card: RateCard) -> None:

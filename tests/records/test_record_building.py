@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spantoll.pricing import Priced, Unpriced
 from spantoll.records import UsageRecord, to_call, to_record, usage_record
-from spantoll.records.build import latency_bucket, response_key
+from spantoll.records.build import latency_bucket, response_key, twin_key
 from spantoll.semconv.call import Attribution, ModelCall, ReportedCost, Usage
 from tests.records.conftest import NOON_NS, attribution, model_call
 
@@ -50,7 +50,7 @@ def test_every_field_of_a_call_reaches_its_column(call: ModelCall, priced: Price
         response_model="gpt-4o-2024-08-06",
         response_id="chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT",
         response_key=response_key("t", "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT"),
-        twin_key=None,
+        twin_key=twin_key("t", call, 1),
         request_id="req_1",
         server_address="api.openai.com",
         server_port=443,
@@ -239,14 +239,14 @@ def test_how_long_a_call_took_is_not_known_where_its_times_are_wrong(
     assert built(call, flaws=("invalid_utf8",)).duration_ns == 1_500_000_000
 
 
-ROOT_STREAM: dict[str, Any] = {"parent_span_id": None, "stream": True}
+STREAM: dict[str, Any] = {"stream": True}
 NO_ID: dict[str, Any] = {"response_id": None}
 
 
 @pytest.mark.parametrize(
     ("changes", "may_be"),
     [
-        pytest.param(ROOT_STREAM, True, id="root of a stream"),
+        pytest.param(STREAM, True, id="stream"),
         pytest.param(NO_ID, True, id="no response id"),
         pytest.param({"parent_span_id": None, "stream": False}, False, id="no stream"),
         pytest.param(
@@ -254,7 +254,11 @@ NO_ID: dict[str, Any] = {"response_id": None}
             True,
             id="root of Mistral, whose SDK tells no id",
         ),
-        pytest.param({"stream": True}, False, id="not a root"),
+        pytest.param(
+            {"parent_span_id": b"parent..", "stream": False, "provider": "mistral_ai"},
+            False,
+            id="not a root",
+        ),
         pytest.param(NO_ID | {"role": "aggregate"}, False, id="no call"),
     ],
 )
@@ -265,15 +269,16 @@ def test_only_a_call_of_such_a_pair_has_a_twin_key(
 
 
 def test_twins_know_each_other_by_usage_service_and_minute(call: ModelCall) -> None:
-    outer, inner = call._replace(**NO_ID), call._replace(**ROOT_STREAM)
-    later = inner._replace(start_ns=inner.start_ns + 60 * 10**9)
+    outer, inner = call._replace(**NO_ID), call._replace(**STREAM)
+    later = inner._replace(end_ns=inner.end_ns + 60 * 10**9)
+    moment = outer._replace(start_ns=outer.end_ns)
     more = inner._replace(usage=inner.usage._replace(output_tokens=103))
     other = inner._replace(attribution=inner.attribution._replace(service_name="other"))
     silent = outer._replace(usage=outer.usage._replace(output_tokens=None))
 
     key = built(outer).twin_key
 
-    assert built(inner).twin_key == key
+    assert built(inner).twin_key == built(moment).twin_key == key
     assert key not in [built(each).twin_key for each in (later, more, other)]
     assert built(inner, tenant="t2").twin_key != key
     assert built(silent).twin_key is None

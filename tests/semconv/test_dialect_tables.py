@@ -86,6 +86,33 @@ READINGS: dict[str, tuple[str, dict[str, Any], tuple[int | None, ...]]] = {
         GENAI | CACHED | {"gen_ai.usage.total_tokens": 110},
         (180, 10, 60, 20, None),
     ),
+    "openllmetry gemini leaves thoughts to the total": (
+        "opentelemetry.instrumentation.google_generativeai",
+        GENAI | CACHED | {"gen_ai.provider.name": "gcp.gen_ai", "gen_ai.usage.total_tokens": 114},
+        (100, 14, 60, 20, 4),
+    ),
+    "openinference finds a transcription's usage in its answer": (
+        "openinference.instrumentation.openai",
+        {
+            "openinference.span.kind": "LLM",
+            "llm.model_name": "m",
+            "output.value": json.dumps({"usage": {"input_tokens": 100, "output_tokens": 10}}),
+        },
+        (100, 10, None, None, None),
+    ),
+    "openinference finds parts of its totals in its answer": (
+        "openinference.instrumentation.mistralai",
+        {
+            "openinference.span.kind": "LLM",
+            "llm.model_name": "m",
+            "llm.token_count.prompt": 100,
+            "llm.token_count.completion": 10,
+            "output.value": json.dumps(
+                {"usage": {"prompt_tokens": 99, "prompt_tokens_details": {"cached_tokens": 60}}}
+            ),
+        },
+        (100, 10, 60, None, None),
+    ),
     "openinference": (
         "openinference.instrumentation.anthropic",
         {
@@ -126,6 +153,11 @@ READINGS: dict[str, tuple[str, dict[str, Any], tuple[int | None, ...]]] = {
         "openlit.instrumentation.anthropic",
         GENAI | CACHED,
         (180, 10, 60, 20, None),
+    ),
+    "openlit gemini tells thoughts apart": (
+        "openlit.instrumentation.google_ai_studio",
+        GENAI | CACHED | {"gen_ai.provider.name": "gemini", "gen_ai.usage.reasoning_tokens": 4},
+        (100, 14, 60, 20, 4),
     ),
     "ai sdk 6": (
         "ai",
@@ -190,6 +222,39 @@ READINGS: dict[str, tuple[str, dict[str, Any], tuple[int | None, ...]]] = {
         GENAI | CACHED | {"gen_ai.usage.total_tokens": 110},
         (100, 10, 60, 20, None),
     ),
+    "litellm keeps details in a repr": (
+        "litellm",
+        GENAI
+        | {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 10}
+        | {"metadata.usage_object": "{'prompt_tokens_details': {'cached_tokens': 60, 'x': None}}"},
+        (100, 10, 60, None, None),
+    ),
+    "litellm dumps anthropic's answer": (
+        "litellm",
+        {
+            "llm.anthropic.model": "m",
+            "llm.anthropic.usage": "{'input_tokens': 20, 'output_tokens': 10,"
+            " 'cache_read_input_tokens': 60, 'cache_creation_input_tokens': 20}",
+        },
+        (100, 10, 60, 20, None),
+    ),
+    "litellm dumps bedrock's answer": (
+        "litellm",
+        {
+            "llm.bedrock.usage": "{'inputTokens': 20, 'outputTokens': 10, 'totalTokens': 110,"
+            " 'cacheReadInputTokens': 60, 'cacheWriteInputTokens': 20}",
+        },
+        (100, 10, 60, 20, None),
+    ),
+    "litellm dumps gemini's answer": (
+        "litellm",
+        {
+            "llm.gemini.usageMetadata": "{'promptTokenCount': 90, 'candidatesTokenCount': 6,"
+            " 'thoughtsTokenCount': 4, 'toolUsePromptTokenCount': 10,"
+            " 'cachedContentTokenCount': 60}",
+        },
+        (100, 10, 60, None, 4),
+    ),
     "langfuse's own buckets are additive": (
         "langfuse-sdk",
         {
@@ -224,6 +289,25 @@ READINGS: dict[str, tuple[str, dict[str, Any], tuple[int | None, ...]]] = {
             ),
         },
         (100, 10, 60, None, None),
+    ),
+    "mlflow drops parts that its answer has": (
+        "mlflow.tracing.provider",
+        {
+            "mlflow.spanType": '"CHAT_MODEL"',
+            "mlflow.chat.tokenUsage": json.dumps({"input_tokens": 100, "output_tokens": 10}),
+            "mlflow.spanOutputs": json.dumps(
+                {"usage": {"prompt_tokens_details": {"cached_tokens": 60}, "prompt_tokens": 1}}
+            ),
+        },
+        (100, 10, 60, None, None),
+    ),
+    "mlflow embeddings tell usage in their answer": (
+        "mlflow.tracing.provider",
+        {
+            "mlflow.spanType": '"EMBEDDING"',
+            "mlflow.spanOutputs": json.dumps({"usage": {"prompt_tokens": 100}}),
+        },
+        (100, None, None, None, None),
     ),
     "strands of today": (
         "strands.telemetry.tracer",
@@ -309,6 +393,11 @@ READINGS: dict[str, tuple[str, dict[str, Any], tuple[int | None, ...]]] = {
         GENAI | {"gen_ai.usage.cache_read.input_tokens": 60},
         (60, None, 60, None, None),
     ),
+    "zeros stand for usage nobody told": (
+        "somebody",
+        GENAI | {"gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0},
+        (None, None, None, None, None),
+    ),
     "reasoning exceeds output": (
         "somebody",
         GENAI | {"gen_ai.usage.output_tokens": 10, "gen_ai.usage.reasoning_tokens": 30},
@@ -320,7 +409,8 @@ READINGS: dict[str, tuple[str, dict[str, Any], tuple[int | None, ...]]] = {
 @pytest.mark.parametrize("case", READINGS)
 def test_numbers_mean_what_the_dialect_means(case: str) -> None:
     scope, attributes, expected = READINGS[case]
-    name = "claude_code.llm_request" if case == "claude code" else "span"
+    names = {"claude code": "claude_code.llm_request", "litellm dumps": "raw_gen_ai_request"}
+    name = next((name for start, name in names.items() if case.startswith(start)), "span")
 
     usage = call(scope, attributes, name=name).usage
 
@@ -347,6 +437,9 @@ def test_a_guess_is_marked_as_one(provider: str, quality: str) -> None:
         ("semantic_kernel.utils.telemetry", {"gen_ai.system": "openai"}, "exact"),
         ("agent_framework", {"gen_ai.system": "anthropic"}, "assumed"),
         ("agent_framework", {"gen_ai.provider.name": "anthropic"}, "exact"),
+        ("opentelemetry.instrumentation.bedrock", {"gen_ai.system": "bedrock"}, "assumed"),
+        ("openlit.instrumentation.bedrock", {"gen_ai.system": "bedrock"}, "assumed"),
+        ("openlit.instrumentation.anthropic", {"gen_ai.system": "anthropic"}, "assumed"),
     ],
 )
 def test_an_emitter_that_tells_no_cache_is_doubted_where_it_is_counted_apart(
@@ -382,6 +475,43 @@ def test_counters_are_integers_or_unknown(value: object, read_as: int | None) ->
 
     assert found.usage.input_tokens == read_as
     assert found.usage_quality == ("exact" if read_as is not None else "inconsistent")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "quality"),
+    [
+        ({"gen_ai.request.stream": True}, "estimated"),
+        ({"gen_ai.request.stream": False}, "exact"),
+        ({"gen_ai.request.stream": True, "gen_ai.usage.cache_read.input_tokens": 0}, "exact"),
+    ],
+)
+def test_words_that_openlit_counted_are_an_estimate(
+    attributes: dict[str, Any], quality: str
+) -> None:
+    used = GENAI | {"gen_ai.usage.input_tokens": 100}
+
+    assert call("openlit.instrumentation.openai", used | attributes).usage_quality == quality
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "provider"),
+    [
+        ("Completions", {"mlflow.message.format": '"mistral"'}, "mistral_ai"),
+        ("Completions", {"mlflow.message.format": '"openai"'}, None),
+        ("BedrockRuntime.invoke_model", {"mlflow.llm.provider": '"us"'}, "aws.bedrock"),
+        (
+            "converse",
+            {"mlflow.message.format": '"bedrock"', "mlflow.llm.provider": '"us"'},
+            "aws.bedrock",
+        ),
+    ],
+)
+def test_mlflow_tells_providers_by_the_sdk(
+    name: str, attributes: dict[str, Any], provider: str | None
+) -> None:
+    kind = {"mlflow.spanType": '"CHAT_MODEL"'}
+
+    assert call("mlflow.tracing.provider", kind | attributes, name=name).provider == provider
 
 
 ROLES = {

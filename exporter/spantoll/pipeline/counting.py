@@ -41,6 +41,9 @@ class Verdict(NamedTuple):
     """Positions of all that tell of the call of a counted record, the richest first."""
 
 
+MOMENT_SLACK_NS = 1_000_000_000
+"""How long after the end of a stream an instrumentation tells its usage."""
+
 SLACK_NS = 300 * 1_000_000_000
 """How far the clocks of two machines that saw one call may be apart."""
 
@@ -102,8 +105,15 @@ class _Count:
     def _may_join(self, one: int, other: int) -> bool:
         """Two spans of one instrumentation are two calls, unless stronger evidence joined them."""
         a, b = self.cluster[one], self.cluster[other]
-        scopes = {self.records[i].scope_name for i in self.members[a]}
-        return a == b or scopes.isdisjoint(self.records[i].scope_name for i in self.members[b])
+        return a == b or self._scopes(a).isdisjoint(self._scopes(b))
+
+    def _scopes(self, cluster: int) -> set[str | None]:
+        """Whose spans tell the usage of a call; a silent one may still wait for its moment."""
+        return {
+            record.scope_name
+            for i in self.members[cluster]
+            if has_usage(record := self.records[i]) or len(self.members[cluster]) == 1
+        }
 
     def _join_stream_pairs(self) -> None:
         """Join a request span without usage and the moment behind it that told the usage.
@@ -162,8 +172,11 @@ class _Count:
 
     def _join_below(self, above: int, below: Sequence[int]) -> None:
         outer = self.records[above]
-        if any(self.cluster[i] == self.cluster[above] for i in below):
+        joined = [i for i in below if self.cluster[i] == self.cluster[above]]
+        if any(self.records[i].scope_name != outer.scope_name for i in joined):
             return
+        # An instrumentation's own event of the call stands below its span and answers for nobody.
+        below = [i for i in below if i not in joined]
         answered = [i for i in below if self.records[i].status == "success"]
         if has_usage(outer):
             same = [i for i in answered if same_usage(outer, self.records[i])]
@@ -207,7 +220,7 @@ class _Count:
                     self._join(one, other, "beside")
 
     def _join_twins(self) -> None:
-        """Join a call without response id with a root span around it in time, or within.
+        """Join a call without response id with a span around it in time, within, or just before it.
 
         See `records.twin_key`, which is equal where the usage, the service and the minute are.
         """
@@ -234,7 +247,7 @@ class _Count:
         a, b = self.records[nameless], self.records[named]
         return (
             a.trace_id != b.trace_id
-            and (_contains(a, b) or _contains(b, a))
+            and (_contains(a, b) or _contains(b, a) or _follows(a, b))
             and same_usage(a, b)
             and same_model(a, b)
             and not any(_answer(self.records[i]) for i in self.members[self.cluster[nameless]])
@@ -345,6 +358,12 @@ def _end(record: UsageRecord) -> int:
 
 def _contains(a: UsageRecord, b: UsageRecord) -> bool:
     return a.started_ns <= b.started_ns and _end(b) <= _end(a)
+
+
+def _follows(moment: UsageRecord, b: UsageRecord) -> bool:
+    """Tell whether a moment is just behind the end of a span."""
+    late_ns = moment.started_ns - _end(b)
+    return moment.duration_ns == 0 and 0 <= late_ns <= MOMENT_SLACK_NS
 
 
 def _overlap(a: UsageRecord, b: UsageRecord, slack_ns: int) -> bool:

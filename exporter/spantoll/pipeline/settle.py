@@ -7,7 +7,7 @@ from spantoll.pipeline.counting import Verdict, count
 from spantoll.pipeline.witness import has_usage, same_usage
 from spantoll.pricing import Priced, Rate, RateCard
 from spantoll.records import UsageRecord, to_call
-from spantoll.records.build import PRICE_COLUMNS, price_columns, response_key
+from spantoll.records.build import PRICE_COLUMNS, latency_bucket, price_columns, response_key
 from spantoll.semconv.call import Attribution
 from spantoll.storage import Correction, Settle, Stored
 
@@ -113,6 +113,8 @@ def _merged(witnesses: Sequence[UsageRecord]) -> UsageRecord:
     # The outermost knows whom the call is for: it stands nearest to the application.
     for witness in sorted(witnesses, key=_outermost, reverse=True):
         told |= {name: value for name in WHOM if (value := getattr(witness, name)) is not None}
+    if best.duration_ns == 0:
+        told |= _time_of(witnesses)
     if best.metadata is None:
         told["metadata"] = next((each.metadata for each in others if each.metadata), None)
     merged = best._replace(**told)
@@ -120,6 +122,17 @@ def _merged(witnesses: Sequence[UsageRecord]) -> UsageRecord:
         model=merged.response_model or merged.request_model,
         response_key=response_key(merged.tenant_id, merged.response_id),
     )
+
+
+def _time_of(witnesses: Sequence[UsageRecord]) -> dict[str, int]:
+    """The time of a call whose usage came in a moment at its end."""
+    started_ns = min(each.started_ns for each in witnesses)
+    duration_ns = max(each.started_ns + (each.duration_ns or 0) for each in witnesses) - started_ns
+    return {
+        "started_ns": started_ns,
+        "duration_ns": duration_ns,
+        "latency_bucket": latency_bucket(duration_ns),
+    }
 
 
 def _outermost(record: UsageRecord) -> tuple[int, int, bytes, bytes]:

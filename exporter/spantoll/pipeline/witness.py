@@ -57,8 +57,9 @@ def same_model(a: UsageRecord, b: UsageRecord) -> bool:
 def rank(record: UsageRecord, depth: int) -> tuple[object, ...]:
     """Order witnesses of one call: the one whose record is billed first.
 
-    Certain numbers before guesses, more detail before less, closer to the wire before farther out;
-    at last the ids, so that the order of arrival never decides.
+    Certain numbers before guesses, spans before the moments that events are, more detail before
+    less, closer to the wire before farther out; at last the ids, so that the order of arrival never
+    decides.
     """
     detail = (
         record.cache_read_tokens,
@@ -74,6 +75,7 @@ def rank(record: UsageRecord, depth: int) -> tuple[object, ...]:
     return (
         not has_usage(record),
         QUALITY.get(record.usage_quality, len(QUALITY)),
+        record.duration_ns == 0,
         -sum(value is not None for value in detail),
         -depth,
         record.duration_ns or 0,

@@ -186,16 +186,17 @@ def twin_key(tenant: str, call: ModelCall, key: int | None) -> int | None:
     """Hash the usage of a call that may have been seen twice, once without its response id.
 
     Callback handlers (LangChain's) do not attach their span while a stream is read: the SDK's span
-    is then the root of a trace of its own, and theirs has no response id. Mistral's SDK tells no
-    id, and its span is a root beside that of an instrumentation. What is left is that one service
-    used exactly as much, at the same moment. None for calls that cannot be of such a pair.
+    is then in a trace of its own, and theirs has no response id. So it is with the moments at which
+    Logfire tells the usage of a stream, and with Mistral's SDK, which tells no id. What is left is
+    that one service used exactly as much, at the same time. None for calls that cannot be of such a
+    pair.
     """
     usage = call.usage
-    may_stand_apart = call.stream or call.provider == "mistral_ai"
-    apart = call.parent_span_id is None and may_stand_apart
+    apart = call.stream or (call.parent_span_id is None and call.provider == "mistral_ai")
     if not (usage.input_tokens and usage.output_tokens) or not (key is None or apart):
         return None
-    period = call.start_ns // TWIN_PERIOD_NS
+    # By the end: a moment has no other time.
+    period = max(call.start_ns, call.end_ns) // TWIN_PERIOD_NS
     service = call.attribution.service_name
     text = f"{tenant}\0{service}\0{usage.input_tokens}\0{usage.output_tokens}\0{period}"
     return _hash(text)

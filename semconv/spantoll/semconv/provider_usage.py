@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["counters"]
+__all__ = ["counters", "parts", "totals"]
 
 PATHS: dict[str, tuple[str, ...]] = {
     "input": ("prompt_tokens", "input_tokens", "input"),
@@ -13,6 +13,8 @@ PATHS: dict[str, tuple[str, ...]] = {
         "prompt_tokens_details.cached_tokens",
         "input_tokens_details.cached_tokens",
         "cache_read_input_tokens",
+        "cacheReadInputTokens",
+        "cacheReadInputTokenCount",
         "input_cached_tokens",
         "input_cache_read",
         "prompt_cache_hit_tokens",
@@ -21,6 +23,8 @@ PATHS: dict[str, tuple[str, ...]] = {
         "prompt_tokens_details.cache_write_tokens",
         "input_tokens_details.cache_write_tokens",
         "cache_creation_input_tokens",
+        "cacheWriteInputTokens",
+        "cacheWriteInputTokenCount",
         "input_cache_creation",
     ),
     "cache_write_5m": (
@@ -30,6 +34,7 @@ PATHS: dict[str, tuple[str, ...]] = {
     "cache_write_1h": (
         "cache_creation.ephemeral_1h_input_tokens",
         "cache_creation_input_tokens_above_1hr",
+        "prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",
         "input_cache_creation_1h",
     ),
     "reasoning": (
@@ -56,6 +61,13 @@ PATHS: dict[str, tuple[str, ...]] = {
 """Counter -> where providers and Langfuse keep it in a usage object, the first that is there."""
 
 
+APART = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
+PARTS = frozenset(
+    {"cache_read", "cache_write", "cache_write_5m", "cache_write_1h", "reasoning"}
+    | {"audio_in", "audio_out"}
+)
+
+
 def counters(usage: Mapping[str, Any]) -> dict[str, Any]:
     """Read the usage object of a provider's answer; what each number means is not decided here."""
     found: dict[str, Any] = {}
@@ -65,6 +77,31 @@ def counters(usage: Mapping[str, Any]) -> dict[str, Any]:
             if value is not None:
                 found[name] = value
                 break
+    return found
+
+
+def parts(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """Read only the parts of totals: for spans whose totals are attributes."""
+    return {name: count for name, count in counters(usage).items() if name in PARTS}
+
+
+def totals(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a usage object whole; an input that leaves the cache out is found as `uncached`.
+
+    Its shape tells whose it is: OpenAI's counters contain the cache, Anthropic's and Bedrock's do
+    not (`cache_read_input_tokens`, `inputTokens`), and Gemini's output leaves thoughts out.
+    """
+    found = counters(usage)
+    if "promptTokenCount" in usage:
+        thoughts = usage.get("thoughtsTokenCount") or 0
+        found["input"] = usage["promptTokenCount"] + (usage.get("toolUsePromptTokenCount") or 0)
+        found["output"] = (usage.get("candidatesTokenCount") or 0) + thoughts
+        found["cache_read"] = usage.get("cachedContentTokenCount")
+        found["reasoning"] = thoughts
+    elif "inputTokens" in usage:
+        found["uncached"], found["output"] = usage["inputTokens"], usage.get("outputTokens")
+    elif not APART.isdisjoint(usage) and "prompt_tokens" not in usage and "input" in found:
+        found["uncached"] = found.pop("input")
     return found
 
 

@@ -39,6 +39,10 @@ CACHE_APART = frozenset({"anthropic", "aws.bedrock"})
 """Providers whose own input counter leaves cached tokens out: an unknown emitter may pass it on."""
 
 
+THOUGHTS_APART = frozenset({"gcp.gemini", "gcp.gen_ai", "gcp.vertex_ai", "x_ai"})
+"""Providers whose own output counter leaves reasoning out, and whose total contains it."""
+
+
 class Counting(NamedTuple):
     """What a dialect declares of its totals; None = not known, let the numbers decide."""
 
@@ -75,6 +79,10 @@ def read_usage(
                 flawed = True
                 notes.append(f"{name}: {raw!r:.40} is not a counter")
     get = counters.get
+    if get("input") == 0 and not any(counters.values()):
+        # No call of a model has an empty input: nobody told, and the emitter wrote 0.
+        counters.clear()
+        notes.append("usage: all counters are 0, which stands for none told")
     if not counters.keys().isdisjoint(WRITE_PARTS) and "cache_write" not in counters:
         counters["cache_write"] = get("cache_write_1h", 0) + get("cache_write_5m", 0)
     cached = get("cache_read", 0) + get("cache_write", 0)
@@ -93,6 +101,9 @@ def read_usage(
     elif not counting.tells_cache and provider in CACHE_APART:
         assumed = True
         notes.append(f"input: cached tokens, which {provider} counts apart, are not told here")
+    rest = 0
+    if provider in THOUGHTS_APART and {"input", "output", "total"} <= counters.keys():
+        rest = counters["total"] - counters["input"] - counters["output"]
     if (reasoning := get("reasoning", 0)) and "output" in counters:
         if counting.output_has_reasoning is False:
             counters["output"] += reasoning
@@ -100,6 +111,14 @@ def read_usage(
         elif reasoning > counters["output"]:
             counters["output"] += reasoning
             notes.append("output: reasoning exceeds it, so it was told apart")
+        elif reasoning == rest:
+            counters["output"] += reasoning
+            notes.append("output: the total needs reasoning tokens added, so they were")
+    elif rest > 0:
+        assumed = True
+        counters["output"] += rest
+        counters["reasoning"] = rest
+        notes.append(f"output: {rest} tokens that only the total has are taken for reasoning")
     for total in ("input", "output"):
         if get(total, 0) > INT64:
             flawed = True
@@ -114,6 +133,8 @@ def read_usage(
         extra=extra,
     )
     status = found.get("usage_status")
+    if status == "estimated":
+        notes.append("usage: estimated by the instrumentation, the provider told it none")
     quality: UsageQuality
     if flawed:
         quality = "inconsistent"

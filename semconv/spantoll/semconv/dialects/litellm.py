@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import re
+
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
 from spantoll.semconv.dialects.otel import GENAI
+from spantoll.semconv.numbers import mapping
+from spantoll.semconv.provider_usage import parts, totals
 from spantoll.semconv.roles import role_of
 from spantoll.semconv.table import Found, TableDialect
 from spantoll.semconv.usage import Counting
 
 RAW = "raw_gen_ai_request"
-"""The child span that dumps the provider's answer: no call of its own."""
+"""The child span that dumps the provider's answer. It is no call of its own, but where it has the
+provider's usage object it is the better witness: it knows of the cache."""
+DUMPED = re.compile(r"llm\.\w+\.(?P<what>usage|usageMetadata|id|model)")
 
 
 def _counting(span: SpanView, provider: str | None) -> Counting:
@@ -18,11 +24,15 @@ def _counting(span: SpanView, provider: str | None) -> Counting:
 
 def _role(span: SpanView, found: Found) -> Role | None:
     if span.name == RAW:
-        return "aggregate"
+        return "inference" if "output" in found else "aggregate"
     return role_of(found.get("operation")) or role_of(found.get("request_type"))
 
 
 def _refine(span: SpanView, found: Found) -> None:
+    if span.name == RAW:
+        _read_dump(span, found)
+    for name, count in parts(mapping(found.get("usage_object"))).items():
+        found.setdefault(name, count)
     if role_of(found.get("operation")) is None and "request_type" in found:
         found["operation"] = found["request_type"]
     model = found.get("provider_model")
@@ -30,11 +40,26 @@ def _refine(span: SpanView, found: Found) -> None:
         found.setdefault("request_model", model)
 
 
+def _read_dump(span: SpanView, found: Found) -> None:
+    for key, value in span.attributes.items():
+        match = DUMPED.fullmatch(key)
+        if match is None:
+            continue
+        if match["what"] == "id":
+            found["response_id"] = value
+        elif match["what"] == "model":
+            found["response_model"] = value
+        else:
+            found.update(totals(mapping(value)))
+            found.pop("cost", None)
+
+
 DIALECT = TableDialect(
     name="litellm",
     keys={
         **GENAI,
         "provider": ("gen_ai.provider.name", "gen_ai.system", "litellm.provider"),
+        "usage_object": ("metadata.usage_object",),
         "request_type": ("llm.request.type",),
         "provider_model": ("litellm.provider.model",),
         "stream": ("gen_ai.request.stream", "litellm.request.streaming", "llm.is_streaming"),

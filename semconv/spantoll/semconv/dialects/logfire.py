@@ -6,7 +6,7 @@ from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
 from spantoll.semconv.dialects.otel import GENAI
 from spantoll.semconv.numbers import mapping
-from spantoll.semconv.provider_usage import counters
+from spantoll.semconv.provider_usage import parts
 from spantoll.semconv.roles import role_of
 from spantoll.semconv.table import Found, TableDialect
 from spantoll.semconv.usage import Counting
@@ -35,17 +35,9 @@ def _role(span: SpanView, found: Found) -> Role | None:
 
 
 def _refine(span: SpanView, found: Found) -> None:
-    raw = counters(mapping(found.get("raw")))
-    for name in (
-        "cache_read",
-        "cache_write",
-        "cache_write_1h",
-        "reasoning",
-        "audio_in",
-        "audio_out",
-    ):
-        if name in raw:
-            found.setdefault(name, raw[name])
+    raw = mapping(found.get("raw"))
+    for name, count in parts(raw).items():
+        found.setdefault(name, count)
     if "cost" in raw:
         # OpenRouter's own number, unlike `operation.cost`, which Logfire computes.
         found["cost"], found["cost_source"] = raw["cost"], "provider"

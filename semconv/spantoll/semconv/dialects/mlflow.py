@@ -5,7 +5,7 @@ import re
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
 from spantoll.semconv.numbers import mapping, unquoted
-from spantoll.semconv.provider_usage import counters
+from spantoll.semconv.provider_usage import counters, parts
 from spantoll.semconv.table import Found, TableDialect
 from spantoll.semconv.usage import Counting
 
@@ -20,7 +20,16 @@ ROLES: dict[str, Role] = {
 OPERATIONS = {"CHAT_MODEL": "chat", "LLM": "chat", "EMBEDDING": "embeddings", "RERANKER": "rerank"}
 QUOTED = ("kind", "provider", "request_model", "response_model", "user_id", "session_id")
 ANSWER_ID = re.compile(r'^\{"id": ?"([\w.:-]{1,128})"')
-"""The id at the head of the answer; the answer itself is not read."""
+"""The id at the head of the answer. Of the answer nothing but its usage is read."""
+LONGEST_ANSWER = 1 << 18
+PROVIDERS = {
+    "anthropic": "anthropic",
+    "bedrock": "aws.bedrock",
+    "gemini": "gcp.gemini",
+    "groq": "groq",
+    "mistral": "mistral_ai",
+}
+"""Whose SDK was called; OpenAI's is used for many hosts, so it says nothing."""
 
 
 def _role(span: SpanView, found: Found) -> Role | None:
@@ -37,13 +46,25 @@ def _refine(span: SpanView, found: Found) -> None:
         if name in found:
             found[name] = unquoted(found[name])
     found.update(counters(mapping(found.get("token_usage"))))
+    form = unquoted(found.get("format"))
+    if span.name.startswith("BedrockRuntime."):
+        form = "bedrock"
+    if form == "bedrock" or "provider" not in found:
+        # Of Bedrock, MLflow takes the model id's first word for the provider.
+        found["provider"] = PROVIDERS.get(str(form))
     found["operation"] = OPERATIONS.get(str(found.get("kind")))
     cost = mapping(found.get("cost_details")).get("total_cost")
     if cost:
         found["cost"] = cost
     outputs = span.attributes.get("mlflow.spanOutputs")
-    if isinstance(outputs, str) and (answer := ANSWER_ID.match(outputs[:200])):
-        found.setdefault("response_id", answer.group(1))
+    if isinstance(outputs, str):
+        if answer := ANSWER_ID.match(outputs[:200]):
+            found.setdefault("response_id", answer.group(1))
+        if '"usage"' in outputs and len(outputs) <= LONGEST_ANSWER:
+            # It normalises the totals and drops parts; of embeddings it tells no usage.
+            usage = mapping(mapping(outputs).get("usage"))
+            for name, count in (parts if "input" in found else counters)(usage).items():
+                found.setdefault(name, count)
 
 
 DIALECT = TableDialect(
@@ -54,6 +75,7 @@ DIALECT = TableDialect(
         "request_model": ("model",),
         "response_model": ("mlflow.llm.model",),
         "token_usage": ("mlflow.chat.tokenUsage",),
+        "format": ("mlflow.message.format",),
         "cost_details": ("mlflow.llm.cost",),
         "service_tier_requested": ("service_tier",),
         "stream": ("stream",),

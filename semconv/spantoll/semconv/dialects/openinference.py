@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
+from spantoll.semconv.provider_usage import parts, totals
 from spantoll.semconv.table import Found, TableDialect
 from spantoll.semconv.usage import Counting
 
@@ -49,6 +50,9 @@ def _refine(span: SpanView, found: Found) -> None:
         found.setdefault("response_id", _langchain_id(answer))
     usage = answer.get("usage")
     if isinstance(usage, dict):
+        # Of images and transcriptions it has no attributes.
+        for name, count in (parts if "input" in found else totals)(usage).items():
+            found.setdefault(name, count)
         cost = usage.get("cost")
         if isinstance(cost, int | float | Decimal) and not isinstance(cost, bool):
             found["cost"], found["cost_source"] = str(cost), "provider"

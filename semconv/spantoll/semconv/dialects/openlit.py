@@ -3,13 +3,22 @@ from __future__ import annotations
 from spantoll.semconv.dialect import SpanView
 from spantoll.semconv.dialects.otel import GENAI
 from spantoll.semconv.table import Found, TableDialect
-from spantoll.semconv.usage import Counting
+from spantoll.semconv.usage import THOUGHTS_APART, Counting
+
+CACHE_KEYS = frozenset(
+    {"gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_creation.input_tokens"}
+)
 
 
 def _counting(span: SpanView, provider: str | None) -> Counting:
     # By its utils.py Anthropic and Bedrock counters are passed on; the others contain the cache.
     apart = span.scope_name.endswith((".anthropic", ".bedrock"))
-    return Counting(input_has_cache=not apart)
+    return Counting(
+        input_has_cache=not apart,
+        # Its Gemini counters are candidates and thoughts, as the API tells them.
+        output_has_reasoning=provider not in THOUGHTS_APART,
+        tells_cache=not CACHE_KEYS.isdisjoint(span.attributes),
+    )
 
 
 def _refine(span: SpanView, found: Found) -> None:
@@ -19,6 +28,9 @@ def _refine(span: SpanView, found: Found) -> None:
     if found.get("stream") is True:
         # On streams the tier is `auto` or `default` whatever the provider said.
         found.pop("service_tier", None)
+        if span.scope_name.endswith(".openai") and CACHE_KEYS.isdisjoint(span.attributes):
+            # With the provider's usage come the cache keys, if only as 0; without, it counts words.
+            found["usage_status"] = "estimated"
 
 
 DIALECT = TableDialect(

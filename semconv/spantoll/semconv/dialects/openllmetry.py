@@ -23,7 +23,12 @@ REQUEST_TYPES: dict[str, str] = {
 
 def _counting(span: SpanView, provider: str | None) -> Counting:
     # Bedrock's own counters are passed on (openllmetry#4449); the others add the cached tokens up.
-    return Counting(input_has_cache=not span.scope_name.endswith(".bedrock"))
+    # InvokeModel tells no cache at all, Converse does, if only as 0.
+    bedrock = span.scope_name.endswith(".bedrock")
+    return Counting(
+        input_has_cache=not bedrock,
+        tells_cache=not bedrock or "gen_ai.usage.cache_read.input_tokens" in span.attributes,
+    )
 
 
 def _role(span: SpanView, found: Found) -> Role | None:
