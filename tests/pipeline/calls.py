@@ -41,9 +41,7 @@ def call(
     record = UsageRecord(**DEFAULTS)._replace(**values)._replace(**fields)
     if record.response_id:
         record = record._replace(response_key=response_key("default", record.response_id))
-    own_root = record.provider == "mistral_ai" and not record.parent_span_id
-    may_be_twin = record.response_key is None or record.stream or own_root
-    if record.input_tokens and record.output_tokens and may_be_twin:
+    if record.input_tokens and record.output_tokens:
         record = record._replace(twin_key=record.input_tokens * 1_000 + record.output_tokens)
     if not has_usage(record) and "usage_quality" not in fields:
         record = record._replace(usage_quality="missing")

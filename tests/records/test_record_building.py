@@ -50,7 +50,7 @@ def test_every_field_of_a_call_reaches_its_column(call: ModelCall, priced: Price
         response_model="gpt-4o-2024-08-06",
         response_id="chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT",
         response_key=response_key("t", "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT"),
-        twin_key=twin_key("t", call, 1),
+        twin_key=twin_key("t", call),
         request_id="req_1",
         server_address="api.openai.com",
         server_port=443,
@@ -239,37 +239,13 @@ def test_how_long_a_call_took_is_not_known_where_its_times_are_wrong(
     assert built(call, flaws=("invalid_utf8",)).duration_ns == 1_500_000_000
 
 
-STREAM: dict[str, Any] = {"stream": True}
-NO_ID: dict[str, Any] = {"response_id": None}
-
-
-@pytest.mark.parametrize(
-    ("changes", "may_be"),
-    [
-        pytest.param(STREAM, True, id="stream"),
-        pytest.param(NO_ID, True, id="no response id"),
-        pytest.param({"parent_span_id": None, "stream": False}, False, id="no stream"),
-        pytest.param(
-            {"parent_span_id": None, "stream": False, "provider": "mistral_ai"},
-            True,
-            id="root of Mistral, whose SDK tells no id",
-        ),
-        pytest.param(
-            {"parent_span_id": b"parent..", "stream": False, "provider": "mistral_ai"},
-            False,
-            id="not a root",
-        ),
-        pytest.param(NO_ID | {"role": "aggregate"}, False, id="no call"),
-    ],
-)
-def test_only_a_call_of_such_a_pair_has_a_twin_key(
-    call: ModelCall, changes: dict[str, Any], may_be: bool
-) -> None:
-    assert (built(call._replace(**changes)).twin_key is not None) is may_be
+def test_only_a_call_has_a_twin_key(call: ModelCall) -> None:
+    assert built(call).twin_key is not None
+    assert built(call._replace(role="aggregate")).twin_key is None
 
 
 def test_twins_know_each_other_by_usage_service_and_minute(call: ModelCall) -> None:
-    outer, inner = call._replace(**NO_ID), call._replace(**STREAM)
+    outer, inner = call._replace(response_id=None), call
     later = inner._replace(end_ns=inner.end_ns + 60 * 10**9)
     moment = outer._replace(start_ns=outer.end_ns)
     more = inner._replace(usage=inner.usage._replace(output_tokens=103))
@@ -282,6 +258,7 @@ def test_twins_know_each_other_by_usage_service_and_minute(call: ModelCall) -> N
     assert key not in [built(each).twin_key for each in (later, more, other)]
     assert built(inner, tenant="t2").twin_key != key
     assert built(silent).twin_key is None
+    assert (built(later).twin_key or 0) > (key or 0) > 0
 
 
 def test_a_response_key_is_signed_and_of_one_tenant() -> None:

@@ -217,6 +217,26 @@ READINGS: dict[str, tuple[str, dict[str, Any], tuple[int | None, ...]]] = {
         },
         (100, 10, 60, 20, 4),
     ),
+    "langsmith keeps details in metadata": (
+        "langsmith",
+        {
+            "langsmith.span.kind": "llm",
+            "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.output_tokens": 10,
+            "langsmith.metadata.usage_metadata": json.dumps(
+                {
+                    "input_token_details": {
+                        "cache_read": 60,
+                        "cache_creation": 0,
+                        "ephemeral_5m_input_tokens": 15,
+                        "ephemeral_1h_input_tokens": 5,
+                    },
+                    "output_token_details": {"reasoning": 4},
+                }
+            ),
+        },
+        (100, 10, 60, 20, 4),
+    ),
     "litellm": (
         "litellm",
         GENAI | CACHED | {"gen_ai.usage.total_tokens": 110},
@@ -264,6 +284,17 @@ READINGS: dict[str, tuple[str, dict[str, Any], tuple[int | None, ...]]] = {
             ),
         },
         (80, 10, 60, None, None),
+    ),
+    "langfuse's own buckets of output are additive too": (
+        "langfuse-sdk",
+        {
+            "langfuse.observation.type": "generation",
+            "langfuse.observation.usage_details": json.dumps(
+                {"input": 35, "input_cache_read": 60, "input_audio": 5}
+                | {"output": 5, "output_reasoning": 4, "output_audio": 1, "total": 110}
+            ),
+        },
+        (100, 10, 60, None, 4),
     ),
     "langfuse with openai's object": (
         "langfuse-sdk",

@@ -83,6 +83,17 @@ def test_a_twin_key_connects_traces(store: Store) -> None:
     assert settled.groups == [{callback, sdk}]
 
 
+def test_a_twin_key_connects_only_an_id_and_none(store: Store) -> None:
+    nameless = [make_record(twin_key=7) for _ in range(3)]
+    named = [of_response(f"msg_{n}", twin_key=8) for n in range(3)]
+    settled = Settled()
+
+    store.write([nameless[0], named[0]], settle=settled)
+    store.write([*nameless[1:], *named[1:]], settle=settled)
+
+    assert settled.groups == []
+
+
 def test_a_twin_key_connects_what_is_settled_for_another_reason(store: Store) -> None:
     callback, sdk = in_trace(1, twin_key=7), of_response("msg_1", twin_key=7)
     store.write([callback, sdk], settle=Settled())
@@ -94,7 +105,8 @@ def test_a_twin_key_connects_what_is_settled_for_another_reason(store: Store) ->
 
 
 def test_a_twin_key_too_many_share_connects_none(store: Store) -> None:
-    records = [make_record(twin_key=7) for _ in range(MAX_SHARED + 1)]
+    records = [make_record(twin_key=7) for _ in range(MAX_SHARED)]
+    records.append(of_response("msg_1", twin_key=7))
     settled = Settled()
 
     store.write(records, settle=settled)

@@ -133,7 +133,7 @@ def to_record(
         "sole" if counted else call.role,
         call.response_model or call.request_model,
         key,
-        twin_key(tenant, call, key) if counted else None,
+        twin_key(tenant, call) if counted else None,
         port if port is not None and 0 < port <= MAX_PORT else None,
         ",".join(call.finish_reasons) or None,
         metadata,
@@ -182,24 +182,25 @@ def response_key(tenant: str, response_id: str | None) -> int | None:
     return _hash(f"{tenant}\0{response_id}")
 
 
-def twin_key(tenant: str, call: ModelCall, key: int | None) -> int | None:
+def twin_key(tenant: str, call: ModelCall) -> int | None:
     """Hash the usage of a call that may have been seen twice, once without its response id.
 
-    Callback handlers (LangChain's) do not attach their span while a stream is read: the SDK's span
-    is then in a trace of its own, and theirs has no response id. So it is with the moments at which
-    Logfire tells the usage of a stream, and with Mistral's SDK, which tells no id. What is left is
-    that one service used exactly as much, at the same time. None for calls that cannot be of such a
-    pair.
+    Callback handlers do not attach their span while a stream is read (LangChain's), or make spans
+    of runs that are over (LangSmith's): the SDK's span is then in a trace of its own, and theirs
+    has no response id. So it is with the moments at which Logfire tells the usage of a stream, and
+    with Mistral's SDK, which tells no id. What is left is that one service used exactly as much, at
+    the same time. None for a call that used nothing which could be compared.
+
+    Keys grow with time, so that an index of them grows at its end.
     """
     usage = call.usage
-    apart = call.stream or (call.parent_span_id is None and call.provider == "mistral_ai")
-    if not (usage.input_tokens and usage.output_tokens) or not (key is None or apart):
+    if not (usage.input_tokens and usage.output_tokens):
         return None
     # By the end: a moment has no other time.
     period = max(call.start_ns, call.end_ns) // TWIN_PERIOD_NS
     service = call.attribution.service_name
-    text = f"{tenant}\0{service}\0{usage.input_tokens}\0{usage.output_tokens}\0{period}"
-    return _hash(text)
+    used = _hash(f"{tenant}\0{service}\0{usage.input_tokens}\0{usage.output_tokens}")
+    return period % (1 << 25) << 38 | used & ((1 << 38) - 1)
 
 
 def _hash(text: str) -> int:

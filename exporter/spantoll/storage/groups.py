@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Select,
+    and_,
     bindparam,
     literal,
     or_,
@@ -109,7 +110,15 @@ class _Link:
         new, other = usage_record.alias("new"), usage_record.alias("other")
         key = new.c[name]
         of_key = select(literal(1)).where(other.c[name] == key)
-        is_shared = of_key.where(other.c.id != new.c.id).exists()
+        others = of_key.where(other.c.id != new.c.id)
+        is_shared: ColumnElement[bool] = others.exists()
+        if name == "twin_key":
+            # One has an id and one has none: two ids are two calls.
+            has_id, other_has = new.c.response_key.is_not(None), other.c.response_key.is_not(None)
+            is_shared = or_(
+                and_(has_id, others.where(~other_has).exists()),
+                and_(~has_id, others.where(other_has).exists()),
+            )
         among: ColumnElement[Any] = bindparam("keys", expanding=True, type_=BigInteger())
 
         def is_beyond(members: Select[int]) -> ColumnElement[bool]:

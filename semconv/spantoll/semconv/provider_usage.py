@@ -36,6 +36,7 @@ PATHS: dict[str, tuple[str, ...]] = {
         "cache_creation_input_tokens_above_1hr",
         "prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",
         "input_cache_creation_1h",
+        "cache_creation_ephemeral_1h_input_tokens",
     ),
     "reasoning": (
         "completion_tokens_details.reasoning_tokens",

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.numbers import mapping
+from spantoll.semconv.numbers import integer, mapping
 from spantoll.semconv.provider_usage import counters
 from spantoll.semconv.table import Found, TableDialect
 from spantoll.semconv.usage import Counting
@@ -24,11 +26,22 @@ def _role(span: SpanView, found: Found) -> Role | None:
 def _counting(span: SpanView, provider: str | None) -> Counting:
     usage = mapping(span.attributes.get("langfuse.observation.usage_details"))
     # Langfuse's own keys are additive buckets: `input` is what is left beside the cached ones.
-    return Counting(input_has_cache=any(key in usage for key in PROVIDERS_OWN))
+    whole = _is_providers(usage)
+    return Counting(input_has_cache=whole, output_has_reasoning=whole or "output" not in usage)
+
+
+def _is_providers(usage: Mapping[str, object]) -> bool:
+    return any(key in usage for key in PROVIDERS_OWN)
 
 
 def _refine(span: SpanView, found: Found) -> None:
-    found.update(counters(mapping(found.get("usage_details"))))
+    usage = mapping(found.get("usage_details"))
+    found.update(counters(usage))
+    if not _is_providers(usage):
+        for part, total in (("audio_in", "input"), ("audio_out", "output")):
+            told, beside = integer(found.get(total)), integer(found.get(part))
+            if told is not None and beside:
+                found[total] = told + beside
     if found.get("kind") == "embedding":
         found["operation"] = "embeddings"
     elif found.get("kind") == "generation":

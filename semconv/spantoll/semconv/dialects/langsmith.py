@@ -25,16 +25,21 @@ def _counting(span: SpanView, provider: str | None) -> Counting:
 
 
 def _refine(span: SpanView, found: Found) -> None:
-    """Details come as the repr of a Python dict: {'cache_read': 60}."""
-    inputs, outputs = mapping(found.get("input_details")), mapping(found.get("output_details"))
+    """Details come as the repr of a Python dict, {'cache_read': 60}, or in LangChain's metadata."""
+    whole = mapping(found.get("usage_metadata"))
+    inputs = mapping(found.get("input_details") or whole.get("input_token_details"))
+    outputs = mapping(found.get("output_details") or whole.get("output_token_details"))
     for name, details, key in (
         ("cache_read", inputs, "cache_read"),
-        ("cache_write", inputs, "cache_creation"),
+        # 0 where the two lifetimes are told.
+        ("cache_write", inputs, "cache_creation" if inputs.get("cache_creation") else None),
+        ("cache_write_5m", inputs, "ephemeral_5m_input_tokens"),
+        ("cache_write_1h", inputs, "ephemeral_1h_input_tokens"),
         ("audio_in", inputs, "audio"),
         ("reasoning", outputs, "reasoning"),
         ("audio_out", outputs, "audio"),
     ):
-        if details.get(key) is not None:
+        if key and details.get(key) is not None:
             found.setdefault(name, details[key])
 
 
@@ -44,6 +49,7 @@ DIALECT = TableDialect(
         **GENAI,
         "kind": ("langsmith.span.kind",),
         "input_details": ("gen_ai.usage.input_token_details",),
+        "usage_metadata": ("langsmith.metadata.usage_metadata",),
         "output_details": ("gen_ai.usage.output_token_details",),
         "stream": ("langsmith.request.streaming",),
     },
