@@ -11,6 +11,7 @@ from spantoll.otlp import Event, Span
 from spantoll.semconv import ModelCall, could_be_genai, read
 
 OTEL = "opentelemetry.instrumentation.genai.openai"
+BOTOCORE = "opentelemetry.instrumentation.botocore.bedrock-runtime"
 
 
 def span(scope: str = OTEL, /, *, name: str = "span", version: str = "", **more: Any) -> Span:
@@ -85,6 +86,15 @@ READINGS: dict[str, tuple[str, dict[str, Any], tuple[int | None, ...]]] = {
         "opentelemetry.instrumentation.bedrock",
         GENAI | CACHED | {"gen_ai.usage.total_tokens": 110},
         (180, 10, 60, 20, None),
+    ),
+    "openllmetry crewai tells what the whole crew used": (
+        "opentelemetry.instrumentation.crewai.instrumentation",
+        {
+            "gen_ai.operation.name": "invoke_agent",
+            "crewai.crew.usage_metrics": "{'total_tokens': 110, 'prompt_tokens': 100,"
+            " 'cached_prompt_tokens': 60, 'completion_tokens': 10, 'reasoning_tokens': 4}",
+        },
+        (100, 10, 60, None, 4),
     ),
     "openllmetry gemini leaves thoughts to the total": (
         "opentelemetry.instrumentation.google_generativeai",
@@ -204,6 +214,16 @@ READINGS: dict[str, tuple[str, dict[str, Any], tuple[int | None, ...]]] = {
             ),
         },
         (100, 10, 60, None, 4),
+    ),
+    "logfire keeps details of an agent's calls in usage": (
+        "logfire.openai_agents",
+        {
+            "gen_ai.request.model": "m",
+            "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.output_tokens": 10,
+            "usage": json.dumps({"input_tokens_details": {"cached_tokens": 60}}),
+        },
+        (100, 10, 60, None, None),
     ),
     "langsmith keeps details in a repr": (
         "langsmith",
@@ -470,6 +490,8 @@ def test_a_guess_is_marked_as_one(provider: str, quality: str) -> None:
         ("agent_framework", {"gen_ai.provider.name": "anthropic"}, "exact"),
         ("opentelemetry.instrumentation.bedrock", {"gen_ai.system": "bedrock"}, "assumed"),
         ("openlit.instrumentation.bedrock", {"gen_ai.system": "bedrock"}, "assumed"),
+        (BOTOCORE, {"gen_ai.system": "aws.bedrock", "rpc.method": "InvokeModel"}, "assumed"),
+        (BOTOCORE, {"gen_ai.system": "aws.bedrock", "rpc.method": "Converse"}, "exact"),
         ("openlit.instrumentation.anthropic", {"gen_ai.system": "anthropic"}, "assumed"),
     ],
 )

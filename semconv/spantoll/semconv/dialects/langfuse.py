@@ -62,6 +62,8 @@ DIALECT = TableDialect(
     name="langfuse",
     keys={
         "kind": ("langfuse.observation.type",),
+        # LangChain's own word.
+        "provider": ("langfuse.observation.metadata.ls_provider",),
         "level": ("langfuse.observation.level",),
         "response_model": ("langfuse.observation.model.name",),
         "parameters": ("langfuse.observation.model.parameters",),

@@ -48,7 +48,7 @@ DIALECT = TableDialect(
     keys={
         **GENAI,
         "span_type": ("logfire.span_type",),
-        "raw": ("gen_ai.usage.raw",),
+        "raw": ("gen_ai.usage.raw", "usage"),
         "stream": (),
     },
     scopes=("logfire.",),

@@ -3,6 +3,7 @@ from __future__ import annotations
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
 from spantoll.semconv.dialects.otel import GENAI
+from spantoll.semconv.numbers import mapping
 from spantoll.semconv.roles import role_of
 from spantoll.semconv.table import Found, TableDialect
 from spantoll.semconv.usage import Counting
@@ -18,6 +19,15 @@ REQUEST_TYPES: dict[str, str] = {
     "completion": "text_completion",
     "embedding": "embeddings",
     "rerank": "rerank",
+}
+
+
+CREW_USED = {
+    "input": "prompt_tokens",
+    "output": "completion_tokens",
+    "cache_read": "cached_prompt_tokens",
+    "cache_write": "cache_creation_tokens",
+    "reasoning": "reasoning_tokens",
 }
 
 
@@ -44,6 +54,14 @@ def _refine(span: SpanView, found: Found) -> None:
         found["operation"] = REQUEST_TYPES.get(kind, kind)
     if "operation" not in found and span.name.startswith("openai.embeddings"):
         found["operation"] = "embeddings"
+    if span.scope_name.endswith(".bedrock"):
+        # Older releases name the model's maker.
+        found["provider"] = "aws.bedrock"
+    if "crew_usage" in found:
+        # What a whole crew used: the only number where its models are not instrumented.
+        used = mapping(found["crew_usage"])
+        for name, key in CREW_USED.items():
+            found.setdefault(name, used.get(key))
     finish = span.attributes.get("gen_ai.completion.0.finish_reason")
     if finish is not None:
         found.setdefault("finish_reasons", finish)
@@ -54,10 +72,15 @@ DIALECT = TableDialect(
     keys={
         **GENAI,
         "request_type": ("llm.request.type",),
+        "crew_usage": ("crewai.crew.usage_metrics",),
         "traceloop_kind": ("traceloop.span.kind",),
         "cost": (),
     },
-    scopes=(*(PREFIX + library for library in LIBRARIES.split()), "traceloop.tracer"),
+    scopes=(
+        *(PREFIX + library for library in LIBRARIES.split()),
+        PREFIX + "crewai.",
+        "traceloop.tracer",
+    ),
     markers=("traceloop.span.kind", "llm.request.type"),
     rank=30,
     counting=_counting,

@@ -10,7 +10,9 @@ BEDROCK = "opentelemetry.instrumentation.botocore.bedrock-runtime"
 
 def _counting(span: SpanView, provider: str | None) -> Counting:
     # botocore passes Bedrock's own counters on, which leave cached tokens out (bedrock.py:410-428).
-    return Counting(input_has_cache=span.scope_name != BEDROCK)
+    # Of what InvokeModel answers it reads the two totals only.
+    invoked = str(span.attributes.get("rpc.method", "")).startswith("InvokeModel")
+    return Counting(input_has_cache=span.scope_name != BEDROCK, tells_cache=not invoked)
 
 
 DIALECT = TableDialect(
