@@ -80,11 +80,7 @@ def usage(ask: Ask) -> dict[str, Any]:
 
 def message(ask: Ask, model: str) -> dict[str, Any]:
     """A whole message."""
-    content: dict[str, Any] = {
-        "type": "text",
-        "text": "".join(ask.script.words),
-        "citations": None,
-    }
+    content: dict[str, Any] = {"type": "text", "text": "".join(ask.script.words)}
     tool = ask.tool(ask.body["messages"])
     if tool:
         used = {"id": unique("toolu"), "name": tool, "input": ARGUMENTS}

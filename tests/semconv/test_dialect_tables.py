@@ -195,6 +195,40 @@ READINGS: dict[str, tuple[str, dict[str, Any], tuple[int | None, ...]]] = {
         },
         (180, 10, 60, 20, None),
     ),
+    "ai sdk 5 with gemini's metadata": (
+        "ai",
+        {
+            "ai.operationId": "ai.generateText.doGenerate",
+            "gen_ai.system": "google.generative-ai",
+            "ai.usage.promptTokens": 100,
+            "ai.usage.completionTokens": 6,
+            "ai.response.providerMetadata": json.dumps(
+                {
+                    "google": {
+                        "usageMetadata": {
+                            "promptTokenCount": 100,
+                            "candidatesTokenCount": 6,
+                            "thoughtsTokenCount": 4,
+                            "cachedContentTokenCount": 60,
+                        }
+                    }
+                }
+            ),
+        },
+        (100, 10, 60, None, 4),
+    ),
+    "ai sdk 5 streams of gemini by arithmetic": (
+        "ai",
+        {
+            "ai.operationId": "ai.streamText.doStream",
+            "gen_ai.system": "google.generative-ai",
+            "ai.usage.inputTokens": 100,
+            "ai.usage.outputTokens": 6,
+            "ai.usage.reasoningTokens": 4,
+            "ai.usage.totalTokens": 110,
+        },
+        (100, 10, None, None, 4),
+    ),
     "pydantic-ai tells details twice": (
         "pydantic-ai",
         GENAI | CACHED | {"gen_ai.usage.details.cache_read_tokens": 60},

@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from spantoll.semconv.numbers import integer
+
 __all__ = ["counters", "parts", "totals"]
 
 PATHS: dict[str, tuple[str, ...]] = {
@@ -94,9 +96,14 @@ def totals(usage: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = counters(usage)
     if "promptTokenCount" in usage:
-        thoughts = usage.get("thoughtsTokenCount") or 0
-        found["input"] = usage["promptTokenCount"] + (usage.get("toolUsePromptTokenCount") or 0)
-        found["output"] = (usage.get("candidatesTokenCount") or 0) + thoughts
+        thoughts = integer(usage.get("thoughtsTokenCount")) or 0
+        for total, key, beside in (
+            ("input", "promptTokenCount", integer(usage.get("toolUsePromptTokenCount")) or 0),
+            ("output", "candidatesTokenCount", thoughts),
+        ):
+            told = integer(usage.get(key))
+            if told is not None or beside:
+                found[total] = (told or 0) + beside
         found["cache_read"] = usage.get("cachedContentTokenCount")
         found["reasoning"] = thoughts
     elif "inputTokens" in usage:

@@ -6,6 +6,7 @@ from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
 from spantoll.semconv.dialects.otel import GENAI
 from spantoll.semconv.numbers import mapping
+from spantoll.semconv.provider_usage import totals
 from spantoll.semconv.table import Found, TableDialect
 from spantoll.semconv.usage import Counting
 
@@ -65,6 +66,10 @@ def _read_metadata(metadata: Mapping[str, object], found: Found) -> None:
                 found.setdefault(name, metadata[spelling])
     if isinstance(metadata.get("serviceTier"), str):
         found.setdefault("service_tier", metadata["serviceTier"])
+    gemini = metadata.get("usageMetadata")
+    if isinstance(gemini, Mapping) and "promptTokenCount" in gemini:
+        # Up to 5 the output of doGenerate leaves thoughts out, and nothing else tells them.
+        found.update(totals(gemini))
     usage = metadata.get("usage")
     if isinstance(usage, Mapping):
         _read_metadata(usage, found)
