@@ -244,6 +244,14 @@ def test_only_a_call_has_a_twin_key(call: ModelCall) -> None:
     assert built(call._replace(role="aggregate")).twin_key is None
 
 
+def test_twins_know_each_other_where_one_knows_of_no_cache(call: ModelCall) -> None:
+    usage = Usage(100, 10, cache_read_tokens=60, cache_write_tokens=20)
+    sdk = call._replace(provider="anthropic", usage=usage)
+    passing_on = call._replace(provider=None, usage=Usage(20, 10))
+
+    assert built(sdk).twin_key == built(passing_on).twin_key
+
+
 def test_twins_know_each_other_by_usage_service_and_minute(call: ModelCall) -> None:
     outer, inner = call._replace(response_id=None), call
     later = inner._replace(end_ns=inner.end_ns + 60 * 10**9)

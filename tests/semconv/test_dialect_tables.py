@@ -229,6 +229,25 @@ READINGS: dict[str, tuple[str, dict[str, Any], tuple[int | None, ...]]] = {
         },
         (100, 10, None, None, 4),
     ),
+    "adk of last year leaves details to the answer": (
+        "gcp.vertex.agent",
+        {
+            "gen_ai.request.model": "m",
+            "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.output_tokens": 6,
+            "gcp.vertex.agent.llm_response": json.dumps(
+                {
+                    "usage_metadata": {
+                        "prompt_token_count": 100,
+                        "candidates_token_count": 6,
+                        "thoughts_token_count": 4,
+                        "cached_content_token_count": 60,
+                    }
+                }
+            ),
+        },
+        (100, 10, 60, None, 4),
+    ),
     "pydantic-ai tells details twice": (
         "pydantic-ai",
         GENAI | CACHED | {"gen_ai.usage.details.cache_read_tokens": 60},
@@ -494,7 +513,11 @@ READINGS: dict[str, tuple[str, dict[str, Any], tuple[int | None, ...]]] = {
 @pytest.mark.parametrize("case", READINGS)
 def test_numbers_mean_what_the_dialect_means(case: str) -> None:
     scope, attributes, expected = READINGS[case]
-    names = {"claude code": "claude_code.llm_request", "litellm dumps": "raw_gen_ai_request"}
+    names = {
+        "adk of": "call_llm",
+        "claude code": "claude_code.llm_request",
+        "litellm dumps": "raw_gen_ai_request",
+    }
     name = next((name for start, name in names.items() if case.startswith(start)), "span")
 
     usage = call(scope, attributes, name=name).usage
@@ -524,6 +547,7 @@ def test_a_guess_is_marked_as_one(provider: str, quality: str) -> None:
         ("agent_framework", {"gen_ai.provider.name": "anthropic"}, "exact"),
         ("opentelemetry.instrumentation.bedrock", {"gen_ai.system": "bedrock"}, "assumed"),
         ("openlit.instrumentation.bedrock", {"gen_ai.system": "bedrock"}, "assumed"),
+        ("strands.telemetry.tracer", {"gen_ai.system": "strands-agents"}, "assumed"),
         (BOTOCORE, {"gen_ai.system": "aws.bedrock", "rpc.method": "InvokeModel"}, "assumed"),
         (BOTOCORE, {"gen_ai.system": "aws.bedrock", "rpc.method": "Converse"}, "exact"),
         ("openlit.instrumentation.anthropic", {"gen_ai.system": "anthropic"}, "assumed"),
@@ -575,7 +599,7 @@ def test_counters_are_integers_or_unknown(value: object, read_as: int | None) ->
 def test_words_that_openlit_counted_are_an_estimate(
     attributes: dict[str, Any], quality: str
 ) -> None:
-    used = GENAI | {"gen_ai.usage.input_tokens": 100}
+    used = GENAI | {"gen_ai.usage.input_tokens": 100, "gen_ai.system": "openai"}
 
     assert call("openlit.instrumentation.openai", used | attributes).usage_quality == quality
 

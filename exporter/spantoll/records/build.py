@@ -18,6 +18,7 @@ from spantoll.semconv.call import (
     ReportedCost,
     Usage,
 )
+from spantoll.semconv.usage import CACHE_APART
 
 __all__ = [
     "DEFAULT_TENANT",
@@ -199,7 +200,11 @@ def twin_key(tenant: str, call: ModelCall) -> int | None:
     # By the end: a moment has no other time.
     period = max(call.start_ns, call.end_ns) // TWIN_PERIOD_NS
     service = call.attribution.service_name
-    used = _hash(f"{tenant}\0{service}\0{usage.input_tokens}\0{usage.output_tokens}")
+    input_tokens = usage.input_tokens
+    if call.provider in CACHE_APART:
+        # One of the two may know of no cache and have passed the provider's own counter on.
+        input_tokens -= (usage.cache_read_tokens or 0) + (usage.cache_write_tokens or 0)
+    used = _hash(f"{tenant}\0{service}\0{input_tokens}\0{usage.output_tokens}")
     return period % (1 << 25) << 38 | used & ((1 << 38) - 1)
 
 

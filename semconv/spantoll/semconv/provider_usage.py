@@ -95,22 +95,33 @@ def totals(usage: Mapping[str, Any]) -> dict[str, Any]:
     not (`cache_read_input_tokens`, `inputTokens`), and Gemini's output leaves thoughts out.
     """
     found = counters(usage)
-    if "promptTokenCount" in usage:
-        thoughts = integer(usage.get("thoughtsTokenCount")) or 0
-        for total, key, beside in (
-            ("input", "promptTokenCount", integer(usage.get("toolUsePromptTokenCount")) or 0),
-            ("output", "candidatesTokenCount", thoughts),
-        ):
-            told = integer(usage.get(key))
-            if told is not None or beside:
-                found[total] = (told or 0) + beside
-        found["cache_read"] = usage.get("cachedContentTokenCount")
-        found["reasoning"] = thoughts
+    if "promptTokenCount" in usage or "prompt_token_count" in usage:
+        _read_gemini(usage, found)
     elif "inputTokens" in usage:
         found["uncached"], found["output"] = usage["inputTokens"], usage.get("outputTokens")
     elif not APART.isdisjoint(usage) and "prompt_tokens" not in usage and "input" in found:
         found["uncached"] = found.pop("input")
     return found
+
+
+def _read_gemini(usage: Mapping[str, Any], found: dict[str, Any]) -> None:
+    def told(camel: str, snake: str) -> int | None:
+        return integer(usage.get(camel, usage.get(snake)))
+
+    thoughts = told("thoughtsTokenCount", "thoughts_token_count")
+    beside = {
+        "input": told("toolUsePromptTokenCount", "tool_use_prompt_token_count"),
+        "output": thoughts,
+    }
+    for total, count in (
+        ("input", told("promptTokenCount", "prompt_token_count")),
+        ("output", told("candidatesTokenCount", "candidates_token_count")),
+    ):
+        if count is not None or beside[total]:
+            found[total] = (count or 0) + (beside[total] or 0)
+    cached = told("cachedContentTokenCount", "cached_content_token_count")
+    parts = {"cache_read": cached, "reasoning": thoughts}
+    found.update({part: count for part, count in parts.items() if count is not None})
 
 
 def _at(usage: Mapping[str, Any], path: str) -> object:

@@ -98,9 +98,10 @@ def read_usage(
         if not inclusive:
             counters["input"] += cached
         notes.append(note)
-    elif not counting.tells_cache and provider in CACHE_APART:
+    elif not counting.tells_cache and (provider is None or provider in CACHE_APART):
         assumed = True
-        notes.append(f"input: cached tokens, which {provider} counts apart, are not told here")
+        who = provider or "the provider"
+        notes.append(f"input: cached tokens, which {who} may count apart, are not told here")
     rest = 0
     if provider in THOUGHTS_APART and {"input", "output", "total"} <= counters.keys():
         rest = counters["total"] - counters["input"] - counters["output"]

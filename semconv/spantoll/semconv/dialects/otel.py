@@ -41,6 +41,7 @@ GENAI: dict[str, tuple[str, ...]] = {
         "gen_ai.usage.reasoning_tokens",
         "gen_ai.usage.output_tokens.reasoning",
         "gen_ai.usage.details.reasoning_tokens",
+        "gen_ai.usage.details.thoughts_tokens",
         "gen_ai.usage.experimental.reasoning_tokens",
     ),
     "audio_in": ("gen_ai.usage.audio.input_tokens", "gen_ai.usage.details.input_audio_tokens"),

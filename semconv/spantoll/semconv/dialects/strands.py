@@ -9,11 +9,12 @@ from spantoll.semconv.usage import Counting
 
 def _counting(span: SpanView, provider: str | None) -> Counting:
     """Their own rule (metrics.py:184): up to August 2026 Bedrock's input left the cache out."""
+    cached = not CACHE_KEYS.isdisjoint(span.attributes)
     told = {key: integer(span.attributes.get(f"gen_ai.usage.{key}_tokens")) for key in PARTS}
     if None in told.values():
-        return Counting()
+        return Counting(tells_cache=cached)
     summed = (told["input"] or 0) + (told["output"] or 0)
-    return Counting(input_has_cache=summed == told["total"])
+    return Counting(input_has_cache=summed == told["total"], tells_cache=cached)
 
 
 def _refine(span: SpanView, found: Found) -> None:
@@ -23,6 +24,9 @@ def _refine(span: SpanView, found: Found) -> None:
             found.setdefault("finish_reasons", reason)
 
 
+CACHE_KEYS = frozenset(
+    {"gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens"}
+)
 PARTS = ("input", "output", "total")
 
 DIALECT = TableDialect(
