@@ -83,6 +83,16 @@ def test_a_twin_key_connects_traces(store: Store) -> None:
     assert settled.groups == [{callback, sdk}]
 
 
+def test_a_twin_key_connects_in_either_order(store: Store) -> None:
+    callback, sdk = make_record(twin_key=7), of_response("msg_1", twin_key=7)
+    store.write([sdk, of_response("msg_2", twin_key=8)], settle=Settled())
+    settled = Settled()
+
+    store.write([callback], settle=settled)
+
+    assert settled.groups == [{callback, sdk}]
+
+
 def test_a_twin_key_connects_only_an_id_and_none(store: Store) -> None:
     nameless = [make_record(twin_key=7) for _ in range(3)]
     named = [of_response(f"msg_{n}", twin_key=8) for n in range(3)]

@@ -199,13 +199,22 @@ def twin_key(tenant: str, call: ModelCall) -> int | None:
         return None
     # By the end: a moment has no other time.
     period = max(call.start_ns, call.end_ns) // TWIN_PERIOD_NS
-    service = call.attribution.service_name
     input_tokens = usage.input_tokens
     if call.provider in CACHE_APART:
         # One of the two may know of no cache and have passed the provider's own counter on.
         input_tokens -= (usage.cache_read_tokens or 0) + (usage.cache_write_tokens or 0)
-    used = _hash(f"{tenant}\0{service}\0{input_tokens}\0{usage.output_tokens}")
-    return period % (1 << 25) << 38 | used & ((1 << 38) - 1)
+    used = input_tokens * _MIX[0] + usage.output_tokens * _MIX[1]
+    used += _service_hash(tenant, call.attribution.service_name)
+    return (period % (1 << 25) << 38) | (used >> 26) % (1 << 38)
+
+
+_MIX = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
+"""Odd 64-bit multipliers that spread small numbers over all bits (those of splitmix64, xxHash)."""
+
+
+@lru_cache(maxsize=1024)
+def _service_hash(tenant: str, service: str | None) -> int:
+    return _hash(f"{tenant}\0{service}")
 
 
 def _hash(text: str) -> int:

@@ -80,8 +80,15 @@ Index(
 Index(
     "ix_usage_record_twin",
     usage_record.c.twin_key,
-    # Nearly always it is asked for one without an id.
-    usage_record.c.response_key,
     sqlite_where=usage_record.c.twin_key.is_not(None),
     postgresql_where=usage_record.c.twin_key.is_not(None),
+)
+# Calls without an id are few: whether there are any is asked before every write.
+_nameless = usage_record.c.response_key.is_(None) & usage_record.c.twin_key.is_not(None)
+Index(
+    "ix_usage_record_nameless",
+    usage_record.c.response_key,
+    usage_record.c.twin_key,
+    sqlite_where=_nameless,
+    postgresql_where=_nameless,
 )

@@ -12,12 +12,20 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column; what is stored already keeps its verdicts."""
+    """Add the column and its indexes; what is stored already keeps its verdicts."""
     op.add_column("usage_record", sa.Column("twin_key", sa.BigInteger))
     op.create_index(
         "ix_usage_record_twin",
         "usage_record",
-        ["twin_key", "response_key"],
+        ["twin_key"],
         sqlite_where=sa.text("twin_key IS NOT NULL"),
         postgresql_where=sa.text("twin_key IS NOT NULL"),
+    )
+    nameless = sa.text("response_key IS NULL AND twin_key IS NOT NULL")
+    op.create_index(
+        "ix_usage_record_nameless",
+        "usage_record",
+        ["response_key", "twin_key"],
+        sqlite_where=nameless,
+        postgresql_where=nameless,
     )
