@@ -243,29 +243,45 @@ def test_one_bad_record_among_thousands_costs_only_itself(sqlite_store: Store) -
     assert len(rows(sqlite_store)) == 4_999
 
 
-STATEMENTS = {name: getattr(_groups, name) for name in ("traces", "gained", "older_of_traces")} | {
+OF_GROUPS = ("traces", "gained", "older_of_traces", "nameless")
+STATEMENTS = {name: getattr(_groups, name) for name in OF_GROUPS} | {
     f"{link.name} {name}": getattr(link, name)
     for link in _groups.links.values()
     for name in ("shared", "among", "older")
 }
 
 
-@pytest.mark.parametrize("statement", STATEMENTS)
-def test_settling_never_reads_the_whole_table(sqlite_store: SqliteStore, statement: str) -> None:
-    values = {"last": 5, "keys": [1, 2], "tenant": "t", "traces": [b"x" * 16]}
+def planned(store: SqliteStore, statement: str) -> list[str]:
+    values = {"last": 5, "keys": [1, 2], "tenant": "t", "traces": [b"x" * 16], "first": 1}
     compiled = (
         STATEMENTS[statement]
         .params(values)
-        .compile(sqlite_store.engine, compile_kwargs={"literal_binds": True})
+        .compile(store.engine, compile_kwargs={"literal_binds": True})
     )
-
-    with sqlite_store.engine.connect() as connection:
+    with store.engine.connect() as connection:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}").all()
+    return [step for *_, step in plan if step.startswith(("SCAN", "SEARCH"))]
 
-    steps = [step for *_, step in plan if step.startswith(("SCAN", "SEARCH"))]
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_settling_never_reads_the_whole_table(sqlite_store: SqliteStore, statement: str) -> None:
+    steps = planned(sqlite_store, statement)
+
     assert steps
     assert [step for step in steps if step.startswith("SCAN")] == []
     assert [step for step in steps if step.startswith("SEARCH usage_record USING INTEGER")] == []
+
+
+@pytest.mark.parametrize("statement", ["twin_key shared", "twin_key among"])
+def test_a_twin_is_one_step_away_however_many_used_the_same(
+    sqlite_store: SqliteStore, statement: str
+) -> None:
+    both = [step for step in planned(sqlite_store, statement) if "response_key" in step]
+
+    assert [step.partition(" (")[2] for step in both] == [
+        "response_key=? AND twin_key=?)",
+        "twin_key=? AND response_key>?)",
+    ]
 
 
 def test_a_store_writes_durably(sqlite_store: SqliteStore) -> None:

@@ -80,6 +80,7 @@ Index(
 Index(
     "ix_usage_record_twin",
     usage_record.c.twin_key,
+    usage_record.c.response_key,
     sqlite_where=usage_record.c.twin_key.is_not(None),
     postgresql_where=usage_record.c.twin_key.is_not(None),
 )

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Select,
+    and_,
     bindparam,
     literal,
     or_,
@@ -134,9 +135,13 @@ class _Link:
         of_key = select(literal(1)).where(other.c[name] == key)
         is_shared: ColumnElement[bool] = of_key.where(other.c.id != new.c.id).exists()
         if name == "twin_key":
-            # One has an id and one has none: two ids are two calls.
+            # One has an id and one has none: two ids are two calls. Each half is one step into the
+            # index, however many calls used the same.
             nameless, other_too = new.c.response_key.is_(None), other.c.response_key.is_(None)
-            is_shared = of_key.where(other.c.id != new.c.id, other_too != nameless).exists()
+            is_shared = or_(
+                and_(~nameless, of_key.where(other_too).exists()),
+                and_(nameless, of_key.where(~other_too).exists()),
+            )
         among: ColumnElement[Any] = bindparam("keys", expanding=True, type_=BigInteger())
 
         def is_beyond(members: Select[int]) -> ColumnElement[bool]:

@@ -17,7 +17,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_usage_record_twin",
         "usage_record",
-        ["twin_key"],
+        ["twin_key", "response_key"],
         sqlite_where=sa.text("twin_key IS NOT NULL"),
         postgresql_where=sa.text("twin_key IS NOT NULL"),
     )
