@@ -41,6 +41,9 @@ class Sink:
         self.arrived: list[Arrived] = []
         self.answers: list[Any] = []
         self.attempts = 0
+        self.open = threading.Event()
+        """Where it is cleared, the backend is so slow that it answers nobody."""
+        self.open.set()
         self.url = ""
         self.stop: Callable[[], Any] = lambda: None
 
@@ -49,6 +52,7 @@ class Sink:
 
     def answer(self, arrived: Arrived) -> Any:
         self.attempts += 1
+        self.open.wait(PATIENCE_S)
         if self.answers:
             return self.answers.pop(0)
         self.arrived.append(arrived)

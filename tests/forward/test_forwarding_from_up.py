@@ -196,6 +196,23 @@ def test_ingest_goes_on_while_nobody_listens_at_the_target(up: Start, tmp_path: 
         assert connection.execute("SELECT count(*) FROM usage_record").fetchone() == (5,)
 
 
+@pytest.mark.parametrize("transport", ["http", "grpc"])
+def test_ingest_waits_for_no_slow_target_and_all_arrives_there(
+    up: Start, sinks: Sinks, wait: Start, tmp_path: Path, transport: str
+) -> None:
+    slow, other = sinks(transport), sinks("http")
+    slow.open.clear()
+    receiver = up("--forward", slow.url, "--forward", other.url)
+
+    statuses = [receiver.send(request(chat(number))) for number in range(1, 21)]
+    wait(lambda: len(other.arrived) == 20)
+
+    assert statuses == [200] * 20
+    assert slow.arrived == []
+    slow.open.set()
+    wait(lambda: len(slow.arrived) == 20)
+
+
 def test_what_waits_is_sent_before_the_process_ends(up: Start, sinks: Sinks) -> None:
     sink = sinks("http")
     receiver = up("--forward", sink.url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 import grpc
@@ -55,9 +56,11 @@ class Application(threading.Thread):
         wait_until(lambda: self.acknowledged >= enough, f"{PROGRESS} more requests")
 
 
-@pytest.mark.parametrize("file", ["persistent-queue.yaml", "batching.yaml"])
+@pytest.mark.parametrize(
+    ("file", "locked_s"), [("persistent-queue.yaml", 60), ("batching.yaml", 0)]
+)
 def test_killed_and_locked_in_turn_loses_nothing_and_doubles_nothing(
-    collector: Collect, spantoll: Ledger, jaeger: Jaeger, file: str
+    collector: Collect, spantoll: Ledger, jaeger: Jaeger, file: str, locked_s: float
 ) -> None:
     ledger = spantoll()
     gateway = collector(
@@ -84,8 +87,10 @@ def test_killed_and_locked_in_turn_loses_nothing_and_doubles_nothing(
             gateway.start()
             application.progress()
     with ledger.locked():
+        since = time.monotonic()
         application.progress()
         wait_until(lambda: gateway.said().count("Throttle (") >= 3, "the word to come back later")
+        time.sleep(max(0.0, locked_s - (time.monotonic() - since)))
     application.progress()
     application.stop.set()
     application.join()
