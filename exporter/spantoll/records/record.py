@@ -57,7 +57,7 @@ class UsageRecord(NamedTuple):
     """Signed 64-bit hash of (tenant, response id), see `response_key`: a small index, and a hint,
     never an identity."""
     twin_key: Annotated[int | None, BigInteger]
-    """What two spans of one streamed call have in common when no id does, see `twin_key`."""
+    """What two spans of one call have in common when no id does, see `twin_key`."""
     request_id: T128
     server_address: T254
     server_port: Annotated[int | None, Integer]
