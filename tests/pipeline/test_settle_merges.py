@@ -144,6 +144,26 @@ def test_a_late_child_takes_the_bill_from_its_agent(card: RateCard) -> None:
     assert (both["agent"]["counted"], both["child"]["counted"]) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("models", "priced_as"), [(("gpt-4o", "gpt-4o"), "gpt-4o"), (("gpt-4o", "gpt-4o-mini"), None)]
+)
+def test_a_crew_whose_agents_have_one_model_is_priced_by_it(
+    card: RateCard, models: tuple[str, str], priced_as: str | None
+) -> None:
+    nameless: dict[str, Any] = {"role": "aggregate", "provider": None, "request_model": None}
+    nameless["response_model"] = None
+    crew = call("crew", 0, 10, **nameless, **used(1000, 100))
+    agents = [
+        call(f"agent{n}", n, n + 1, under="crew", **nameless | {"request_model": model})
+        for n, model in enumerate(models, 1)
+    ]
+
+    found = written(card, [crew, *agents])["crew"]
+
+    assert (found["counted"], found["model"]) == (True, priced_as)
+    assert found["pricing_status"] == ("estimated" if priced_as else "unpriced")
+
+
 def test_gateway_and_sdk_in_two_traces_are_one_call(card: RateCard) -> None:
     gateway = call("gate", 1, 9, trace="u", scope_name="litellm", response_id=ID, **used(100, 10))
     sdk = call("sdk", 0, 10, response_id=ID, customer_id="acme", **used(100, 10))

@@ -308,10 +308,24 @@ class _Count:
                 verdicts[call] = alone._replace(witnesses=(*alone.witnesses, i))
                 verdicts[i] = Verdict(counted=False, reason="told_by_aggregate", repeats=call)
             else:
-                verdicts[i] = Verdict(counted=True, reason="aggregate_sole_witness", witnesses=(i,))
+                known = (i, *self._only_model_below(i))
+                verdicts[i] = Verdict(
+                    counted=True, reason="aggregate_sole_witness", witnesses=known
+                )
                 for j in silent:
                     verdicts[j] = Verdict(counted=False, reason="told_by_aggregate", repeats=i)
             counted_below.add(i)
+
+    def _only_model_below(self, above: int) -> list[int]:
+        """Find who names the model that an aggregate does not, if there is but one below it."""
+        if _models(self.records[above]):
+            return []
+        naming = [
+            i
+            for i in sorted(self.forest.inside(above), key=lambda i: self.records[i].span_id)
+            if _models(self.records[i]) and self.records[i].status == "success"
+        ]
+        return naming[:1] if len({_models(self.records[i]) for i in naming}) == 1 else []
 
     def _settle_fetches(self, verdicts: list[Verdict | None]) -> None:
         """Bill a fetched response once, and only if the call that made it was not seen."""
@@ -350,6 +364,10 @@ def _pairs(indexes: Sequence[int]) -> Iterator[tuple[int, int]]:
 def _answer(record: UsageRecord) -> str | None:
     """The response id, if it is long enough to mean one response (see `records.response_key`)."""
     return record.response_id if record.response_key is not None else None
+
+
+def _models(record: UsageRecord) -> tuple[str, ...]:
+    return tuple(name for name in (record.request_model, record.response_model) if name)
 
 
 def _end(record: UsageRecord) -> int:
