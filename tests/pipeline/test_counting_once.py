@@ -16,6 +16,7 @@ from spantoll.records import UsageRecord
 AGENT: dict[str, Any] = {"role": "aggregate", "scope_name": "framework"}
 FRAMEWORK: dict[str, Any] = {"scope_name": "framework"}
 OTHER: dict[str, Any] = {"scope_name": "other"}
+CLAUDE = "claude-sonnet-4-5-20250929-v1:0"
 MISTRAL: dict[str, Any] = {"provider": "mistral_ai"}
 ID, ID2 = "chatcmpl-0123456789ab", "chatcmpl-ba9876543210"
 
@@ -177,6 +178,13 @@ SCENES: dict[str, tuple[list[UsageRecord], set[str]]] = {
             call("b", 1, 9, **OTHER, **used(100, 10)),
         ],
         {"b"},
+    ),
+    "siblings of which one cut the vendor off the model": (
+        [
+            call("a", 0, 10, request_model=f"us.anthropic.{CLAUDE}", **used(100, 10)),
+            call("b", 1, 11, request_model=CLAUDE, **OTHER, **used(100, 10)),
+        ],
+        {"a"},
     ),
     "siblings with equal usage one after the other": (
         [

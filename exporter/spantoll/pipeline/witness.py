@@ -48,10 +48,14 @@ def same_model(a: UsageRecord, b: UsageRecord) -> bool:
     ones = {_bare(name) for name in (a.request_model, a.response_model) if name}
     others = {_bare(name) for name in (b.request_model, b.response_model) if name}
     return (
-        not ones
-        or not others
-        or any(one.startswith(other) or other.startswith(one) for one in ones for other in others)
+        not ones or not others or any(_is_form_of(one, other) for one in ones for other in others)
     )
+
+
+def _is_form_of(one: str, other: str) -> bool:
+    short, long = sorted((one, other), key=len)
+    # us.anthropic.claude-opus-4-7: a dialect may have cut region and vendor off.
+    return long.startswith(short) or long.endswith(f".{short}")
 
 
 def rank(record: UsageRecord, depth: int) -> tuple[object, ...]:
