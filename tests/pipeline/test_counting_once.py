@@ -268,6 +268,27 @@ SCENES: dict[str, tuple[list[UsageRecord], set[str]]] = {
         ],
         {"other"},
     ),
+    "two instrumentations of a stream without ids, each in a trace of its own": (
+        [
+            call("a", 0, 9.98, **used(100, 10)),
+            call("b", 0.01, 10, trace="u", **OTHER, **used(100, 10)),
+        ],
+        {"a"},
+    ),
+    "equal calls of two emitters in two traces that only overlap": (
+        [
+            call("a", 0, 9, **used(100, 10)),
+            call("b", 1, 10, trace="u", **OTHER, **used(100, 10)),
+        ],
+        {"a", "b"},
+    ),
+    "equal calls of one emitter in two traces at one time": (
+        [
+            call("a", 0, 10, **used(100, 10)),
+            call("b", 0, 10, trace="u", **used(100, 10)),
+        ],
+        {"a", "b"},
+    ),
     "parallel calls of one SDK that happen to be equal": (
         [
             call("a", 0, 10, **used(100, 10)),

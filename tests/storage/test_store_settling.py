@@ -104,6 +104,17 @@ def test_a_twin_key_connects_only_an_id_and_none(store: Store) -> None:
     assert settled.groups == []
 
 
+def test_a_twin_key_connects_two_emitters_without_ids(store: Store) -> None:
+    one = make_record(twin_key=7, scope_name="one")
+    other = make_record(twin_key=7, scope_name="other")
+    store.write([one, make_record(twin_key=7, scope_name=None)], settle=Settled())
+    settled = Settled()
+
+    store.write([other], settle=settled)
+
+    assert [{one, other} <= group for group in settled.groups] == [True]
+
+
 def test_a_twin_key_connects_what_is_settled_for_another_reason(store: Store) -> None:
     callback, sdk = in_trace(1, twin_key=7), of_response("msg_1", twin_key=7)
     store.write([callback, sdk], settle=Settled())

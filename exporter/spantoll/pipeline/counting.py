@@ -44,6 +44,9 @@ class Verdict(NamedTuple):
 MOMENT_SLACK_NS = 1_000_000_000
 """How long after the end of a stream an instrumentation tells its usage."""
 
+COINCIDENCE_NS = 50_000_000
+"""How far the ends of two spans of one call may be apart, where neither is within the other."""
+
 SLACK_NS = 300 * 1_000_000_000
 """How far the clocks of two machines that saw one call may be apart."""
 
@@ -220,7 +223,7 @@ class _Count:
                     self._join(one, other, "beside")
 
     def _join_twins(self) -> None:
-        """Join a call without response id with a span around it in time, within, or just before it.
+        """Join a call without response id with one in another trace at the same time.
 
         See `records.twin_key`, which is equal where the usage, the service and the minute are.
         """
@@ -230,11 +233,11 @@ class _Count:
             record = self.records[i]
             if record.twin_key is not None and i not in self.rolled_up:
                 (nameless if record.response_key is None else named)[record.twin_key].append(i)
-        for key in nameless.keys() & named.keys():
+        for key, without in nameless.items():
             pairs = sorted(
                 (abs(self._start(one) - self._start(other)), one, other)
-                for one in nameless[key]
-                for other in named[key]
+                for at, one in enumerate(without)
+                for other in (*named[key], *without[at + 1 :])
                 if self._is_twin(one, other)
             )
             taken: set[int] = set()
@@ -243,15 +246,19 @@ class _Count:
                     taken |= {one, other}
                     self._join(one, other, "twin")
 
-    def _is_twin(self, nameless: int, named: int) -> bool:
-        a, b = self.records[nameless], self.records[named]
+    def _is_twin(self, nameless: int, other: int) -> bool:
+        a, b = self.records[nameless], self.records[other]
         return (
             a.trace_id != b.trace_id
-            and (_contains(a, b) or _contains(b, a) or _follows(a, b))
+            and _stand_for_one_call(a, b)
             and same_usage(a, b)
             and same_model(a, b)
-            and not any(_answer(self.records[i]) for i in self.members[self.cluster[nameless]])
+            and not self._has_answer(nameless)
+            and not (b.response_key is None and self._has_answer(other))
         )
+
+    def _has_answer(self, call: int) -> bool:
+        return any(_answer(self.records[i]) for i in self.members[self.cluster[call]])
 
     def _overlapping(self, bucket: Iterable[int]) -> Iterator[tuple[int, int]]:
         """Pairs whose times overlap, the nearest starts first."""
@@ -374,8 +381,19 @@ def _end(record: UsageRecord) -> int:
     return record.started_ns + (record.duration_ns or 0)
 
 
+def _stand_for_one_call(a: UsageRecord, b: UsageRecord) -> bool:
+    """Tell whether the times of two spans, taken from anywhere around a call, fit."""
+    return _contains(a, b) or _contains(b, a) or _coincide(a, b) or _follows(a, b) or _follows(b, a)
+
+
 def _contains(a: UsageRecord, b: UsageRecord) -> bool:
     return a.started_ns <= b.started_ns and _end(b) <= _end(a)
+
+
+def _coincide(a: UsageRecord, b: UsageRecord) -> bool:
+    """Tell whether two spans begin and end together: both stand around one call."""
+    apart_ns = max(abs(a.started_ns - b.started_ns), abs(_end(a) - _end(b)))
+    return apart_ns <= COINCIDENCE_NS
 
 
 def _follows(moment: UsageRecord, b: UsageRecord) -> bool:

@@ -90,6 +90,7 @@ Index(
     "ix_usage_record_nameless",
     usage_record.c.response_key,
     usage_record.c.twin_key,
+    usage_record.c.scope_name,
     sqlite_where=_nameless,
     postgresql_where=_nameless,
 )

@@ -115,7 +115,7 @@ class Groups:
     def _may_be_twins(self, connection: Connection, records: Sequence[UsageRecord]) -> bool:
         """Whether there is a call without an id at all, at the time of these.
 
-        Where every emitter tells ids, this costs one probe a write instead of one a record.
+        Where every emitter tells ids, this costs one probe a write instead of some a record.
         """
         keys = [record.twin_key for record in records if record.twin_key is not None]
         if not keys:
@@ -135,12 +135,15 @@ class _Link:
         of_key = select(literal(1)).where(other.c[name] == key)
         is_shared: ColumnElement[bool] = of_key.where(other.c.id != new.c.id).exists()
         if name == "twin_key":
-            # One has an id and one has none: two ids are two calls. Each half is one step into the
-            # index, however many calls used the same.
+            # Two ids are two calls, and so are two of one emitter that have none. Each case is one
+            # step into an index, however many calls used the same.
             nameless, other_too = new.c.response_key.is_(None), other.c.response_key.is_(None)
+            scope, others = new.c.scope_name, other.c.scope_name
             is_shared = or_(
                 and_(~nameless, of_key.where(other_too).exists()),
                 and_(nameless, of_key.where(~other_too).exists()),
+                and_(nameless, of_key.where(other_too, others < scope).exists()),
+                and_(nameless, of_key.where(other_too, others > scope).exists()),
             )
         among: ColumnElement[Any] = bindparam("keys", expanding=True, type_=BigInteger())
 

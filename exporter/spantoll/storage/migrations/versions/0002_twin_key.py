@@ -25,7 +25,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_usage_record_nameless",
         "usage_record",
-        ["response_key", "twin_key"],
+        ["response_key", "twin_key", "scope_name"],
         sqlite_where=nameless,
         postgresql_where=nameless,
     )
