@@ -70,7 +70,7 @@ def chat(ask: Ask) -> Reply:
         return events(_chat_chunks(ask))
     message: dict[str, Any] = {"role": "assistant", "refusal": None}
     message["content"] = "".join(ask.script.words)
-    tool = ask.tool(ask.body["messages"])
+    tool = ask.tool(ask.body.get("messages"))
     if tool:
         message |= {"content": None, "tool_calls": [_tool_call(tool)]}
     reason = "tool_calls" if tool else "stop"
@@ -116,14 +116,14 @@ def _chat_chunks(ask: Ask) -> Iterator[dict[str, Any]]:
 
     for index in indexes:
         yield piece(index, {"role": "assistant", "content": ""})
-    words = [] if ask.tool(ask.body["messages"]) else ask.script.words
+    words = [] if ask.tool(ask.body.get("messages")) else ask.script.words
     for at, word in enumerate(words):
         if at == ask.script.number("broken", -1):
             yield {"error": {"message": "The loopback provider broke.", "type": "server_error"}}
             return
         for index in indexes:
             yield piece(index, {"content": word})
-    tool = ask.tool(ask.body["messages"])
+    tool = ask.tool(ask.body.get("messages"))
     for index in indexes if tool else ():
         yield piece(index, {"tool_calls": [{"index": 0, **_tool_call(tool)}]})
     for index in indexes:

@@ -30,9 +30,14 @@ class Application(threading.Thread):
         self.acknowledged = 0
         self.refused: list[str] = []
         self.stop = threading.Event()
+        self.rests = threading.Event()
+        """Nothing more is sent while it is set: what waits already is enough."""
 
     def run(self) -> None:
         while not self.stop.is_set():
+            if self.rests.is_set():
+                self.stop.wait(0.05)
+                continue
             first = self.acknowledged * BATCH
             body = request(*calls(range(first, first + BATCH))).SerializeToString()
             while not self._sent(body) and not self.stop.wait(0.05):
@@ -90,7 +95,9 @@ def test_killed_and_locked_in_turn_loses_nothing_and_doubles_nothing(
         since = time.monotonic()
         application.progress()
         wait_until(lambda: gateway.said().count("Throttle (") >= 3, "the word to come back later")
+        application.rests.set()
         time.sleep(max(0.0, locked_s - (time.monotonic() - since)))
+    application.rests.clear()
     application.progress()
     application.stop.set()
     application.join()
