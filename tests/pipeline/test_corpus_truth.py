@@ -15,21 +15,10 @@ from spantoll.pipeline import Ingest, Ledger, make_settle
 from spantoll.pricing import RateCard, load_rate_card
 from spantoll.records import usage_record
 from spantoll.storage import open_store
+from tests.receiver.corpus_records import COUNTERS
 
 CORPUS = Path(__file__).parents[1] / "data" / "corpus"
 CASES = sorted(path.parent for path in CORPUS.glob("*/*/expected.json"))
-
-COUNTERS = {
-    "input_tokens": "input_tokens",
-    "output_tokens": "output_tokens",
-    "cached_read": "cache_read_tokens",
-    "cache_creation": "cache_write_tokens",
-    "cache_creation_1h": "cache_write_1h_tokens",
-    "reasoning": "reasoning_tokens",
-    "audio_in": "input_audio_tokens",
-    "audio_out": "output_audio_tokens",
-}
-"""Name in the truth -> column."""
 
 TOTALS = ("input_tokens", "output_tokens")
 PARTS_THAT_MUST_BE_READ = ("cached_read", "cache_creation")
