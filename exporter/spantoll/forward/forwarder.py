@@ -13,11 +13,12 @@ from spantoll.forward.annotate import SpanKey, annotate
 from spantoll.forward.job import Job
 from spantoll.forward.line import Counts, Line, Retry
 from spantoll.forward.official import to_protobuf
-from spantoll.forward.prices import Billed, notes, told
+from spantoll.forward.prices import notes, told
 from spantoll.forward.sender import connect
 from spantoll.forward.spool import Spool
 from spantoll.forward.target import Target
 from spantoll.otlp import JSON
+from spantoll.records import Billed
 
 __all__ = ["Forwarder"]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from spantoll.forward.annotate import SpanKey
-from spantoll.forward.prices import Billed
+from spantoll.records import Billed
 
 __all__ = ["Job"]
 

@@ -11,14 +11,11 @@ from sqlalchemy import Engine, Select, select
 from spantoll.forward.annotate import ATTRIBUTE, SpanKey
 from spantoll.forward.extents import delimited
 from spantoll.query.run import reading
-from spantoll.records.columns import usage_record
+from spantoll.records import Billed, usage_record
 from spantoll.semconv.attributes import COST_AMOUNT, COST_CURRENCY, COST_SOURCE
 from spantoll.storage.tables import rate
 
-__all__ = ["UNPRICED", "Billed", "notes", "told"]
-
-Billed = tuple[bytes, bytes, int | None, str | None, str | None, str | None]
-"""Trace id, span id, cost in nano-USD, where it comes from, why there is none, the price list."""
+__all__ = ["UNPRICED", "notes", "told"]
 
 UNPRICED = "spantoll.cost.unpriced"
 """Why a billed span has no price."""

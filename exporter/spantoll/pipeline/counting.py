@@ -383,11 +383,7 @@ def _end(record: UsageRecord) -> int:
 
 def _stand_for_one_call(a: UsageRecord, b: UsageRecord) -> bool:
     """Tell whether the times of two spans, taken from anywhere around a call, fit."""
-    return _contains(a, b) or _contains(b, a) or _coincide(a, b) or _follows(a, b) or _follows(b, a)
-
-
-def _contains(a: UsageRecord, b: UsageRecord) -> bool:
-    return a.started_ns <= b.started_ns and _end(b) <= _end(a)
+    return _within(a, b) or _coincide(a, b) or _follows(a, b) or _follows(b, a)
 
 
 def _coincide(a: UsageRecord, b: UsageRecord) -> bool:

@@ -17,6 +17,7 @@ from spantoll.receiver.answer import ACCEPTED, Answer, Verdict, refusal
 from spantoll.receiver.limits import Limits
 from spantoll.receiver.signals import TRACES, Signal
 from spantoll.receiver.tokens import Tokens
+from spantoll.records import Billed
 
 __all__ = ["HOP", "Intake", "Onward"]
 
@@ -26,11 +27,6 @@ T = TypeVar("T")
 
 HOP = "spantoll-hop"
 """Header and metadata key: the receivers a request was forwarded by."""
-
-
-Billed = tuple[bytes, bytes, int | None, str | None, str | None, str | None]
-"""A span that is billed: trace id, span id, cost in nano-USD, where that comes from or why there is
-none, and the price list."""
 
 
 class Onward(Protocol):

@@ -4,7 +4,11 @@ from typing import Annotated, NamedTuple
 
 from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, SmallInteger, String, Text
 
-__all__ = ["UsageRecord"]
+__all__ = ["Billed", "UsageRecord"]
+
+Billed = tuple[bytes, bytes, int | None, str | None, str | None, str | None]
+"""What a billed span cost: trace id, span id, cost in nano-USD, where that comes from, why there is
+none, the price list."""
 
 Key16 = Annotated[bytes, LargeBinary(16)]
 Key8 = Annotated[bytes, LargeBinary(8)]

@@ -32,9 +32,6 @@ MAX_SHARED = 1_000
 """A response id that more records have is no id (mock servers answer one constant): it connects
 none of them, in whatever order they came. The same holds for a twin key."""
 
-LINKS = ("response_key", "twin_key")
-"""The columns whose equal values connect traces."""
-
 CHUNK = 500
 """Values in one IN list; every database takes that many."""
 
@@ -70,16 +67,7 @@ class Groups:
         self.traces = select(new.c.tenant_id, new.c.trace_id).where(
             gained(new), or_(not_billable, in_trace.exists())
         )
-        self.links = {name: _Link(name, gained) for name in LINKS}
-        self.nameless = (
-            select(literal(1))
-            .select_from(usage_record)
-            .where(
-                usage_record.c.response_key.is_(None),
-                usage_record.c.twin_key.between(bindparam("first"), bindparam("last")),
-            )
-            .limit(1)
-        )
+        self.links = {name: link(name, gained) for name, link in LINKS.items()}
         identity = (new.c.id, new.c.tenant_id, new.c.trace_id, new.c.span_id)
         self.gained = select(*identity).where(gained(new))
         self.older_of_traces = _older(gained).where(
@@ -95,7 +83,7 @@ class Groups:
         shared = [
             ((name, key), beyond, was_beyond)
             for name, link in self.links.items()
-            if name != "twin_key" or self._may_be_twins(connection, records)
+            if link.may_connect(connection, records)
             for key, beyond, was_beyond in connection.execute(link.shared, bound).all()
         ]
         if not traces and not shared:
@@ -112,7 +100,53 @@ class Groups:
             if any(member.id in open_ids for member in group) and _is_open(group):
                 yield group
 
-    def _may_be_twins(self, connection: Connection, records: Sequence[UsageRecord]) -> bool:
+
+class _Link:
+    """The statements about one column of LINKS."""
+
+    def __init__(self, name: str, gained: Gained) -> None:
+        new, other = usage_record.alias("new"), usage_record.alias("other")
+        key = new.c[name]
+        of_key = select(literal(1)).where(other.c[name] == key)
+        is_shared = self._is_shared(new, other, of_key)
+        among: ColumnElement[Any] = bindparam("keys", expanding=True, type_=BigInteger())
+
+        def is_beyond(members: Select[int]) -> ColumnElement[bool]:
+            return members.offset(MAX_SHARED).limit(1).scalar_subquery().is_not(None)
+
+        self.name = name
+        self.shared = select(key, is_beyond(of_key), is_beyond(of_key.where(~gained(other)))).where(
+            gained(new), is_shared
+        )
+        self.among = select(key, is_beyond(of_key)).where(key.in_(among), is_shared)
+        self.older = _older(gained).where(usage_record.c[name].in_(among))
+
+    def may_connect(self, connection: Connection, records: Sequence[UsageRecord]) -> bool:
+        """Whether looking for what `records` share can find anything."""
+        return True
+
+    def _is_shared(
+        self, new: FromClause, other: FromClause, of_key: Select[int]
+    ) -> ColumnElement[bool]:
+        return of_key.where(other.c.id != new.c.id).exists()
+
+
+class _TwinLink(_Link):
+    """Connects calls of which one at least has no response id."""
+
+    def __init__(self, name: str, gained: Gained) -> None:
+        super().__init__(name, gained)
+        self.nameless = (
+            select(literal(1))
+            .select_from(usage_record)
+            .where(
+                usage_record.c.response_key.is_(None),
+                usage_record.c.twin_key.between(bindparam("first"), bindparam("last")),
+            )
+            .limit(1)
+        )
+
+    def may_connect(self, connection: Connection, records: Sequence[UsageRecord]) -> bool:
         """Whether there is a call without an id at all, at the time of these.
 
         Where every emitter tells ids, this costs one probe a write instead of some a record.
@@ -125,37 +159,25 @@ class Groups:
         period = {"first": min(keys), "last": max(keys)}
         return connection.execute(self.nameless, period).first() is not None
 
+    def _is_shared(
+        self, new: FromClause, other: FromClause, of_key: Select[int]
+    ) -> ColumnElement[bool]:
+        """Two ids are two calls, and so are two of one emitter that have none.
 
-class _Link:
-    """The statements about one column of LINKS."""
-
-    def __init__(self, name: str, gained: Gained) -> None:
-        new, other = usage_record.alias("new"), usage_record.alias("other")
-        key = new.c[name]
-        of_key = select(literal(1)).where(other.c[name] == key)
-        is_shared: ColumnElement[bool] = of_key.where(other.c.id != new.c.id).exists()
-        if name == "twin_key":
-            # Two ids are two calls, and so are two of one emitter that have none. Each case is one
-            # step into an index, however many calls used the same.
-            nameless, other_too = new.c.response_key.is_(None), other.c.response_key.is_(None)
-            scope, others = new.c.scope_name, other.c.scope_name
-            is_shared = or_(
-                and_(~nameless, of_key.where(other_too).exists()),
-                and_(nameless, of_key.where(~other_too).exists()),
-                and_(nameless, of_key.where(other_too, others < scope).exists()),
-                and_(nameless, of_key.where(other_too, others > scope).exists()),
-            )
-        among: ColumnElement[Any] = bindparam("keys", expanding=True, type_=BigInteger())
-
-        def is_beyond(members: Select[int]) -> ColumnElement[bool]:
-            return members.offset(MAX_SHARED).limit(1).scalar_subquery().is_not(None)
-
-        self.name = name
-        self.shared = select(key, is_beyond(of_key), is_beyond(of_key.where(~gained(other)))).where(
-            gained(new), is_shared
+        Each case is one step into an index, however many calls used the same.
+        """
+        nameless, other_too = new.c.response_key.is_(None), other.c.response_key.is_(None)
+        scope, others = new.c.scope_name, other.c.scope_name
+        return or_(
+            and_(~nameless, of_key.where(other_too).exists()),
+            and_(nameless, of_key.where(~other_too).exists()),
+            and_(nameless, of_key.where(other_too, others < scope).exists()),
+            and_(nameless, of_key.where(other_too, others > scope).exists()),
         )
-        self.among = select(key, is_beyond(of_key)).where(key.in_(among), is_shared)
-        self.older = _older(gained).where(usage_record.c[name].in_(among))
+
+
+LINKS: dict[str, type[_Link]] = {"response_key": _Link, "twin_key": _TwinLink}
+"""The columns whose equal values connect traces."""
 
 
 def _older(gained: Gained) -> Select[Any]:

@@ -5,7 +5,10 @@ from typing import Any
 
 from spantoll.semconv.numbers import integer
 
-__all__ = ["counters", "parts", "totals"]
+__all__ = ["LONGEST_ANSWER", "counters", "parts", "supplement", "totals"]
+
+LONGEST_ANSWER = 1 << 18
+"""Characters of an answer that are worth reading for its usage."""
 
 PATHS: dict[str, tuple[str, ...]] = {
     "input": ("prompt_tokens", "input_tokens", "input"),
@@ -86,6 +89,12 @@ def counters(usage: Mapping[str, Any]) -> dict[str, Any]:
 def parts(usage: Mapping[str, Any]) -> dict[str, Any]:
     """Read only the parts of totals: for spans whose totals are attributes."""
     return {name: count for name, count in counters(usage).items() if name in PARTS}
+
+
+def supplement(found: dict[str, Any], told: Mapping[str, Any]) -> None:
+    """Add counters that a span's own attributes left out."""
+    for name, count in told.items():
+        found.setdefault(name, count)
 
 
 def totals(usage: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
 from spantoll.semconv.dialects.otel import GENAI
 from spantoll.semconv.numbers import mapping
-from spantoll.semconv.provider_usage import parts, totals
+from spantoll.semconv.provider_usage import parts, supplement, totals
 from spantoll.semconv.roles import role_of
 from spantoll.semconv.table import Found, TableDialect
 from spantoll.semconv.usage import Counting
@@ -31,8 +31,7 @@ def _role(span: SpanView, found: Found) -> Role | None:
 def _refine(span: SpanView, found: Found) -> None:
     if span.name == RAW:
         _read_dump(span, found)
-    for name, count in parts(mapping(found.get("usage_object"))).items():
-        found.setdefault(name, count)
+    supplement(found, parts(mapping(found.get("usage_object"))))
     if role_of(found.get("operation")) is None and "request_type" in found:
         found["operation"] = found["request_type"]
     model = found.get("provider_model")

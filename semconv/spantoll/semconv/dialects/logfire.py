@@ -6,7 +6,7 @@ from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
 from spantoll.semconv.dialects.otel import GENAI
 from spantoll.semconv.numbers import mapping
-from spantoll.semconv.provider_usage import parts
+from spantoll.semconv.provider_usage import parts, supplement
 from spantoll.semconv.roles import role_of
 from spantoll.semconv.table import Found, TableDialect
 from spantoll.semconv.usage import Counting
@@ -36,8 +36,7 @@ def _role(span: SpanView, found: Found) -> Role | None:
 
 def _refine(span: SpanView, found: Found) -> None:
     raw = mapping(found.get("raw"))
-    for name, count in parts(raw).items():
-        found.setdefault(name, count)
+    supplement(found, parts(raw))
     if "cost" in raw:
         # OpenRouter's own number, unlike `operation.cost`, which Logfire computes.
         found["cost"], found["cost_source"] = raw["cost"], "provider"

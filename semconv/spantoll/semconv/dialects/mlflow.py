@@ -5,7 +5,7 @@ import re
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
 from spantoll.semconv.numbers import mapping, unquoted
-from spantoll.semconv.provider_usage import counters, parts
+from spantoll.semconv.provider_usage import LONGEST_ANSWER, counters, parts, supplement
 from spantoll.semconv.table import Found, TableDialect
 from spantoll.semconv.usage import Counting
 
@@ -21,7 +21,6 @@ OPERATIONS = {"CHAT_MODEL": "chat", "LLM": "chat", "EMBEDDING": "embeddings", "R
 QUOTED = ("kind", "provider", "request_model", "response_model", "user_id", "session_id")
 ANSWER_ID = re.compile(r'^\{"id": ?"([\w.:-]{1,128})"')
 """The id at the head of the answer. Of the answer nothing but its usage is read."""
-LONGEST_ANSWER = 1 << 18
 PROVIDERS = {
     "anthropic": "anthropic",
     "bedrock": "aws.bedrock",
@@ -63,8 +62,7 @@ def _refine(span: SpanView, found: Found) -> None:
         if '"usage"' in outputs and len(outputs) <= LONGEST_ANSWER:
             # It normalises the totals and drops parts; of embeddings it tells no usage.
             usage = mapping(mapping(outputs).get("usage"))
-            for name, count in (parts if "input" in found else counters)(usage).items():
-                found.setdefault(name, count)
+            supplement(found, parts(usage) if "input" in found else counters(usage))
 
 
 DIALECT = TableDialect(

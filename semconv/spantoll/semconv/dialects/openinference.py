@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.provider_usage import parts, totals
+from spantoll.semconv.provider_usage import LONGEST_ANSWER, parts, supplement, totals
 from spantoll.semconv.table import Found, TableDialect
 from spantoll.semconv.usage import Counting
 
@@ -16,7 +16,6 @@ ROLES: dict[str, Role] = {
     "TOOL": "tool",
     "RETRIEVER": "tool",
 }
-LONGEST_ANSWER = 1 << 18
 
 
 def _role(span: SpanView, found: Found) -> Role | None:
@@ -51,8 +50,7 @@ def _refine(span: SpanView, found: Found) -> None:
     usage = answer.get("usage")
     if isinstance(usage, dict):
         # Of images and transcriptions it has no attributes.
-        for name, count in (parts if "input" in found else totals)(usage).items():
-            found.setdefault(name, count)
+        supplement(found, parts(usage) if "input" in found else totals(usage))
         cost = usage.get("cost")
         if isinstance(cost, int | float | Decimal) and not isinstance(cost, bool):
             found["cost"], found["cost_source"] = str(cost), "provider"
