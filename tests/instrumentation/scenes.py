@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -37,6 +38,16 @@ def close(stream: Any) -> None:
 def leave_with(stream: Any) -> None:
     with stream:
         next(iter(stream))
+
+
+async def cancel(talk: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    """Cancel a task that reads, once it has set the event it was given."""
+    reading = asyncio.Event()
+    task = asyncio.create_task(talk(reading))
+    await reading.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def aexhaust(stream: Any) -> None:

@@ -11,7 +11,16 @@ from opentelemetry.trace import SpanKind, StatusCode
 from pydantic import BaseModel
 
 from spantoll import instrumentation
-from tests.instrumentation.scenes import Case, cases, close, exhaust, leave, leave_with, shown
+from tests.instrumentation.scenes import (
+    Case,
+    cancel,
+    cases,
+    close,
+    exhaust,
+    leave,
+    leave_with,
+    shown,
+)
 
 NUMBERS = "Hello #input=1000 #cached=600 #written=100 #written1h=50 #output=20 #reasoning=5"
 ASKED: dict[str, Any] = {
@@ -277,17 +286,11 @@ def test_a_stream_helper_left_early_keeps_what_it_told(claude: Any, spans: Any) 
 
 
 async def test_a_cancelled_task_ends_the_span_once(async_claude: Any, spans: Any) -> None:
-    reading = asyncio.Event()
-
-    async def talk() -> None:
+    async def talk(reading: asyncio.Event) -> None:
         async for _ in await async_claude.messages.create(**asked("#pause=50", stream=True)):
             reading.set()
 
-    task = asyncio.create_task(talk())
-    await reading.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await cancel(talk)
 
     assert spans.told()["gen_ai.usage.input_tokens"] == 1000
     assert spans.told()["spantoll.usage.status"] == "partial"

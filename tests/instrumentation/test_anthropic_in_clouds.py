@@ -59,11 +59,7 @@ CLIENTS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         {"gen_ai.provider.name": "anthropic"},
     ),
 }
-each = pytest.mark.parametrize(
-    ("name", "chosen", "model", "told"),
-    [(name, *case) for name, case in CLIENTS.items()],
-    ids=list(CLIENTS),
-)
+each = pytest.mark.parametrize("name", CLIENTS)
 
 
 def client_of(name: str, **chosen: Any) -> Any:
@@ -73,14 +69,9 @@ def client_of(name: str, **chosen: Any) -> Any:
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 @each
 def test_a_cloud_is_told_apart_and_counted_alike(
-    provider: Any,
-    spans: Any,
-    name: str,
-    chosen: dict[str, Any],
-    model: str,
-    told: dict[str, Any],
-    stream: bool,
+    provider: Any, spans: Any, name: str, stream: bool
 ) -> None:
+    chosen, model, told = CLIENTS[name]
     with client_of(name, base_url=provider.url, **chosen) as client:
         result = client.messages.create(model=model, **ASKED, stream=stream)
         if stream:
@@ -93,14 +84,9 @@ def test_a_cloud_is_told_apart_and_counted_alike(
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 @each
 async def test_an_async_client_of_a_cloud_is_counted_alike(
-    provider: Any,
-    spans: Any,
-    name: str,
-    chosen: dict[str, Any],
-    model: str,
-    told: dict[str, Any],
-    stream: bool,
+    provider: Any, spans: Any, name: str, stream: bool
 ) -> None:
+    chosen, model, told = CLIENTS[name]
     async with client_of(f"Async{name}", base_url=provider.url, **chosen) as client:
         result = await client.messages.create(model=model, **ASKED, stream=stream)
         if stream:

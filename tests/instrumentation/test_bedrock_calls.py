@@ -17,7 +17,7 @@ from botocore.response import StreamingBody
 from opentelemetry.trace import SpanKind, StatusCode
 
 from spantoll import instrumentation
-from tests.instrumentation.scenes import Case, aexhaust, cases, close, exhaust, leave, shown
+from tests.instrumentation.scenes import Case, aexhaust, cancel, cases, close, exhaust, leave, shown
 
 NUMBERS = "Hello #input=1000 #cached=600 #written=100 #written1h=50 #output=20"
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -437,20 +437,14 @@ async def test_an_async_stream_left_early_is_one_span(async_bedrock: Any, spans:
 
 
 async def test_a_cancelled_task_ends_the_span_once(async_bedrock: Any, spans: Any) -> None:
-    reading = asyncio.Event()
-
-    async def talk() -> None:
+    async def talk(reading: asyncio.Event) -> None:
         asked = {"modelId": CLAUDE, "body": claude(f"{NUMBERS} #pause=500 #chunks=20")}
         answer = await async_bedrock.invoke_model_with_response_stream(**asked)
         with contextlib.closing(answer["body"]) as chunks:
             async for _ in chunks:
                 reading.set()
 
-    task = asyncio.create_task(talk())
-    await reading.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await cancel(talk)
 
     expected = {
         "error.type": "asyncio.CancelledError",

@@ -13,7 +13,7 @@ import pytest
 
 from spantoll import instrumentation
 from spantoll.instrumentation.spans import error_name
-from tests.instrumentation.scenes import close, exhaust, leave, leave_with, shown
+from tests.instrumentation.scenes import cancel, close, exhaust, leave, leave_with, shown
 
 NUMBERS = "Hello #input=100 #cached=60 #output=20 #reasoning=5"
 MESSAGES = [{"role": "user", "content": NUMBERS}]
@@ -122,19 +122,14 @@ def test_a_stream_left_early_is_one_span(
 
 @every_sdk
 async def test_a_cancelled_task_ends_the_span_once(provider: Any, spans: Any, sdk: Sdk) -> None:
-    reading = asyncio.Event()
-
-    async def talk(client: Any) -> None:
-        asked = sdk.asked("#pause=500 #chunks=20", stream=True)
-        async for _ in await client.chat.completions.create(**asked):
-            reading.set()
-
     async with sdk.client(provider.url, "Async") as client:
-        task = asyncio.create_task(talk(client))
-        await reading.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+
+        async def talk(reading: asyncio.Event) -> None:
+            asked = sdk.asked("#pause=500 #chunks=20", stream=True)
+            async for _ in await client.chat.completions.create(**asked):
+                reading.set()
+
+        await cancel(talk)
 
     assert shown(spans.told(), ABORTED) == ABORTED
     assert spans.told()["error.type"] == "asyncio.CancelledError"

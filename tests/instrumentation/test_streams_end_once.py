@@ -14,20 +14,13 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
+from tests.instrumentation.scenes import cancel, exhaust, leave, shown
+
 ABORTED = {
     "gen_ai.response.finish_reasons": ("error",),
     "gen_ai.usage.input_tokens": None,
     "spantoll.usage.status": "missing",
 }
-
-
-def shown(told: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
-    return {key: told.get(key) for key in expected}
-
-
-def exhaust(stream: Any) -> None:
-    for _ in stream:
-        pass
 
 
 def exhaust_by_next(stream: Any) -> None:
@@ -71,11 +64,6 @@ def test_a_stream_read_to_its_end_is_one_whole_span(
 
 def never_read(stream: Any) -> None:
     del stream
-
-
-def leave(stream: Any) -> None:
-    for _ in stream:
-        break
 
 
 def close(stream: Any) -> None:
@@ -287,19 +275,13 @@ async def test_an_async_stream_closed_by_another_task_is_one_span(
 async def test_a_cancelled_task_is_one_span_that_says_so(
     async_client: openai.AsyncOpenAI, spans: Any, question: Any
 ) -> None:
-    first = asyncio.Event()
-
-    async def listen() -> None:
+    async def listen(first: asyncio.Event) -> None:
         stream = await async_client.chat.completions.create(**question("#pause=500", stream=True))
         async with stream:
             async for _ in stream:
                 first.set()
 
-    task = asyncio.create_task(listen())
-    await first.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await cancel(listen)
 
     assert spans.told()["error.type"] == "asyncio.CancelledError"
 
