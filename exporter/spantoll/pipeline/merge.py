@@ -1,0 +1,114 @@
+"""Merge the records of one call into the record that is billed.
+
+Input: the records that counting found to report one call, in order of rank. Output: the first of
+them, completed from the others. What is taken from where follows the lists below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from spantoll.pipeline.witness import has_usage, same_usage
+from spantoll.records import UsageRecord
+from spantoll.records.build import latency_bucket, response_key
+from spantoll.semconv.call import Attribution
+
+__all__ = ["merge_records"]
+
+ATTRIBUTION = tuple(field for field in Attribution._fields if field not in ("tenant", "metadata"))
+
+USAGE = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "reasoning_tokens",
+    "input_audio_tokens",
+    "output_audio_tokens",
+    "input_image_tokens",
+    "output_image_tokens",
+    "images",
+    "audio_ms",
+    "video_ms",
+    "characters",
+    "extra_units",
+)
+"""Counters taken from a second record of a call, if both report the same totals."""
+
+DETAIL = (
+    "provider",
+    "provider_raw",
+    "provider_instance",
+    "request_model",
+    "response_model",
+    "response_id",
+    "operation",
+    "request_id",
+    "server_address",
+    "server_port",
+    "deployment",
+    "deployment_type",
+    "region",
+    "service_tier_requested",
+    "service_tier",
+    "speed",
+    "stream",
+    "cache_hit",
+    "finish_reasons",
+    "time_to_first_chunk_ns",
+    "image_size",
+    "image_quality",
+    "reported_cost_nano",
+    "reported_cost_source",
+    "error_type",
+    "error_message",
+)
+"""Columns taken from the first record of a call that has a value."""
+
+
+def merge_records(reports: Sequence[UsageRecord]) -> UsageRecord:
+    """Merge the records of one call, given in order of rank, into the record that is billed."""
+    best, *others = reports
+    merged: dict[str, Any] = {}
+    for other in others:
+        names: tuple[str, ...] = DETAIL
+        if not has_usage(best) or same_usage(best, other):
+            names = (*DETAIL, *USAGE)
+        for name in names:
+            if name not in merged and getattr(best, name) is None:
+                value = getattr(other, name)
+                if value is not None:
+                    merged[name] = value
+    if not has_usage(best) and (source := next(filter(has_usage, others), None)) is not None:
+        merged["usage_quality"] = source.usage_quality
+    # Attribution comes from the outermost span: it is nearest to the application.
+    for report in sorted(reports, key=_outermost, reverse=True):
+        merged |= {
+            name: value for name in ATTRIBUTION if (value := getattr(report, name)) is not None
+        }
+    if best.duration_ns == 0:
+        merged |= _time_of_call(reports)
+    if best.metadata is None:
+        merged["metadata"] = next((each.metadata for each in others if each.metadata), None)
+    record = best._replace(**merged)
+    return record._replace(
+        model=record.response_model or record.request_model,
+        response_key=response_key(record.tenant_id, record.response_id),
+    )
+
+
+def _time_of_call(reports: Sequence[UsageRecord]) -> dict[str, int]:
+    """Start and duration of a call whose usage is reported by a zero-length span at its end."""
+    started_ns = min(each.started_ns for each in reports)
+    duration_ns = max(each.started_ns + (each.duration_ns or 0) for each in reports) - started_ns
+    return {
+        "started_ns": started_ns,
+        "duration_ns": duration_ns,
+        "latency_bucket": latency_bucket(duration_ns),
+    }
+
+
+def _outermost(record: UsageRecord) -> tuple[int, int, bytes, bytes]:
+    return record.started_ns, -(record.duration_ns or 0), record.trace_id, record.span_id
