@@ -19,8 +19,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 from loopback_provider import LoopbackProvider
 
 HERE = Path(__file__).parent

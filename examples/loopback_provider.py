@@ -15,14 +15,10 @@ import argparse
 import importlib
 import pkgutil
 import re
-import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, Self
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import loopback
 from loopback.wire import Ask, Handler, Reply

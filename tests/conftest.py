@@ -5,16 +5,21 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
+
+# The machine may be busy with other tests: no result depends on how long an example takes.
+settings.register_profile("busy-machine", settings(), deadline=None)
+settings.load_profile("busy-machine")
 
 
 @pytest.fixture(scope="session")
 def missing() -> Callable[[str, str], NoReturn]:
-    """Say that a real part is not on this machine: a skip at a desk, a failure in CI."""
+    """Report that a real part is not on this machine: skip at a desk, fail in CI."""
 
-    def say(what: str, command: str) -> NoReturn:
+    def report(what: str, command: str) -> NoReturn:
         message = f"{what} is missing. To get it: {command}"
         if os.environ.get("CI"):
             pytest.fail(message, pytrace=False)
         pytest.skip(message)
 
-    return say
+    return report

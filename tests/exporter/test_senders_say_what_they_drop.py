@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from spantoll.pricing import RateCard, load_rate_card
 from spantoll.receiver import Receiver
 from spantoll.storage import open_store
 from tests.receiver.conftest import Rows, Running
+from tests.support.ports import free_port
 
 SPANTOLL = str(Path(sys.executable).with_name("spantoll"))
 PROGRAM = """
@@ -27,12 +27,6 @@ for number in range(int(sys.argv[1])):
     attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
     trace.get_tracer("app").start_span("chat", attributes=attributes).end()
 """
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def start(spans: int, port: int, **settings: str) -> subprocess.Popen[str]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import openai
 import pytest
+from loopback_provider import LoopbackProvider
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -23,10 +25,6 @@ from spantoll.pipeline import Ingest, Ledger, make_settle
 from spantoll.pricing import load_rate_card
 from spantoll.records import usage_record
 from spantoll.storage import open_store
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-
-from loopback_provider import LoopbackProvider
 
 
 class Spans:
@@ -166,7 +164,10 @@ def older(provider: LoopbackProvider, missing: Callable[[str, str], None]) -> An
 
 
 def _installed(requirements: tuple[str, ...], missing: Callable[[str, str], None]) -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spantoll" / "sdks"
+    """Return the folder of an installation, made now if this interpreter has none in its cache."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    # Compiled modules load in the interpreter that installed them only.
+    cache = home / "spantoll" / "sdks" / str(sys.implementation.cache_tag)
     name = hashlib.sha256(" ".join(sorted(requirements)).encode()).hexdigest()[:16]
     folder = cache / name
     if not folder.exists():
@@ -177,5 +178,8 @@ def _installed(requirements: tuple[str, ...], missing: Callable[[str, str], None
         )
         if done.returncode != 0:
             missing(" ".join(requirements), f"pip install --target {folder} (needs the network)")
-        new.rename(folder)
+        try:
+            new.rename(folder)
+        except OSError:  # another worker was faster
+            shutil.rmtree(new)
     return folder

@@ -1,16 +1,11 @@
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.instrumentation_matrix import CASES, Case, observe, recording
 
 from spantoll import instrumentation
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from benchmarks.instrumentation_matrix import CASES, Case, observe, recording
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

@@ -28,27 +28,14 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.receiver.conftest import EXPORT, Export, chat, request
+from tests.support.ports import free_address
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATIENCE_S = 60.0
 """Longer than anything here takes: what has not come by then will not come."""
 LOG_CHARACTERS = 20_000
-PORTS = range(20_000, 32_000)
-"""Below the ports that systems give to clients: a client that calls a port of those again and
-again, waiting for a restarted server, is one day given that very port and talks to itself."""
 
 Missing = Callable[[str, str], NoReturn]
-
-
-def free_port() -> int:
-    while True:
-        port = random.choice(PORTS)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-
-
-def free_address() -> str:
-    return f"127.0.0.1:{free_port()}"
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:

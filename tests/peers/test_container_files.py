@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.peers.conftest import EXAMPLES, Peer, SpanToll, free_port
+from tests.peers.conftest import EXAMPLES, Peer, SpanToll
+from tests.support.ports import free_port
 
 ROOT = EXAMPLES.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")

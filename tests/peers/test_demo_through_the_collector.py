@@ -15,16 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback_provider import LoopbackProvider
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.peers.conftest import EXAMPLES, Collector, Jaeger, SpanToll, wait_until
-
-sys.path.insert(0, str(EXAMPLES))
-
-from loopback_provider import LoopbackProvider
 
 Collect = Callable[..., Collector]
 Ledger = Callable[..., SpanToll]

@@ -5,13 +5,13 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from calls import call, used
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spantoll.pipeline.counting import count
 from spantoll.pipeline.witness import has_usage, is_billable
 from spantoll.records import UsageRecord
+from tests.pipeline.calls import call, used
 
 AGENT: dict[str, Any] = {"role": "aggregate", "scope_name": "framework"}
 FRAMEWORK: dict[str, Any] = {"scope_name": "framework"}

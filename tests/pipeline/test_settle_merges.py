@@ -4,7 +4,6 @@ import random
 from typing import Any
 
 import pytest
-from calls import call, used
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import RowMapping, func, select
@@ -15,6 +14,7 @@ from spantoll.records import UsageRecord, to_call, usage_record
 from spantoll.records.build import PRICE_COLUMNS, latency_bucket, price_columns
 from spantoll.storage import Store, open_store
 from spantoll.storage.tables import rate
+from tests.pipeline.calls import call, used
 
 ID = "chatcmpl-0123456789ab"
 OUTER: dict[str, Any] = {"scope_name": "framework", "provider": "openai"}
