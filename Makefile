@@ -1,24 +1,40 @@
-# The one door: every target makes what it needs. PYTHON names the interpreter (3.11 or newer).
+# The one door: every target makes what it needs. PYTHON names the interpreter (3.11 or newer), VENV
+# the environment made with it: make test PYTHON=python3.13 VENV=.venv-3.13
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench peers clean
+.PHONY: help demo test test-quick soak soak-long lint format bench peers clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.demo  ## Instrumented model calls, priced, on embedded SQLite: no key, no network
 	@$(BIN)/python examples/demo.py
 
-test: $(VENV)/.dev  ## All tests, with coverage
-	$(BIN)/pytest --cov --cov-report=term --cov-fail-under=90
+# One pytest worker for each processor; whoever is idle takes tests from whoever is not.
+PARALLEL ?= --numprocesses=logical --dist=worksteal
+
+test: $(VENV)/.dev  ## All tests but soak, on every processor, with coverage
+	$(BIN)/pytest $(PARALLEL) --cov --cov-report=term --cov-fail-under=90
 	$(BIN)/coverage report --include='*/pricing/*' --fail-under=100
 
-lint: $(VENV)/.dev  ## Format, lint, types, layers
+test-quick: $(VENV)/.dev  ## The same tests without coverage
+	$(BIN)/pytest $(PARALLEL)
+
+# One after the other, with what they print: they measure memory, delays and throughput.
+soak: $(VENV)/.dev  ## Kill loops, locks, load and leaks, up to 15 minutes
+	$(BIN)/pytest -m soak -rP --durations=0 --durations-min=1
+
+soak-long: $(VENV)/.dev  ## The same for up to an hour and more: by hand, before a release
+	$(BIN)/pytest -m soak_long -rP --durations=0 --durations-min=1
+
+lint: $(VENV)/.dev  ## Format, lint, spelling, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell
+	$(BIN)/validate-pyproject pyproject.toml
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -52,7 +68,7 @@ peers:  ## A real Collector and a real Jaeger for the tests, built with Go into 
 	@echo "$(PEERS)"
 
 clean:  ## Remove what the targets made
-	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	rm -rf .venv .venv-* .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*
 
 $(VENV)/.pip:
 	@$(PYTHON) -c 'import sys; sys.exit("SpanToll needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
