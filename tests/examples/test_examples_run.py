@@ -1,3 +1,5 @@
+"""The demo and what the README shows: they run as printed, in a folder of their own."""
+
 from __future__ import annotations
 
 import os
@@ -31,12 +33,12 @@ def run(*command: str, cwd: Path, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The demo, run once: where, and what it printed."""
+    """Run the demo once; return its folder and what it printed."""
     folder = tmp_path_factory.mktemp("demo")
     return folder, run(sys.executable, str(ROOT / "examples" / "demo.py"), cwd=folder)
 
 
-def test_demo_prices_every_call_it_can_and_says_which_it_cannot(demo: tuple[Path, str]) -> None:
+def test_demo_prices_every_call_it_can_and_reports_which_it_cannot(demo: tuple[Path, str]) -> None:
     _, printed = demo
 
     assert re.search(r"^total +36 .* \$0\.01\d+\+$", printed, re.MULTILINE)
@@ -53,7 +55,7 @@ def test_demo_attributes_calls_to_customers(demo: tuple[Path, str]) -> None:
 
 def test_demo_leaves_a_ledger_the_readme_queries(demo: tuple[Path, str]) -> None:
     folder, _ = demo
-    snippet = readme_python()[1].replace("usage.db", ".demo/usage.db")
+    snippet = readme_snippets()[1].replace("usage.db", ".demo/usage.db")
 
     printed = run(sys.executable, "-c", snippet, cwd=folder)
 
@@ -61,13 +63,13 @@ def test_demo_leaves_a_ledger_the_readme_queries(demo: tuple[Path, str]) -> None
 
 
 def test_readme_instrumentation_snippet_runs(tmp_path: Path) -> None:
-    run(sys.executable, "-c", readme_python()[0], cwd=tmp_path)
+    run(sys.executable, "-c", readme_snippets()[0], cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
     "command", sorted(set(re.findall(r"^    spantoll (usage|records|health|doctor)", README, re.M)))
 )
-def test_readme_commands_answer(command: str, demo: tuple[Path, str]) -> None:
+def test_readme_commands_run(command: str, demo: tuple[Path, str]) -> None:
     folder, _ = demo
     line = next(each for each in README.splitlines() if each.startswith(f"    spantoll {command}"))
     arguments = line.split("#")[0].split()[1:]
@@ -81,7 +83,7 @@ def test_readme_commands_answer(command: str, demo: tuple[Path, str]) -> None:
         timeout=60,
     )
 
-    # doctor answers 1: nobody listens, and one model has no price
+    # doctor exits with 1: no receiver listens, and one model has no price
     assert done.returncode == (1 if command == "doctor" else 0), done.stderr
     assert done.stdout
 
@@ -93,5 +95,5 @@ def test_configurations_are_yaml_with_a_pipeline(path: Path) -> None:
     assert found["service"]["pipelines"]
 
 
-def readme_python() -> list[str]:
+def readme_snippets() -> list[str]:
     return re.findall(r"```python\n(.*?)```", README, re.DOTALL)

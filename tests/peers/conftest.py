@@ -1,6 +1,7 @@
-"""Programs of other people, run as their users run them.
+"""Real senders, Collectors and backends, as processes on free ports of 127.0.0.1.
 
-Every fixture kills what it started and prints its log, which pytest shows when the test failed.
+A fixture returns a running `Peer`, kills it after the test and prints its log, which pytest shows
+if the test failed. `make peers` installs the programs.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from tests.support.ports import free_address
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATIENCE_S = 60.0
-"""Longer than anything here takes: what has not come by then will not come."""
+"""The longest that a test waits for a condition: far above what anything here takes."""
 LOG_CHARACTERS = 20_000
 
 Missing = Callable[[str, str], NoReturn]
@@ -42,11 +43,11 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited in vain for {what}")
+            raise TimeoutError(f"after {PATIENCE_S:.0f} s still waiting for {what}")
         time.sleep(0.02)
 
 
-def answers(address: str) -> bool:
+def accepts_connections(address: str) -> bool:
     host, _, port = address.rpartition(":")
     with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
         return True
@@ -80,16 +81,17 @@ class Peer:
     def _is_up(self) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:
-            raise RuntimeError(f"{self._command[0]} ended: {self.said()}")
-        return all(map(answers, self._listens))
+            raise RuntimeError(f"{self._command[0]} ended: {self.read_log()}")
+        return all(map(accepts_connections, self._listens))
 
     def end(self, how: signal.Signals = signal.SIGKILL) -> int:
-        """Send a signal and wait for the end; answers with the exit status."""
+        """Send a signal, wait for the end and return the exit status."""
         assert self._process is not None
         self._process.send_signal(how)
         return self._process.wait(PATIENCE_S)
 
-    def said(self) -> str:
+    def read_log(self) -> str:
+        """Return the last LOG_CHARACTERS characters of what it printed, over all starts."""
         return self.log.read_text(errors="replace")[-LOG_CHARACTERS:]
 
 
@@ -100,7 +102,7 @@ class Collector(Peer):
     http: str
 
     def send(self, *spans: Span) -> None:
-        """Send one request, again until it is acknowledged, as an SDK does."""
+        """Send one request, and again until it is acknowledged, as an SDK does."""
         body = request(*spans).SerializeToString()
         with grpc.insecure_channel(self.grpc) as channel:
             export: Export = channel.unary_unary(EXPORT)
@@ -108,7 +110,7 @@ class Collector(Peer):
 
 
 class Jaeger(Peer):
-    """A real Jaeger in memory, asked over the HTTP API that its own pages use."""
+    """A real Jaeger with storage in memory, read over the HTTP API of its user interface."""
 
     grpc: str
     http: str
@@ -118,7 +120,7 @@ class Jaeger(Peer):
         return set(self._get("/api/services")["data"] or ())
 
     def trace(self, trace_id: bytes) -> dict[str, Any] | None:
-        """One trace as OTLP/JSON with hexadecimal ids, or None."""
+        """Return one trace as OTLP/JSON with hexadecimal ids, or None if Jaeger has none."""
         try:
             found = self._get(f"/api/v3/traces/{trace_id.hex()}")
         except urllib.error.HTTPError as error:
@@ -129,7 +131,7 @@ class Jaeger(Peer):
         return result
 
     def spans(self, trace_id: bytes) -> dict[str, dict[str, Any]]:
-        """The spans of one trace by their id, each with its scope and resource."""
+        """Return the spans of one trace by span id, each with its scope and resource."""
         return {
             span["spanId"]: span | {"scope": scope["scope"], "resource": resource["resource"]}
             for resource in (self.trace(trace_id) or {}).get("resourceSpans", ())
@@ -146,7 +148,7 @@ class Jaeger(Peer):
 
 
 class SpanToll(Peer):
-    """`spantoll up` on an SQLite file, and that file read beside it."""
+    """`spantoll up` on an SQLite file; the ledger is read from the file directly."""
 
     grpc: str
     http: str
@@ -166,7 +168,7 @@ class SpanToll(Peer):
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other writer out, as a backup or a forgotten transaction does."""
+        """Hold the write lock, as a backup or a transaction left open does."""
         with contextlib.closing(
             sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)
         ) as connection:
@@ -176,7 +178,7 @@ class SpanToll(Peer):
 
 
 def calls(numbers: range) -> list[Span]:
-    """Model calls of `numbers`, eight to a trace whose id is as random as an SDK makes it."""
+    """Return spans of model calls, eight to a trace; trace ids are random, as samplers expect."""
     spans = []
     for number in numbers:
         span = chat(number)
@@ -187,7 +189,7 @@ def calls(numbers: range) -> list[Span]:
 
 @pytest.fixture(scope="session")
 def peers() -> Path:
-    """Where `make peers` builds."""
+    """Return the folder that `make peers` builds into."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     return Path(os.environ.get("PEERS") or Path(cache) / "spantoll" / "peers")
 
@@ -202,7 +204,7 @@ def otelcol(peers: Path, missing: Missing) -> Path:
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Callable[[Peer], None]]:
-    """Start a peer; whatever still runs afterwards is killed."""
+    """Start a peer; it is killed after the test."""
     started: list[Peer] = []
 
     def start(peer: Peer) -> None:
@@ -212,7 +214,7 @@ def running(tmp_path: Path) -> Iterator[Callable[[Peer], None]]:
     yield start
     for peer in reversed(started):
         peer.end()
-        print(f"---- {peer.log.name}\n{peer.said()}")
+        print(f"---- {peer.log.name}\n{peer.read_log()}")
 
 
 @pytest.fixture
@@ -246,9 +248,9 @@ def jaeger(
 
 @pytest.fixture
 def spantoll(running: Callable[[Peer], None], tmp_path: Path) -> Callable[..., SpanToll]:
-    """Make a `spantoll up`; it starts at once unless it is to be away at first."""
+    """Start `spantoll up`; with `stopped` it does not run until the test starts it."""
 
-    def make(*flags: str, away: bool = False) -> SpanToll:
+    def make(*flags: str, stopped: bool = False) -> SpanToll:
         path = tmp_path / "usage.db"
         rpc, http = free_address(), free_address()
         command = [sys.executable, "-m", "spantoll", "up", "--database", f"sqlite:///{path}"]
@@ -256,7 +258,7 @@ def spantoll(running: Callable[[Peer], None], tmp_path: Path) -> Callable[..., S
         peer = SpanToll(command, log=tmp_path / "spantoll.log", listens=[rpc, http])
         peer.grpc, peer.http, peer.path = rpc, http, path
         running(peer)
-        if away:
+        if stopped:
             peer.end(signal.SIGTERM)
         return peer
 
@@ -267,7 +269,7 @@ def spantoll(running: Callable[[Peer], None], tmp_path: Path) -> Callable[..., S
 def collector(
     running: Callable[[Peer], None], otelcol: Path, tmp_path: Path
 ) -> Callable[..., Collector]:
-    """Run a file of `examples/collector` as it is shipped; `settings` are `--set` on top."""
+    """Start the Collector with a file of `examples/collector`, and `settings` as `--set`."""
 
     def start(file: str, *settings: str, **environment: str) -> Collector:
         rpc, http = free_address(), free_address()
@@ -294,7 +296,7 @@ def collector(
 def rotel(
     running: Callable[[Peer], None], tmp_path: Path, missing: Missing
 ) -> Callable[[str, str], Collector]:
-    """Run rotel, a Collector of other people in Rust, which sends on over the named protocol."""
+    """Start rotel, a Collector in Rust, with an OTLP exporter over the given protocol."""
 
     def start(endpoint: str, protocol: str) -> Collector:
         program = rotel_program()
@@ -315,7 +317,7 @@ def rotel(
 
 @pytest.fixture
 def javascript(peers: Path, missing: Missing) -> Callable[[str, str, int], None]:
-    """Send N model calls with an exporter of the JavaScript SDK: grpc, http (JSON) or proto."""
+    """Send N spans with an exporter of the JavaScript SDK: grpc, http (JSON) or proto."""
 
     def send(exporter: str, url: str, number: int) -> None:
         if shutil.which("node") is None:
@@ -334,7 +336,7 @@ def javascript(peers: Path, missing: Missing) -> Callable[[str, str, int], None]
 
 
 def rotel_program() -> Path | None:
-    """The program in the package `rotel`, if it is there and its shared libraries are too."""
+    """Return the program of the package `rotel`, or None if it or a shared library is missing."""
     found = importlib.util.find_spec("rotel")
     if found is None or found.origin is None:
         return None

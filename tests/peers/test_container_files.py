@@ -1,4 +1,4 @@
-"""What can be said of `compose.yaml` and the `Dockerfile` without a container engine."""
+"""Checks of `compose.yaml` and the `Dockerfile` that need no container engine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def instructions(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("file", ["Dockerfile", "compose.yaml"])
-def test_the_first_line_says_that_it_was_not_run(file: str) -> None:
+def test_the_first_line_states_that_it_was_not_run(file: str) -> None:
     first = (ROOT / file).read_text().partition("\n")[0]
 
     assert re.match(r"# Not (built|run) where it was written", first)
@@ -63,7 +63,7 @@ def test_the_command_starts(
 
 
 @pytest.mark.parametrize("service", ["collector", "jaeger"])
-def test_mounted_configurations_exist_and_know_every_variable(service: str) -> None:
+def test_mounted_configurations_exist_and_use_every_variable(service: str) -> None:
     (mount,) = (v for v in SERVICES[service]["volumes"] if v.startswith("./"))
     host, inside, mode = mount.split(":")
 
@@ -75,7 +75,7 @@ def test_mounted_configurations_exist_and_know_every_variable(service: str) -> N
     assert SERVICES[service]["environment"].keys() <= known
 
 
-def test_services_call_each_other_by_names_and_ports_that_are_listened_on() -> None:
+def test_services_connect_to_names_and_ports_that_are_listened_on() -> None:
     collector = SERVICES["collector"]["environment"]
     command = SERVICES["spantoll"]["command"]
 
@@ -85,7 +85,7 @@ def test_services_call_each_other_by_names_and_ports_that_are_listened_on() -> N
     assert SERVICES["jaeger"]["environment"]["JAEGER_GRPC"] == "0.0.0.0:4317"
 
 
-def test_ports_are_open_to_this_machine_only_and_images_are_pinned() -> None:
+def test_ports_are_published_on_loopback_only_and_images_are_pinned() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
     images = [service["image"] for service in SERVICES.values() if "image" in service]
 
@@ -93,24 +93,24 @@ def test_ports_are_open_to_this_machine_only_and_images_are_pinned() -> None:
     assert all(re.search(r":\d+\.\d+\.\d+", image) for image in images + instructions("FROM"))
 
 
-def test_the_image_has_what_the_package_is_built_from() -> None:
+def test_the_image_contains_what_the_package_is_built_from() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     needed = {Path(package).parts[0] for package in packages}
     needed |= {"pyproject.toml", project["project"]["readme"], *project["project"]["license-files"]}
 
     copied = {source for line in instructions("COPY") for source in line.split()[:-1]}
-    let_in = {
+    allowed = {
         line.removeprefix("!")
         for line in (ROOT / ".dockerignore").read_text().splitlines()
         if line.startswith("!")
     }
 
-    assert copied == needed == let_in
+    assert copied == needed == allowed
     assert all((ROOT / name).exists() for name in copied)
 
 
-def test_the_image_runs_as_nobody_special_and_keeps_its_ledger_in_a_volume() -> None:
+def test_the_image_runs_unprivileged_and_keeps_its_ledger_in_a_volume() -> None:
     (database,) = re.findall(r"SPANTOLL_DATABASE=sqlite:///(\S+)", DOCKERFILE)
 
     assert instructions("USER") == ["spantoll"]
@@ -118,7 +118,7 @@ def test_the_image_runs_as_nobody_special_and_keeps_its_ledger_in_a_volume() -> 
     assert SERVICES["spantoll"]["volumes"] == [f"ledger:{Path(database).parent}"]
 
 
-def test_the_health_check_sees_whether_spantoll_is_up(spantoll: Callable[..., SpanToll]) -> None:
+def test_the_health_check_reports_whether_spantoll_is_up(spantoll: Callable[..., SpanToll]) -> None:
     ledger = spantoll()
     _, option, code = json.loads(re.findall(r"CMD (\[\"python.+\])", DOCKERFILE)[0])
     check = [sys.executable, option, code.replace("127.0.0.1:4318", ledger.http)]

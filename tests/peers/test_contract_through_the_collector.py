@@ -1,4 +1,4 @@
-"""Row 70 of the fault matrix, with the real Collector as the one that tries again."""
+"""Row 70 of the fault matrix: spans accepted, retried and rejected through a real Collector."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ REQUESTS = 15
 SPANS = 16
 
 
-class FatefulStore:
-    """A real store in which each span has its fate: taken, late at first, or never."""
+class SelectiveStore:
+    """A real store that accepts, first refuses or always rejects a span, by its id."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -35,38 +35,38 @@ class FatefulStore:
         self.add_rates = store.add_rates
         self.ping = store.ping
         self.close = store.close
-        self.refused: list[bytes] = []
-        self.late: set[bytes] = set()
+        self.rejected: list[bytes] = []
+        self.delayed: set[bytes] = set()
         self._lock = threading.Lock()
 
     def write(self, records: Sequence[UsageRecord], *, settle: Settle | None = None) -> WriteResult:
         with self._lock:
-            late = {each.span_id for each in records if fate(each.span_id) == "RETRY"}
-            if late - self.late:
-                self.late |= late
-                raise StoreUnavailable("not now")
-            bad = [n for n, each in enumerate(records) if fate(each.span_id) == "BAD"]
-            kept = [each for each in records if fate(each.span_id) != "BAD"]
+            delayed = {each.span_id for each in records if outcome_of_span(each.span_id) == "RETRY"}
+            if delayed - self.delayed:
+                self.delayed |= delayed
+                raise StoreUnavailable("busy")
+            bad = [n for n, each in enumerate(records) if outcome_of_span(each.span_id) == "BAD"]
+            kept = [each for each in records if outcome_of_span(each.span_id) != "BAD"]
             result = self._store.write(kept, settle=settle)
             if bad:
-                self.refused += [records[n].span_id for n in bad]
+                self.rejected += [records[n].span_id for n in bad]
                 raise RecordRejected("refused by the database", bad)
             return result
 
 
-def fate(span_id: bytes) -> str:
+def outcome_of_span(span_id: bytes) -> str:
     return random.Random(span_id).choices(["OK", "RETRY", "BAD"], [90, 5, 5])[0]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[FatefulStore]:
-    store = FatefulStore(open_store(f"sqlite:///{tmp_path}/usage.db"))
+def store(tmp_path: Path) -> Iterator[SelectiveStore]:
+    store = SelectiveStore(open_store(f"sqlite:///{tmp_path}/usage.db"))
     yield store
     store.close()
 
 
 @pytest.fixture
-def receiver(store: FatefulStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+def receiver(store: SelectiveStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     receiver = Receiver(
         store,
         load_rate_card(),
@@ -82,7 +82,7 @@ def receiver(store: FatefulStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[R
 
 @pytest.mark.parametrize("file", ["fan-out-grpc.yaml", "fan-out-http.yaml"])
 def test_accepted_and_rejected_are_exactly_what_was_sent(
-    collector: Collect, receiver: Running, store: FatefulStore, tmp_path: Path, file: str
+    collector: Collect, receiver: Running, store: SelectiveStore, tmp_path: Path, file: str
 ) -> None:
     protocol = file.removesuffix(".yaml").rpartition("-")[2]
     exporter = f"otlp_{protocol}/spantoll"
@@ -104,11 +104,11 @@ def test_accepted_and_rejected_are_exactly_what_was_sent(
     with ThreadPoolExecutor(SENDERS) as pool:
         list(pool.map(send, range(SENDERS)))
     sent = {span.span_id for span in calls(range(SENDERS * REQUESTS * SPANS))}
-    bad = {span_id for span_id in sent if fate(span_id) == "BAD"}
-    wait_until(lambda: sent - bad == set(rows.span_ids()), "everything good")
-    wait_until(lambda: set(store.refused) == bad, "everything bad")
+    bad = {span_id for span_id in sent if outcome_of_span(span_id) == "BAD"}
+    wait_until(lambda: sent - bad == set(rows.span_ids()), "complete set of accepted spans")
+    wait_until(lambda: set(store.rejected) == bad, "complete set of rejected spans")
 
     assert rows.count() == len(sent) - len(bad)
-    assert {span_id for span_id in sent if fate(span_id) == "RETRY"} == store.late
+    assert {span_id for span_id in sent if outcome_of_span(span_id) == "RETRY"} == store.delayed
     assert receiver.receiver.intake.spans["rejected"] >= len(bad)
-    assert "Dropping data" not in gateway.said()
+    assert "Dropping data" not in gateway.read_log()

@@ -1,4 +1,4 @@
-"""The demo application, its code unchanged, through a real Collector into SpanToll and Jaeger."""
+"""The demo application, unchanged, through a real Collector into SpanToll and Jaeger."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ UNPRICED = 1
 
 
 class Tap:
-    """Passes OTLP over HTTP on to the Collector and keeps what the application sent."""
+    """A proxy that passes OTLP over HTTP on to the Collector and keeps the spans."""
 
     def __init__(self, target: str) -> None:
         self.sent: list[tuple[Span, Resource, str]] = []
@@ -43,8 +43,8 @@ class Tap:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 headers = {name: self.headers[name] for name in ("content-type",)}
-                passed = urllib.request.Request(f"http://{target}{self.path}", body, headers)
-                with urllib.request.urlopen(passed, timeout=10) as answer:
+                forwarded = urllib.request.Request(f"http://{target}{self.path}", body, headers)
+                with urllib.request.urlopen(forwarded, timeout=10) as answer:
                     reply = answer.read()
                 if self.path == "/v1/traces":
                     tap.keep(ExportTraceServiceRequest.FromString(body))
@@ -55,7 +55,7 @@ class Tap:
                 self.wfile.write(reply)
 
             def log_message(self, *_: Any) -> None:
-                """Be silent."""
+                """Write no access log."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -100,8 +100,8 @@ def run_support_desk(provider: LoopbackProvider, endpoint: str) -> None:
     )
 
 
-def plain(value: AnyValue) -> Any:
-    """A value as Jaeger answers it: OTLP/JSON, but it keeps a list as the text of a list."""
+def jaeger_value(value: AnyValue) -> Any:
+    """Return a value as Jaeger returns it: OTLP/JSON, with an array as its JSON text."""
     match value.WhichOneof("value"):
         case "int_value":
             return {"intValue": str(value.int_value)}
@@ -116,16 +116,16 @@ def plain(value: AnyValue) -> Any:
             return {"stringValue": value.string_value}
 
 
-def spelled(attributes: Any) -> dict[str, Any]:
-    return {each.key: plain(each.value) for each in attributes if isinstance(each, KeyValue)}
+def sent_attributes(attributes: Any) -> dict[str, Any]:
+    return {each.key: jaeger_value(each.value) for each in attributes if isinstance(each, KeyValue)}
 
 
-def keyed(attributes: list[dict[str, Any]]) -> dict[str, Any]:
+def attributes_by_key(attributes: list[dict[str, Any]]) -> dict[str, Any]:
     return {each["key"]: each["value"] for each in attributes}
 
 
-def told(span: Span, resource: Resource, scope: str) -> dict[str, Any]:
-    """What a span says, in the words of OTLP/JSON."""
+def sent_span(span: Span, resource: Resource, scope: str) -> dict[str, Any]:
+    """Return the fields of a span that was sent, named as in OTLP/JSON."""
     return {
         "traceId": span.trace_id.hex(),
         "parentSpanId": span.parent_span_id.hex(),
@@ -133,17 +133,17 @@ def told(span: Span, resource: Resource, scope: str) -> dict[str, Any]:
         "kind": span.kind,
         "start": span.start_time_unix_nano,
         "end": span.end_time_unix_nano,
-        "attributes": spelled(span.attributes),
-        "events": [(event.name, spelled(event.attributes)) for event in span.events],
+        "attributes": sent_attributes(span.attributes),
+        "events": [(event.name, sent_attributes(event.attributes)) for event in span.events],
         "status": span.status.code,
         "scope": scope,
-        "resource": spelled(resource.attributes),
+        "resource": sent_attributes(resource.attributes),
     }
 
 
-def shown(span: dict[str, Any]) -> dict[str, Any]:
-    """What Jaeger shows of a span, in the same words, without the key that it adds itself."""
-    attributes = keyed(span["attributes"])
+def jaeger_span(span: dict[str, Any]) -> dict[str, Any]:
+    """Return the same fields of a span that Jaeger stored, without the key that Jaeger adds."""
+    attributes = attributes_by_key(span["attributes"])
     attributes.pop("internal.span.format", None)
     return {
         "traceId": span["traceId"],
@@ -154,11 +154,12 @@ def shown(span: dict[str, Any]) -> dict[str, Any]:
         "end": int(span["endTimeUnixNano"]),
         "attributes": attributes,
         "events": [
-            (event["name"], keyed(event.get("attributes", []))) for event in span.get("events", ())
+            (event["name"], attributes_by_key(event.get("attributes", [])))
+            for event in span.get("events", ())
         ],
         "status": span.get("status", {}).get("code", 0),
         "scope": span["scope"]["name"],
-        "resource": keyed(span["resource"]["attributes"]),
+        "resource": attributes_by_key(span["resource"]["attributes"]),
     }
 
 
@@ -186,8 +187,12 @@ def test_every_call_is_one_record_and_every_span_is_in_jaeger(
     assert ledger.span_ids() == sorted(span.span_id for span, _, _ in tap.sent)
     assert len(ledger.select("1", "cost_nano > 0")) == calls - FAILED - UNPRICED
     assert {
-        span_id: shown(span) for trace in traces for span_id, span in jaeger.spans(trace).items()
-    } == {span.span_id.hex(): told(span, resource, scope) for span, resource, scope in tap.sent}
+        span_id: jaeger_span(span)
+        for trace in traces
+        for span_id, span in jaeger.spans(trace).items()
+    } == {
+        span.span_id.hex(): sent_span(span, resource, scope) for span, resource, scope in tap.sent
+    }
 
 
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
@@ -206,10 +211,12 @@ def test_the_price_is_on_every_call_in_jaeger(
     traces = {span.trace_id for span, _, _ in tap.sent}
     wait_until(lambda: sum(len(jaeger.spans(t)) for t in traces) >= len(tap.sent), "every span")
 
-    found = {id_: shown(span) for trace in traces for id_, span in jaeger.spans(trace).items()}
-    prices = {id_: prices_taken_from(span["attributes"]) for id_, span in found.items()}
+    found = {
+        id_: jaeger_span(span) for trace in traces for id_, span in jaeger.spans(trace).items()
+    }
+    prices = {id_: pop_price(span["attributes"]) for id_, span in found.items()}
     assert found == {
-        span.span_id.hex(): told(span, resource, scope) for span, resource, scope in tap.sent
+        span.span_id.hex(): sent_span(span, resource, scope) for span, resource, scope in tap.sent
     }
     assert prices == {
         span_id.hex(): (None, reason) if nano is None else (Decimal(nano).scaleb(-9), None)
@@ -217,8 +224,8 @@ def test_the_price_is_on_every_call_in_jaeger(
     }
 
 
-def prices_taken_from(attributes: dict[str, Any]) -> tuple[Decimal | None, str | None]:
-    """Remove what SpanToll adds; answers with the price, or with why there is none."""
+def pop_price(attributes: dict[str, Any]) -> tuple[Decimal | None, str | None]:
+    """Remove the attributes that SpanToll adds; return the price in USD, or why there is none."""
     reason = attributes.pop("spantoll.cost.unpriced", {}).get("stringValue")
     if reason is not None:
         return None, reason

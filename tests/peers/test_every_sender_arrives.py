@@ -1,4 +1,4 @@
-"""Rows 67 and 69 of the fault matrix: whoever sends, in whatever shape, N calls are N records."""
+"""Rows 67 and 69 of the fault matrix: N calls are N records, from every sender and exporter."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def over_json(gateway: Collector) -> SpanExporter:
 
 
 def batched(exporter: SpanExporter) -> SpanProcessor:
-    """As SDKs do it unless told otherwise: 512 spans or 5 s."""
+    """Return the processor with the SDK's defaults, 512 spans or 5 s, and a queue for all calls."""
     return BatchSpanProcessor(exporter, max_queue_size=4 * CALLS)
 
 
@@ -109,7 +109,7 @@ def test_an_sdk_through_the_collector(
     ledger = spantoll()
     gateway = collector(
         "fan-out-grpc.yaml",
-        # A Jaeger that is away fills its queue, and the Collector then tells senders to wait.
+        # Without Jaeger its exporter's queue would fill, and the Collector would throttle senders.
         "service.pipelines.traces.exporters=[otlp_grpc/spantoll]",
         SPANTOLL_GRPC=ledger.grpc,
     )
@@ -146,5 +146,5 @@ def test_a_collectors_full_batches_of_8192(collector: Collect, spantoll: Ledger)
     for first in range(0, 2 * 8192, 512):
         gateway.send(*calls(range(first, first + 512)))
 
-    # An hour has not passed: what arrives came because a batch was full.
+    # The timeout of an hour has not passed: a record was sent because a batch was full.
     assert_every_call_is_one_record(ledger, 2 * 8192)

@@ -1,4 +1,4 @@
-"""Row 68 of the fault matrix: everybody is killed in turn, and the ledger is complete."""
+"""Row 68 of the fault matrix: Collector and receiver are killed in turn, the ledger is complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Ledger = Callable[..., SpanToll]
 
 BATCH = 50
 PROGRESS = 5
-"""Requests that are acknowledged before the next thing goes wrong."""
+"""Requests that are acknowledged before the next fault."""
 
 
 class Application(threading.Thread):
@@ -30,12 +30,12 @@ class Application(threading.Thread):
         self.acknowledged = 0
         self.refused: list[str] = []
         self.stop = threading.Event()
-        self.rests = threading.Event()
-        """Nothing more is sent while it is set: what waits already is enough."""
+        self.paused = threading.Event()
+        """While it is set, nothing is sent: the Collector's queue keeps what it has."""
 
     def run(self) -> None:
         while not self.stop.is_set():
-            if self.rests.is_set():
+            if self.paused.is_set():
                 self.stop.wait(0.05)
                 continue
             first = self.acknowledged * BATCH
@@ -56,21 +56,26 @@ class Application(threading.Thread):
                 return False
             return True
 
-    def progress(self) -> None:
+    def wait_for_progress(self) -> None:
         enough = self.acknowledged + PROGRESS
         wait_until(lambda: self.acknowledged >= enough, f"{PROGRESS} more requests")
 
 
 @pytest.mark.parametrize(
-    ("file", "locked_s"), [("persistent-queue.yaml", 60), ("batching.yaml", 0)]
+    ("file", "locked_s", "rounds"),
+    [
+        ("batching.yaml", 0, 1),
+        pytest.param("batching.yaml", 0, 3, marks=pytest.mark.soak),
+        pytest.param("persistent-queue.yaml", 60, 3, marks=pytest.mark.soak),
+    ],
 )
-def test_killed_and_locked_in_turn_loses_nothing_and_doubles_nothing(
-    collector: Collect, spantoll: Ledger, jaeger: Jaeger, file: str, locked_s: float
+def test_kills_and_locks_in_turn_lose_nothing_and_store_nothing_twice(
+    collector: Collect, spantoll: Ledger, jaeger: Jaeger, file: str, locked_s: float, rounds: int
 ) -> None:
     ledger = spantoll()
     gateway = collector(
         file,
-        # Somebody who waits 30 s between two tries is right, but this test would wait too.
+        # The default, 30 s between two attempts, would make the test as slow.
         "exporters.otlp_grpc/spantoll.retry_on_failure.max_interval=2s",
         SPANTOLL_GRPC=ledger.grpc,
         JAEGER_GRPC=jaeger.grpc,
@@ -78,27 +83,29 @@ def test_killed_and_locked_in_turn_loses_nothing_and_doubles_nothing(
     application = Application(gateway)
     application.start()
 
-    for _ in range(3):
-        application.progress()
+    for _ in range(rounds):
+        application.wait_for_progress()
         gateway.end(signal.SIGKILL)
         gateway.start()
-        application.progress()
+        application.wait_for_progress()
         ledger.end(signal.SIGKILL)
-        application.progress()
+        application.wait_for_progress()
         ledger.start()
         with ledger.locked():
-            application.progress()
+            application.wait_for_progress()
             gateway.end(signal.SIGKILL)
             gateway.start()
-            application.progress()
+            application.wait_for_progress()
     with ledger.locked():
         since = time.monotonic()
-        application.progress()
-        wait_until(lambda: gateway.said().count("Throttle (") >= 3, "the word to come back later")
-        application.rests.set()
+        application.wait_for_progress()
+        wait_until(
+            lambda: gateway.read_log().count("Throttle (") >= 3, "throttling by the receiver"
+        )
+        application.paused.set()
         time.sleep(max(0.0, locked_s - (time.monotonic() - since)))
-    application.rests.clear()
-    application.progress()
+    application.paused.clear()
+    application.wait_for_progress()
     application.stop.set()
     application.join()
     sent = {span.span_id for span in calls(range(application.acknowledged * BATCH))}
@@ -107,12 +114,12 @@ def test_killed_and_locked_in_turn_loses_nothing_and_doubles_nothing(
     assert application.refused == []
     stored = ledger.select("span_id, cost_nano")
     assert len(stored) == len({span_id for span_id, _ in stored})
-    # The last request may have arrived although nobody waited for its acknowledgement.
+    # The last request may be stored although its acknowledgement was not awaited.
     assert len(stored) - len(sent) in (0, BATCH)
     assert {cost_nano for _, cost_nano in stored} == {COST_NANO}
 
 
-def test_what_jaegers_full_queue_sends_back_is_counted_once(
+def test_a_request_refused_for_the_full_queue_of_jaeger_is_counted_once(
     collector: Collect, spantoll: Ledger
 ) -> None:
     ledger = spantoll()
@@ -125,7 +132,7 @@ def test_what_jaegers_full_queue_sends_back_is_counted_once(
     application.start()
 
     wait_until(lambda: ledger.count() >= BATCH, "the first request")
-    wait_until(lambda: "sending queue is full" in gateway.said(), "a full queue")
+    wait_until(lambda: "sending queue is full" in gateway.read_log(), "a full queue")
     application.stop.set()
     application.join()
     gateway.end(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Every file of `examples/collector` runs as it is shipped and does what its first comment says."""
+"""Every file of `examples/collector` runs unchanged and does what its first comment says."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ def test_a_token_is_sent_over_both_transports(
     wait_until(lambda: ledger.count() == 20, "20 records")
     gateway.end(signal.SIGTERM)
 
-    assert "Unauthenticated" not in gateway.said()
-    assert "401" not in gateway.said()
+    assert "Unauthenticated" not in gateway.read_log()
+    assert "401" not in gateway.read_log()
     assert ledger.span_ids() == sorted(span.span_id for span in spans)
 
 
 def test_the_persistent_queue_keeps_what_spantoll_has_not_acknowledged(
     collector: Collect, spantoll: Ledger, jaeger: Jaeger
 ) -> None:
-    ledger = spantoll(away=True)
+    ledger = spantoll(stopped=True)
     gateway = collector("persistent-queue.yaml", SPANTOLL_GRPC=ledger.grpc, JAEGER_GRPC=jaeger.grpc)
 
     for kill in range(3):
@@ -86,7 +86,7 @@ def test_the_persistent_queue_keeps_what_spantoll_has_not_acknowledged(
 
 
 def test_batching_loses_nothing_that_it_acknowledged(collector: Collect, spantoll: Ledger) -> None:
-    ledger = spantoll(away=True)
+    ledger = spantoll(stopped=True)
     gateway = collector("batching.yaml", SPANTOLL_GRPC=ledger.grpc)
 
     for number in range(100):

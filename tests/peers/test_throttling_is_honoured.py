@@ -1,4 +1,4 @@
-"""Row 57 of the fault matrix: who is told when to come back does not come back earlier."""
+"""Row 57 of the fault matrix: a throttled sender retries no earlier than it was asked to."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tests.receiver.conftest import Running
 from tests.receiver.test_real_clients import make_calls
 
 Collect = Callable[..., Collector]
-TOLD_S = 3.0
-"""More than either sender waits on its own before a second try (1.5 s at most)."""
+RETRY_AFTER_S = 3.0
+"""More than either sender waits before a second attempt by itself (1.5 s at most)."""
 
 
-class StoreAwayAtFirst:
-    """A real store that is away until the first sender was told to come back."""
+class StoreUnavailableAtFirst:
+    """A real store that is unavailable until the first sender was throttled."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -37,30 +37,30 @@ class StoreAwayAtFirst:
         self.add_rates = store.add_rates
         self.ping = store.ping
         self.close = store.close
-        self.told: list[float] = []
-        self.came_back: list[float] = []
+        self.throttled_at: list[float] = []
+        self.retried_at: list[float] = []
 
     def write(self, records: Sequence[UsageRecord], *, settle: Settle | None = None) -> WriteResult:
-        if not self.told:
-            raise StoreUnavailable("away")
-        self.came_back.append(time.monotonic())
+        if not self.throttled_at:
+            raise StoreUnavailable("not yet")
+        self.retried_at.append(time.monotonic())
         return self._store.write(records, settle=settle)
 
-    def tell(self) -> float:
-        self.told.append(time.monotonic())
-        return TOLD_S
+    def retry_after_s(self) -> float:
+        self.throttled_at.append(time.monotonic())
+        return RETRY_AFTER_S
 
 
 @pytest.fixture
-def store(tmp_path: object) -> Iterator[StoreAwayAtFirst]:
-    store = StoreAwayAtFirst(open_store(f"sqlite:///{tmp_path}/usage.db"))
+def store(tmp_path: object) -> Iterator[StoreUnavailableAtFirst]:
+    store = StoreUnavailableAtFirst(open_store(f"sqlite:///{tmp_path}/usage.db"))
     yield store
     store.close()
 
 
 @pytest.fixture
-def receiver(store: StoreAwayAtFirst, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    """The real receiver, with a delay that is known beforehand."""
+def receiver(store: StoreUnavailableAtFirst, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    """The real receiver, with a known delay in RetryInfo and Retry-After."""
     receiver = Receiver(
         store,
         load_rate_card(),
@@ -68,21 +68,21 @@ def receiver(store: StoreAwayAtFirst, monkeypatch: pytest.MonkeyPatch) -> Iterat
         http="127.0.0.1:0",
         limits=Limits(retry_s=0.02),
     )
-    monkeypatch.setattr(receiver.intake.admission, "retry_after_s", store.tell)
+    monkeypatch.setattr(receiver.intake.admission, "retry_after_s", store.retry_after_s)
     running = Running(receiver)
     yield running
     running.stop()
 
 
-def assert_came_back_when_told(store: StoreAwayAtFirst) -> None:
-    wait_until(lambda: store.came_back, "the second try")
-    assert len(store.told) == 1
-    assert store.came_back[0] - store.told[0] >= TOLD_S
+def assert_retried_no_earlier(store: StoreUnavailableAtFirst) -> None:
+    wait_until(lambda: store.retried_at, "second attempt")
+    assert len(store.throttled_at) == 1
+    assert store.retried_at[0] - store.throttled_at[0] >= RETRY_AFTER_S
 
 
 @pytest.mark.parametrize("file", ["fan-out-grpc.yaml", "fan-out-http.yaml"])
-def test_the_collector_waits_as_long_as_it_is_told(
-    collector: Collect, receiver: Running, store: StoreAwayAtFirst, file: str
+def test_the_collector_waits_for_the_delay(
+    collector: Collect, receiver: Running, store: StoreUnavailableAtFirst, file: str
 ) -> None:
     gateway = collector(
         file,
@@ -92,12 +92,12 @@ def test_the_collector_waits_as_long_as_it_is_told(
 
     gateway.send(*calls(range(10)))
 
-    assert_came_back_when_told(store)
+    assert_retried_no_earlier(store)
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
-def test_the_python_sdk_waits_as_long_as_it_is_told(
-    receiver: Running, store: StoreAwayAtFirst, protocol: str
+def test_the_python_sdk_waits_for_the_delay(
+    receiver: Running, store: StoreUnavailableAtFirst, protocol: str
 ) -> None:
     exporter = (
         GrpcExporter(endpoint=f"http://127.0.0.1:{receiver.grpc_port}", insecure=True)
@@ -110,4 +110,4 @@ def test_the_python_sdk_waits_as_long_as_it_is_told(
     make_calls(provider, 1)
     provider.shutdown()
 
-    assert_came_back_when_told(store)
+    assert_retried_no_earlier(store)
