@@ -117,7 +117,7 @@ class Count(int):
         ([None], None),
         ({"a": 1}, None),
         (b"bytes", None),
-        (object(), None),
+        pytest.param(object(), None, id="object"),
     ],
     ids=repr,
 )
