@@ -29,7 +29,6 @@ from tests.receiver.conftest import (
 )
 
 BATCH = 64
-CYCLES = 20
 
 Spawn = Callable[..., Process]
 
@@ -92,8 +91,9 @@ def acknowledged_by(senders: list[Sender]) -> int:
     return sum(len(sender.acknowledged) for sender in senders)
 
 
-def test_row44_twenty_kills_under_load_lose_nothing_and_double_nothing(
-    spawn: Spawn, rows: Rows
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.soak)])
+def test_row44_kills_under_load_lose_nothing_and_store_nothing_twice(
+    spawn: Spawn, rows: Rows, kills: int
 ) -> None:
     senders = [
         Sender("grpc" if n % 2 else "http", range(n * 100_000, (n + 1) * 100_000)) for n in range(4)
@@ -101,12 +101,12 @@ def test_row44_twenty_kills_under_load_lose_nothing_and_double_nothing(
     for sender in senders:
         sender.start()
 
-    for cycle in range(CYCLES):
+    for kill in range(kills):
         process = spawn()
         for sender in senders:
             sender.process = process
         before = acknowledged_by(senders)
-        enough = before + 1 + cycle % 7
+        enough = before + 1 + kill % 7
         wait_until(lambda: acknowledged_by(senders) >= enough)  # noqa: B023 - called right here
         process.popen.send_signal(signal.SIGKILL)
         process.popen.wait()

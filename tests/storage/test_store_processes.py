@@ -60,12 +60,13 @@ def test_processes_that_write_the_same_store_each_record_once(backend: Backend, 
     assert stored(url) == sorted(spans(list(range(10)), 50))
 
 
-def test_a_killed_writer_has_stored_all_it_acknowledged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.soak)])
+def test_a_killed_writer_has_stored_all_it_acknowledged(tmp_path: Path, kills: int) -> None:
     url, size = f"sqlite:///{tmp_path}/ledger.db", 100
     acknowledged: list[int] = []
     begun = 0
 
-    for _ in range(8):
+    for _ in range(kills):
         writer = start(url, first=begun, batches=10_000, size=size)
         assert writer.stdout is not None
         assert writer.stdout.readline() == "open\n"
