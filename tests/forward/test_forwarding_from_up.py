@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ def test_a_request_that_was_here_before_is_kept_and_not_sent_again(
 
     assert [span.span_id[-1] for body in sink.bodies() for span in read(body)] == [1, 3]
     assert sink.arrived[1].headers["spantoll-hop"] == f"{'0' * 32},{hop}"
-    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
         assert connection.execute("SELECT count(*) FROM usage_record").fetchone() == (1,)
 
 
@@ -182,7 +183,7 @@ def test_a_request_resent_after_a_kill_is_forwarded_twice_and_billed_once(
     wait(lambda: len(sink.arrived) == 2)
 
     assert sink.bodies()[0] == sink.bodies()[1]
-    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
         assert connection.execute("SELECT count(*) FROM usage_record").fetchone() == (1,)
 
 
@@ -192,7 +193,7 @@ def test_ingest_goes_on_while_nobody_listens_at_the_target(up: Start, tmp_path: 
     statuses = [receiver.send(request(chat(number))) for number in range(1, 6)]
 
     assert statuses == [200] * 5
-    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
         assert connection.execute("SELECT count(*) FROM usage_record").fetchone() == (5,)
 
 

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,7 +81,7 @@ class Ledger(NamedTuple):
 
     def calls(self) -> list[tuple[int, int]]:
         """(input tokens, cost) of every record."""
-        with sqlite3.connect(self.database) as connection:
+        with closing(sqlite3.connect(self.database)) as connection:
             query = "SELECT input_tokens, cost_nano FROM usage_record"
             return connection.execute(query).fetchall()
 
