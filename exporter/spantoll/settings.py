@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     """Where received traces go on to, priced: comma separated http://, https://, grpc:// URLs."""
     forward_queue: Path | None = None
     """Directory of a queue on disk for what is forwarded, so that it survives the process."""
+    forward_durable: bool = False
+    """Acknowledge a request when it is on the disk of that queue; refuse it while it cannot be."""
     forward_headers: SecretStr = SecretStr("")
     """Headers for them, comma separated NAME=VALUE, or 'URL NAME=VALUE' if they are several."""
     max_body_bytes: int = Field(default=64 << 20, gt=0)

@@ -7,12 +7,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from spantoll.forward.annotate import annotate
-from spantoll.forward.extents import delimited
-from spantoll.forward.split import split
+from spantoll.forward.annotate import add_attributes
+from spantoll.forward.extents import encode_field
+from spantoll.forward.split import count_spans, skip_spans, split_request
 
 PRICE = KeyValue(key="gen_ai.usage.cost.amount", value=AnyValue(double_value=0.5))
-NOTE = delimited(0x4A, PRICE.SerializeToString())
+NOTE = encode_field(0x4A, PRICE.SerializeToString())
 UNKNOWN = b"\xfa\x3e\x03abc\x83\x3f\x08\x01\x84\x3f"
 """Field 1007, and a group, which no message of OTLP has."""
 
@@ -72,7 +72,7 @@ def test_only_the_price_is_added_to_what_came(
     billed = set(data.draw(st.lists(st.sampled_from(everything)))) if everything else set()
     body = export.SerializeToString()
 
-    forwarded = annotate(body, dict.fromkeys(billed, NOTE))
+    forwarded = add_attributes(body, dict.fromkeys(billed, NOTE))
 
     for span in all_spans(export):
         if (span.trace_id, span.span_id) in billed:
@@ -87,7 +87,7 @@ def test_only_the_price_is_added_to_what_came(
 def test_bytes_are_identical_where_nothing_is_billed(export: ExportTraceServiceRequest) -> None:
     body = export.SerializeToString() + UNKNOWN
 
-    forwarded = annotate(body, {(b"\0" * 16, b"\0" * 8): NOTE})
+    forwarded = add_attributes(body, {(b"\0" * 16, b"\0" * 8): NOTE})
 
     assert forwarded == body
 
@@ -102,7 +102,7 @@ def test_a_span_that_has_a_price_keeps_it(key: str) -> None:
     span.attributes.add(key=key, value=AnyValue(double_value=0.1))
     body = export.SerializeToString()
 
-    forwarded = annotate(body, {(b"t" * 16, b"s" * 8): NOTE})
+    forwarded = add_attributes(body, {(b"t" * 16, b"s" * 8): NOTE})
 
     assert forwarded == body
 
@@ -113,7 +113,7 @@ def test_text_that_speaks_of_a_price_is_no_price() -> None:
     span.span_id = b"s" * 8
     span.name = "gen_ai.usage.cost.amount"
 
-    forwarded = annotate(export.SerializeToString(), {(b"t" * 16, b"s" * 8): NOTE})
+    forwarded = add_attributes(export.SerializeToString(), {(b"t" * 16, b"s" * 8): NOTE})
 
     span.attributes.append(PRICE)
     assert ExportTraceServiceRequest.FromString(forwarded) == export
@@ -121,12 +121,12 @@ def test_text_that_speaks_of_a_price_is_no_price() -> None:
 
 def test_ids_are_found_wherever_they_stand() -> None:
     span = Span(trace_id=b"t" * 16, name="late ids")
-    raw = span.SerializeToString() + delimited(0x12, b"s" * 8)
-    body = delimited(0x0A, delimited(0x12, delimited(0x12, raw)))
+    raw = span.SerializeToString() + encode_field(0x12, b"s" * 8)
+    body = encode_field(0x0A, encode_field(0x12, encode_field(0x12, raw)))
 
-    forwarded = annotate(body, {(b"t" * 16, b"s" * 8): NOTE})
+    forwarded = add_attributes(body, {(b"t" * 16, b"s" * 8): NOTE})
 
-    assert forwarded == delimited(0x0A, delimited(0x12, delimited(0x12, raw + NOTE)))
+    assert forwarded == encode_field(0x0A, encode_field(0x12, encode_field(0x12, raw + NOTE)))
 
 
 @unhurried
@@ -136,15 +136,45 @@ def test_parts_are_within_the_limit_and_hold_every_span_once(
 ) -> None:
     body = export.SerializeToString()
 
-    parts = split(body, limit_bytes)
+    parts = list(split_request(body, limit_bytes, spans=len(all_spans(export))))
 
-    read = [ExportTraceServiceRequest.FromString(part) for part in parts]
+    read = [ExportTraceServiceRequest.FromString(part.body) for part in parts]
     assert [span for part in read for span in all_spans(part)] == all_spans(export)
-    for part, raw in zip(read, parts, strict=True):
-        assert len(raw) <= limit_bytes or len(all_spans(part)) <= 1
+    assert [part.spans for part in parts] == [len(all_spans(part)) for part in read]
+    for part in parts:
+        assert len(part.body) <= limit_bytes or part.spans <= 1
+
+
+@unhurried
+@given(requests(), st.integers(150, 2_000), st.data())
+def test_a_request_is_continued_after_any_part(
+    export: ExportTraceServiceRequest, limit_bytes: int, data: st.DataObject
+) -> None:
+    body, spans = export.SerializeToString(), len(all_spans(export))
+    sent = data.draw(st.integers(0, spans))
+
+    rest = list(split_request(body, limit_bytes, spans=spans, skip=sent))
+
+    read = [ExportTraceServiceRequest.FromString(part.body) for part in rest]
+    assert [span for part in read for span in all_spans(part)] == all_spans(export)[sent:]
+    assert sum(part.spans for part in rest) == spans - sent
+
+
+def test_resources_and_scopes_whose_spans_are_skipped_are_left_out() -> None:
+    export = ExportTraceServiceRequest()
+    for name in ("first", "second"):
+        scope = export.resource_spans.add().scope_spans.add()
+        scope.spans.add(name=name)
+
+    rest = skip_spans(export.SerializeToString(), 1)
+
+    [group] = ExportTraceServiceRequest.FromString(rest).resource_spans
+    assert [span.name for span in group.scope_spans[0].spans] == ["second"]
+    assert count_spans(rest) == 1
 
 
 def test_what_is_small_enough_is_not_touched() -> None:
     body = b"\x0a\x00"
 
-    assert split(body, 2) == [body]
+    [part] = split_request(body, 2, spans=0)
+    assert part.body is body

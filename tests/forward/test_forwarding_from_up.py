@@ -240,4 +240,4 @@ def test_a_target_that_is_this_receiver_is_refused_at_start(tmp_path: Path, targ
 
     assert done.returncode != 0
     assert "--forward" in done.stderr
-    assert "where this receiver listens" in done.stderr
+    assert "this receiver listens there" in done.stderr

@@ -10,6 +10,7 @@ from sqlalchemy import create_engine
 
 from spantoll.errors import ConfigurationError
 from spantoll.forward import Forwarder, Retry, Target, read_headers, read_targets
+from spantoll.forward.split import count_spans
 
 Sinks = Callable[[str], Any]
 Make = Callable[..., Forwarder]
@@ -41,8 +42,15 @@ def make() -> Iterator[Make]:
         forwarder.close(budget_s=0)
 
 
-def give(forwarder: Forwarder, body: bytes) -> None:
-    forwarder(body, content_type="application/x-protobuf", tenant="default", keys=[], hops="")
+def give(forwarder: Forwarder, body: bytes) -> Any:
+    return forwarder(
+        body,
+        content_type="application/x-protobuf",
+        tenant="default",
+        keys=[],
+        spans=count_spans(body),
+        hops="",
+    )
 
 
 def counts(forwarder: Forwarder) -> Any:

@@ -8,21 +8,22 @@ from typing import Any
 import pytest
 
 from spantoll.errors import ConfigurationError
-from spantoll.forward.job import Job
-from spantoll.forward.spool import Spool
+from spantoll.forward.queue_file import QueueFile
+from spantoll.forward.request import QueuedRequest
 from tests.forward.conftest import http_sink
 from tests.forward.test_forwarding_from_up import added, chat, read, request
 from tests.receiver.conftest import wait_until
 
 Start = Callable[..., Any]
 PROTOBUF = "application/x-protobuf"
-JOB = Job(
+REQUEST = QueuedRequest(
     b"body",
     PROTOBUF,
     "default",
     [(b"t" * 16, b"s" * 8)],
     [(b"t" * 16, b"s" * 8, 450_000, "catalogue", None, "abc")],
     "hop",
+    spans=2,
 )
 
 
@@ -62,33 +63,54 @@ def test_what_waits_is_sent_after_the_next_start(
 
 
 def test_requests_come_out_as_they_went_in(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, "http://a")
-    other = JOB._replace(billed=None, keys=[])
+    file = QueueFile(tmp_path, "http://a")
+    other = REQUEST._replace(billed=None, keys=[])
 
-    assert spool.append([JOB, other]) == 2
+    file.append([REQUEST, other])
 
-    for job in (JOB, other):
-        number, found = spool.first() or (0, None)
-        assert found == job
-        spool.remove(number)
-    assert (spool.first(), spool.count, spool.size_bytes) == (None, 0, 0)
-    spool.close()
-
-
-def test_a_full_queue_refuses_what_is_new(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, "http://a", limit_bytes=500)
-
-    kept = [spool.append([JOB]) for _ in range(4)]
-
-    assert kept == [1, 1, 0, 0]
-    spool.close()
+    first = file.read_first(after=0)
+    assert first is not None
+    second = file.read_first(after=first.number)
+    assert second is not None
+    assert [first.decode(), second.decode()] == [REQUEST, other]
+    assert file.read_first(after=second.number) is None
+    file.close()
 
 
-def test_each_target_has_its_own(tmp_path: Path) -> None:
-    one, other = Spool(tmp_path, "http://a"), Spool(tmp_path, "http://b")
-    one.append([JOB])
+def test_what_was_sent_of_a_request_outlasts_the_file_being_open(tmp_path: Path) -> None:
+    file = QueueFile(tmp_path, "http://a")
+    file.append([REQUEST, REQUEST])
+    file.remove(through=1)
+    file.record_sent(2, 1)
+    file.close()
 
-    assert other.first() is None
+    opened = QueueFile(tmp_path, "http://a")
+
+    first = opened.read_first(after=0)
+    assert first is not None
+    assert first.decode() == REQUEST._replace(sent_spans=1)
+    assert (opened.requests, opened.size_bytes) == (1, first.size_bytes)
+    opened.close()
+
+
+def test_numbers_are_not_used_again_by_a_file_that_was_replaced(tmp_path: Path) -> None:
+    file = QueueFile(tmp_path, "http://a")
+    file.append([REQUEST, REQUEST])
+
+    file.recreate()
+    file.append([REQUEST])
+
+    first = file.read_first(after=2)
+    assert first is not None
+    assert first.number == 3
+    file.close()
+
+
+def test_each_target_has_its_own_file(tmp_path: Path) -> None:
+    one, other = QueueFile(tmp_path, "http://a"), QueueFile(tmp_path, "http://b")
+    one.append([REQUEST])
+
+    assert other.read_first(after=0) is None
     one.close()
     other.close()
 
@@ -97,23 +119,25 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(ConfigurationError, match=r"--forward-queue .*file"):
-        Spool(tmp_path / "file", "http://a")
+        QueueFile(tmp_path / "file", "http://a")
 
 
 def test_a_file_cut_off_in_a_write_keeps_what_was_whole(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, "http://a")
-    spool.append([JOB])
-    spool.append([JOB._replace(body=b"second" * 1_000)])
-    [file] = tmp_path.glob("*.queue")
-    wal = (tmp_path / f"{file.name}-wal").read_bytes()
+    file = QueueFile(tmp_path, "http://a")
+    file.append([REQUEST])
+    file.append([REQUEST._replace(body=b"second" * 1_000)])
+    [path] = tmp_path.glob("*.queue")
+    wal = (tmp_path / f"{path.name}-wal").read_bytes()
     copy = tmp_path / "copy"
     copy.mkdir()
-    (copy / file.name).write_bytes(file.read_bytes())
-    (copy / f"{file.name}-wal").write_bytes(wal[:-100])
-    spool.close()
+    (copy / path.name).write_bytes(path.read_bytes())
+    (copy / f"{path.name}-wal").write_bytes(wal[:-100])
+    file.close()
 
-    recovered = Spool(copy, "http://a")
+    recovered = QueueFile(copy, "http://a")
 
-    assert recovered.count == 1
-    assert recovered.first() == (1, JOB)
+    assert recovered.requests == 1
+    first = recovered.read_first(after=0)
+    assert first is not None
+    assert first.decode() == REQUEST
     recovered.close()

@@ -1,7 +1,8 @@
-"""Received traces on to any OTLP backend, with the price on the span."""
+"""Committed requests on to any OTLP backend, with the cost on each billed span."""
 
+from spantoll.forward.counts import Counts
+from spantoll.forward.delivery import Retry
 from spantoll.forward.forwarder import Forwarder
-from spantoll.forward.line import Counts, Retry
 from spantoll.forward.options import read_headers, read_targets
 from spantoll.forward.target import Target
 

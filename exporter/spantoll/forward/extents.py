@@ -1,3 +1,9 @@
+"""Protobuf's wire format without its schema: where each field lies, and how one is encoded.
+
+Spans are changed without decoding them, so that unknown fields arrive as they came
+(https://protobuf.dev/programming-guides/encoding/).
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -5,65 +11,64 @@ from functools import lru_cache
 
 from spantoll.otlp.wire import DELIMITED, END_GROUP, FIXED32, FIXED64, START_GROUP, VARINT, varint
 
-__all__ = ["Extent", "delimited", "extents", "header"]
+__all__ = ["FieldExtent", "encode_field", "encode_field_header", "iterate_fields"]
 
 FIXED = {FIXED64: 8, FIXED32: 4}
 
-
-Extent = tuple[int, int, int, int]
+FieldExtent = tuple[int, int, int, int]
 """Where one field of a message lies: its tag, its first byte, its content, its end."""
 
 
-def extents(message: bytes) -> Iterator[Extent]:
+def iterate_fields(message: bytes) -> Iterator[FieldExtent]:
     """Walk the fields of an encoded message that was decoded before; together they are all of it.
 
     An unknown group is one extent. Raises Malformed, or yields less, on what is not protobuf.
     """
-    at, end = 0, len(message)
-    depth, begun = 0, 0
-    while at < end:
-        start = at
-        tag = message[at]
+    position, end = 0, len(message)
+    depth, group_start = 0, 0
+    while position < end:
+        start = position
+        tag = message[position]
         if tag < 0x80:
-            at += 1
+            position += 1
         else:
-            tag, at = varint(message, at)
-        content = at
-        kind = tag & 7
-        if kind == DELIMITED:
-            size = message[at] if at < end else 0x80
+            tag, position = varint(message, position)
+        content = position
+        wire_type = tag & 7
+        if wire_type == DELIMITED:
+            size = message[position] if position < end else 0x80
             if size < 0x80:
-                content = at + 1
+                content = position + 1
             else:
-                size, content = varint(message, at)
-            at = content + size
-        elif kind == VARINT:
-            _, at = varint(message, at)
-        elif kind in FIXED:
-            at += FIXED[kind]
-        elif kind == START_GROUP:
-            begun = begun if depth else start
+                size, content = varint(message, position)
+            position = content + size
+        elif wire_type == VARINT:
+            _, position = varint(message, position)
+        elif wire_type in FIXED:
+            position += FIXED[wire_type]
+        elif wire_type == START_GROUP:
+            group_start = group_start if depth else start
             depth += 1
             continue
-        elif kind == END_GROUP:
+        elif wire_type == END_GROUP:
             depth -= 1
-            start = begun
+            start = group_start
         if not depth:
-            yield tag, start, content, at
+            yield tag, start, content, position
 
 
-def delimited(tag: int, content: bytes) -> bytes:
+def encode_field(tag: int, content: bytes) -> bytes:
     """Encode a length-delimited field; `tag` includes the wire type."""
-    return header(tag, len(content)) + content
+    return encode_field_header(tag, len(content)) + content
 
 
 @lru_cache(maxsize=4096)
-def header(tag: int, size: int) -> bytes:
-    """Encode what stands before the content of such a field."""
-    return _number(tag) + _number(size)
+def encode_field_header(tag: int, size: int) -> bytes:
+    """Encode the tag and the length of a length-delimited field."""
+    return _encode_varint(tag) + _encode_varint(size)
 
 
-def _number(value: int) -> bytes:
+def _encode_varint(value: int) -> bytes:
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)

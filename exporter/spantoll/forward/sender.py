@@ -1,3 +1,9 @@
+"""One attempt to send an encoded request to a target, over OTLP/HTTP or OTLP/gRPC.
+
+Which answers may be retried, and after what delay, follows the OTLP specification 1.x ("Failures"
+and "Throttling" of both transports).
+"""
+
 from __future__ import annotations
 
 import email.utils
@@ -20,6 +26,8 @@ HOP = "spantoll-hop"
 """Header and metadata key: the receivers a request came through, comma separated."""
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+ANSWER_BYTES = 64 << 10
+"""Of an answer over HTTP, as the Collector reads; an ExportTraceServiceResponse is shorter."""
 THROTTLING = (429, 503)
 RETRYABLE_STATUS = (429, 502, 503, 504)
 RETRYABLE_CODE = {
@@ -30,11 +38,11 @@ RETRYABLE_CODE = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DATA_LOSS,
 }
-"""With RESOURCE_EXHAUSTED, if it has RetryInfo: the table of the OTLP specification."""
+"""Also RESOURCE_EXHAUSTED, if it carries RetryInfo (table of the OTLP specification)."""
 
 
 class Outcome(Enum):
-    """What became of one attempt."""
+    """The result of one attempt."""
 
     TAKEN = "taken"
     RETRY = "retry"
@@ -42,12 +50,12 @@ class Outcome(Enum):
 
 
 class Reply(NamedTuple):
-    """What the target said to one attempt."""
+    """The target's answer to one attempt."""
 
     outcome: Outcome
     message: str = ""
     after_s: float = 0.0
-    """How long the target asks to wait at least."""
+    """The pause the target asks for, at least."""
     rejected_spans: int = 0
 
 
@@ -76,6 +84,7 @@ class HttpSender:
 
     def send(self, body: bytes, *, hops: str, timeout_s: float) -> Reply:
         """Attempt once. Raises nothing."""
+        deadline = time.monotonic() + timeout_s
         try:
             answer = self._pool.request(
                 "POST",
@@ -84,16 +93,18 @@ class HttpSender:
                 headers={**self._headers, HOP: hops},
                 timeout=urllib3.Timeout(total=timeout_s),
                 redirect=False,
+                preload_content=False,
             )
+            content = _read_answer(answer, deadline)
         except urllib3.exceptions.HTTPError as error:
             return Reply(Outcome.RETRY, f"{type(error).__name__}: {error}")
         if 200 <= answer.status < 300:
-            return _taken(answer.data)
+            return _read_success(content)
         message = f"HTTP {answer.status}"
         if answer.status not in RETRYABLE_STATUS:
             return Reply(Outcome.REFUSED, message)
         after = answer.headers.get("retry-after") if answer.status in THROTTLING else None
-        return Reply(Outcome.RETRY, message, _seconds(after))
+        return Reply(Outcome.RETRY, message, _parse_retry_after(after))
 
     def close(self) -> None:
         """Let the connection go."""
@@ -105,7 +116,7 @@ class RpcSender:
 
     def __init__(self, target: Target, headers: Mapping[str, str]) -> None:
         self._metadata = tuple((name.lower(), value) for name, value in headers.items())
-        # Our retries pause 5 s and longer: the channel need not wait for its own.
+        # Attempts are 5 s apart or more: the channel is to have reconnected by then.
         options = (("grpc.max_reconnect_backoff_ms", 5_000), ("grpc.max_send_message_length", -1))
         if target.scheme == "grpcs":
             credentials = grpc.ssl_channel_credentials()
@@ -119,17 +130,29 @@ class RpcSender:
         try:
             answer = self._export(body, timeout=timeout_s, metadata=(*self._metadata, (HOP, hops)))
         except grpc.RpcError as error:
-            return _refusal(error)
+            return _read_failure(error)
         except ValueError as error:  # the channel was closed meanwhile
             return Reply(Outcome.RETRY, str(error))
-        return _taken(answer)
+        return _read_success(answer)
 
     def close(self) -> None:
         """Let the connection go."""
         self._channel.close()
 
 
-def _taken(answer: bytes) -> Reply:
+def _read_answer(answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    """Read the body, within bounds: a target may send without end, or a byte every few seconds."""
+    content = b""
+    while chunk := answer.read1(ANSWER_BYTES, decode_content=False):
+        content += chunk
+        if len(content) > ANSWER_BYTES or time.monotonic() > deadline:
+            answer.close()
+            return b""
+    answer.release_conn()
+    return content
+
+
+def _read_success(answer: bytes) -> Reply:
     try:
         partial = ExportTraceServiceResponse.FromString(answer).partial_success
     except DecodeError:  # a JSON answer, or none: the status is what counts
@@ -137,9 +160,11 @@ def _taken(answer: bytes) -> Reply:
     return Reply(Outcome.TAKEN, partial.error_message, rejected_spans=partial.rejected_spans)
 
 
-def _refusal(error: Any) -> Reply:
+def _read_failure(error: Any) -> Reply:
     message = f"{error.code().name}: {error.details() or ''}"
-    info = _retry_info(dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b""))
+    info = _read_retry_info(
+        dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
+    )
     retryable = error.code() in RETRYABLE_CODE
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
         retryable = info is not None
@@ -148,7 +173,7 @@ def _refusal(error: Any) -> Reply:
     return Reply(Outcome.RETRY, message, info or 0.0)
 
 
-def _retry_info(details: bytes) -> float | None:
+def _read_retry_info(details: bytes) -> float | None:
     info = error_details_pb2.RetryInfo()
     try:
         for packed in status_pb2.Status.FromString(details).details:
@@ -160,8 +185,8 @@ def _retry_info(details: bytes) -> float | None:
     return None
 
 
-def _seconds(text: str | None) -> float:
-    """Read Retry-After: seconds, or a date. What cannot be read asks for nothing."""
+def _parse_retry_after(text: str | None) -> float:
+    """Parse Retry-After, seconds or a date (RFC 9110, 10.2.3); 0 if it is neither."""
     if not text:
         return 0.0
     try:

@@ -1,3 +1,5 @@
+"""A target of forwarding, read from `--forward`: scheme, host, port and path, checked at start."""
+
 from __future__ import annotations
 
 import socket
@@ -15,7 +17,7 @@ PATH = "/v1/traces"
 
 
 class Target(NamedTuple):
-    """Where received traces go on to."""
+    """An OTLP endpoint that committed requests are sent to."""
 
     scheme: str
     host: str
@@ -50,33 +52,33 @@ class Target(NamedTuple):
 
     @property
     def authority(self) -> str:
-        """HOST:PORT as a URL and gRPC spell it."""
+        """HOST:PORT as URLs and gRPC write it."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def rpc(self) -> bool:
-        """Whether it is spoken to over gRPC."""
+        """Whether the target is OTLP/gRPC; else it is OTLP/HTTP."""
         return self.scheme in ("grpc", "grpcs")
 
     def check_elsewhere(self, listened: Iterable[tuple[str, int]]) -> None:
         """Raise ConfigurationError if the target is one of our own (host, port)."""
-        ours = [host for host, port in listened if port == self.port]
-        if not ours:
+        our_hosts = [host for host, port in listened if port == self.port]
+        if not our_hosts:
             return
-        for where in _resolved(self.host):
-            if any(where in _resolved(host) if host else _is_here(where) for host in ours):
-                raise ConfigurationError(f"{FLAG} {self}: that is where this receiver listens")
+        for ip in _resolve(self.host):
+            if any(ip in _resolve(host) if host else _is_local(ip) for host in our_hosts):
+                raise ConfigurationError(f"{FLAG} {self}: this receiver listens there")
 
 
-def _resolved(host: str) -> set[str]:
+def _resolve(host: str) -> set[str]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
         return set()
-    return {str(where[0]) for *_, where in found}
+    return {str(address[0]) for *_, address in found}
 
 
-def _is_here(ip: str) -> bool:
+def _is_local(ip: str) -> bool:
     family = socket.AF_INET6 if ":" in ip else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

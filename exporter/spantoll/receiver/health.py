@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from spantoll.errors import SpantollError
 from spantoll.pipeline import GroupCommit
@@ -17,8 +19,15 @@ REMEMBERED_S = 1.0
 class Health:
     """Whether the process works (live), and whether sending to it makes sense (ready)."""
 
-    def __init__(self, store: Store, commit: GroupCommit, admission: Admission) -> None:
+    def __init__(
+        self,
+        store: Store,
+        commit: GroupCommit,
+        admission: Admission,
+        forwarding: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
         self._store = store
+        self._forwarding = forwarding
         self._commit = commit
         self._admission = admission
         self._pinged = float("-inf")
@@ -41,7 +50,14 @@ class Health:
             "accepting": "shutting down" if self._admission.draining else "ok",
             "backlog": self._admission.backlog() or "ok",
             "database": await self._ask_database(),
+            **self._check_queues(),
         }
+
+    def _check_queues(self) -> dict[str, str]:
+        """Report forwarding queues whose disk cannot be written."""
+        paused = {target: counts.paused for target, counts in self._forwarding().items()}
+        problems = [f"{target}: {reason}" for target, reason in paused.items() if reason]
+        return {"forwarding": "; ".join(problems) or "ok"} if paused else {}
 
     async def _ask_database(self) -> str:
         """One question at a time, its answer remembered: a probe must not become load."""

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 from spantoll.errors import BadRequest, RecordRejected, StoreUnavailable, TooLarge
@@ -39,10 +39,13 @@ class Onward(Protocol):
         content_type: str,
         tenant: str,
         keys: Sequence[tuple[bytes, bytes]],
+        spans: int,
         billed: Sequence[Billed] | None,
         hops: str,
-    ) -> None:
-        """Take over the decompressed request.
+    ) -> Sequence[Future[None]]:
+        """Take over the decompressed request of `spans` spans.
+
+        It is acknowledged when all futures are done; their StoreUnavailable refuses it.
 
         `billed` is what the ledger says of its spans, if nothing but this request had a say in it;
         else the ledger has to be asked about `keys`, its spans that became records.
@@ -189,14 +192,17 @@ class Intake:
         if rejected and rejected == batch.received:
             raise BadRequest("; ".join(reasons))
         if self._onward is not None and signal is TRACES:
-            self._onward(
+            queued = self._onward(
                 body,
                 content_type=content_type,
                 tenant=ticket.tenant,
+                spans=batch.received,
                 billed=_billed(batch) if as_given else None,
                 keys=[] if as_given else [record[1:3] for record in batch.records],
                 hops=hops,
             )
+            for future in queued:
+                await asyncio.wrap_future(future)
         if rejected:
             return Answer(Verdict.OK, "; ".join(reasons), rejected)
         return Answer(Verdict.OK, batch.warning) if batch.warning else ACCEPTED

@@ -34,7 +34,10 @@ BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 4.0)
 
 FORWARDED = {
     "forwarded": ("requests", "Requests that the target took."),
-    "dropped": ("dropped_requests", "Requests that the target never got."),
+    "forwarded_spans": ("spans", "Spans that the target took."),
+    "dropped": ("dropped_requests", "Requests that the target did not get, or not all of them."),
+    "dropped_spans": ("dropped_spans", "Spans that the target did not get."),
+    "refused": ("refused_requests", "Requests not acknowledged: the queue could not store them."),
     "retried": ("retries", "Attempts that were repeated."),
     "rejected_spans": ("rejected_spans", "Spans that the target did not take of a request."),
     "looped": ("looped_requests", "Requests that came from ourselves and stopped here."),
@@ -42,7 +45,9 @@ FORWARDED = {
 """What a forwarder counts -> name behind `spantoll_forward_`, and what it means."""
 WAITING = {
     "waiting": ("queue_requests", "Requests that wait for the target."),
-    "queue_bytes": ("queue_bytes", "What they weigh."),
+    "queue_bytes": ("queue_bytes", "Their size."),
+    "memory_requests": ("queue_memory_requests", "Those that end with the process."),
+    "paused": ("queue_paused", "1 while the queue's disk cannot be written."),
 }
 
 
@@ -122,7 +127,8 @@ class _Told(Collector):
             for field, (name, text) in fields.items():
                 metric = family(f"spantoll_forward_{name}", text, labels=["target"])
                 for target, counts in told.items():
-                    metric.add_metric([target], getattr(counts, field))
+                    number = getattr(counts, field)
+                    metric.add_metric([target], bool(number) if field == "paused" else number)
                 if told:
                     yield metric
 

@@ -70,7 +70,7 @@ class Receiver:
             Ingest(rate_card), self.commit, limits=limits, tokens=tokens, onward=onward
         )
         self.metrics = Metrics(self.intake, self.commit, rate_card.price_set)
-        self._health = Health(store, self.commit, self.intake.admission)
+        self._health = Health(store, self.commit, self.intake.admission, self.intake.forwarding)
         self._limits = limits
         self._rpc_server: RpcServer | None = None
         self._http_server: HttpServer | None = None

@@ -44,6 +44,13 @@ def up(
         Path | None,
         typer.Option(metavar="DIR", help="Keep what waits to be sent on in files, not in memory."),
     ] = None,
+    forward_durable: Annotated[
+        bool | None,
+        typer.Option(
+            "--forward-durable",
+            help="Acknowledge a request only when it is on the disk of --forward-queue.",
+        ),
+    ] = None,
     forward_header: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,6 +82,7 @@ def up(
         insecure=insecure,
         forward=",".join(forward) if forward else None,
         forward_queue=forward_queue,
+        forward_durable=forward_durable,
         forward_headers=",".join(forward_header) if forward_header else None,
     )
     targets = read_targets(settings.forward)
@@ -88,7 +96,13 @@ def up(
     prepare(settings.database, create=True)
 
     def onward(store: Store) -> Forwarder:
-        return Forwarder(targets, store.engine, headers=headers, queue=settings.forward_queue)
+        return Forwarder(
+            targets,
+            store.engine,
+            headers=headers,
+            queue=settings.forward_queue,
+            durable=settings.forward_durable,
+        )
 
     def ready(_: Receiver, bound: Bound) -> None:
         for line in welcome(settings, bound):

@@ -7,32 +7,32 @@ import orjson
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-__all__ = ["to_protobuf"]
+__all__ = ["convert_json_request"]
 
 IDS = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id")
 
 
-def to_protobuf(body: bytes) -> bytes:
-    """Read an OTLP/JSON request that was accepted, write it as protobuf.
+def convert_json_request(body: bytes) -> bytes:
+    """Convert an OTLP/JSON request of spans to protobuf.
 
-    Unknown fields have no place in protobuf and are lost. Raises ValueError for what we read more
-    leniently than the official classes.
+    JSON fields that protobuf does not know are left out. Raises ValueError for a request that the
+    receiver accepted and OpenTelemetry's own classes refuse.
     """
     export = ExportTraceServiceRequest()
     try:
-        json_format.ParseDict(_with_base64(orjson.loads(body)), export, ignore_unknown_fields=True)
+        json_format.ParseDict(_encode_ids(orjson.loads(body)), export, ignore_unknown_fields=True)
     except json_format.ParseError as error:
         raise ValueError(str(error)) from error
     return export.SerializeToString()
 
 
-def _with_base64(node: Any) -> Any:
-    """Ids are hex in OTLP/JSON, where protobuf's mapping has base64."""
+def _encode_ids(node: Any) -> Any:
+    """Replace hex ids (OTLP/JSON) by base64 (the JSON mapping of protobuf bytes)."""
     if isinstance(node, dict):
         return {
             key: b64encode(bytes.fromhex(item)).decode()
             if key in IDS and isinstance(item, str)
-            else _with_base64(item)
+            else _encode_ids(item)
             for key, item in node.items()
         }
-    return [_with_base64(item) for item in node] if isinstance(node, list) else node
+    return [_encode_ids(item) for item in node] if isinstance(node, list) else node
