@@ -35,7 +35,7 @@ class Arrived(NamedTuple):
 
 
 class Sink:
-    """A backend that records raw bytes; `answers` are given first, then OK."""
+    """A backend that records raw bytes; `answers` are given first, then OK. None is OK."""
 
     def __init__(self) -> None:
         self.arrived: list[Arrived] = []
@@ -53,8 +53,8 @@ class Sink:
     def answer(self, arrived: Arrived) -> Any:
         self.attempts += 1
         self.open.wait(PATIENCE_S)
-        if self.answers:
-            return self.answers.pop(0)
+        if self.answers and (answer := self.answers.pop(0)) is not None:
+            return answer
         self.arrived.append(arrived)
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from http.client import HTTPConnection, HTTPException
 
@@ -48,7 +48,7 @@ def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Fi
     yield from _sampling()
     http = _http(settings.http)
     yield http
-    if settings.http is not None and http.level == "ok":
+    if settings.http is not None:
         yield from _forwarding(settings)
     yield _grpc(settings.grpc)
     yield _prices(date.fromtimestamp(now_ns / 1e9))  # noqa: DTZ012  age in whole days
@@ -100,34 +100,52 @@ def _http(address: str | None) -> Finding:
 
 
 def _forwarding(settings: Settings) -> Iterator[Finding]:
-    """Ask the receiver that runs what it could not send on."""
+    """Read from the metrics of the running receiver what it could not forward."""
     connection = HTTPConnection(*_reachable(settings.http or ""), timeout=TIMEOUT_S)
     token = next(iter(re.split(r"[,\s]+", settings.tokens.get_secret_value())), "")
     try:
         connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
         answer = connection.getresponse()
-        told = answer.read().decode(errors="replace") if answer.status == 200 else ""
+        metrics = answer.read().decode(errors="replace") if answer.status == 200 else ""
     except (OSError, HTTPException):
         return
     finally:
         connection.close()
-    counts = {
-        (sample.name, sample.labels["target"]): int(sample.value)
-        for family in text_string_to_metric_families(told)
-        if family.name.startswith(FORWARD)
-        for sample in family.samples
-    }
-    for target in sorted({target for _, target in counts}):
-        sent, dropped, waiting = (
-            counts.get((f"{FORWARD}{name}", target), 0)
-            for name in ("requests_total", "dropped_requests_total", "queue_requests")
+    counts: dict[str, dict[str, int]] = {}
+    for family in text_string_to_metric_families(metrics):
+        for sample in family.samples:
+            if sample.name.startswith(FORWARD) and "target" in sample.labels:
+                name = sample.name.removeprefix(FORWARD)
+                counts.setdefault(sample.labels["target"], {})[name] = int(sample.value)
+    for target in sorted(counts):
+        yield _forwarding_to(target, counts[target])
+
+
+def _forwarding_to(target: str, counts: Mapping[str, int]) -> Finding:
+    sent, dropped, dropped_spans, refused, waiting, in_memory, paused = (
+        counts.get(name, 0)
+        for name in (
+            "requests_total",
+            "dropped_requests_total",
+            "dropped_spans_total",
+            "refused_requests_total",
+            "queue_requests",
+            "queue_memory_requests",
+            "queue_paused",
         )
-        text = f"{target}: {sent:,} requests sent, {dropped:,} dropped, {waiting:,} wait"
-        if dropped:
-            advice = "the log of `spantoll up` says why; records are not affected"
-            yield Finding("warning", "forward", text, advice)
-        else:
-            yield Finding("ok", "forward", text)
+    )
+    text = f"{target}: {sent:,} requests sent, {dropped:,} dropped, {waiting:,} wait"
+    if dropped_spans:
+        text += f"; {dropped_spans:,} spans dropped"
+    if refused:
+        text += f"; {refused:,} requests not acknowledged"
+    if paused:
+        text += f"; the queue's disk cannot be written, {in_memory:,} wait in memory"
+        return Finding("problem", "forward", text, "free the disk of --forward-queue; see /readyz")
+    if dropped or dropped_spans:
+        advice = "the log of `spantoll up` gives the reason; records are not affected"
+        return Finding("warning", "forward", text, advice)
+    return Finding("ok", "forward", text)
 
 
 def _grpc(address: str | None) -> Finding:

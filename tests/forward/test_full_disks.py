@@ -1,0 +1,304 @@
+"""A queue disk that fills up and is freed: a small file system of its own, full in earnest."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spantoll.errors import StoreUnavailable
+from tests.forward.conftest import wait_until
+from tests.forward.test_counts_are_shown import doctor
+from tests.forward.test_forwarding_from_up import chat, plain, read
+from tests.forward.test_forwarding_from_up import request as otlp_request
+from tests.forward.test_parts_are_remembered import (
+    NEVER,
+    Make,
+    Sinks,
+    arrived,
+    counts,
+    forward,
+    make,
+    request,
+)
+
+__all__ = ["make"]
+
+DISK_BYTES = 1 << 20
+
+
+class Disk:
+    """A mounted file system of DISK_BYTES."""
+
+    def __init__(self, path: Path) -> None:
+        self.queue = path / "queue"
+        self._filler = path / "filler"
+
+    def fill(self) -> None:
+        """Leave no byte free."""
+        with self._filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(b"\0" * 4096):
+                pass
+
+    def free(self) -> None:
+        self._filler.unlink()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(mounted)]
+    mounting = subprocess.run(command, check=False, capture_output=True, text=True)
+    if mounting.returncode:
+        reason = f"a small file system needs root on Linux: {mounting.stderr}"
+        if os.environ.get("CI"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    yield Disk(mounted)
+    subprocess.run(["umount", "--lazy", str(mounted)], check=True)
+
+
+def test_a_full_disk_pauses_the_queue_until_it_is_freed(
+    make: Make, sinks: Sinks, disk: Disk
+) -> None:
+    sink = sinks("http")
+    sink.answers = [503] * NEVER
+    forwarder = make(sink.url, queue=disk.queue)
+    forward(forwarder, request(1))
+    wait_until(lambda: sink.attempts)
+
+    disk.fill()
+    for _ in range(20):
+        forward(forwarder, request(3, name="x" * 2_000))
+    wait_until(lambda: counts(forwarder).paused)
+    full = counts(forwarder)
+    disk.free()
+    wait_until(lambda: not counts(forwarder).paused)
+    freed = counts(forwarder)
+    sink.answers = []
+    wait_until(lambda: counts(forwarder).waiting == 0)
+
+    assert "full" in full.paused
+    assert (full.waiting, full.dropped) == (21, 0)
+    assert 0 < full.memory_requests <= 20
+    assert (freed.waiting, freed.memory_requests) == (21, 0)
+    assert len(arrived(sink)) == 61
+    assert (counts(forwarder).dropped, counts(forwarder).queue_bytes) == (0, 0)
+
+
+def test_a_disk_full_of_the_queue_itself_is_freed_when_the_target_returns(
+    make: Make, sinks: Sinks, disk: Disk
+) -> None:
+    sink = sinks("http")
+    sink.answers = [503] * NEVER * 10
+    forwarder = make(sink.url, queue=disk.queue, limit_bytes=4 << 20)
+
+    for _ in range(300):
+        forward(forwarder, request(3, name="x" * 2_000))
+    wait_until(lambda: counts(forwarder).paused)
+    sink.answers = []
+    wait_until(lambda: counts(forwarder).waiting == 0)
+    wait_until(lambda: not counts(forwarder).paused)
+
+    assert len(arrived(sink)) == 900
+    assert (counts(forwarder).forwarded_spans, counts(forwarder).dropped) == (900, 0)
+    assert counts(forwarder).queue_bytes == 0
+
+
+def test_requests_on_disk_are_sent_once_while_they_cannot_be_deleted(
+    make: Make, sinks: Sinks, disk: Disk
+) -> None:
+    sink = sinks("http")
+    sink.answers = [503] * NEVER
+    first = make(sink.url, queue=disk.queue)
+    for _ in range(10):
+        forward(first, request(5))
+    wait_until(lambda: counts(first).memory_requests == 0)
+
+    disk.fill()
+    sink.answers = []
+    wait_until(lambda: counts(first).waiting == 0)
+    disk.free()
+    first.close(budget_s=5)
+    second = make(sink.url, queue=disk.queue)
+
+    assert len(arrived(sink)) == 50
+    assert counts(second).waiting == 0
+
+
+def test_what_finds_room_nowhere_is_dropped_and_counted_in_spans(
+    make: Make, sinks: Sinks, disk: Disk
+) -> None:
+    sink = sinks("http")
+    sink.answers = [503] * NEVER
+    forwarder = make(sink.url, queue=disk.queue, queue_bytes=len(request(3)))
+    disk.fill()
+
+    for _ in range(5):
+        forward(forwarder, request(3))
+    wait_until(lambda: counts(forwarder).paused)
+    full = counts(forwarder)
+    disk.free()
+    sink.answers = []
+    wait_until(lambda: counts(forwarder).waiting == 0)
+
+    assert full.dropped_spans == 3 * full.dropped > 0
+    assert len(arrived(sink)) + counts(forwarder).dropped_spans == 15
+
+
+def test_a_durable_queue_refuses_what_it_cannot_store(make: Make, sinks: Sinks, disk: Disk) -> None:
+    sink = sinks("http")
+    forwarder = make(sink.url, queue=disk.queue, durable=True)
+    [stored] = forward(forwarder, request(1))
+    stored.result(timeout=20)
+    disk.fill()
+
+    [failed] = forward(forwarder, request(2, name="x" * 100_000))
+    with pytest.raises(StoreUnavailable, match="full"):
+        failed.result(timeout=20)
+    [refused] = forward(forwarder, request(3))
+    with pytest.raises(StoreUnavailable, match="full"):
+        refused.result(timeout=20)
+    disk.free()
+    wait_until(lambda: not counts(forwarder).paused)
+    [again] = forward(forwarder, request(3))
+    again.result(timeout=20)
+
+    assert (counts(forwarder).refused, counts(forwarder).dropped) == (1, 0)
+
+
+def test_a_durable_request_is_queued_for_all_targets_or_for_none(
+    sinks: Sinks, disk: Disk, make: Make
+) -> None:
+    sink = sinks("http")
+    sink.answers = [503] * NEVER
+    forwarder = make(sink.url, "http://127.0.0.1:9", queue=disk.queue, durable=True)
+    disk.fill()
+    for future in forward(forwarder, request(1, name="x" * 100_000)):
+        with pytest.raises(StoreUnavailable):
+            future.result(timeout=20)
+    before = [found.waiting for found in forwarder.counts().values()]
+
+    [refused] = forward(forwarder, request(1))
+
+    assert refused.exception() is not None
+    assert [found.waiting for found in forwarder.counts().values()] == before
+
+
+def test_what_the_disk_does_not_take_is_sent_from_memory_at_the_end(
+    make: Make, sinks: Sinks, disk: Disk
+) -> None:
+    sink = sinks("http")
+    sink.open.clear()
+    forwarder = make(sink.url, queue=disk.queue, limit_bytes=4 << 20)
+    forward(forwarder, request(1))
+    wait_until(lambda: sink.attempts)
+    disk.fill()
+    forward(forwarder, request(9, name="x" * 10_000))
+    wait_until(lambda: counts(forwarder).paused)
+
+    sink.open.set()
+    forwarder.close(budget_s=20)
+
+    assert len(arrived(sink)) == 10
+    assert counts(forwarder).dropped == 0
+
+
+def test_what_neither_disk_nor_target_takes_is_counted_at_the_end(
+    make: Make, disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
+    forwarder = make("http://127.0.0.1:9", queue=disk.queue)
+    disk.fill()
+    forward(forwarder, request(9, name="x" * 10_000))
+    wait_until(lambda: counts(forwarder).paused)
+
+    forwarder.close(budget_s=0.1)
+
+    assert (counts(forwarder).dropped, counts(forwarder).dropped_spans) == (1, 9)
+    assert "1 requests with 9 spans are left unsent" in caplog.text
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_readiness_metrics_and_doctor_report_a_full_disk_while_it_lasts(
+    up: Callable[..., Any], sinks: Sinks, disk: Disk, durable: bool
+) -> None:
+    sink = sinks("http")
+    flags = ["--forward", sink.url, "--forward-queue", str(disk.queue)]
+    receiver = up(*flags, *(["--forward-durable"] if durable else []))
+    assert receiver.send(otlp_request(chat(1))) == 200
+    wait_until(lambda: sink.arrived)
+    large = plain(2)
+    large.name = "x" * 100_000
+    disk.fill()
+
+    status = receiver.send(otlp_request(large))
+    wait_until(lambda: get(f"{receiver.http}/readyz")[0] == 503)
+    ready = json.loads(get(f"{receiver.http}/readyz")[1])
+    metrics = get(f"{receiver.http}/metrics")[1]
+    said = doctor(receiver.http.removeprefix("http://"))
+    disk.free()
+    wait_until(lambda: get(f"{receiver.http}/readyz")[0] == 200)
+    assert receiver.send(otlp_request(large)) == 200
+    wait_until(lambda: len(sink.arrived) >= 2)
+
+    assert status == (503 if durable else 200)
+    assert "full" in ready["checks"]["forwarding"]
+    assert f'spantoll_forward_queue_paused{{target="{sink.url}/v1/traces"}} 1.0' in metrics
+    assert said.startswith("problem  forward")
+    assert "disk cannot be written" in said
+    assert read(sink.bodies()[1]) == [large]
+
+
+def test_a_durable_request_that_was_acknowledged_outlasts_kill_9(
+    up: Callable[..., Any], tmp_path: Path, sinks: Sinks
+) -> None:
+    sink = sinks("http")
+    sink.answers = [503] * NEVER
+    queue = str(tmp_path / "queue")
+    flags = ("--forward", sink.url, "--forward-queue", queue, "--forward-durable")
+    receiver = up(*flags)
+
+    for number in range(1, 6):
+        assert receiver.send(otlp_request(plain(number))) == 200
+    receiver.process.kill()
+    receiver.process.communicate()
+    sink.answers = []
+    up(*flags)
+    wait_until(lambda: len(sink.arrived) >= 5)
+
+    assert [span.span_id[-1] for body in sink.bodies() for span in read(body)] == [1, 2, 3, 4, 5]
+
+
+def test_durable_without_a_queue_on_disk_is_refused_at_start(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "spantoll", "up", "--database", f"sqlite:///{tmp_path}/l.db"),
+            *("--grpc", "off", "--http", "127.0.0.1:0", "--forward", "http://127.0.0.1:9"),
+            "--forward-durable",
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode != 0
+    assert "--forward-durable needs --forward-queue" in done.stderr
