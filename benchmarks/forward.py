@@ -1,11 +1,14 @@
-"""What forwarding costs ingest: off, on, and towards a target that is down, in turns in one run.
+"""What forwarding costs ingest: ratios to a receiver that forwards nothing, in turns in one run.
 
     python benchmarks/forward.py                  # 3 rounds of 100,000 spans each way
     python benchmarks/forward.py --rounds 9       # steadier
 
+`memory`, `queue` and `durable` forward to a target that takes everything, `down` to none. `queue`
+has its queue on disk (--forward-queue), `durable` acknowledges from there (--forward-durable).
 Receiver, load generator and target are processes that share the machine: compare the ratios, which
 are medians over the rounds, and no more. `forwarded` and `dropped` are requests, at the end of the
 last round: an ingest that is faster than the target fills the queue, and what is new is dropped.
+`to disk` is the time from a request being queued to its being synced: what a kill -9 can lose.
 """
 
 from __future__ import annotations
@@ -20,29 +23,49 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 LOAD = Path(__file__).with_name("load.py")
 NOWHERE = "grpc://127.0.0.1:9"
 
 RECEIVER = """
-import json, sys
+import json, pathlib, statistics, sys, time
 from spantoll.forward import Forwarder, Target
+from spantoll.forward.queue_file import QueueFile
 from spantoll.receiver import run
 
-made = []
+database, target, queue, durable = sys.argv[1:]
+made, queued, waited_s = [], {}, []
+
+class Timed(Forwarder):
+    def __call__(self, body, **request):
+        queued[id(body)] = time.perf_counter()
+        return super().__call__(body, **request)
+
+def append(file, requests, store=QueueFile.append):
+    size_bytes = store(file, requests)
+    synced = time.perf_counter()
+    waited_s.extend(synced - queued.pop(id(request.body)) for request in requests)
+    return size_bytes
+
+QueueFile.append = append
 
 def onward(store):
-    made.append(Forwarder([Target.parse(sys.argv[2])], store.engine))
+    folder = pathlib.Path(queue) if queue else None
+    made.append(Timed([Target.parse(target)], store.engine, queue=folder, durable=bool(durable)))
     return made[0]
 
 def ready(receiver, bound):
     print(json.dumps(bound), flush=True)
 
-run(database=sys.argv[1], grpc="127.0.0.1:0", http="127.0.0.1:0", ready=ready,
-    onward=onward if sys.argv[2] else None)
+run(database=database, grpc="127.0.0.1:0", http="127.0.0.1:0", ready=ready,
+    onward=onward if target else None)
 for counts in made[0].counts().values() if made else ():
-    print(json.dumps(counts._asdict()), flush=True)
+    found = counts._asdict()
+    if waited_s:
+        found["median_disk_ms"] = 1000 * statistics.median(waited_s)
+        found["max_disk_ms"] = 1000 * max(waited_s)
+    print(json.dumps(found), flush=True)
 """
 
 SINK = """
@@ -67,9 +90,21 @@ def sink() -> Iterator[str]:
         popen.terminate()
 
 
-def measure(database: Path, target: str, given: argparse.Namespace) -> dict[str, Any]:
-    """Load one fresh receiver; what the load generator says, and the counts of the forwarder."""
-    command = [sys.executable, "-c", RECEIVER, f"sqlite:///{database}", target]
+class Mode(NamedTuple):
+    """A way to forward."""
+
+    target: str = ""
+    queue: bool = False
+    durable: bool = False
+
+
+def measure(database: Path, mode: Mode, given: argparse.Namespace) -> dict[str, Any]:
+    """Load one fresh receiver; the figures of the load generator and of the forwarder."""
+    queue = str(database.with_suffix(".queue")) if mode.queue else ""
+    durable = "durable" if mode.durable else ""
+    command = [
+        *(sys.executable, "-c", RECEIVER, f"sqlite:///{database}", mode.target, queue, durable)
+    ]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as popen:
@@ -96,9 +131,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     results: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as directory, sink() as up:
         for number in range(given.rounds):
-            for name, target in (("off", ""), ("on", up), ("down", NOWHERE)):
+            for name, mode in (
+                ("off", Mode()),
+                ("memory", Mode(up)),
+                ("down", Mode(NOWHERE)),
+                ("queue", Mode(up, queue=True)),
+                ("durable", Mode(up, queue=True, durable=True)),
+            ):
                 database = Path(directory, f"{name}-{number}.db")
-                results[name].append(measure(database, target, given))
+                results[name].append(measure(database, mode, given))
                 database.unlink()
     medians = {
         name: {
@@ -106,7 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         }
         for name, runs in results.items()
     }
-    print("forwarding  spans/s  of off  p99 ms  of off  forwarded  dropped")
+    print(
+        "forwarding  spans/s  of off  p99 ms  of off  forwarded  dropped  to disk ms: median, max"
+    )
     for name, found in medians.items():
         last = results[name][-1]
         print(
@@ -114,6 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"  {found['spans_per_s'] / medians['off']['spans_per_s']:6.2f}"
             f"  {found['p99_ms']:6.0f}  {found['p99_ms'] / medians['off']['p99_ms']:6.2f}"
             f"  {last.get('forwarded', 0):9,}  {last.get('dropped', 0):7,}"
+            f"  {last.get('median_disk_ms', 0):19,.1f}, {last.get('max_disk_ms', 0):,.0f}"
         )
 
 

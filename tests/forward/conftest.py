@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import http.server
+import os
+import socket
 import subprocess
 import sys
 import threading
@@ -15,18 +18,40 @@ import pytest
 import urllib3
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from sqlalchemy import create_engine
+
+from spantoll.forward import Forwarder, Retry, Target
+from spantoll.forward.split import count_spans
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PATIENCE_S = 60.0
 """Longer than anything here takes: what has not come by then will not come."""
 
+Sinks = Callable[[str], Any]
+Make = Callable[..., Forwarder]
 
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+SOON = Retry(first_s=0.001, longest_s=0.002)
+NEVER = 1_000
+"""Answers of a target that takes nothing for the whole test."""
+DISK_BYTES = 1 << 20
+CUT_OFF = "cut off"
+"""An answer that ends in the middle, with its connection."""
+
+
+def wait_until(condition: Callable[[], object], *, patience_s: float = PATIENCE_S) -> None:
+    deadline = time.monotonic() + patience_s
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError("waited in vain")
         time.sleep(0.01)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 where nobody listens."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 class Arrived(NamedTuple):
@@ -59,8 +84,8 @@ class Sink:
         return None
 
 
-def http_sink(port: int = 0) -> Sink:
-    sink = Sink()
+def http_sink(port: int = 0, sink: Sink | None = None) -> Sink:
+    sink = sink or Sink()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -70,6 +95,10 @@ def http_sink(port: int = 0) -> Sink:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): content for name, content in self.headers.items()}
             answer = sink.answer(Arrived(body, headers))
+            if answer == CUT_OFF:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n\0")
+                self.close_connection = True
+                return
             self.send_response(answer or 200)
             if answer in (429, 503):
                 self.send_header("Retry-After", "0")
@@ -207,3 +236,85 @@ def wait() -> Callable[[Callable[[], object]], None]:
 @pytest.fixture(name="throttled")
 def throttled_trailers() -> Callable[[bool], Any]:
     return lambda retry_info: throttled(retry_info=retry_info)
+
+
+def request(count: int, name: str = "x" * 100) -> bytes:
+    export = ExportTraceServiceRequest()
+    spans = export.resource_spans.add().scope_spans.add().spans
+    for number in range(1, count + 1):
+        spans.add(trace_id=b"t" * 16, span_id=number.to_bytes(8, "big"), name=name)
+    return export.SerializeToString()
+
+
+def arrived(sink: Any) -> list[int]:
+    return [
+        int.from_bytes(span.span_id, "big")
+        for body in sink.bodies()
+        for group in ExportTraceServiceRequest.FromString(body).resource_spans
+        for scope in group.scope_spans
+        for span in scope.spans
+    ]
+
+
+def forward(forwarder: Forwarder, body: bytes) -> Any:
+    return forwarder(
+        body,
+        content_type="application/x-protobuf",
+        tenant="default",
+        keys=[],
+        spans=count_spans(body),
+        hops="",
+    )
+
+
+def counts(forwarder: Forwarder) -> Any:
+    (found,) = forwarder.counts().values()
+    return found
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Start forwarders that do not pause long; they end with the test."""
+    made: list[Forwarder] = []
+
+    def make(*urls: str, **how: Any) -> Forwarder:
+        targets = [Target.parse(url) for url in urls]
+        how = {"retry": SOON, **how}
+        made.append(Forwarder(targets, create_engine("sqlite://"), **how))
+        return made[-1]
+
+    yield make
+    for forwarder in made:
+        forwarder.close(budget_s=0)
+
+
+class Disk:
+    """A mounted file system of DISK_BYTES."""
+
+    def __init__(self, path: Path) -> None:
+        self.queue = path / "queue"
+        self._filler = path / "filler"
+
+    def fill(self) -> None:
+        """Leave no byte free."""
+        with self._filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(b"\0" * 4096):
+                pass
+
+    def free(self) -> None:
+        self._filler.unlink()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(mounted)]
+    mounting = subprocess.run(command, check=False, capture_output=True, text=True)
+    if mounting.returncode:
+        reason = f"a small file system needs root on Linux: {mounting.stderr}"
+        if os.environ.get("CI"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    yield Disk(mounted)
+    subprocess.run(["umount", "--lazy", str(mounted)], check=True)

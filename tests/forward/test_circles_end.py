@@ -1,26 +1,20 @@
 from __future__ import annotations
 
 import re
-import socket
 import sqlite3
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.forward.conftest import free_port
 from tests.forward.test_forwarding_from_up import chat, request
 
 Start = Callable[..., Any]
 Wait = Callable[[Callable[[], object]], None]
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-def told(running: Any) -> dict[str, float]:
+def forwarding_metrics(running: Any) -> dict[str, float]:
     with urllib.request.urlopen(f"{running.http}/metrics", timeout=20) as response:
         text = response.read().decode()
     found = re.findall(r"^spantoll_forward_(\w+)\{.*\} (\S+)$", text, re.MULTILINE)
@@ -46,9 +40,9 @@ def test_a_circle_of_receivers_passes_a_request_once(up: Start, wait: Wait, tmp_
     )
 
     assert one.send(request(chat(1))) == 200
-    wait(lambda: told(one)["looped_requests_total"] == 1)
+    wait(lambda: forwarding_metrics(one)["looped_requests_total"] == 1)
 
-    assert told(one)["requests_total"] == 1
-    assert told(other)["requests_total"] == 1
+    assert forwarding_metrics(one)["requests_total"] == 1
+    assert forwarding_metrics(other)["requests_total"] == 1
     # Priced twice, by the same list; what the first put on the span is no report to the second.
     assert stored(ledgers[0]) == stored(ledgers[1]) == [(3_500_000, None)]

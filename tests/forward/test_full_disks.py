@@ -2,70 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spantoll.errors import StoreUnavailable
-from tests.forward.conftest import wait_until
-from tests.forward.test_counts_are_shown import doctor
-from tests.forward.test_forwarding_from_up import chat, plain, read
-from tests.forward.test_forwarding_from_up import request as otlp_request
-from tests.forward.test_parts_are_remembered import (
+from tests.forward.conftest import (
     NEVER,
+    Disk,
     Make,
     Sinks,
     arrived,
     counts,
     forward,
-    make,
     request,
+    wait_until,
 )
-
-__all__ = ["make"]
-
-DISK_BYTES = 1 << 20
-
-
-class Disk:
-    """A mounted file system of DISK_BYTES."""
-
-    def __init__(self, path: Path) -> None:
-        self.queue = path / "queue"
-        self._filler = path / "filler"
-
-    def fill(self) -> None:
-        """Leave no byte free."""
-        with self._filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
-            while file.write(b"\0" * 4096):
-                pass
-
-    def free(self) -> None:
-        self._filler.unlink()
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    mounted = tmp_path / "disk"
-    mounted.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(mounted)]
-    mounting = subprocess.run(command, check=False, capture_output=True, text=True)
-    if mounting.returncode:
-        reason = f"a small file system needs root on Linux: {mounting.stderr}"
-        if os.environ.get("CI"):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
-    yield Disk(mounted)
-    subprocess.run(["umount", "--lazy", str(mounted)], check=True)
+from tests.forward.test_counts_are_shown import doctor
+from tests.forward.test_forwarding_from_up import chat, plain, read
+from tests.forward.test_forwarding_from_up import request as otlp_request
 
 
 def test_a_full_disk_pauses_the_queue_until_it_is_freed(
@@ -101,7 +63,7 @@ def test_a_disk_full_of_the_queue_itself_is_freed_when_the_target_returns(
 ) -> None:
     sink = sinks("http")
     sink.answers = [503] * NEVER * 10
-    forwarder = make(sink.url, queue=disk.queue, limit_bytes=4 << 20)
+    forwarder = make(sink.url, queue=disk.queue)
 
     for _ in range(300):
         forward(forwarder, request(3, name="x" * 2_000))
@@ -200,7 +162,7 @@ def test_what_the_disk_does_not_take_is_sent_from_memory_at_the_end(
 ) -> None:
     sink = sinks("http")
     sink.open.clear()
-    forwarder = make(sink.url, queue=disk.queue, limit_bytes=4 << 20)
+    forwarder = make(sink.url, queue=disk.queue)
     forward(forwarder, request(1))
     wait_until(lambda: sink.attempts)
     disk.fill()

@@ -4,76 +4,27 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from sqlalchemy import create_engine
 
-from spantoll.forward import Forwarder, Retry, Target
-from spantoll.forward.split import count_spans
-from tests.forward.conftest import http_sink, wait_until
-from tests.forward.test_queue_on_disk import free_port
-
-Sinks = Callable[[str], Any]
-Make = Callable[..., Forwarder]
+from tests.forward.conftest import (
+    NEVER,
+    SOON,
+    Make,
+    Sinks,
+    arrived,
+    counts,
+    forward,
+    free_port,
+    http_sink,
+    request,
+    wait_until,
+)
 
 LIMIT_BYTES = 500
-SOON = Retry(first_s=0.001, longest_s=0.002)
-NEVER = 1_000
-"""Answers of a target that takes nothing more."""
-
-
-def request(count: int, name: str = "x" * 100) -> bytes:
-    export = ExportTraceServiceRequest()
-    spans = export.resource_spans.add().scope_spans.add().spans
-    for number in range(1, count + 1):
-        spans.add(trace_id=b"t" * 16, span_id=number.to_bytes(8, "big"), name=name)
-    return export.SerializeToString()
-
-
-def arrived(sink: Any) -> list[int]:
-    return [
-        int.from_bytes(span.span_id, "big")
-        for body in sink.bodies()
-        for group in ExportTraceServiceRequest.FromString(body).resource_spans
-        for scope in group.scope_spans
-        for span in scope.spans
-    ]
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    made: list[Forwarder] = []
-
-    def make(*urls: str, **how: Any) -> Forwarder:
-        how = {"retry": SOON, "limit_bytes": LIMIT_BYTES, **how}
-        made.append(
-            Forwarder([Target.parse(url) for url in urls], create_engine("sqlite://"), **how)
-        )
-        return made[-1]
-
-    yield make
-    for forwarder in made:
-        forwarder.close(budget_s=0)
-
-
-def forward(forwarder: Forwarder, body: bytes) -> Any:
-    return forwarder(
-        body,
-        content_type="application/x-protobuf",
-        tenant="default",
-        keys=[],
-        spans=count_spans(body),
-        hops="",
-    )
-
-
-def counts(forwarder: Forwarder) -> Any:
-    (found,) = forwarder.counts().values()
-    return found
 
 
 def take_two_parts(sink: Any) -> None:
@@ -84,14 +35,14 @@ def take_two_parts(sink: Any) -> None:
 def test_the_rest_is_sent_after_the_next_start(make: Make, sinks: Sinks, tmp_path: Path) -> None:
     sink = sinks("http")
     take_two_parts(sink)
-    first = make(sink.url, queue=tmp_path)
+    first = make(sink.url, limit_bytes=LIMIT_BYTES, queue=tmp_path)
     forward(first, request(10))
     wait_until(lambda: counts(first).retried)
     taken = arrived(sink)
 
     first.close(budget_s=5)
     sink.answers = []
-    second = make(sink.url, queue=tmp_path)
+    second = make(sink.url, limit_bytes=LIMIT_BYTES, queue=tmp_path)
     wait_until(lambda: counts(second).forwarded)
 
     assert 0 < len(taken) < 10
@@ -106,7 +57,7 @@ def test_the_rest_of_a_request_in_memory_is_counted_at_the_end(
 ) -> None:
     sink = sinks("http")
     take_two_parts(sink)
-    forwarder = make(sink.url)
+    forwarder = make(sink.url, limit_bytes=LIMIT_BYTES)
     forward(forwarder, request(10))
     wait_until(lambda: counts(forwarder).retried)
 
@@ -127,7 +78,7 @@ def test_the_rest_of_a_request_in_memory_is_counted_when_it_is_given_up(
 ) -> None:
     sink = sinks("http")
     take_two_parts(sink)
-    forwarder = make(sink.url, retry=SOON._replace(give_up_s=0.2))
+    forwarder = make(sink.url, limit_bytes=LIMIT_BYTES, retry=SOON._replace(give_up_s=0.2))
 
     forward(forwarder, request(10))
     wait_until(lambda: counts(forwarder).dropped)
@@ -141,7 +92,9 @@ def test_the_rest_of_a_request_in_memory_is_counted_when_it_is_given_up(
 def test_a_request_on_disk_is_not_given_up(make: Make, sinks: Sinks, tmp_path: Path) -> None:
     sink = sinks("http")
     take_two_parts(sink)
-    forwarder = make(sink.url, queue=tmp_path, retry=SOON._replace(give_up_s=0))
+    forwarder = make(
+        sink.url, limit_bytes=LIMIT_BYTES, queue=tmp_path, retry=SOON._replace(give_up_s=0)
+    )
 
     forward(forwarder, request(10))
     wait_until(lambda: counts(forwarder).retried > 5)
@@ -157,7 +110,7 @@ def test_a_part_that_is_refused_is_counted_and_keeps_no_other_back(
 ) -> None:
     sink = sinks("http")
     sink.answers = [None, 400]
-    forwarder = make(sink.url, queue=tmp_path)
+    forwarder = make(sink.url, limit_bytes=LIMIT_BYTES, queue=tmp_path)
 
     forward(forwarder, request(10))
     wait_until(lambda: counts(forwarder).waiting == 0 and counts(forwarder).dropped)

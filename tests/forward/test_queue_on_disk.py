@@ -10,9 +10,18 @@ import pytest
 from spantoll.errors import ConfigurationError
 from spantoll.forward.queue_file import QueueFile
 from spantoll.forward.request import QueuedRequest
-from tests.forward.conftest import http_sink
+from tests.forward.conftest import (
+    NEVER,
+    Make,
+    Sinks,
+    counts,
+    forward,
+    free_port,
+    http_sink,
+    wait_until,
+)
+from tests.forward.conftest import request as parted
 from tests.forward.test_forwarding_from_up import added, chat, read, request
-from tests.receiver.conftest import wait_until
 
 Start = Callable[..., Any]
 PROTOBUF = "application/x-protobuf"
@@ -27,10 +36,8 @@ REQUEST = QueuedRequest(
 )
 
 
-def free_port() -> int:
-    sink = http_sink()
-    sink.stop()
-    return int(sink.url.rpartition(":")[2])
+def size_of(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 def is_on_disk(folder: Path, number: int) -> bool:
@@ -93,17 +100,37 @@ def test_what_was_sent_of_a_request_outlasts_the_file_being_open(tmp_path: Path)
     opened.close()
 
 
-def test_numbers_are_not_used_again_by_a_file_that_was_replaced(tmp_path: Path) -> None:
+def test_an_empty_file_is_replaced_and_its_numbers_are_not_used_again(tmp_path: Path) -> None:
     file = QueueFile(tmp_path, "http://a")
     file.append([REQUEST, REQUEST])
 
-    file.recreate()
+    held = file.replace_if_empty(after=1)
+    replaced = file.replace_if_empty(after=2)
     file.append([REQUEST])
 
     first = file.read_first(after=2)
     assert first is not None
-    assert first.number == 3
+    assert (held, replaced, first.number) == (False, True, 3)
     file.close()
+
+
+def test_a_queue_that_was_long_gives_its_disk_back(
+    make: Make, sinks: Sinks, tmp_path: Path
+) -> None:
+    sink = sinks("http")
+    sink.answers = [503] * NEVER
+    forwarder = make(sink.url, queue=tmp_path)
+    for _ in range(10):
+        forward(forwarder, parted(1, name="x" * 3_000_000))
+    wait_until(lambda: counts(forwarder).memory_requests == 0)
+    before = size_of(tmp_path)
+
+    sink.answers = []
+    wait_until(lambda: counts(forwarder).forwarded == 10)
+    wait_until(lambda: size_of(tmp_path) < 1_000_000)
+
+    assert before > 30_000_000
+    assert counts(forwarder).paused == ""
 
 
 def test_each_target_has_its_own_file(tmp_path: Path) -> None:

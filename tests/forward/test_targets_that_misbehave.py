@@ -11,10 +11,7 @@ import pytest
 
 from spantoll.forward.sender import Outcome, connect
 from spantoll.forward.target import Target
-from tests.forward.conftest import wait_until
-from tests.forward.test_parts_are_remembered import Make, Sinks, arrived, forward, make, request
-
-__all__ = ["make"]
+from tests.forward.conftest import Make, Sinks, arrived, forward, request, wait_until
 
 OK = b"HTTP/1.1 200 OK\r\n"
 

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 PAUSE_S = 1.0
 """Between two attempts at a disk that failed."""
+KEPT_BYTES = 16 << 20
+"""An empty queue gives a larger file back to the file system."""
 
 
 class Buffered(NamedTuple):
@@ -135,8 +137,11 @@ class DiskQueue:
             self._stored_bytes -= self._first.size_bytes
             self._handled = self._first.number
             self._first = None
+            empty = self._stored_requests == 0
         try:
             self._file.remove(through=self._handled)
+            if empty:
+                self._file.replace_if_empty(after=self._handled, above_bytes=KEPT_BYTES)
         except OSError as error:
             self._undeleted = True
             self._pause(str(error))
@@ -235,12 +240,9 @@ class DiskQueue:
         try:
             self._file.remove(through=handled)
         except OSError:
-            self._undeleted = True
-            if self._file.read_first(after=handled) is not None:
+            if not self._file.replace_if_empty(after=handled):
+                self._undeleted = True
                 raise
-            # All of it was sent, and only this thread adds to it.
-            self._file.recreate()
-            self._undeleted = False
 
     def _refuse(self, batch: Sequence[Buffered], reason: str) -> None:
         """Report a failed write to who waits for it; the requests stay, as the next attempt."""

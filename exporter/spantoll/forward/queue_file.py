@@ -107,14 +107,23 @@ class QueueFile:
                 for table in ("job", "sent"):
                     database.execute(f"DELETE FROM {table} WHERE id <= ?", (through,))  # noqa: S608  constants
 
-    def recreate(self) -> None:
-        """Replace the file by an empty one: frees a full disk, on which SQLite cannot delete."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-            for path in (self._path.with_name(f"{self._path.name}-wal"), self._path):
+    def replace_if_empty(self, *, after: int, above_bytes: int = 0) -> bool:
+        """Replace the file by an empty one if it holds no request with a number above `after`.
+
+        SQLite neither shrinks a file nor deletes on a full disk; this does both. Files up to
+        `above_bytes` are left. Answers whether the file was replaced.
+        """
+        paths = (self._path.with_name(f"{self._path.name}-wal"), self._path)
+        if sum(path.stat().st_size for path in paths if path.exists()) <= above_bytes:
+            return False
+        with self._database() as database:
+            if database.execute("SELECT 1 FROM job WHERE id > ?", (after,)).fetchone():
+                return False
+            database.close()
+            self._connection = None
+            for path in paths:
                 path.unlink(missing_ok=True)
+        return True
 
     def close(self) -> None:
         """Close the file; what it holds stays. A disk that hangs is left after CLOSE_S."""

@@ -1,21 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from sqlalchemy import create_engine
 
 from spantoll.errors import ConfigurationError
-from spantoll.forward import Forwarder, Retry, Target, read_headers, read_targets
-from spantoll.forward.split import count_spans
+from spantoll.forward import Retry, Target, read_headers, read_targets
+from tests.forward.conftest import SOON, Make, Sinks, counts, forward
 
-Sinks = Callable[[str], Any]
-Make = Callable[..., Forwarder]
-
-AT_ONCE = Retry(first_s=0.001, longest_s=0.002)
 RESOURCE_EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -27,37 +22,6 @@ def request(*numbers: int) -> bytes:
     return export.SerializeToString()
 
 
-@pytest.fixture
-def make() -> Iterator[Make]:
-    made: list[Forwarder] = []
-
-    def make(*urls: str, **limits: Any) -> Forwarder:
-        limits = {"retry": AT_ONCE} | limits
-        targets = [Target.parse(url) for url in urls]
-        made.append(Forwarder(targets, create_engine("sqlite://"), **limits))
-        return made[-1]
-
-    yield make
-    for forwarder in made:
-        forwarder.close(budget_s=0)
-
-
-def give(forwarder: Forwarder, body: bytes) -> Any:
-    return forwarder(
-        body,
-        content_type="application/x-protobuf",
-        tenant="default",
-        keys=[],
-        spans=count_spans(body),
-        hops="",
-    )
-
-
-def counts(forwarder: Forwarder) -> Any:
-    (found,) = forwarder.counts().values()
-    return found
-
-
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_http_answers_that_pass_are_tried_again(
     make: Make, sinks: Sinks, wait: Any, status: int
@@ -66,7 +30,7 @@ def test_http_answers_that_pass_are_tried_again(
     sink.answers = [status, status]
     forwarder = make(sink.url)
 
-    give(forwarder, request(1))
+    forward(forwarder, request(1))
     wait(lambda: counts(forwarder).forwarded)
 
     assert sink.bodies() == [request(1)]
@@ -81,8 +45,8 @@ def test_http_answers_that_stay_drop_the_request_alone(
     sink.answers = [status]
     forwarder = make(sink.url)
 
-    give(forwarder, request(1))
-    give(forwarder, request(2))
+    forward(forwarder, request(1))
+    forward(forwarder, request(2))
     wait(lambda: counts(forwarder).forwarded)
 
     assert sink.bodies() == [request(2)]
@@ -113,7 +77,7 @@ def test_grpc_codes_are_tried_again_as_otlp_says(
     sink.answers = [(code, throttled(retry_info))]
     forwarder = make(sink.url)
 
-    give(forwarder, request(1))
+    forward(forwarder, request(1))
     wait(lambda: counts(forwarder).waiting == 0)
 
     assert sink.bodies() == ([request(1)] if arrives else [])
@@ -128,7 +92,7 @@ def test_the_queue_is_bounded_and_refuses_what_is_new(make: Make, sinks: Sinks, 
     forwarder = make(sink.url, queue_bytes=3 * size, retry=patient)
 
     for number in range(1, 11):
-        give(forwarder, request(number))
+        forward(forwarder, request(number))
     down = counts(forwarder)
     sink.answers = []
     wait(lambda: counts(forwarder).forwarded == 3)
@@ -138,9 +102,9 @@ def test_the_queue_is_bounded_and_refuses_what_is_new(make: Make, sinks: Sinks, 
 
 
 def test_a_request_is_given_up_when_its_time_is_over(make: Make, wait: Any) -> None:
-    forwarder = make("http://127.0.0.1:9", retry=AT_ONCE._replace(give_up_s=0))
+    forwarder = make("http://127.0.0.1:9", retry=SOON._replace(give_up_s=0))
 
-    give(forwarder, request(1))
+    forward(forwarder, request(1))
     wait(lambda: counts(forwarder).dropped)
 
     assert (counts(forwarder).dropped, counts(forwarder).queue_bytes) == (1, 0)
@@ -150,7 +114,7 @@ def test_a_target_that_is_down_holds_no_other_up(make: Make, sinks: Sinks, wait:
     sink = sinks("http")
     forwarder = make("http://127.0.0.1:9", sink.url, retry=Retry())
 
-    give(forwarder, request(1))
+    forward(forwarder, request(1))
     wait(lambda: sink.arrived)
 
     assert forwarder.counts()["http://127.0.0.1:9/v1/traces"].waiting == 1
@@ -160,7 +124,7 @@ def test_a_large_request_arrives_in_parts(make: Make, sinks: Sinks, wait: Any) -
     sink = sinks("grpc")
     forwarder = make(sink.url, limit_bytes=500)
 
-    give(forwarder, request(*range(1, 11)))
+    forward(forwarder, request(*range(1, 11)))
     wait(lambda: counts(forwarder).forwarded)
 
     parts = [ExportTraceServiceRequest.FromString(body) for body in sink.bodies()]
@@ -173,8 +137,8 @@ def test_a_large_request_arrives_in_parts(make: Make, sinks: Sinks, wait: Any) -
 
 def test_closing_drops_and_counts_what_cannot_be_sent(make: Make) -> None:
     forwarder = make("http://127.0.0.1:9", retry=Retry())
-    give(forwarder, request(1))
-    give(forwarder, request(2))
+    forward(forwarder, request(1))
+    forward(forwarder, request(2))
 
     forwarder.close(budget_s=0)
 
