@@ -26,7 +26,7 @@ from spantoll.forward.split import count_spans
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PATIENCE_S = 60.0
-"""Longer than anything here takes: what has not come by then will not come."""
+"""Longer than any condition here takes to become true."""
 
 Sinks = Callable[[str], Any]
 Make = Callable[..., Forwarder]
@@ -43,7 +43,7 @@ def wait_until(condition: Callable[[], object], *, patience_s: float = PATIENCE_
     deadline = time.monotonic() + patience_s
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError("waited in vain")
+            raise TimeoutError(f"not so within {patience_s:g} s")
         time.sleep(0.01)
 
 
@@ -67,7 +67,7 @@ class Sink:
         self.answers: list[Any] = []
         self.attempts = 0
         self.open = threading.Event()
-        """Where it is cleared, the backend is so slow that it answers nobody."""
+        """While it is cleared, the backend does not answer."""
         self.open.set()
         self.url = ""
         self.stop: Callable[[], Any] = lambda: None
@@ -84,8 +84,8 @@ class Sink:
         return None
 
 
-def http_sink(port: int = 0, sink: Sink | None = None) -> Sink:
-    sink = sink or Sink()
+def http_sink(port: int = 0, given: Sink | None = None) -> Sink:
+    sink = given or Sink()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -139,7 +139,7 @@ def grpc_sink() -> Sink:
         if (answer := sink.answer(Arrived(body, headers))) is not None:
             code, trailers = answer
             context.set_trailing_metadata(trailers)
-            context.abort(code, "told to")
+            context.abort(code, "by the test")
         return b""
 
     handler = grpc.method_handlers_generic_handler(
@@ -180,14 +180,14 @@ class Up:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.said: list[tuple[str, str]] = []
+        self.printed: list[tuple[str, str]] = []
         assert self.process.stdout
         for line in self.process.stdout:
             topic, _, rest = line.strip().partition(" ")
-            self.said.append((topic, rest.strip()))
+            self.printed.append((topic, rest.strip()))
             if topic == "See":
                 break
-        known = dict(self.said)
+        known = dict(self.printed)
         self.http = known["OTLP/HTTP"].split()[0]
         self.grpc = known["OTLP/gRPC"].removeprefix("http://")
 

@@ -16,7 +16,7 @@ NOTE = encode_field(0x4A, PRICE.SerializeToString())
 UNKNOWN = b"\xfa\x3e\x03abc\x83\x3f\x08\x01\x84\x3f"
 """Field 1007, and a group, which no message of OTLP has."""
 
-unhurried = settings(deadline=None, max_examples=100)
+no_deadline = settings(deadline=None, max_examples=100)
 ids = st.binary(min_size=8, max_size=8).filter(any)
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
@@ -63,9 +63,9 @@ def all_spans(export: ExportTraceServiceRequest) -> list[Span]:
     ]
 
 
-@unhurried
+@no_deadline
 @given(requests(), st.data())
-def test_only_the_price_is_added_to_what_came(
+def test_only_the_cost_is_added_to_a_request(
     export: ExportTraceServiceRequest, data: st.DataObject
 ) -> None:
     everything = [(span.trace_id, span.span_id) for span in all_spans(export)]
@@ -82,9 +82,9 @@ def test_only_the_price_is_added_to_what_came(
     assert (forwarded is body) == (not billed)
 
 
-@unhurried
+@no_deadline
 @given(requests())
-def test_bytes_are_identical_where_nothing_is_billed(export: ExportTraceServiceRequest) -> None:
+def test_bytes_are_identical_if_nothing_is_billed(export: ExportTraceServiceRequest) -> None:
     body = export.SerializeToString() + UNKNOWN
 
     forwarded = add_attributes(body, {(b"\0" * 16, b"\0" * 8): NOTE})
@@ -95,7 +95,7 @@ def test_bytes_are_identical_where_nothing_is_billed(export: ExportTraceServiceR
 @pytest.mark.parametrize(
     "key", ["gen_ai.usage.cost.amount", "gen_ai.usage.cost.source", "spantoll.cost.unpriced"]
 )
-def test_a_span_that_has_a_price_keeps_it(key: str) -> None:
+def test_a_span_that_has_a_cost_keeps_it(key: str) -> None:
     export = ExportTraceServiceRequest()
     span = export.resource_spans.add().scope_spans.add().spans.add(trace_id=b"t" * 16)
     span.span_id = b"s" * 8
@@ -107,7 +107,7 @@ def test_a_span_that_has_a_price_keeps_it(key: str) -> None:
     assert forwarded == body
 
 
-def test_text_that_speaks_of_a_price_is_no_price() -> None:
+def test_a_name_that_contains_a_cost_key_is_not_a_cost() -> None:
     export = ExportTraceServiceRequest()
     span = export.resource_spans.add().scope_spans.add().spans.add(trace_id=b"t" * 16)
     span.span_id = b"s" * 8
@@ -119,7 +119,7 @@ def test_text_that_speaks_of_a_price_is_no_price() -> None:
     assert ExportTraceServiceRequest.FromString(forwarded) == export
 
 
-def test_ids_are_found_wherever_they_stand() -> None:
+def test_ids_are_found_after_other_fields() -> None:
     span = Span(trace_id=b"t" * 16, name="late ids")
     raw = span.SerializeToString() + encode_field(0x12, b"s" * 8)
     body = encode_field(0x0A, encode_field(0x12, encode_field(0x12, raw)))
@@ -129,7 +129,7 @@ def test_ids_are_found_wherever_they_stand() -> None:
     assert forwarded == encode_field(0x0A, encode_field(0x12, encode_field(0x12, raw + NOTE)))
 
 
-@unhurried
+@no_deadline
 @given(requests(), st.integers(150, 2_000))
 def test_parts_are_within_the_limit_and_hold_every_span_once(
     export: ExportTraceServiceRequest, limit_bytes: int
@@ -145,7 +145,7 @@ def test_parts_are_within_the_limit_and_hold_every_span_once(
         assert len(part.body) <= limit_bytes or part.spans <= 1
 
 
-@unhurried
+@no_deadline
 @given(requests(), st.integers(150, 2_000), st.data())
 def test_a_request_is_continued_after_any_part(
     export: ExportTraceServiceRequest, limit_bytes: int, data: st.DataObject
@@ -173,7 +173,7 @@ def test_resources_and_scopes_whose_spans_are_skipped_are_left_out() -> None:
     assert count_spans(rest) == 1
 
 
-def test_what_is_small_enough_is_not_touched() -> None:
+def test_a_request_within_the_limit_is_not_divided() -> None:
     body = b"\x0a\x00"
 
     [part] = split_request(body, 2, spans=0)

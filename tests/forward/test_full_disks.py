@@ -25,9 +25,9 @@ from tests.forward.conftest import (
     request,
     wait_until,
 )
-from tests.forward.test_counts_are_shown import doctor
-from tests.forward.test_forwarding_from_up import chat, plain, read
-from tests.forward.test_forwarding_from_up import request as otlp_request
+from tests.forward.test_counts import doctor
+from tests.forward.test_receiver_forwards import chat, plain, read
+from tests.forward.test_receiver_forwards import request as otlp_request
 
 
 def test_a_full_disk_pauses_the_queue_until_it_is_freed(
@@ -215,7 +215,7 @@ def test_readiness_metrics_and_doctor_report_a_full_disk_while_it_lasts(
     wait_until(lambda: get(f"{receiver.http}/readyz")[0] == 503)
     ready = json.loads(get(f"{receiver.http}/readyz")[1])
     metrics = get(f"{receiver.http}/metrics")[1]
-    said = doctor(receiver.http.removeprefix("http://"))
+    shown = doctor(receiver.http.removeprefix("http://"))
     disk.free()
     wait_until(lambda: get(f"{receiver.http}/readyz")[0] == 200)
     assert receiver.send(otlp_request(large)) == 200
@@ -224,8 +224,8 @@ def test_readiness_metrics_and_doctor_report_a_full_disk_while_it_lasts(
     assert status == (503 if durable else 200)
     assert "full" in ready["checks"]["forwarding"]
     assert f'spantoll_forward_queue_paused{{target="{sink.url}/v1/traces"}} 1.0' in metrics
-    assert said.startswith("problem  forward")
-    assert "disk cannot be written" in said
+    assert shown.startswith("problem  forward")
+    assert "disk cannot be written" in shown
     assert read(sink.bodies()[1]) == [large]
 
 

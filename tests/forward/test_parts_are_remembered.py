@@ -137,7 +137,7 @@ def test_the_rest_is_sent_after_a_process_that_ended(
     wait_until(lambda: sink.attempts > 2)
     taken = arrived(sink)
     receiver.process.send_signal(end)
-    said = receiver.process.communicate(timeout=30)[1]
+    log = receiver.process.communicate(timeout=30)[1]
 
     sink.answers = []
     up(*flags)
@@ -146,4 +146,4 @@ def test_the_rest_is_sent_after_a_process_that_ended(
 
     assert 0 < len(taken) < 900
     assert arrived(sink) == list(range(1, 901))
-    assert "unsent" not in said
+    assert "unsent" not in log

@@ -21,7 +21,7 @@ from tests.forward.conftest import (
     wait_until,
 )
 from tests.forward.conftest import request as parted
-from tests.forward.test_forwarding_from_up import added, chat, read, request
+from tests.forward.test_receiver_forwards import added, chat, read, request
 
 Start = Callable[..., Any]
 PROTOBUF = "application/x-protobuf"
@@ -47,7 +47,7 @@ def is_on_disk(folder: Path, number: int) -> bool:
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
-def test_what_waits_is_sent_after_the_next_start(
+def test_waiting_requests_are_sent_after_the_next_start(
     up: Start, tmp_path: Path, end: signal.Signals
 ) -> None:
     port, folder = free_port(), tmp_path / "queue"
@@ -69,7 +69,7 @@ def test_what_waits_is_sent_after_the_next_start(
     assert {added(span)["gen_ai.usage.cost.amount"] for span in spans} == {0.0035}
 
 
-def test_requests_come_out_as_they_went_in(tmp_path: Path) -> None:
+def test_requests_are_read_as_they_were_written(tmp_path: Path) -> None:
     file = QueueFile(tmp_path, "http://a")
     other = REQUEST._replace(billed=None, keys=[])
 
@@ -84,7 +84,7 @@ def test_requests_come_out_as_they_went_in(tmp_path: Path) -> None:
     file.close()
 
 
-def test_what_was_sent_of_a_request_outlasts_the_file_being_open(tmp_path: Path) -> None:
+def test_the_spans_sent_of_a_request_are_kept_in_the_file(tmp_path: Path) -> None:
     file = QueueFile(tmp_path, "http://a")
     file.append([REQUEST, REQUEST])
     file.remove(through=1)
@@ -114,9 +114,7 @@ def test_an_empty_file_is_replaced_and_its_numbers_are_not_used_again(tmp_path: 
     file.close()
 
 
-def test_a_queue_that_was_long_gives_its_disk_back(
-    make: Make, sinks: Sinks, tmp_path: Path
-) -> None:
+def test_an_empty_queue_gives_its_disk_space_back(make: Make, sinks: Sinks, tmp_path: Path) -> None:
     sink = sinks("http")
     sink.answers = [503] * NEVER
     forwarder = make(sink.url, queue=tmp_path)
@@ -149,7 +147,7 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         QueueFile(tmp_path / "file", "http://a")
 
 
-def test_a_file_cut_off_in_a_write_keeps_what_was_whole(tmp_path: Path) -> None:
+def test_a_file_cut_off_in_a_write_keeps_complete_requests(tmp_path: Path) -> None:
     file = QueueFile(tmp_path, "http://a")
     file.append([REQUEST])
     file.append([REQUEST._replace(body=b"second" * 1_000)])

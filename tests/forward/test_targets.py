@@ -23,7 +23,7 @@ def request(*numbers: int) -> bytes:
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_http_answers_that_pass_are_tried_again(
+def test_retryable_http_answers_are_tried_again(
     make: Make, sinks: Sinks, wait: Any, status: int
 ) -> None:
     sink = sinks("http")
@@ -38,7 +38,7 @@ def test_http_answers_that_pass_are_tried_again(
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413, 500])
-def test_http_answers_that_stay_drop_the_request_alone(
+def test_other_http_errors_drop_only_that_request(
     make: Make, sinks: Sinks, wait: Any, status: int
 ) -> None:
     sink = sinks("http")
@@ -110,7 +110,7 @@ def test_a_request_is_given_up_when_its_time_is_over(make: Make, wait: Any) -> N
     assert (counts(forwarder).dropped, counts(forwarder).queue_bytes) == (1, 0)
 
 
-def test_a_target_that_is_down_holds_no_other_up(make: Make, sinks: Sinks, wait: Any) -> None:
+def test_a_target_that_is_down_delays_no_other(make: Make, sinks: Sinks, wait: Any) -> None:
     sink = sinks("http")
     forwarder = make("http://127.0.0.1:9", sink.url, retry=Retry())
 
@@ -135,7 +135,7 @@ def test_a_large_request_arrives_in_parts(make: Make, sinks: Sinks, wait: Any) -
     assert max(map(len, sink.bodies())) <= 500
 
 
-def test_closing_drops_and_counts_what_cannot_be_sent(make: Make) -> None:
+def test_requests_that_are_unsent_at_the_end_are_counted(make: Make) -> None:
     forwarder = make("http://127.0.0.1:9", retry=Retry())
     forward(forwarder, request(1))
     forward(forwarder, request(2))
@@ -164,7 +164,7 @@ def test_targets_are_read(text: str, target: str) -> None:
     "text",
     ["ftp://x", "http://", "http://a:b@x", "grpc://x/path", "http://x:99999", "http://x?a=b"],
 )
-def test_what_is_no_target_is_refused(text: str) -> None:
+def test_text_that_is_not_a_target_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="--forward"):
         Target.parse(text)
 

@@ -5,6 +5,7 @@ Each test prints the figures it bounds. `soak` runs for a minute or two, `soak_l
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 import shutil
@@ -100,6 +101,10 @@ class Application(threading.Thread):
                 self.unacknowledged += 1
             self.stop.wait(self.pause_s)
 
+    def has_acknowledged(self, spans: int) -> bool:
+        """Whether so many spans were acknowledged."""
+        return len(self.acknowledged) >= spans
+
     def _sent(self, ids: list[bytes], name: str) -> bool:
         export = ExportTraceServiceRequest()
         spans = export.resource_spans.add().scope_spans.add().spans
@@ -129,7 +134,7 @@ def read_metrics(receiver: Up) -> dict[str, float]:
 @pytest.fixture
 def target() -> Iterator[FaultyTarget]:
     sink = FaultyTarget(seed=1)
-    http_sink(sink=sink)
+    http_sink(given=sink)
     yield sink
     sink.stop()
 
@@ -168,8 +173,8 @@ def test_acknowledged_spans_arrive_over_many_ends_of_the_process(
         application.receiver = up(*flags)
         if not application.is_alive():
             application.start()
-        acknowledged = len(application.acknowledged)
-        wait_until(lambda before=acknowledged: len(application.acknowledged) > before + 5 * SPANS)
+        enough = len(application.acknowledged) + 5 * SPANS
+        wait_until(functools.partial(application.has_acknowledged, enough))
         time.sleep(between.uniform(0, 1))
         ended.append(time.monotonic())
         application.receiver.process.send_signal(end)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.forward.conftest import free_port
-from tests.forward.test_forwarding_from_up import chat, request
+from tests.forward.test_receiver_forwards import chat, request
 
 Start = Callable[..., Any]
 Wait = Callable[[Callable[[], object]], None]
@@ -28,7 +28,7 @@ def stored(path: Path) -> list[tuple[int, int | None]]:
     return rows
 
 
-def test_a_circle_of_receivers_passes_a_request_once(up: Start, wait: Wait, tmp_path: Path) -> None:
+def test_receivers_in_a_loop_pass_a_request_once(up: Start, wait: Wait, tmp_path: Path) -> None:
     ports = free_port(), free_port()
     ledgers = tmp_path / "one.db", tmp_path / "other.db"
     one, other = (
@@ -44,5 +44,5 @@ def test_a_circle_of_receivers_passes_a_request_once(up: Start, wait: Wait, tmp_
 
     assert forwarding_metrics(one)["requests_total"] == 1
     assert forwarding_metrics(other)["requests_total"] == 1
-    # Priced twice, by the same list; what the first put on the span is no report to the second.
+    # Both price it by the same list; the cost added by the first is not a cost that was reported.
     assert stored(ledgers[0]) == stored(ledgers[1]) == [(3_500_000, None)]

@@ -80,7 +80,7 @@ def added(span: Span) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("transport", ["http", "grpc"])
-def test_what_was_received_goes_on_with_the_price(
+def test_received_spans_are_forwarded_with_their_cost(
     up: Start, sinks: Sinks, wait: Start, transport: str
 ) -> None:
     sink = sinks(transport)
@@ -115,7 +115,7 @@ def test_a_request_without_calls_is_forwarded_byte_for_byte(
     assert sink.bodies() == [body]
 
 
-def test_json_goes_on_as_protobuf(up: Start, sinks: Sinks, wait: Start) -> None:
+def test_json_is_forwarded_as_protobuf(up: Start, sinks: Sinks, wait: Start) -> None:
     sink = sinks("http")
     receiver = up("--forward", sink.url)
     body = (
@@ -144,13 +144,13 @@ def test_headers_go_to_the_target_they_are_for(up: Start, sinks: Sinks, wait: St
 
     assert one.arrived[0].headers["authorization"] == "Bearer ours"
     assert "authorization" not in other.arrived[0].headers
-    assert [text for topic, text in receiver.said if topic == "Forward"] == [
+    assert [text for topic, text in receiver.printed if topic == "Forward"] == [
         f"{one.url}/v1/traces",
         other.url,
     ]
 
 
-def test_a_request_that_was_here_before_is_kept_and_not_sent_again(
+def test_a_request_that_passed_this_receiver_is_stored_and_not_forwarded(
     up: Start, sinks: Sinks, wait: Start, tmp_path: Path
 ) -> None:
     sink = sinks("http")
@@ -187,7 +187,7 @@ def test_a_request_resent_after_a_kill_is_forwarded_twice_and_billed_once(
         assert connection.execute("SELECT count(*) FROM usage_record").fetchone() == (1,)
 
 
-def test_ingest_goes_on_while_nobody_listens_at_the_target(up: Start, tmp_path: Path) -> None:
+def test_ingest_continues_while_a_target_is_down(up: Start, tmp_path: Path) -> None:
     receiver = up("--forward", "http://127.0.0.1:9")
 
     statuses = [receiver.send(request(chat(number))) for number in range(1, 6)]
@@ -198,7 +198,7 @@ def test_ingest_goes_on_while_nobody_listens_at_the_target(up: Start, tmp_path: 
 
 
 @pytest.mark.parametrize("transport", ["http", "grpc"])
-def test_ingest_waits_for_no_slow_target_and_all_arrives_there(
+def test_ingest_does_not_wait_for_a_slow_target_which_gets_everything(
     up: Start, sinks: Sinks, wait: Start, tmp_path: Path, transport: str
 ) -> None:
     slow, other = sinks(transport), sinks("http")
@@ -214,7 +214,7 @@ def test_ingest_waits_for_no_slow_target_and_all_arrives_there(
     wait(lambda: len(slow.arrived) == 20)
 
 
-def test_what_waits_is_sent_before_the_process_ends(up: Start, sinks: Sinks) -> None:
+def test_waiting_requests_are_sent_before_the_process_ends(up: Start, sinks: Sinks) -> None:
     sink = sinks("http")
     receiver = up("--forward", sink.url)
     for number in range(1, 21):
