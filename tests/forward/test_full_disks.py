@@ -136,7 +136,7 @@ def test_a_durable_queue_refuses_what_it_cannot_store(make: Make, sinks: Sinks, 
     [again] = forward(forwarder, request(3))
     again.result(timeout=20)
 
-    assert (counts(forwarder).refused, counts(forwarder).dropped) == (1, 0)
+    assert (counts(forwarder).refused, counts(forwarder).dropped) == (2, 0)
 
 
 def test_a_durable_request_is_queued_for_all_targets_or_for_none(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import signal
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,6 +131,60 @@ def test_an_empty_queue_gives_its_disk_space_back(make: Make, sinks: Sinks, tmp_
 
     assert before > 30_000_000
     assert counts(forwarder).paused == ""
+
+
+def test_gauges_are_never_negative(make: Make, sinks: Sinks, tmp_path: Path) -> None:
+    sink = sinks("http")
+    forwarder = make(sink.url, queue=tmp_path)
+    seen = []
+
+    for _ in range(200):
+        forward(forwarder, parted(1))
+        seen.append(counts(forwarder))
+    wait_until(lambda: seen.append(counts(forwarder)) or seen[-1].forwarded == 200)
+
+    assert min(found.queue_bytes for found in seen) == 0
+    assert min(found.waiting for found in seen) == 0
+    assert min(found.memory_requests for found in seen) == 0
+
+
+def test_the_gauge_of_bytes_ends_at_0_for_requests_of_an_earlier_process(
+    make: Make, sinks: Sinks, tmp_path: Path
+) -> None:
+    sink = sinks("http")
+    file = QueueFile(tmp_path, f"{sink.url}/v1/traces")
+    size_bytes = file.append([REQUEST._replace(keys=REQUEST.keys * 1_000)])
+    file.close()
+
+    sink.open.clear()
+    forwarder = make(sink.url, queue=tmp_path)
+    before = counts(forwarder)
+    sink.open.set()
+    wait_until(lambda: counts(forwarder).waiting == 0)
+
+    assert (before.waiting, before.queue_bytes) == (1, size_bytes)
+    assert counts(forwarder).queue_bytes == 0
+
+
+@pytest.mark.parametrize(
+    "about", [b"", b"{}", b"[1]", b'["", "", "", [1], null]', b"[1,2,3,4,5,6]"]
+)
+def test_a_damaged_request_is_dropped_and_delays_no_other(
+    make: Make, sinks: Sinks, tmp_path: Path, about: bytes
+) -> None:
+    sink = sinks("http")
+    file = QueueFile(tmp_path, f"{sink.url}/v1/traces")
+    file.append([REQUEST, REQUEST])
+    file.close()
+    [path] = tmp_path.glob("*.queue")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE job SET about = ? WHERE id = 1", (about,))
+
+    forwarder = make(sink.url, queue=tmp_path)
+    wait_until(lambda: counts(forwarder).waiting == 0)
+
+    assert (counts(forwarder).dropped, counts(forwarder).forwarded) == (1, 1)
+    assert counts(forwarder).queue_bytes == 0
 
 
 def test_each_target_has_its_own_file(tmp_path: Path) -> None:

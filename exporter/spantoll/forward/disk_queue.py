@@ -60,9 +60,10 @@ class DiskQueue:
         """What `wait_first` gave last, if that came from disk."""
         self._handled = 0
         """Requests on disk up to this number need no further attempt."""
+        self._readable = file.last
         self._undeleted = False
+        """Whether some of those could not be deleted."""
         self._sent_spans = 0
-        self._appended = 0
         self._batch: int | None = None
         """How many requests are written at once; None is all."""
         self._paused = ""
@@ -100,7 +101,7 @@ class DiskQueue:
         """Wait for the oldest request and leave it in the queue; None once closed and empty."""
         while True:
             with self._changed:
-                appended, written = self._appended, self._closed and not self._writer.is_alive()
+                readable, written = self._readable, self._closed and not self._writer.is_alive()
                 if written and self._buffer:
                     # The disk does not take these: sending them now is their last chance.
                     self._first = None
@@ -109,7 +110,7 @@ class DiskQueue:
             if found is not None or written:
                 return found
             with self._changed:
-                if self._appended == appended:
+                if self._readable == readable:
                     self._changed.wait(PAUSE_S)
 
     def record_sent(self, spans: int) -> None:
@@ -184,7 +185,8 @@ class DiskQueue:
         except OSError as error:
             self._pause(str(error))
             return None
-        if stored is None:
+        # A request is counted in `usage` a moment after it is in the file.
+        if stored is None or stored.number > self._readable:
             return None
         if self._first is None or stored.number != self._first.number:
             self._sent_spans = stored.sent_spans
@@ -224,7 +226,7 @@ class DiskQueue:
                 self._buffer_bytes -= self._buffer.popleft().request.size_bytes
             self._stored_requests += len(batch)
             self._stored_bytes += size_bytes
-            self._appended += len(batch)
+            self._readable = self._file.last
             resumed, self._paused = self._paused, ""
             self._batch = None
             self._changed.notify_all()

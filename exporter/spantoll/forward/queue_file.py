@@ -41,7 +41,10 @@ class StoredRequest(NamedTuple):
 
     def decode(self) -> QueuedRequest:
         """Make the request of it. Raises ValueError if the row is damaged."""
-        return _decode(self.body, self.about, self.sent_spans)
+        try:
+            return _decode(self.body, self.about, self.sent_spans)
+        except (AttributeError, TypeError) as error:
+            raise ValueError(str(error)) from error
 
 
 class QueueFile:
@@ -52,10 +55,11 @@ class QueueFile:
         self._path = directory / f"{sha256(target.encode()).hexdigest()[:16]}.queue"
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
         try:
             directory.mkdir(parents=True, exist_ok=True)
             with self._database() as database:
-                self._last, self.requests, self.size_bytes = database.execute(
+                self.last, self.requests, self.size_bytes = database.execute(
                     "SELECT coalesce(max(id), 0), count(*), "
                     "coalesce(sum(length(body) + length(about)), 0) FROM job"
                 ).fetchone()
@@ -67,13 +71,13 @@ class QueueFile:
         """Store all of them or none, synced to disk; answers with their size in bytes."""
         rows = [
             (number, request.body, _encode_about(request))
-            for number, request in enumerate(requests, self._last + 1)
+            for number, request in enumerate(requests, self.last + 1)
         ]
         with self._database() as database:
             database.execute("PRAGMA synchronous=FULL")
             with _transaction(database):
                 database.executemany("INSERT INTO job VALUES (?, ?, ?)", rows)
-        self._last += len(rows)
+        self.last += len(rows)
         return sum(len(body) + len(about) for _, body, about in rows)
 
     def read_first(self, *, after: int) -> StoredRequest | None:
@@ -129,6 +133,7 @@ class QueueFile:
         """Close the file; what it holds stays. A disk that hangs is left after CLOSE_S."""
         if self._lock.acquire(timeout=CLOSE_S):
             try:
+                self._closed = True
                 if self._connection is not None:
                     self._connection.close()
                     self._connection = None
@@ -138,6 +143,8 @@ class QueueFile:
     @contextlib.contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
+            if self._closed:
+                raise OSError("the queue is closed")
             try:
                 if self._connection is None:
                     self._connection = _open(self._path)

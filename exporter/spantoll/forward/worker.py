@@ -77,13 +77,15 @@ class TargetWorker:
                 log.warning("%s: %s, requests are dropped and counted", self._name, error)
             return None
         self._full = False
+        if stored is not None:
+            stored.add_done_callback(self._count_refused)
         return stored
 
     def refuse(self, reason: str) -> Future[None]:
         """Count a request that its sender has to send again; the future carries the reason."""
-        self._tally.add(refused=1)
         refused: Future[None] = Future()
         refused.set_exception(StoreUnavailable(f"the forwarding queue: {reason}"))
+        self._count_refused(refused)
         return refused
 
     def skip_loop(self) -> None:
@@ -107,6 +109,8 @@ class TargetWorker:
         if not self._queue.close(budget_s):
             self._thread.join(max(0.0, deadline - time.monotonic()))
         self._stopping.set()
+        # The answer to an attempt under way spares the target a second one.
+        self._thread.join(min(budget_s, ABANDON_S))
         self._sender.close()
         self._thread.join(ABANDON_S)
         unsaved = self._queue.take_unsaved()
@@ -158,6 +162,10 @@ class TargetWorker:
                 self._tally.add(dropped=1)
         self._queue.remove_first()
         return True
+
+    def _count_refused(self, stored: Future[None]) -> None:
+        if stored.exception() is not None:
+            self._tally.add(refused=1)
 
     def _record_sent(self, spans: int) -> None:
         self._sent_spans = spans
