@@ -271,6 +271,6 @@ def test_doctor_says_when_nobody_listens(spantoll: Cli, monkeypatch: pytest.Monk
     ran = spantoll("doctor")
 
     assert ran.status == 1
-    assert ran.out.count("nobody answers at 127.0.0.1:1") == 2
+    assert ran.out.count("no answer at 127.0.0.1:1") == 2
     assert "OTEL_TRACES_SAMPLER is traceidratio" in ran.out
     assert "there is no ledger" in ran.out

@@ -1,4 +1,7 @@
-"""What `spantoll doctor` looks at."""
+"""The checks of `spantoll doctor`: settings, receiver and ledger in, findings with advice out.
+
+In the order in which data flows: SDKs, sampling, receiver, forwarding, prices, ledger, records.
+"""
 
 from __future__ import annotations
 
@@ -28,30 +31,30 @@ __all__ = ["Finding", "examine"]
 TIMEOUT_S = 2.0
 STALE_DAYS = 30
 """Providers announce models and prices about weekly."""
-NAMED = 10
+LISTED = 10
 FORWARD = "spantoll_forward_"
 
 ADVICE = {
-    "no_model": "the instrumentation does not say which model was called; upgrade or replace it",
-    "unknown_provider": "the instrumentation does not say who was called; upgrade or replace it",
-    "unknown_model": "newer prices may know it: pip install --upgrade genai-prices",
+    "no_model": "the instrumentation does not report the model; upgrade or replace it",
+    "unknown_provider": "the instrumentation does not report the provider; upgrade or replace it",
+    "unknown_model": "newer prices may contain it: pip install --upgrade genai-prices",
     "no_usage": "the spans carry no usage; OpenAI streams need stream_options include_usage",
     "no_price_for_units": "the price list has no price for what was used",
-    "out_of_range": "the counters on the spans cannot be right",
+    "out_of_range": "token counts of the spans are outside the possible range",
 }
 SAMPLERS = ("always_on", "parentbased_always_on")
 
 
 def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Finding]:
-    """Look at everything, in the order in which data flows."""
+    """Run every check and yield its findings."""
     yield from examine_sdks()
-    yield from _sampling()
-    http = _http(settings.http)
+    yield from _check_sampling()
+    http = _check_http(settings.http)
     yield http
     if settings.http is not None:
-        yield from _forwarding(settings)
-    yield _grpc(settings.grpc)
-    yield _prices(date.fromtimestamp(now_ns / 1e9))  # noqa: DTZ012  age in whole days
+        yield from _check_forwarding(settings)
+    yield _check_grpc(settings.grpc)
+    yield _check_prices(date.fromtimestamp(now_ns / 1e9))  # noqa: DTZ012  age in whole days
     try:
         prepare(settings.database, create=False)
         store = open_store(settings.database)
@@ -60,38 +63,38 @@ def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Fi
         return
     try:
         store.ping()
-        yield _ledger(store.engine, settings, now_ns)
+        yield _check_ledger(store.engine, settings, now_ns)
         query = parse_query(last=last, tz=settings.tz, now_ns=now_ns)
-        yield from _unpriced(store.engine, query)
-        yield from _emitters(store.engine, query)
+        yield from _check_unpriced(store.engine, query)
+        yield from _check_emitters(store.engine, query)
     except SpantollError as error:
         yield Finding("problem", "ledger", str(error))
     finally:
         store.close()
 
 
-def _sampling() -> Iterator[Finding]:
+def _check_sampling() -> Iterator[Finding]:
     sampler = os.environ.get("OTEL_TRACES_SAMPLER", SAMPLERS[0])
     if sampler not in SAMPLERS:
         yield Finding(
             "warning",
             "sampling",
-            f"OTEL_TRACES_SAMPLER is {sampler}: calls that are not sampled are not seen",
+            f"OTEL_TRACES_SAMPLER is {sampler}: calls that are not sampled are not recorded",
             "set it to parentbased_always_on, and sample behind SpanToll",
         )
 
 
-def _http(address: str | None) -> Finding:
+def _check_http(address: str | None) -> Finding:
     if address is None:
         return Finding("ok", "http", "is off")
-    host, port = _reachable(address)
+    host, port = _parse_address(address)
     connection = HTTPConnection(host, port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
         body = answer.read(1_000).decode(errors="replace").strip()
     except (OSError, HTTPException) as error:
-        return _nobody("http", address, error)
+        return _report_unreachable("http", address, error)
     finally:
         connection.close()
     if answer.status != 200:
@@ -99,9 +102,9 @@ def _http(address: str | None) -> Finding:
     return Finding("ok", "http", f"{address} is ready")
 
 
-def _forwarding(settings: Settings) -> Iterator[Finding]:
+def _check_forwarding(settings: Settings) -> Iterator[Finding]:
     """Read from the metrics of the running receiver what it could not forward."""
-    connection = HTTPConnection(*_reachable(settings.http or ""), timeout=TIMEOUT_S)
+    connection = HTTPConnection(*_parse_address(settings.http or ""), timeout=TIMEOUT_S)
     token = next(iter(re.split(r"[,\s]+", settings.tokens.get_secret_value())), "")
     try:
         connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
@@ -118,10 +121,10 @@ def _forwarding(settings: Settings) -> Iterator[Finding]:
                 name = sample.name.removeprefix(FORWARD)
                 counts.setdefault(sample.labels["target"], {})[name] = int(sample.value)
     for target in sorted(counts):
-        yield _forwarding_to(target, counts[target])
+        yield _report_forwarding(target, counts[target])
 
 
-def _forwarding_to(target: str, counts: Mapping[str, int]) -> Finding:
+def _report_forwarding(target: str, counts: Mapping[str, int]) -> Finding:
     sent, dropped, dropped_spans, refused, waiting, in_memory, paused = (
         counts.get(name, 0)
         for name in (
@@ -148,31 +151,31 @@ def _forwarding_to(target: str, counts: Mapping[str, int]) -> Finding:
     return Finding("ok", "forward", text)
 
 
-def _grpc(address: str | None) -> Finding:
+def _check_grpc(address: str | None) -> Finding:
     if address is None:
         return Finding("ok", "grpc", "is off")
     try:
-        socket.create_connection(_reachable(address), timeout=TIMEOUT_S).close()
+        socket.create_connection(_parse_address(address), timeout=TIMEOUT_S).close()
     except OSError as error:
-        return _nobody("grpc", address, error)
-    return Finding("ok", "grpc", f"{address} is listened on")
+        return _report_unreachable("grpc", address, error)
+    return Finding("ok", "grpc", f"{address} accepts connections")
 
 
-def _nobody(topic: str, address: str, error: Exception) -> Finding:
+def _report_unreachable(topic: str, address: str, error: Exception) -> Finding:
     return Finding(
         "problem",
         topic,
-        f"nobody answers at {address}: {error}",
-        f"start `spantoll up`, or say where it is: SPANTOLL_{topic.upper()}=HOST:PORT",
+        f"no answer at {address}: {error}",
+        f"start `spantoll up`, or set its address: SPANTOLL_{topic.upper()}=HOST:PORT",
     )
 
 
-def _reachable(address: str) -> tuple[str, int]:
+def _parse_address(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     return host.strip("[]") or "127.0.0.1", int(port) if port.isdecimal() else 0
 
 
-def _prices(today: date) -> Finding:
+def _check_prices(today: date) -> Finding:
     prices = load_rate_card().price_set
     age = (today - date.fromisoformat(prices.as_of[:10])).days
     text = f"{prices.source} {prices.version}, newest price of {prices.as_of}, {age} days old"
@@ -181,7 +184,7 @@ def _prices(today: date) -> Finding:
     return Finding("ok", "prices", text)
 
 
-def _ledger(engine: Engine, settings: Settings, now_ns: int) -> Finding:
+def _check_ledger(engine: Engine, settings: Settings, now_ns: int) -> Finding:
     where = shown(settings.database)
     records = run(engine, Query(measures=["records"], uncounted=True)).totals["records"]
     newest = list_records(engine, RecordQuery(limit=1, uncounted=True)).records
@@ -191,11 +194,11 @@ def _ledger(engine: Engine, settings: Settings, now_ns: int) -> Finding:
     return Finding("ok", "ledger", f"{where}, {records:,} records, newest {at:%Y-%m-%d %H:%M %Z}")
 
 
-def _unpriced(engine: Engine, query: Query) -> Iterator[Finding]:
+def _check_unpriced(engine: Engine, query: Query) -> Iterator[Finding]:
     result = run(engine, unpriced(query))
     if not result.rows:
         yield Finding("ok", "pricing", "every counted call has its full cost")
-    for row in result.rows[:NAMED]:
+    for row in result.rows[:LISTED]:
         reason = str(row["pricing_reason"] or row["pricing_status"])
         tokens = row["total_tokens"]
         yield Finding(
@@ -206,13 +209,13 @@ def _unpriced(engine: Engine, query: Query) -> Iterator[Finding]:
             f"{row['pricing_status']}: {reason}",
             ADVICE.get(reason.partition(":")[0], ""),
         )
-    if result.groups > NAMED:
+    if result.groups > LISTED:
         yield Finding(
-            "problem", "pricing", f"and {result.groups - NAMED} more", "`spantoll usage` names all"
+            "problem", "pricing", f"and {result.groups - LISTED} more", "`spantoll usage` names all"
         )
 
 
-def _emitters(engine: Engine, query: Query) -> Iterator[Finding]:
+def _check_emitters(engine: Engine, query: Query) -> Iterator[Finding]:
     for row in run(engine, health_of(start_ns=query.start_ns, end_ns=query.end_ns)).rows:
         scope = f"{row['scope_name'] or '-'} {row['scope_version'] or ''}".strip()
         for name, advice in (
