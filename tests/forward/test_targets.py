@@ -110,6 +110,21 @@ def test_a_request_is_given_up_when_its_time_is_over(make: Make, wait: Any) -> N
     assert (counts(forwarder).dropped, counts(forwarder).queue_bytes) == (1, 0)
 
 
+def test_a_request_that_cannot_be_converted_is_dropped_alone(
+    make: Make, sinks: Sinks, wait: Any
+) -> None:
+    sink = sinks("http")
+    forwarder = make(sink.url)
+    lenient = b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":1,"traceId":"zz"}]}]}]}'
+
+    forwarder(lenient, content_type="application/json", tenant="default", keys=[], spans=1, hops="")
+    forward(forwarder, request(2))
+    wait(lambda: counts(forwarder).forwarded)
+
+    assert sink.bodies() == [request(2)]
+    assert (counts(forwarder).dropped, counts(forwarder).dropped_spans) == (1, 1)
+
+
 def test_a_target_that_is_down_delays_no_other(make: Make, sinks: Sinks, wait: Any) -> None:
     sink = sinks("http")
     forwarder = make("http://127.0.0.1:9", sink.url, retry=Retry())
