@@ -112,10 +112,10 @@ def measure(database: Path, mode: Mode, given: argparse.Namespace) -> dict[str, 
         port, _ = json.loads(popen.stdout.readline())
         options = [f"--{name}={getattr(given, name)}" for name in ("spans", "batch", "connections")]
         load = [sys.executable, str(LOAD), f"--grpc=127.0.0.1:{port}", *options]
-        said = subprocess.run(load, check=True, stdout=subprocess.PIPE).stdout
+        printed = subprocess.run(load, check=True, stdout=subprocess.PIPE).stdout
         popen.terminate()
         counts = json.loads(popen.stdout.readline() or "{}")
-    return dict(json.loads(said) | counts)
+    return dict(json.loads(printed) | counts)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Targets that break off their answers, or never end them: nothing is lost and nobody waits."""
+"""Targets that cut off their answers, or never end them: no span is lost, no other target waits."""
 
 from __future__ import annotations
 

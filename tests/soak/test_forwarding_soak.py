@@ -178,8 +178,8 @@ def test_acknowledged_spans_arrive_over_many_ends_of_the_process(
         time.sleep(between.uniform(0, 1))
         ended.append(time.monotonic())
         application.receiver.process.send_signal(end)
-        said = application.receiver.process.communicate(timeout=60)[1]
-        dropped += sum(int(spans) for spans in re.findall(r"with (\d+) spans are left", said))
+        log = application.receiver.process.communicate(timeout=60)[1]
+        dropped += sum(int(spans) for spans in re.findall(r"with (\d+) spans are left", log))
     application.stop.set()
     application.join()
     target.faulty = False

@@ -7,9 +7,9 @@ __all__ = ["Counts", "Tally"]
 
 
 class Counts(NamedTuple):
-    """What became of the requests for one target since the start.
+    """The results of one target since the start.
 
-    In requests where the name says nothing else. Each span is in exactly one of forwarded_spans,
+    In requests unless the name ends with _spans. Each span is in exactly one of forwarded_spans,
     rejected_spans, dropped_spans or a waiting request.
     """
 
@@ -59,6 +59,6 @@ class Tally:
             )
 
     def freeze(self) -> None:
-        """Ignore what comes later: an attempt that outlasts the end is counted as dropped."""
+        """Ignore later additions: an attempt that outlasts the end is counted as dropped."""
         with self._lock:
             self._frozen = True

@@ -1,7 +1,7 @@
 """One request to one target: priced, split if large, each part attempted until it is taken.
 
 Attempts and pauses are those of the Collector's exporters (`retry_on_failure` of exporterhelper).
-Parts hold the spans of a request in their order, so that a count of spans says what was sent.
+Parts hold consecutive spans of a request, so that a number of spans identifies the sent parts.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Delivery:
         self._failing = False
 
     def deliver(self, request: QueuedRequest, record_sent: Callable[[int], None]) -> Outcome:
-        """Send what is unsent of a request; RETRY if it was given up or the process stops.
+        """Send the unsent spans of a request; RETRY if it was given up or the process stops.
 
         `record_sent` is called with the spans of all parts that need no further attempt, except
         after the last part. A part that is refused does not keep back the others.
@@ -126,7 +126,7 @@ class Delivery:
             log.warning("%s: refused %d spans: %s", self._name, spans, reply.message)
             self._tally.add(dropped_spans=spans)
             return
-        # A target may report what it likes; a counter must not fall.
+        # The target's number may be wrong; a counter must not fall.
         rejected = min(max(0, reply.rejected_spans), spans)
         if rejected or reply.message:
             log.warning("%s: %d spans rejected: %s", self._name, rejected, reply.message)

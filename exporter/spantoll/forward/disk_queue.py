@@ -1,9 +1,9 @@
-"""A queue on disk with a buffer in memory before it: a thread writes what was put, synced.
+"""A queue on disk behind a buffer in memory: a thread writes new requests to disk, synced.
 
-A disk that cannot be written (full, read-only, over quota) pauses the queue: what was put waits in
-the buffer and is written again every PAUSE_S, until the disk takes it. Requests are sent on from
-disk meanwhile; what cannot be deleted after that is remembered and deleted later, at the latest
-with the whole file, which needs no space.
+A disk that cannot be written (full, read-only, over quota) pauses the queue: new requests wait
+in the buffer, and writing is tried again every PAUSE_S. Requests on disk are sent meanwhile; those
+that cannot be deleted then are deleted later, at the latest with the whole file, which needs no
+space.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 PAUSE_S = 1.0
 """Between two attempts at a disk that failed."""
+SAVE_S = 1.0
+"""For the last write, even if no time is left: it saves the buffer."""
 KEPT_BYTES = 16 << 20
 """An empty queue gives a larger file back to the file system."""
 
@@ -148,7 +150,7 @@ class DiskQueue:
             self._pause(str(error))
 
     def usage(self) -> QueueUsage:
-        """Measure what waits."""
+        """Measure the waiting requests."""
         with self._changed:
             return QueueUsage(
                 self._stored_requests + len(self._buffer),
@@ -158,17 +160,17 @@ class DiskQueue:
             )
 
     def close(self, timeout_s: float) -> bool:
-        """Take nothing more, write the buffer; whether every request is on disk."""
+        """Refuse new requests, write the buffer; True if every request is on disk."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._writer.join(timeout_s)
+        self._writer.join(max(timeout_s, SAVE_S))
         with self._changed:
             self._changed.notify_all()
             return not self._buffer
 
     def take_unsaved(self) -> Sequence[QueuedRequest]:
-        """Remove and return what is not on disk."""
+        """Remove and return the requests that are not on disk."""
         with self._changed:
             unsaved = [buffered.request for buffered in self._buffer]
             self._buffer.clear()
@@ -185,13 +187,13 @@ class DiskQueue:
         except OSError as error:
             self._pause(str(error))
             return None
-        # A request is counted in `usage` a moment after it is in the file.
+        # The writer counts a request in `usage` after it is in the file.
         if stored is None or stored.number > self._readable:
             return None
         if self._first is None or stored.number != self._first.number:
             self._sent_spans = stored.sent_spans
         self._first = stored
-        # What could not be recorded on disk is known here.
+        # The disk may not have taken the last record of sent spans.
         return stored.decode()._replace(sent_spans=self._sent_spans)
 
     def _write_all(self) -> None:
@@ -206,7 +208,7 @@ class DiskQueue:
                 self._write(batch)
             except OSError as error:
                 self._refuse(batch, str(error))
-            # Whatever it is, the requests wait, readiness reports it, and it is tried again.
+            # Any other error is handled alike: the requests wait, readiness reports it.
             except Exception as error:
                 log.exception("%s: the queue cannot be written", self._name)
                 self._refuse(batch, f"{type(error).__name__}: {error}")
@@ -222,7 +224,7 @@ class DiskQueue:
         elif self._paused:
             self._file.check_writable()
         with self._changed:
-            for _ in batch:
+            for _ in range(min(len(batch), len(self._buffer))):
                 self._buffer_bytes -= self._buffer.popleft().request.size_bytes
             self._stored_requests += len(batch)
             self._stored_bytes += size_bytes
@@ -247,7 +249,7 @@ class DiskQueue:
                 raise
 
     def _refuse(self, batch: Sequence[Buffered], reason: str) -> None:
-        """Report a failed write to who waits for it; the requests stay, as the next attempt."""
+        """Fail the futures of a batch that was not written; its requests stay in the buffer."""
         self._pause(reason)
         # A smaller batch may find the space that this one did not.
         self._batch = max(1, len(batch) // 2)

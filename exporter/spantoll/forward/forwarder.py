@@ -110,11 +110,11 @@ class Forwarder:
         return [future for future in stored if future is not None]
 
     def counts(self) -> Mapping[str, Counts]:
-        """Snapshot what each target was sent, by its URL."""
+        """Snapshot the counts of each target, by its URL."""
         return {name: worker.counts for name, worker in self._workers.items()}
 
     def close(self, *, budget_s: float) -> None:
-        """Save or send what waits within the budget, all targets at once; count the rest."""
+        """Save or send the waiting requests within the budget, all targets at once."""
         closing = [
             threading.Thread(target=worker.close, args=(budget_s,))
             for worker in self._workers.values()

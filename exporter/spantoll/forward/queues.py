@@ -1,7 +1,7 @@
-"""The queue of one target: requests in, the oldest out, removed when no attempt is left to make.
+"""The queue of one target: requests in, the oldest out, removed after its last attempt.
 
-One thread puts, one thread sends. A full queue refuses what is new, as the Collector's sending
-queue does; a request larger than the bound is taken by an empty queue, or nothing would ever be.
+One thread puts, one thread sends. A full queue refuses new requests, as the Collector's
+sending queue does. An empty queue takes a request of any size, for it could never be sent else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class QueueFullError(Exception):
 
 
 class QueueUsage(NamedTuple):
-    """What waits in a queue."""
+    """The waiting requests of a queue."""
 
     requests: int
     size_bytes: int
@@ -58,10 +58,10 @@ class RequestQueue(Protocol):
         """Forget the oldest request."""
 
     def usage(self) -> QueueUsage:
-        """Measure what waits; never negative."""
+        """Measure the waiting requests; no figure is ever negative."""
 
     def close(self, timeout_s: float) -> bool:
-        """Take nothing more and save what can be; whether every request is safe on disk."""
+        """Refuse new requests, write the others to disk; True if every request is there."""
 
     def take_unsaved(self) -> Sequence[QueuedRequest]:
         """Remove and return the requests that end with the process; call when nothing is sent."""
@@ -71,7 +71,7 @@ class RequestQueue(Protocol):
 
 
 class MemoryQueue:
-    """A queue in memory: what waits ends with the process."""
+    """A queue in memory: its requests end with the process."""
 
     survives_restart: ClassVar[bool] = False
 
@@ -116,12 +116,12 @@ class MemoryQueue:
                 self._size_bytes -= self._requests.popleft().size_bytes
 
     def usage(self) -> QueueUsage:
-        """Measure what waits."""
+        """Measure the waiting requests."""
         with self._changed:
             return QueueUsage(len(self._requests), self._size_bytes, len(self._requests))
 
     def close(self, timeout_s: float) -> bool:
-        """Take nothing more; whether the queue is empty."""
+        """Refuse new requests; True if the queue is empty."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

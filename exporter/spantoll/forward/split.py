@@ -1,7 +1,7 @@
 """A request of spans that is too large for a target, divided into requests that are not.
 
 Divided by resource, then scope, then span; a part repeats the resource and scope it needs and holds
-consecutive spans, so that a number of spans from the start says which parts were sent.
+consecutive spans, so that a number of spans identifies the sent parts.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _count(message: bytes, depth: int) -> int:
 
 
 def _skip(message: bytes, count: int, depth: int) -> tuple[bytes, int]:
-    """Answers with what is left of a message, and how many spans were left out."""
+    """Return the rest of a message and the number of spans left out."""
     chunks: list[bytes] = []
     copied = skipped = 0
     for tag, start, content, end in iterate_fields(message):

@@ -1,4 +1,8 @@
-"""The thread that empties the queue of one target, and the counts of what became of it."""
+"""The thread that sends the queued requests of one target, oldest first, and counts the results.
+
+A request leaves the queue when the target took or refused it, or when it is given up. An error ends
+neither the thread nor another request.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +26,11 @@ log = logging.getLogger(__name__)
 ABANDON_S = 1.0
 """How long an attempt may outlast the end of the budget; then its request counts as dropped."""
 PAUSE_S = 1.0
-"""After an error that nobody foresaw."""
+"""After an unexpected error."""
 
 
 class TargetWorker:
-    """Sends what is put into one queue to one target."""
+    """Sends the requests of one queue to one target."""
 
     def __init__(
         self,
@@ -104,7 +108,7 @@ class TargetWorker:
         )
 
     def close(self, budget_s: float) -> None:
-        """Save or send what waits as long as the budget lasts, count the rest. Idempotent."""
+        """Save or send the waiting requests within the budget, count the rest. Idempotent."""
         deadline = time.monotonic() + budget_s
         if not self._queue.close(budget_s):
             self._thread.join(max(0.0, deadline - time.monotonic()))
