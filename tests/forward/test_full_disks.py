@@ -29,6 +29,9 @@ from tests.forward.test_counts import doctor
 from tests.forward.test_receiver_forwards import chat, plain, read
 from tests.forward.test_receiver_forwards import request as otlp_request
 
+LARGE_NAME = "x" * 300_000
+"""Of a request that needs more than the queue frees by replacing its file, and fits a free disk."""
+
 
 def test_a_full_disk_pauses_the_queue_until_it_is_freed(
     make: Make, sinks: Sinks, disk: Disk
@@ -125,7 +128,7 @@ def test_a_durable_queue_refuses_what_it_cannot_store(make: Make, sinks: Sinks, 
     stored.result(timeout=20)
     disk.fill()
 
-    [failed] = forward(forwarder, request(2, name="x" * 100_000))
+    [failed] = forward(forwarder, request(2, name=LARGE_NAME))
     with pytest.raises(StoreUnavailable, match="full"):
         failed.result(timeout=20)
     [refused] = forward(forwarder, request(3))
@@ -146,7 +149,7 @@ def test_a_durable_request_is_queued_for_all_targets_or_for_none(
     sink.answers = [503] * NEVER
     forwarder = make(sink.url, "http://127.0.0.1:9", queue=disk.queue, durable=True)
     disk.fill()
-    for future in forward(forwarder, request(1, name="x" * 100_000)):
+    for future in forward(forwarder, request(1, name=LARGE_NAME)):
         with pytest.raises(StoreUnavailable):
             future.result(timeout=20)
     before = [found.waiting for found in forwarder.counts().values()]
@@ -208,7 +211,7 @@ def test_readiness_metrics_and_doctor_report_a_full_disk_while_it_lasts(
     assert receiver.send(otlp_request(chat(1))) == 200
     wait_until(lambda: sink.arrived)
     large = plain(2)
-    large.name = "x" * 100_000
+    large.name = LARGE_NAME
     disk.fill()
 
     status = receiver.send(otlp_request(large))
