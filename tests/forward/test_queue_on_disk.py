@@ -144,9 +144,9 @@ def test_gauges_are_never_negative(make: Make, sinks: Sinks, tmp_path: Path) -> 
     while seen[-1].forwarded < 200:
         seen.append(counts(forwarder))
 
-    assert min(found.queue_bytes for found in seen) == 0
-    assert min(found.waiting for found in seen) == 0
-    assert min(found.memory_requests for found in seen) == 0
+    assert min(found.queue_bytes for found in seen) >= 0
+    assert min(found.waiting for found in seen) >= 0
+    assert min(found.memory_requests for found in seen) >= 0
 
 
 def test_the_gauge_of_bytes_ends_at_0_for_requests_of_an_earlier_process(
