@@ -177,11 +177,13 @@ METADATA_KEYS = frozenset(
         "traceloop.workflow.name",
     }
 )
+JSON_METADATA_PREFIX = "langfuse.trace.metadata."
+"""Langfuse's SDK writes these values as JSON text since version 5, plain text too."""
 METADATA_PREFIXES = (
     SPANTOLL_METADATA_PREFIX,
     "ai.telemetry.metadata.",
-    "langfuse.trace.metadata.",
+    JSON_METADATA_PREFIX,
     "traceloop.association.properties.",
 )
 """Allow-list of `Attribution.metadata`: names people chose for attribution, never content."""
-LONGEST_METADATA = 256
+MAX_METADATA_CHARS = 256

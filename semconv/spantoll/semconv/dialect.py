@@ -1,3 +1,5 @@
+"""What a dialect is, and what it may see of spans and log records: interfaces, no code."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -95,8 +97,8 @@ class LogView(Protocol):
 class Dialect(Protocol):
     """One attribute convention: how it is recognised and what its numbers mean.
 
-    `read` is pure, never raises on any attribute value, and says in `ModelCall.assumptions` what it
-    assumed. None means: not a GenAI span.
+    `read` is pure, never raises on any attribute value, and lists in `ModelCall.assumptions` what
+    it assumed. None means: not a GenAI span.
     """
 
     @property
@@ -105,11 +107,18 @@ class Dialect(Protocol):
     def rank(self) -> int:
         """Dialects are asked from low to high."""
 
+    @property
+    def gate(self) -> frozenset[bytes]:
+        """Bytes of which every encoded span of this dialect that reports a call contains any.
+
+        A span that contains none of any dialect is skipped without being decoded.
+        """
+
     def recognises_scope(self, scope_name: str) -> bool:
-        """Tell whether an instrumentation scope writes this dialect."""
+        """Return True if an instrumentation scope writes this dialect."""
 
     def recognises(self, span: SpanView) -> bool:
-        """Tell whether a span of an unknown scope is written in this dialect."""
+        """Return True if a span of an unknown scope is written in this dialect."""
 
     def read(self, span: SpanView) -> ModelCall | None:
         """Read a span of this dialect."""

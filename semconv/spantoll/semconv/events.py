@@ -1,3 +1,9 @@
+"""Events of OTLP logs that report model calls -> the span view that a dialect's table reads.
+
+An event has neither a span id nor a start time: the id is a hash of what makes the event unique,
+the start follows from the duration it reports.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -7,16 +13,17 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from spantoll.semconv.dialect import AttributeValue, Dialect, LogView, SpanEvent
-from spantoll.semconv.numbers import integer
+from spantoll.semconv.values import integer
 
 __all__ = ["EventDialect", "EventSpan"]
 
 ERROR = 2
-LONGEST_MS = 7 * 24 * 3_600_000
+"""OTLP StatusCode."""
+MAX_DURATION_MS = 7 * 24 * 3_600_000
 
 
 class EventSpan(NamedTuple):
-    """An event seen as the span it stands for, so that the table of a dialect can read it."""
+    """A span view of an event, so that the table of a dialect can read it."""
 
     trace_id: bytes
     span_id: bytes
@@ -38,30 +45,37 @@ class EventSpan(NamedTuple):
 class EventDialect:
     """Events that report model calls: their names, and the table that reads their attributes.
 
-    An event has no span id of its own, so it is given one: a hash of what makes it unique. A
-    re-delivered event gets the same one, and the span the event was emitted in becomes its parent.
+    A re-delivered event gets the same span id, and the span the event was emitted in becomes its
+    parent. Raises ValueError if a name, or a required value, does not contain the marker.
     """
 
     names: Mapping[str, bool]
-    """Event name -> whether it tells of a failure."""
+    """Event name -> True if it reports a failed call."""
     table: Dialect | None = None
-    """What reads the attributes; None for the dialect the scope writes."""
+    """Reads the attributes; None for the dialect of the event's scope."""
     marker: bytes = b"gen_ai."
-    """Bytes that are in every such record."""
+    """Bytes that every such record contains: in its name, or in a required value."""
     unique: tuple[tuple[str, ...], ...] = ()
     """Attributes that together are unique, the best first; all of them where none is complete."""
     required: Mapping[str, str | None] = field(default_factory=dict)
-    """Attributes, and their values, that tell such an event from others of its name."""
+    """Attributes and their values, None for any, that only such events of this name have."""
     scopes: tuple[str, ...] = ()
     """Scopes whose events may come without a name; then `required` alone decides."""
     except_scopes: tuple[str, ...] = ()
-    """Scopes that tell the same call by an event of their own, with more detail."""
+    """Scopes that report the same call by an event of their own, with more detail."""
     duration_ms: str = "duration_ms"
     error_message: str = "error"
 
+    def __post_init__(self) -> None:
+        marker = self.marker.decode()
+        if not any(marker in str(value) for value in self.required.values()):
+            for name in self.names:
+                if marker not in name:
+                    raise ValueError(f"event {name} does not contain the marker {marker}")
+
     def view(self, log: LogView) -> EventSpan | None:
-        """See an event of this dialect as a span; None if it is another."""
-        name = self._name(log)
+        """View an event of this dialect as a span; None if it is another."""
+        name = self._find_name(log)
         if name is None or log.scope_name in self.except_scopes:
             return None
         attributes = log.attributes
@@ -69,10 +83,10 @@ class EventDialect:
             if attributes.get(key) is None or value not in (None, attributes[key]):
                 return None
         message = attributes.get(self.error_message) if self.names[name] else None
-        identity = self._identity(name, log)
-        end_ns = _time_ns(log)
+        identity = self._hash_identity(name, log)
+        end_ns = _read_time_ns(log)
         duration_ms = integer(attributes.get(self.duration_ms)) or 0
-        if duration_ms > LONGEST_MS:
+        if duration_ms > MAX_DURATION_MS:
             duration_ms = 0
         return EventSpan(
             trace_id=log.trace_id or identity,
@@ -91,16 +105,16 @@ class EventDialect:
             scope_version=log.scope_version,
         )
 
-    def _name(self, log: LogView) -> str | None:
+    def _find_name(self, log: LogView) -> str | None:
         """Find the name where senders put it: its field, an attribute, or the body."""
-        for told in (log.event_name, log.attributes.get("event.name"), log.body):
-            if isinstance(told, str) and told in self.names:
-                return told
+        for name in (log.event_name, log.attributes.get("event.name"), log.body):
+            if isinstance(name, str) and name in self.names:
+                return name
         return next(iter(self.names)) if log.scope_name in self.scopes else None
 
-    def _identity(self, name: str, log: LogView) -> bytes:
+    def _hash_identity(self, name: str, log: LogView) -> bytes:
         attributes = log.attributes
-        told: object = next(
+        identity: object = next(
             (
                 [attributes[key] for key in keys]
                 for keys in self.unique
@@ -108,21 +122,22 @@ class EventDialect:
             ),
             None,
         )
-        if told is None:
-            told = (log.trace_id, log.span_id, log.time_ns, sorted(map(repr, attributes.items())))
-        return blake2b(repr((name, told)).encode(errors="replace"), digest_size=16).digest()
+        if identity is None:
+            everything = sorted(map(repr, attributes.items()))
+            identity = (log.trace_id, log.span_id, log.time_ns, everything)
+        return blake2b(repr((name, identity)).encode(errors="replace"), digest_size=16).digest()
 
 
-def _time_ns(log: LogView) -> int:
-    """When the event happened; senders that leave it out tell it in an attribute."""
+def _read_time_ns(log: LogView) -> int:
+    """Read when the event happened: its time, its `event.timestamp`, or when it was observed."""
     if log.time_ns:
         return log.time_ns
-    told = log.attributes.get("event.timestamp")
-    if isinstance(told, str):
+    timestamp = log.attributes.get("event.timestamp")
+    if isinstance(timestamp, str):
         try:
-            moment = datetime.fromisoformat(told)
+            time = datetime.fromisoformat(timestamp)
         except ValueError:
             return log.observed_ns
-        if moment.tzinfo is not None:
-            return max(round(moment.timestamp() * 1000) * 1_000_000, 0)
+        if time.tzinfo is not None:
+            return max(round(time.timestamp() * 1000) * 1_000_000, 0)
     return log.observed_ns

@@ -1,34 +1,33 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from spantoll.semconv.call import Status
 from spantoll.semconv.dialect import SpanView
+from spantoll.semconv.fields import Found
 
-__all__ = ["of"]
+__all__ = ["read_outcome"]
 
 ERROR = 2
-LONGEST_MESSAGE = 1024
+"""OTLP StatusCode."""
+MAX_MESSAGE_CHARS = 1024
 
 
-def of(span: SpanView, found: Mapping[str, Any]) -> tuple[Status, str | None, str | None]:
-    """Tell how a call ended: status, error type, error message."""
+def read_outcome(span: SpanView, found: Found) -> tuple[Status, str | None, str | None]:
+    """Read how a call ended: status, error type, error message."""
     error_type = found.get("error_type")
     if span.status_code != ERROR and error_type is None and "error_message" not in found:
         return "success", None, None
     message = span.status_message or found.get("error_message") or ""
     if not isinstance(error_type, str) or not error_type:
-        error_type, text = _exception(span)
+        error_type, text = _read_exception(span)
         message = message or text
     return (
-        _status(error_type),
+        _status_of_error(error_type),
         error_type,
-        message[:LONGEST_MESSAGE] if isinstance(message, str) and message else None,
+        message[:MAX_MESSAGE_CHARS] if isinstance(message, str) and message else None,
     )
 
 
-def _exception(span: SpanView) -> tuple[str | None, str]:
+def _read_exception(span: SpanView) -> tuple[str | None, str]:
     for event in span.events:
         if event.name == "exception":
             kind = event.attributes.get("exception.type")
@@ -37,7 +36,7 @@ def _exception(span: SpanView) -> tuple[str | None, str]:
     return None, ""
 
 
-def _status(error_type: str | None) -> Status:
+def _status_of_error(error_type: str | None) -> Status:
     name = (error_type or "").lower()
     if "timeout" in name or "timedout" in name or "deadline" in name:
         return "timeout"

@@ -1,16 +1,32 @@
+"""The usage object of a provider's answer -> raw counters, by field of `fields.Found`.
+
+Emitters that leave counters out of their attributes often dump this object, or the whole answer.
+A path is the keys of nested mappings, joined by dots; of several paths the first is read.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from spantoll.semconv.numbers import integer
+from spantoll.semconv.fields import Found, check_fields, name_fields
+from spantoll.semconv.genai import Keys
+from spantoll.semconv.values import integer
 
-__all__ = ["LONGEST_ANSWER", "counters", "parts", "supplement", "totals"]
+__all__ = [
+    "MAX_ANSWER_CHARS",
+    "add_missing",
+    "make_paths",
+    "read_counters",
+    "read_parts",
+    "read_paths",
+    "read_totals",
+]
 
-LONGEST_ANSWER = 1 << 18
-"""Characters of an answer that are worth reading for its usage."""
+MAX_ANSWER_CHARS = 1 << 18
+"""An answer that is longer is not searched for its usage."""
 
-PATHS: dict[str, tuple[str, ...]] = {
+PATHS: Keys = {
     "input": ("prompt_tokens", "input_tokens", "input"),
     "output": ("completion_tokens", "output_tokens", "output"),
     "total": ("total_tokens", "total"),
@@ -64,76 +80,93 @@ PATHS: dict[str, tuple[str, ...]] = {
     "image_in": ("input_tokens_details.image_tokens",),
     "cost": ("cost",),
 }
-"""Counter -> where providers and Langfuse keep it in a usage object, the first that is there."""
+"""As providers and Langfuse name them."""
+check_fields(PATHS, "spantoll.semconv.provider_usage")
 
-
-APART = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
-PARTS = frozenset(
-    {"cache_read", "cache_write", "cache_write_5m", "cache_write_1h", "reasoning"}
-    | {"audio_in", "audio_out"}
+PARTS = name_fields(
+    *("cache_read", "cache_write", "cache_write_5m", "cache_write_1h", "reasoning"),
+    *("audio_in", "audio_out"),
+    owner="spantoll.semconv.provider_usage",
 )
+ANTHROPIC_KEYS = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
 
 
-def counters(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the usage object of a provider's answer; what each number means is not decided here."""
+def make_paths(paths: Keys, *, owner: str) -> Keys:
+    """Check the fields of a table of paths and return it. Raises UnknownField."""
+    check_fields(paths, owner)
+    return paths
+
+
+def read_paths(usage: Mapping[str, Any], paths: Keys) -> Found:
+    """Read the fields of a table of paths from nested mappings; what is null is left out."""
     found: dict[str, Any] = {}
-    for name, paths in PATHS.items():
-        for path in paths:
-            value = _at(usage, path)
+    for name, spellings in paths.items():
+        for path in spellings:
+            value = _read_path(usage, path)
             if value is not None:
                 found[name] = value
                 break
-    return found
+    return cast("Found", found)
 
 
-def parts(usage: Mapping[str, Any]) -> dict[str, Any]:
+def read_counters(usage: Mapping[str, Any]) -> Found:
+    """Read the usage object of a provider's answer; what each number means is decided elsewhere."""
+    return read_paths(usage, PATHS)
+
+
+def read_parts(usage: Mapping[str, Any]) -> Found:
     """Read only the parts of totals: for spans whose totals are attributes."""
-    return {name: count for name, count in counters(usage).items() if name in PARTS}
+    found = {name: count for name, count in read_counters(usage).items() if name in PARTS}
+    return cast("Found", found)
 
 
-def supplement(found: dict[str, Any], told: Mapping[str, Any]) -> None:
-    """Add counters that a span's own attributes left out."""
-    for name, count in told.items():
-        found.setdefault(name, count)
-
-
-def totals(usage: Mapping[str, Any]) -> dict[str, Any]:
+def read_totals(usage: Mapping[str, Any]) -> Found:
     """Read a usage object whole; an input that leaves the cache out is found as `uncached`.
 
-    Its shape tells whose it is: OpenAI's counters contain the cache, Anthropic's and Bedrock's do
+    The keys show whose it is: OpenAI's counters contain the cache, Anthropic's and Bedrock's do
     not (`cache_read_input_tokens`, `inputTokens`), and Gemini's output leaves thoughts out.
     """
-    found = counters(usage)
+    found = read_counters(usage)
     if "promptTokenCount" in usage or "prompt_token_count" in usage:
         _read_gemini(usage, found)
     elif "inputTokens" in usage:
         found["uncached"], found["output"] = usage["inputTokens"], usage.get("outputTokens")
-    elif not APART.isdisjoint(usage) and "prompt_tokens" not in usage and "input" in found:
+    elif _is_anthropic(usage) and "input" in found:
         found["uncached"] = found.pop("input")
     return found
 
 
-def _read_gemini(usage: Mapping[str, Any], found: dict[str, Any]) -> None:
-    def told(camel: str, snake: str) -> int | None:
+def _is_anthropic(usage: Mapping[str, Any]) -> bool:
+    return not ANTHROPIC_KEYS.isdisjoint(usage) and "prompt_tokens" not in usage
+
+
+def add_missing(found: Found, more: Found) -> None:
+    """Add the fields that a span's own attributes left out."""
+    values = cast("dict[str, Any]", found)
+    for name, value in more.items():
+        values.setdefault(name, value)
+
+
+def _read_gemini(usage: Mapping[str, Any], found: Found) -> None:
+    def read(camel: str, snake: str) -> int | None:
         return integer(usage.get(camel, usage.get(snake)))
 
-    thoughts = told("thoughtsTokenCount", "thoughts_token_count")
-    beside = {
-        "input": told("toolUsePromptTokenCount", "tool_use_prompt_token_count"),
-        "output": thoughts,
-    }
-    for total, count in (
-        ("input", told("promptTokenCount", "prompt_token_count")),
-        ("output", told("candidatesTokenCount", "candidates_token_count")),
-    ):
-        if count is not None or beside[total]:
-            found[total] = (count or 0) + (beside[total] or 0)
-    cached = told("cachedContentTokenCount", "cached_content_token_count")
-    parts = {"cache_read": cached, "reasoning": thoughts}
-    found.update({part: count for part, count in parts.items() if count is not None})
+    prompt = read("promptTokenCount", "prompt_token_count")
+    by_tools = read("toolUsePromptTokenCount", "tool_use_prompt_token_count")
+    candidates = read("candidatesTokenCount", "candidates_token_count")
+    thoughts = read("thoughtsTokenCount", "thoughts_token_count")
+    cached = read("cachedContentTokenCount", "cached_content_token_count")
+    if prompt is not None or by_tools:
+        found["input"] = (prompt or 0) + (by_tools or 0)
+    if candidates is not None or thoughts:
+        found["output"] = (candidates or 0) + (thoughts or 0)
+    if cached is not None:
+        found["cache_read"] = cached
+    if thoughts is not None:
+        found["reasoning"] = thoughts
 
 
-def _at(usage: Mapping[str, Any], path: str) -> object:
+def _read_path(usage: Mapping[str, Any], path: str) -> object:
     value: object = usage
     for step in path.split("."):
         value = value.get(step) if isinstance(value, Mapping) else None

@@ -1,9 +1,17 @@
+"""Who was called: the raw provider, the API host and the model id of a span -> `Source`.
+
+Names are those of `gen_ai.provider.name`, or our own where the convention has none. A host
+outranks the name a span carries, because one SDK calls many hosts; a model id of a form that only
+one cloud uses outranks the maker's name, because the makers' SDKs call the clouds too.
+"""
+
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
-__all__ = ["canonical", "from_host", "region_of"]
+__all__ = ["Source", "canonical", "from_host", "identify_provider", "region_of_host"]
 
 ALIASES: dict[str, str] = {
     "amazon": "aws.bedrock",
@@ -102,6 +110,71 @@ SUFFIXES: dict[str, str] = {
 _BEDROCK = re.compile(r"bedrock(?:-runtime)?(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$")
 
 
+class ModelIdForm(NamedTuple):
+    """A form of model ids that only one cloud uses."""
+
+    provider: str
+    pattern: re.Pattern[str]
+    example: str
+    source: str
+
+
+MODEL_ID_FORMS = (
+    ModelIdForm(
+        "aws.bedrock",
+        re.compile(r"arn:aws[\w-]*:bedrock:|(?:[a-z-]+\.)?anthropic\."),
+        "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html",
+    ),
+    ModelIdForm(
+        "gcp.vertex_ai",
+        re.compile(r"claude-[\w.-]+@"),
+        "claude-sonnet-4-5@20250929",
+        "docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude",
+    ),
+)
+"""Anthropic's SDK calls these clouds, and emitters write `anthropic` for all of its clients."""
+
+
+class Source(NamedTuple):
+    """Who was called, and how that is known."""
+
+    provider: str | None
+    raw: str | None
+    """The provider as the span carries it."""
+    host: str | None
+    """Host or base URL, as the span carries it."""
+    region: str | None = None
+    """The region in a Bedrock host."""
+    note: str | None = None
+    """Why `provider` is not the one the span names."""
+
+
+@lru_cache(maxsize=1024)
+def identify_provider(
+    *, raw: str | None, fixed: str | None, host: str | None, model: str | None
+) -> Source:
+    """Identify who was called; `fixed` is the provider of a dialect that has only one."""
+    named = fixed or canonical(raw)
+    hosted = from_host(host)
+    if hosted is not None:
+        note = None
+        if named is not None and hosted != named:
+            note = f"provider: {host} is {hosted}, though the span says {raw}"
+        return Source(hosted, raw, host, region_of_host(host), note)
+    if named == "anthropic" and model is not None:
+        cloud = provider_of_model_id(model)
+        if cloud is not None:
+            note = f"provider: only {cloud} has models named {model}, though the span says {raw}"
+            return Source(cloud, raw, host, note=note)
+    return Source(named, raw, host)
+
+
+def provider_of_model_id(model: str) -> str | None:
+    """Name the cloud that serves a model, where the form of the id decides it."""
+    return next((form.provider for form in MODEL_ID_FORMS if form.pattern.match(model)), None)
+
+
 @lru_cache(maxsize=512)
 def canonical(raw: str | None) -> str | None:
     """Name a provider as the convention does; None where a framework named itself.
@@ -123,7 +196,7 @@ def canonical(raw: str | None) -> str | None:
 
 @lru_cache(maxsize=512)
 def from_host(host: str | None) -> str | None:
-    """Tell the provider by its API host or base URL; None for a host nobody knows."""
+    """Name the provider of an API host or base URL; None for an unknown host."""
     if not host:
         return None
     name = host.strip().lower()
@@ -137,8 +210,7 @@ def from_host(host: str | None) -> str | None:
     return next((found for suffix, found in SUFFIXES.items() if name.endswith(suffix)), None)
 
 
-@lru_cache(maxsize=512)
-def region_of(host: str | None) -> str | None:
+def region_of_host(host: str | None) -> str | None:
     """Read the AWS region out of a Bedrock host."""
     found = _BEDROCK.search(host.split("://")[-1].split("/")[0].lower()) if host else None
     return found.group(1) if found else None

@@ -1,11 +1,13 @@
+"""Operation names, as emitters write them -> the canonical name, and the role of the span."""
+
 from __future__ import annotations
 
 from spantoll.semconv.call import Role
 
-__all__ = ["OPERATIONS", "operation_of", "role_of"]
+__all__ = ["OPERATIONS", "canonical_operation", "role_of_operation"]
 
 OPERATIONS: dict[str, tuple[str, Role]] = {
-    # spelling in the wild: (canonical operation, role)
+    # as emitters write it: (canonical operation, role)
     "chat": ("chat", "inference"),
     "chat.completions": ("chat", "inference"),
     "chat_completion": ("chat", "inference"),
@@ -64,10 +66,10 @@ OPERATIONS: dict[str, tuple[str, Role]] = {
         for noun in ("memory", "memory_store")
     },
 }
-"""`gen_ai.operation.name` of the convention and of what is met in the wild."""
+"""`gen_ai.operation.name` of the convention, and what emitters write in its place."""
 
 
-def operation_of(raw: object) -> str | None:
+def canonical_operation(raw: object) -> str | None:
     """Name an operation canonically; an unknown one keeps its own name."""
     if not isinstance(raw, str) or not raw:
         return None
@@ -75,7 +77,7 @@ def operation_of(raw: object) -> str | None:
     return known[0] if known else raw
 
 
-def role_of(raw: object) -> Role | None:
-    """Tell the role of an operation; None for one nobody knows."""
+def role_of_operation(raw: object) -> Role | None:
+    """Return the role of an operation; None for an unknown one."""
     known = OPERATIONS.get(raw.lower()) if isinstance(raw, str) else None
     return known[1] if known else None

@@ -1,21 +1,34 @@
+"""The engine that reads a span by the table of a dialect: `SpanView` in, `ModelCall` out.
+
+A dialect is data: attribute keys by field (`fields.Found`), the scopes and marker keys by which it
+is recognised, and what its totals mean. Three functions say what a table cannot: `refine` fills
+fields that are inside JSON text, `role` and `counting` depend on more than one attribute.
+"""
+
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from spantoll.semconv import attributes as keys
-from spantoll.semconv import outcome, people, providers
+from spantoll.semconv import providers
+from spantoll.semconv.attribution import (
+    Metadata,
+    add_metadata,
+    merge_attribution,
+    metadata_name,
+)
 from spantoll.semconv.call import BILLABLE_ROLES, ModelCall, ReportedCost, Role
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.numbers import decimal, integer, texts
-from spantoll.semconv.roles import operation_of, role_of
-from spantoll.semconv.usage import COUNTERS, Counting, read_usage
+from spantoll.semconv.fields import COUNTERS, FIELDS, Found, check_fields
+from spantoll.semconv.genai import SHARED, Keys
+from spantoll.semconv.outcome import read_outcome
+from spantoll.semconv.roles import canonical_operation, role_of_operation
+from spantoll.semconv.usage import Counting, read_usage
+from spantoll.semconv.values import decimal, integer, text
 
-__all__ = ["Found", "TableDialect"]
-
-Found = dict[str, Any]
-"""Field of a call -> raw value, as the table of a dialect found it on a span."""
+__all__ = ["TableDialect"]
 
 Place = tuple[str | None, int, str | None] | None
 """Field and rank of an attribute, and its name as metadata or unit; None for what is left out."""
@@ -23,41 +36,47 @@ Place = tuple[str | None, int, str | None] | None
 UNIT = -1
 """Rank of an attribute that names a unit of usage itself."""
 
-MOST_PLACES = 10_000
-"""Attribute keys worth remembering: applications may make keys up without end."""
+MAX_PLACES = 10_000
+"""Attribute keys that are remembered: applications may make up keys without end."""
 
-USAGE_FIELDS = frozenset(
+CALL_FIELDS = ("operation", "provider", "request_model", "response_model", *COUNTERS)
+"""A span without any of these fields, and without a marker, cannot be read as a model call."""
+
+USED = frozenset(
     {"input", "output", "total", "uncached", "cache_read", "cache_write", "audio_ms", "characters"}
     | {"images", "extra", "video_ms"}
 )
+"""Fields of which any shows that a model was used."""
+
+check_fields([*keys.ATTRIBUTION, *SHARED, *CALL_FIELDS, *USED], "spantoll.semconv.table")
 
 
-def _declared(_: SpanView, __: str | None) -> Counting:
+def _declare_nothing(_: SpanView, __: str | None) -> Counting:
     return Counting()
 
 
 @dataclass(frozen=True, slots=True)
 class TableDialect:
-    """A dialect that is mostly a table: the fields of a call, and where a span keeps them.
-
-    Of several keys of one field the first that is present wins, so numbers that are told twice are
-    never added.
-    """
+    """A dialect that is mostly a table. Raises UnknownField when made with a misspelt field."""
 
     name: str
-    keys: Mapping[str, tuple[str, ...]]
+    keys: Keys
+    """Field -> attribute keys in order. Of several keys of one field only the first that is present
+    is read, so a number that is reported twice is never added."""
     scopes: tuple[str, ...] = ()
     """Scope names; one that ends with a dot or an asterisk is a prefix."""
     markers: tuple[str, ...] = ()
     """Attribute keys that no other dialect writes."""
+    span_markers: tuple[str, ...] = ()
+    """Text in the name or attributes of spans that have neither markers nor keys with a dot."""
     rank: int = 50
-    """Recognition goes through the dialects from low to high; scopes of all before any marker."""
-    counting: Callable[[SpanView, str | None], Counting] = _declared
+    """Dialects are asked from low to high; the scopes of all before the markers of any."""
+    counting: Callable[[SpanView, str | None], Counting] = _declare_nothing
     """What the totals mean, by scope version and provider."""
     role: Callable[[SpanView, Found], Role | None] | None = None
-    """The role where the operation does not say it; None falls back to the operation."""
+    """The role where the operation does not decide it; None falls back to the operation."""
     refine: Callable[[SpanView, Found], None] | None = None
-    """Fill in what a table cannot say, such as numbers inside JSON text."""
+    """Fill fields that a table cannot, such as numbers inside JSON text."""
     fixed_provider: str | None = None
     cost_source: str = "instrumentation"
     _index: dict[str, tuple[str, int]] = field(init=False, repr=False, compare=False)
@@ -66,27 +85,40 @@ class TableDialect:
     _prefixes: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_fields(self.keys, f"dialect {self.name}")
         index: dict[str, tuple[str, int]] = {}
-        for table in (self.keys, keys.ATTRIBUTION, COMMON):
+        for table in (self.keys, keys.ATTRIBUTION, SHARED):
             for name, spellings in table.items():
-                for at, spelling in enumerate(spellings):
-                    index.setdefault(spelling, (name, at))
+                for rank, spelling in enumerate(spellings):
+                    index.setdefault(spelling, (name, rank))
         object.__setattr__(self, "_index", index)
         object.__setattr__(self, "_places", {})
-        is_prefix = [scope.endswith((".", "*")) for scope in self.scopes]
-        exact = (s for s, prefix in zip(self.scopes, is_prefix, strict=True) if not prefix)
-        object.__setattr__(self, "_exact", frozenset(exact))
-        prefixes = (s for s, prefix in zip(self.scopes, is_prefix, strict=True) if prefix)
-        object.__setattr__(self, "_prefixes", tuple(s.rstrip("*") for s in prefixes))
+        prefixes = tuple(scope for scope in self.scopes if scope.endswith((".", "*")))
+        object.__setattr__(self, "_exact", frozenset(self.scopes).difference(prefixes))
+        object.__setattr__(self, "_prefixes", tuple(scope.rstrip("*") for scope in prefixes))
+
+    @property
+    def gate(self) -> frozenset[bytes]:
+        """See `Dialect.gate`: the markers, and the namespaces of the keys that make it a call."""
+        spellings = (spelling for name in CALL_FIELDS for spelling in self.keys.get(name, ()))
+        namespaces = (spelling.partition(".") for spelling in spellings)
+        return frozenset(
+            marker.encode()
+            for marker in (
+                *self.markers,
+                *self.span_markers,
+                *(head + dot for head, dot, _ in namespaces if dot),
+            )
+        )
 
     def recognises_scope(self, scope_name: str) -> bool:
-        """Tell whether spans of an instrumentation scope are written in this dialect."""
+        """Return True if spans of an instrumentation scope are written in this dialect."""
         return scope_name in self._exact or (
             bool(self._prefixes) and scope_name.startswith(self._prefixes)
         )
 
     def recognises(self, span: SpanView) -> bool:
-        """Tell whether a span of an unknown scope carries what only this dialect writes."""
+        """Return True if a span of an unknown scope carries a key that only this dialect writes."""
         attributes = span.attributes
         return any(marker in attributes for marker in self.markers)
 
@@ -95,44 +127,35 @@ class TableDialect:
         found, metadata = self._find(span)
         if self.refine is not None:
             self.refine(span, found)
+        operation = found.get("operation")
         role = self.role(span, found) if self.role is not None else None
-        get = found.get
-        operation = get("operation")
-        role = role or role_of(operation) or _role_by_evidence(found)
+        role = role or role_of_operation(operation) or _role_by_evidence(found)
         if role is None:
             return None
-        provider_raw = _text(get("provider"))
-        told = self.fixed_provider or providers.canonical(provider_raw)
-        host = _text(get("server_address")) or _text(get("api_base"))
-        hosted = providers.from_host(host)
-        provider = hosted or told
-        counters: Found = {}
-        whom: dict[str, str] = {}
-        more: dict[str, Any] = {}
-        for name, value in found.items():
-            kind = KINDS.get(name)
-            if kind is COUNTER:
-                counters[name] = value
-            elif kind is WHOM:
-                if (person := people.name(value)) is not None:
-                    whom[name] = person
-            elif kind is not None and (read := kind[1](value)) is not None:
-                more[kind[0]] = read
-        if host is not None:
-            more["server_address"] = host
-            if provider == "aws.bedrock" and (region := providers.region_of(host)):
-                more.setdefault("region", region)
+        source = providers.identify_provider(
+            raw=text(found.get("provider")),
+            fixed=self.fixed_provider,
+            host=text(found.get("server_address")) or text(found.get("api_base")),
+            model=text(found.get("request_model")),
+        )
+        counters, whom, more = _convert(found)
+        if source.host is not None:
+            more["server_address"] = source.host
+        if source.region is not None:
+            more.setdefault("region", source.region)
         if "cost" in found:
-            more["reported_cost"] = self._cost(found)
+            more["reported_cost"] = self._read_cost(found)
         usage, quality, notes = read_usage(
             counters,
-            self.counting(span, provider),
-            provider=provider,
+            self.counting(span, source.provider),
+            provider=source.provider,
             billable=role in BILLABLE_ROLES,
+            extra=found.get("extra"),
+            status=found.get("usage_status"),
         )
-        if hosted and told and hosted != told:
-            notes = (*notes, f"provider: {host} is {hosted}, though the span says {provider_raw}")
-        status, error_type, error_message = outcome.of(span, found)
+        if source.note is not None:
+            notes = (*notes, source.note)
+        status, error_type, error_message = read_outcome(span, found)
         return ModelCall(
             span.trace_id,
             span.span_id,
@@ -140,14 +163,14 @@ class TableDialect:
             span.start_ns,
             span.end_ns,
             role,
-            operation_of(operation),
-            provider,
-            provider_raw,
-            _text(get("request_model")),
-            _text(get("response_model")),
-            _text(get("response_id")),
+            canonical_operation(operation),
+            source.provider,
+            source.raw,
+            text(found.get("request_model")),
+            text(found.get("response_model")),
+            text(found.get("response_id")),
             usage,
-            people.of(span.resource, whom, metadata),
+            merge_attribution(span.resource, whom, metadata),
             status,
             error_type,
             error_message,
@@ -159,14 +182,14 @@ class TableDialect:
             **more,
         )
 
-    def _find(self, span: SpanView) -> tuple[Found, people.Metadata]:
+    def _find(self, span: SpanView) -> tuple[Found, Metadata]:
         """Walk the attributes once: fields by the table, and what may be kept as metadata."""
-        found: Found = {}
+        found: dict[str, Any] = {}
         ranks: dict[str, int] = {}
-        metadata: people.Metadata = {}
+        metadata: Metadata = {}
         places = self._places
         for key, value in span.attributes.items():
-            place = places[key] if key in places else self._place(key)
+            place = places[key] if key in places else self._find_place(key)
             if place is None or value is None:
                 continue
             name, rank, label = place
@@ -180,121 +203,48 @@ class TableDialect:
                 if rank == UNIT:
                     found.setdefault("extra", {})[label] = integer(value)
                 else:
-                    people.keep(metadata, label, value)
-        return found, metadata
+                    add_metadata(metadata, label, value)
+        return cast("Found", found), metadata
 
-    def _place(self, key: str) -> Place:
-        """Where an attribute goes, decided once per key."""
+    def _find_place(self, key: str) -> Place:
+        """Find where an attribute goes, once per key."""
         name, rank = self._index.get(key, (None, 0))
-        label = people.metadata_name(key)
+        label = metadata_name(key)
         if key.startswith(keys.SPANTOLL_USAGE_PREFIX):
             label, rank = key.removeprefix(keys.SPANTOLL_USAGE_PREFIX), UNIT
         place = (name, rank, label) if name is not None or label is not None else None
-        if len(self._places) < MOST_PLACES:
+        if len(self._places) < MAX_PLACES:
             self._places[key] = place
         return place
 
-    def _cost(self, found: Found) -> ReportedCost | None:
+    def _read_cost(self, found: Found) -> ReportedCost | None:
         amount = decimal(found.get("cost"))
         if amount is None:
             return None
-        source = _text(found.get("cost_source")) or self.cost_source
+        source = text(found.get("cost_source")) or self.cost_source
         if source.startswith("spantoll/"):
-            # A receiver of ours priced the span before it sent it on: that is no report.
+            # A receiver of ours priced the span before it sent it on: nobody reported a cost.
             return None
-        return ReportedCost(amount, _text(found.get("cost_currency")) or "USD", source)
+        return ReportedCost(amount, text(found.get("cost_currency")) or "USD", source)
 
 
-COMMON: dict[str, tuple[str, ...]] = {
-    "server_address": (keys.SERVER_ADDRESS,),
-    "server_port": (keys.SERVER_PORT,),
-    "api_base": ("gen_ai.openai.api_base", "url.full"),
-    "error_type": (keys.ERROR_TYPE,),
-    "usage_status": (keys.SPANTOLL_USAGE_STATUS,),
-    "cache_write_1h": (
-        keys.SPANTOLL_CACHE_WRITE_1H,
-        "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
-    ),
-    "cache_write_5m": ("anthropic.usage.cache_creation.ephemeral_5m_input_tokens",),
-    "images": (keys.SPANTOLL_IMAGES,),
-    "audio_ms": (keys.SPANTOLL_AUDIO_MS,),
-    "video_ms": (keys.SPANTOLL_VIDEO_MS,),
-    "characters": (keys.SPANTOLL_CHARACTERS,),
-    "image_size": (keys.SPANTOLL_IMAGE_SIZE, "gen_ai.request.image_size"),
-    "image_quality": (keys.SPANTOLL_IMAGE_QUALITY, "gen_ai.request.image_quality"),
-    "batch": (keys.SPANTOLL_BATCH,),
-    "speed": (keys.SPANTOLL_SPEED,),
-    "region": (keys.SPANTOLL_REGION, "cloud.region"),
-    "deployment": (keys.SPANTOLL_DEPLOYMENT,),
-    "deployment_type": (keys.SPANTOLL_DEPLOYMENT_TYPE,),
-    "provider_instance": (keys.SPANTOLL_PROVIDER_INSTANCE,),
-    "request_id": (keys.SPANTOLL_REQUEST_ID, "anthropic.request.id", "aws.request_id"),
-    "cache_hit": (keys.SPANTOLL_CACHE_HIT, "litellm.cache_hit"),
-    "service_tier_requested": (
-        keys.OPENAI_REQUEST_SERVICE_TIER,
-        "gen_ai.openai.request.service_tier",
-        keys.SPANTOLL_SERVICE_TIER_REQUESTED,
-    ),
-    "service_tier": (
-        keys.OPENAI_RESPONSE_SERVICE_TIER,
-        "gen_ai.openai.response.service_tier",
-        "anthropic.response.service_tier",
-        keys.SPANTOLL_SERVICE_TIER,
-    ),
-    "cost_currency": (keys.COST_CURRENCY,),
-    "cost_source": (keys.COST_SOURCE,),
-}
-
-
-COUNTER = ("counter", integer)
-WHOM = ("whom", people.name)
+def _convert(found: Found) -> tuple[dict[str, object], dict[str, Any], dict[str, Any]]:
+    """Split what was found: raw counters, converted attribution, converted fields of the call."""
+    counters: dict[str, object] = {}
+    whom: dict[str, Any] = {}
+    more: dict[str, Any] = {}
+    for name, value in found.items():
+        field = FIELDS[name]
+        if field.part == "usage":
+            counters[name] = value
+        elif field.part != "core" and (converted := field.convert(value)) is not None:
+            (more if field.part == "call" else whom)[field.target] = converted
+    return counters, whom, more
 
 
 def _role_by_evidence(found: Found) -> Role | None:
-    """An unknown operation is a model call if a model was named and it used something."""
+    """An unknown operation is a model call if a model was named and something was used."""
     has_model = "request_model" in found or "response_model" in found
-    if has_model and not USAGE_FIELDS.isdisjoint(found):
+    if has_model and not USED.isdisjoint(found):
         return "inference"
     return "aggregate" if found.get("operation") or has_model else None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _flag(value: object) -> bool | None:
-    if isinstance(value, bool):
-        return value
-    return value.lower() == "true" if isinstance(value, str) else None
-
-
-def _nanoseconds(seconds: object) -> int | None:
-    number = decimal(seconds)
-    return int(number * 1_000_000_000) if number is not None and number < 1_000_000 else None
-
-
-def _true(value: object) -> bool | None:
-    return _flag(value) or None
-
-
-KINDS: dict[str, tuple[str, Callable[[object], object]]] = {
-    **dict.fromkeys((*COUNTERS, "extra", "usage_status"), COUNTER),
-    **dict.fromkeys(people.FIELDS, WHOM),
-    "provider_instance": ("provider_instance", _text),
-    "server_port": ("server_port", integer),
-    "stream": ("stream", _flag),
-    "finish_reasons": ("finish_reasons", texts),
-    "time_to_first_chunk_s": ("time_to_first_chunk_ns", _nanoseconds),
-    "service_tier_requested": ("service_tier_requested", _text),
-    "service_tier": ("service_tier", _text),
-    "speed": ("speed", _text),
-    "batch": ("batch", _true),
-    "region": ("region", _text),
-    "deployment": ("deployment", _text),
-    "deployment_type": ("deployment_type", _text),
-    "image_size": ("image_size", _text),
-    "image_quality": ("image_quality", _text),
-    "cache_hit": ("cache_hit", _flag),
-    "request_id": ("request_id", _text),
-}
-"""What a found field is: a counter, a person, or a field of the call and how it is read."""

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.dialects.otel import GENAI
+from spantoll.semconv.genai import GENAI
 from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import CACHE_APART, Counting
 
@@ -15,7 +15,7 @@ def _counting(span: SpanView, provider: str | None) -> Counting:
     model = str(span.attributes.get("gen_ai.request.model"))
     return Counting(
         input_has_cache=provider not in CACHE_APART and "claude" not in model,
-        tells_cache="gen_ai.provider.name" in span.attributes,
+        reports_cache="gen_ai.provider.name" in span.attributes,
     )
 
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
 from spantoll.semconv.events import EventDialect
-from spantoll.semconv.numbers import decimal, integer
-from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.fields import Found
+from spantoll.semconv.providers import provider_of_model_id
+from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
+from spantoll.semconv.values import decimal, integer
 
 REQUEST = "claude_code.llm_request"
 EVENT_NAMES = {"claude_code.api_request": False, "claude_code.api_error": True}
@@ -25,25 +27,19 @@ def _counting(span: SpanView, provider: str | None) -> Counting:
 def _refine(span: SpanView, found: Found) -> None:
     if span.name not in CALLS:
         return
+    attributes = span.attributes
     found["operation"] = "chat"
-    # The id of the answer is not told; the span and the event of one request share this one.
+    # The response id is not reported; the span and the event of one request share this one.
     found["response_id"] = found.get("request_id")
-    found["provider"] = _provider(str(found.get("request_model")))
-    status = integer(found.get("http_status"))
+    found["provider"] = provider_of_model_id(str(found.get("request_model"))) or "anthropic"
+    status = integer(attributes.get("status_code"))
     if status is not None and status >= 400:
         found.setdefault("error_type", str(status))
-    if found.get("success") in (False, "false"):
-        found["error_message"] = found.get("error")
-    first = decimal(found.get("first_token_ms"))
-    if first is not None:
-        found["time_to_first_chunk_s"] = str(first / 1000)
-
-
-def _provider(model: str) -> str:
-    """Tell by the form of the model's id who serves it: nothing else says so."""
-    if model.startswith("arn:aws:") or "anthropic." in model:
-        return "aws.bedrock"
-    return "gcp.vertex_ai" if "@" in model else "anthropic"
+    if attributes.get("success") in (False, "false"):
+        found["error_message"] = attributes.get("error")
+    first_token_ms = decimal(attributes.get("ttft_ms"))
+    if first_token_ms is not None:
+        found["time_to_first_chunk_s"] = str(first_token_ms / 1000)
 
 
 DIALECT = TableDialect(
@@ -57,17 +53,14 @@ DIALECT = TableDialect(
         "request_id": ("request_id",),
         "speed": ("speed",),
         "finish_reasons": ("gen_ai.response.finish_reasons", "stop_reason"),
-        "first_token_ms": ("ttft_ms",),
         "error_type": ("error.type",),
-        "http_status": ("status_code",),
-        "error": ("error",),
-        "success": ("success",),
         "cost": ("cost_usd",),
         "purpose": ("query_source",),
         "user_id": ("user.id", "user.account_uuid", "user.account_id"),
         "organisation": ("organization.id",),
     },
     scopes=("com.anthropic.claude_code*",),
+    span_markers=("claude_code",),
     rank=20,
     counting=_counting,
     role=_role,

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.dialects.otel import GENAI
 from spantoll.semconv.events import EventDialect
-from spantoll.semconv.roles import role_of
-from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.fields import Found
+from spantoll.semconv.genai import GENAI
+from spantoll.semconv.roles import role_of_operation
+from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
 
 NAMES = {"codex.sse_event": False, "codex.websocket_event": False}
@@ -14,8 +15,8 @@ NAMES = {"codex.sse_event": False, "codex.websocket_event": False}
 def _role(span: SpanView, found: Found) -> Role | None:
     if span.name in NAMES:
         return "inference"
-    # The span of the last event of a stream has its usage, and names no operation.
-    return role_of(found.get("operation")) or ("inference" if "input" in found else None)
+    # The span of the last event of a stream carries its usage and no operation.
+    return role_of_operation(found.get("operation")) or ("inference" if "input" in found else None)
 
 
 def _counting(span: SpanView, provider: str | None) -> Counting:

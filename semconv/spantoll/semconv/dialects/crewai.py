@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.dialects.otel import GENAI
-from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.fields import Found
+from spantoll.semconv.genai import GENAI
+from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
 
 

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.dialects.otel import GENAI
 from spantoll.semconv.events import EventDialect
-from spantoll.semconv.numbers import integer
-from spantoll.semconv.roles import role_of
-from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.fields import Found
+from spantoll.semconv.genai import GENAI
+from spantoll.semconv.roles import role_of_operation
+from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
+from spantoll.semconv.values import integer
 
 NAMES = {
     "gemini_cli.api_response": False,
@@ -19,7 +20,7 @@ NAMES = {
 
 
 def _role(span: SpanView, found: Found) -> Role | None:
-    return "inference" if span.name in NAMES else role_of(found.get("operation"))
+    return "inference" if span.name in NAMES else role_of_operation(found.get("operation"))
 
 
 def _counting(span: SpanView, provider: str | None) -> Counting:
@@ -31,11 +32,12 @@ def _refine(span: SpanView, found: Found) -> None:
     if span.name not in NAMES:
         return
     found["operation"] = "generate_content"
-    told, by_tools = integer(found.get("input")), integer(found.get("tool_input"))
-    if told is not None and by_tools:
-        found["input"] = told + by_tools
+    prompt = integer(found.get("input"))
+    by_tools = integer(span.attributes.get("tool_token_count"))
+    if prompt is not None and by_tools:
+        found["input"] = prompt + by_tools
     if span.name.startswith("gemini_cli."):
-        vertex = found.get("auth_type") in ("vertex-ai", "cloud-shell")
+        vertex = span.attributes.get("auth_type") in ("vertex-ai", "cloud-shell")
         found["provider"] = "gcp.vertex_ai" if vertex else "gcp.gemini"
 
 
@@ -48,9 +50,7 @@ DIALECT = TableDialect(
         "output": ("output_token_count", *GENAI["output"]),
         "cache_read": ("cached_content_token_count", *GENAI["cache_read"]),
         "reasoning": ("thoughts_token_count", *GENAI["reasoning"]),
-        "tool_input": ("tool_token_count",),
         "finish_reasons": ("finish_reasons", *GENAI["finish_reasons"]),
-        "auth_type": ("auth_type",),
         "purpose": ("role",),
     },
     scopes=("gemini-cli", "qwen-code"),

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.numbers import integer, mapping
-from spantoll.semconv.provider_usage import counters
-from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.fields import Found, convert_fields, name_fields
+from spantoll.semconv.provider_usage import read_counters
+from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
+from spantoll.semconv.values import integer, mapping, unquoted
 
 ROLES: dict[str, Role] = {
     "generation": "inference",
@@ -15,16 +16,22 @@ ROLES: dict[str, Role] = {
     "tool": "tool",
     "retriever": "tool",
 }
+KIND = "langfuse.observation.type"
+USAGE = "langfuse.observation.usage_details"
 PROVIDERS_OWN = ("prompt_tokens", "prompt_tokens_details", "input_tokens_details")
 """Keys of an OpenAI usage object: its input contains the cached tokens."""
+METADATA_FIELDS = name_fields(
+    "provider", "response_id", "finish_reasons", "team", owner="dialect langfuse"
+)
+"""Fields out of metadata, whose values are JSON text since version 5, plain text before."""
 
 
 def _role(span: SpanView, found: Found) -> Role | None:
-    return ROLES.get(str(found.get("kind")), "aggregate")
+    return ROLES.get(str(span.attributes.get(KIND)), "aggregate")
 
 
 def _counting(span: SpanView, provider: str | None) -> Counting:
-    usage = mapping(span.attributes.get("langfuse.observation.usage_details"))
+    usage = mapping(span.attributes.get(USAGE))
     # Langfuse's own keys are additive buckets: `input` is what is left beside the cached ones.
     whole = _is_providers(usage)
     return Counting(input_has_cache=whole, output_has_reasoning=whole or "output" not in usage)
@@ -35,45 +42,49 @@ def _is_providers(usage: Mapping[str, object]) -> bool:
 
 
 def _refine(span: SpanView, found: Found) -> None:
-    usage = mapping(found.get("usage_details"))
-    found.update(counters(usage))
+    attributes = span.attributes
+    usage = mapping(attributes.get(USAGE))
+    found.update(read_counters(usage))
     if not _is_providers(usage):
-        for part, total in (("audio_in", "input"), ("audio_out", "output")):
-            told, beside = integer(found.get(total)), integer(found.get(part))
-            if told is not None and beside:
-                found[total] = told + beside
-    if found.get("kind") == "embedding":
+        _add_audio(found)
+    convert_fields(found, METADATA_FIELDS, unquoted)
+    if attributes.get(KIND) == "embedding":
         found["operation"] = "embeddings"
-    elif found.get("kind") == "generation":
+    elif attributes.get(KIND) == "generation":
         found["operation"] = "chat"
-    cost = mapping(found.get("cost_details")).get("total")
+    cost = mapping(attributes.get("langfuse.observation.cost_details")).get("total")
     if cost:
         found["cost"] = cost
-    tier = mapping(found.get("parameters")).get("service_tier")
+    parameters = mapping(attributes.get("langfuse.observation.model.parameters"))
+    tier = parameters.get("service_tier")
     if isinstance(tier, str):
         found.setdefault("service_tier", tier)
-    if found.get("level") == "ERROR":
-        found.setdefault(
-            "error_message", span.attributes.get("langfuse.observation.status_message")
-        )
+    if attributes.get("langfuse.observation.level") == "ERROR":
+        message = attributes.get("langfuse.observation.status_message")
+        found.setdefault("error_message", message)
+
+
+def _add_audio(found: Found) -> None:
+    """Add the audio tokens to the totals they are reported beside."""
+    text_in, audio_in = integer(found.get("input")), integer(found.get("audio_in"))
+    if text_in is not None and audio_in:
+        found["input"] = text_in + audio_in
+    text_out, audio_out = integer(found.get("output")), integer(found.get("audio_out"))
+    if text_out is not None and audio_out:
+        found["output"] = text_out + audio_out
 
 
 DIALECT = TableDialect(
     name="langfuse",
     keys={
-        "kind": ("langfuse.observation.type",),
-        # LangChain's own word.
+        # LangChain's own name of it.
         "provider": ("langfuse.observation.metadata.ls_provider",),
-        "level": ("langfuse.observation.level",),
         "response_model": ("langfuse.observation.model.name",),
-        "parameters": ("langfuse.observation.model.parameters",),
-        "usage_details": ("langfuse.observation.usage_details",),
-        "cost_details": ("langfuse.observation.cost_details",),
         "finish_reasons": ("langfuse.observation.metadata.finish_reason",),
         "response_id": ("langfuse.observation.metadata.id",),
     },
     scopes=("langfuse-sdk",),
-    markers=("langfuse.observation.type",),
+    markers=(KIND,),
     rank=40,
     counting=_counting,
     role=_role,

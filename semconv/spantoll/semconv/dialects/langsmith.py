@@ -2,21 +2,37 @@ from __future__ import annotations
 
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.dialects.otel import GENAI
-from spantoll.semconv.numbers import mapping
-from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.fields import Found
+from spantoll.semconv.genai import GENAI
+from spantoll.semconv.provider_usage import add_missing, make_paths, read_paths
+from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
+from spantoll.semconv.values import mapping
 
+KIND = "langsmith.span.kind"
 ROLES: dict[str, Role] = {
     "llm": "inference",
     "embedding": "embedding",
     "tool": "tool",
     "retriever": "tool",
 }
+INPUT_DETAILS = make_paths(
+    {
+        "cache_read": ("cache_read",),
+        "cache_write": ("cache_creation",),
+        "cache_write_5m": ("ephemeral_5m_input_tokens",),
+        "cache_write_1h": ("ephemeral_1h_input_tokens",),
+        "audio_in": ("audio",),
+    },
+    owner="dialect langsmith",
+)
+OUTPUT_DETAILS = make_paths(
+    {"reasoning": ("reasoning",), "audio_out": ("audio",)}, owner="dialect langsmith"
+)
 
 
 def _role(span: SpanView, found: Found) -> Role | None:
-    return ROLES.get(str(found.get("kind")).lower(), "aggregate")
+    return ROLES.get(str(span.attributes.get(KIND)).lower(), "aggregate")
 
 
 def _counting(span: SpanView, provider: str | None) -> Counting:
@@ -26,35 +42,27 @@ def _counting(span: SpanView, provider: str | None) -> Counting:
 
 def _refine(span: SpanView, found: Found) -> None:
     """Details come as the repr of a Python dict, {'cache_read': 60}, or in LangChain's metadata."""
-    whole = mapping(found.get("usage_metadata"))
-    inputs = mapping(found.get("input_details") or whole.get("input_token_details"))
-    outputs = mapping(found.get("output_details") or whole.get("output_token_details"))
-    for name, details, key in (
-        ("cache_read", inputs, "cache_read"),
-        # 0 where the two lifetimes are told.
-        ("cache_write", inputs, "cache_creation" if inputs.get("cache_creation") else None),
-        ("cache_write_5m", inputs, "ephemeral_5m_input_tokens"),
-        ("cache_write_1h", inputs, "ephemeral_1h_input_tokens"),
-        ("audio_in", inputs, "audio"),
-        ("reasoning", outputs, "reasoning"),
-        ("audio_out", outputs, "audio"),
-    ):
-        if key and details.get(key) is not None:
-            found.setdefault(name, details[key])
+    attributes = span.attributes
+    usage = mapping(attributes.get("langsmith.metadata.usage_metadata"))
+    inputs = attributes.get("gen_ai.usage.input_token_details")
+    outputs = attributes.get("gen_ai.usage.output_token_details")
+    of_input = read_paths(mapping(inputs or usage.get("input_token_details")), INPUT_DETAILS)
+    if of_input.get("cache_write") == 0:
+        # So it is where the two lifetimes are reported.
+        del of_input["cache_write"]
+    add_missing(found, of_input)
+    of_output = mapping(outputs or usage.get("output_token_details"))
+    add_missing(found, read_paths(of_output, OUTPUT_DETAILS))
 
 
 DIALECT = TableDialect(
     name="langsmith",
     keys={
         **GENAI,
-        "kind": ("langsmith.span.kind",),
-        "input_details": ("gen_ai.usage.input_token_details",),
-        "usage_metadata": ("langsmith.metadata.usage_metadata",),
-        "output_details": ("gen_ai.usage.output_token_details",),
         "stream": ("langsmith.request.streaming",),
     },
     scopes=("langsmith",),
-    markers=("langsmith.span.kind",),
+    markers=(KIND,),
     rank=40,
     counting=_counting,
     role=_role,

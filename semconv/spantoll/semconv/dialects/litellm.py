@@ -4,16 +4,19 @@ import re
 
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.dialects.otel import GENAI
-from spantoll.semconv.numbers import mapping
-from spantoll.semconv.provider_usage import parts, supplement, totals
-from spantoll.semconv.roles import role_of
-from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.fields import Found
+from spantoll.semconv.genai import GENAI
+from spantoll.semconv.provider_usage import add_missing, read_parts, read_totals
+from spantoll.semconv.roles import role_of_operation
+from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
+from spantoll.semconv.values import mapping
 
 RAW = "raw_gen_ai_request"
-"""The child span that dumps the provider's answer. It is no call of its own, but where it has the
-provider's usage object it is the better witness: it knows of the cache."""
+"""The child span that dumps the provider's answer. It repeats the call of its parent, but the
+usage object in it has the cached tokens, which the parent may lack."""
+REQUEST_TYPE = "llm.request.type"
+PROVIDER_MODEL = "litellm.provider.model"
 DUMPED = re.compile(r"llm\.\w+\.(?P<what>usage|usageMetadata|id|model)")
 
 
@@ -25,16 +28,20 @@ def _counting(span: SpanView, provider: str | None) -> Counting:
 def _role(span: SpanView, found: Found) -> Role | None:
     if span.name == RAW:
         return "inference" if "output" in found else "aggregate"
-    return role_of(found.get("operation")) or role_of(found.get("request_type"))
+    return role_of_operation(found.get("operation")) or role_of_operation(
+        span.attributes.get(REQUEST_TYPE)
+    )
 
 
 def _refine(span: SpanView, found: Found) -> None:
     if span.name == RAW:
         _read_dump(span, found)
-    supplement(found, parts(mapping(found.get("usage_object"))))
-    if role_of(found.get("operation")) is None and "request_type" in found:
-        found["operation"] = found["request_type"]
-    model = found.get("provider_model")
+    attributes = span.attributes
+    add_missing(found, read_parts(mapping(attributes.get("metadata.usage_object"))))
+    request_type = attributes.get(REQUEST_TYPE)
+    if request_type is not None and role_of_operation(found.get("operation")) is None:
+        found["operation"] = request_type
+    model = attributes.get(PROVIDER_MODEL)
     if isinstance(model, str):
         found.setdefault("request_model", model)
 
@@ -49,7 +56,7 @@ def _read_dump(span: SpanView, found: Found) -> None:
         elif match["what"] == "model":
             found["response_model"] = value
         else:
-            found.update(totals(mapping(value)))
+            found.update(read_totals(mapping(value)))
             found.pop("cost", None)
 
 
@@ -58,9 +65,6 @@ DIALECT = TableDialect(
     keys={
         **GENAI,
         "provider": ("gen_ai.provider.name", "gen_ai.system", "litellm.provider"),
-        "usage_object": ("metadata.usage_object",),
-        "request_type": ("llm.request.type",),
-        "provider_model": ("litellm.provider.model",),
         "stream": ("gen_ai.request.stream", "litellm.request.streaming", "llm.is_streaming"),
         "request_id": ("litellm.call_id",),
         "cost": ("litellm.cost.total", "gen_ai.cost.total_cost"),
@@ -68,7 +72,9 @@ DIALECT = TableDialect(
     },
     scopes=("litellm",),
     # The callback writes onto whatever span is current, such as a web framework's.
-    markers=("litellm.call_id", "litellm.provider.model"),
+    markers=("litellm.call_id", PROVIDER_MODEL),
+    # Keys of the dump.
+    span_markers=("llm.",),
     rank=15,
     counting=_counting,
     role=_role,

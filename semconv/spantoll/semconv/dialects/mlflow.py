@@ -4,10 +4,16 @@ import re
 
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.numbers import mapping, unquoted
-from spantoll.semconv.provider_usage import LONGEST_ANSWER, counters, parts, supplement
-from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.fields import Found, convert_fields, name_fields
+from spantoll.semconv.provider_usage import (
+    MAX_ANSWER_CHARS,
+    add_missing,
+    read_counters,
+    read_parts,
+)
+from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
+from spantoll.semconv.values import mapping, unquoted
 
 ROLES: dict[str, Role] = {
     "CHAT_MODEL": "inference",
@@ -18,7 +24,12 @@ ROLES: dict[str, Role] = {
     "RETRIEVER": "tool",
 }
 OPERATIONS = {"CHAT_MODEL": "chat", "LLM": "chat", "EMBEDDING": "embeddings", "RERANKER": "rerank"}
-QUOTED = ("kind", "provider", "request_model", "response_model", "user_id", "session_id")
+KIND = "mlflow.spanType"
+QUOTED = name_fields(
+    *("provider", "request_model", "response_model", "user_id", "session_id"),
+    *("service_tier_requested", "stream"),
+    owner="dialect mlflow",
+)
 ANSWER_ID = re.compile(r'^\{"id": ?"([\w.:-]{1,128})"')
 """The id at the head of the answer. Of the answer nothing but its usage is read."""
 PROVIDERS = {
@@ -28,11 +39,11 @@ PROVIDERS = {
     "groq": "groq",
     "mistral": "mistral_ai",
 }
-"""Whose SDK was called; OpenAI's is used for many hosts, so it says nothing."""
+"""SDK -> provider; OpenAI's SDK calls many hosts, so it decides nothing."""
 
 
 def _role(span: SpanView, found: Found) -> Role | None:
-    return ROLES.get(str(found.get("kind")), "aggregate")
+    return ROLES.get(str(unquoted(span.attributes.get(KIND))), "aggregate")
 
 
 def _counting(span: SpanView, provider: str | None) -> Counting:
@@ -41,46 +52,41 @@ def _counting(span: SpanView, provider: str | None) -> Counting:
 
 def _refine(span: SpanView, found: Found) -> None:
     """Every attribute of MLflow is JSON text, strings too."""
-    for name in (*QUOTED, "service_tier_requested", "stream"):
-        if name in found:
-            found[name] = unquoted(found[name])
-    found.update(counters(mapping(found.get("token_usage"))))
-    form = unquoted(found.get("format"))
+    attributes = span.attributes
+    convert_fields(found, QUOTED, unquoted)
+    found.update(read_counters(mapping(attributes.get("mlflow.chat.tokenUsage"))))
+    sdk = unquoted(attributes.get("mlflow.message.format"))
     if span.name.startswith("BedrockRuntime."):
-        form = "bedrock"
-    if form == "bedrock" or "provider" not in found:
+        sdk = "bedrock"
+    if sdk == "bedrock" or "provider" not in found:
         # Of Bedrock, MLflow takes the model id's first word for the provider.
-        found["provider"] = PROVIDERS.get(str(form))
-    found["operation"] = OPERATIONS.get(str(found.get("kind")))
-    cost = mapping(found.get("cost_details")).get("total_cost")
+        found["provider"] = PROVIDERS.get(str(sdk))
+    found["operation"] = OPERATIONS.get(str(unquoted(attributes.get(KIND))))
+    cost = mapping(attributes.get("mlflow.llm.cost")).get("total_cost")
     if cost:
         found["cost"] = cost
-    outputs = span.attributes.get("mlflow.spanOutputs")
+    outputs = attributes.get("mlflow.spanOutputs")
     if isinstance(outputs, str):
         if answer := ANSWER_ID.match(outputs[:200]):
             found.setdefault("response_id", answer.group(1))
-        if '"usage"' in outputs and len(outputs) <= LONGEST_ANSWER:
-            # It normalises the totals and drops parts; of embeddings it tells no usage.
+        if '"usage"' in outputs and len(outputs) <= MAX_ANSWER_CHARS:
+            # It normalises the totals and drops parts; of embeddings it reports no usage.
             usage = mapping(mapping(outputs).get("usage"))
-            supplement(found, parts(usage) if "input" in found else counters(usage))
+            add_missing(found, read_parts(usage) if "input" in found else read_counters(usage))
 
 
 DIALECT = TableDialect(
     name="mlflow",
     keys={
-        "kind": ("mlflow.spanType",),
         "provider": ("mlflow.llm.provider",),
         "request_model": ("model",),
         "response_model": ("mlflow.llm.model",),
-        "token_usage": ("mlflow.chat.tokenUsage",),
-        "format": ("mlflow.message.format",),
-        "cost_details": ("mlflow.llm.cost",),
         "service_tier_requested": ("service_tier",),
         "stream": ("stream",),
         "user_id": ("user", "mlflow.trace.user"),
     },
     scopes=("mlflow.*", "mlflow"),
-    markers=("mlflow.spanType",),
+    markers=(KIND,),
     rank=40,
     counting=_counting,
     role=_role,

@@ -5,10 +5,18 @@ from decimal import Decimal
 
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.provider_usage import LONGEST_ANSWER, parts, supplement, totals
-from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.fields import Found
+from spantoll.semconv.provider_usage import (
+    MAX_ANSWER_CHARS,
+    add_missing,
+    read_parts,
+    read_totals,
+)
+from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
 
+KIND = "openinference.span.kind"
+PARAMETERS = ("llm.invocation_parameters", "embedding.invocation_parameters")
 ROLES: dict[str, Role] = {
     "LLM": "inference",
     "EMBEDDING": "embedding",
@@ -19,15 +27,20 @@ ROLES: dict[str, Role] = {
 
 
 def _role(span: SpanView, found: Found) -> Role | None:
-    kind = str(found.get("kind", "")).upper()
+    kind = _read_kind(span)
     if "retrieve" in span.name.lower() and kind == "LLM":
         return "fetch"
     return ROLES.get(kind, "aggregate")
 
 
+def _read_kind(span: SpanView) -> str:
+    kind = span.attributes.get(KIND)
+    return "" if kind is None else str(kind).upper()
+
+
 def _counting(span: SpanView, provider: str | None) -> Counting:
     if span.scope_name.endswith(".bedrock"):
-        # inputTokens as Bedrock tells them; the details are read under another name.
+        # inputTokens as Bedrock reports them; the details are read under another name.
         return Counting()
     return Counting(input_has_cache=True)
 
@@ -37,24 +50,26 @@ def _refine(span: SpanView, found: Found) -> None:
 
     The text itself is not kept.
     """
-    if str(found.get("kind", "")).upper() == "EMBEDDING":
+    if _read_kind(span) == "EMBEDDING":
         found.setdefault("operation", "embeddings")
     elif span.name.lower().startswith("image"):
         found.setdefault("operation", "image_generation")
-    answer = _json(span.attributes.get("output.value"))
-    for name, key in (("response_id", "id"), ("service_tier", "service_tier")):
-        if isinstance(answer.get(key), str):
-            found.setdefault(name, answer[key])
+    answer = _read_json(span.attributes.get("output.value"))
+    if isinstance(answer.get("id"), str):
+        found.setdefault("response_id", answer["id"])
+    if isinstance(answer.get("service_tier"), str):
+        found.setdefault("service_tier", answer["service_tier"])
     if "generations" in answer:
-        found.setdefault("response_id", _langchain_id(answer))
+        found.setdefault("response_id", _read_langchain_id(answer))
     usage = answer.get("usage")
     if isinstance(usage, dict):
         # Of images and transcriptions it has no attributes.
-        supplement(found, parts(usage) if "input" in found else totals(usage))
+        add_missing(found, read_parts(usage) if "input" in found else read_totals(usage))
         cost = usage.get("cost")
         if isinstance(cost, int | float | Decimal) and not isinstance(cost, bool):
             found["cost"], found["cost_source"] = str(cost), "provider"
-    parameters = _json(found.get("parameters"))
+    written = (span.attributes.get(key) for key in PARAMETERS)
+    parameters = _read_json(next((value for value in written if value is not None), None))
     if isinstance(parameters.get("service_tier"), str):
         found.setdefault("service_tier_requested", parameters["service_tier"])
     if isinstance(parameters.get("stream"), bool):
@@ -63,20 +78,20 @@ def _refine(span: SpanView, found: Found) -> None:
         found.setdefault("request_model", parameters["model"])
 
 
-def _langchain_id(result: dict[str, object]) -> str | None:
-    """The provider's response id in a LangChain LLMResult; a run's own id is none."""
-    message = _at(result, "generations", 0, 0, "message", "kwargs")
+def _read_langchain_id(result: dict[str, object]) -> str | None:
+    """Read the provider's response id in a LangChain LLMResult; a run's own id is none."""
+    message = _read_path(result, "generations", 0, 0, "message", "kwargs")
     for found in (
-        _at(result, "llm_output", "id"),
-        _at(message, "response_metadata", "id"),
-        _at(message, "id"),
+        _read_path(result, "llm_output", "id"),
+        _read_path(message, "response_metadata", "id"),
+        _read_path(message, "id"),
     ):
         if isinstance(found, str) and not found.startswith(("lc_run-", "run-")):
             return found
     return None
 
 
-def _at(found: object, *path: str | int) -> object:
+def _read_path(found: object, *path: str | int) -> object:
     for step in path:
         if isinstance(step, str) and isinstance(found, dict):
             found = found.get(step)
@@ -87,8 +102,8 @@ def _at(found: object, *path: str | int) -> object:
     return found
 
 
-def _json(text: object) -> dict[str, object]:
-    if not isinstance(text, str) or text[:1] != "{" or len(text) > LONGEST_ANSWER:
+def _read_json(text: object) -> dict[str, object]:
+    if not isinstance(text, str) or text[:1] != "{" or len(text) > MAX_ANSWER_CHARS:
         return {}
     try:
         found = json.loads(text, parse_float=Decimal)
@@ -100,7 +115,6 @@ def _json(text: object) -> dict[str, object]:
 DIALECT = TableDialect(
     name="openinference",
     keys={
-        "kind": ("openinference.span.kind",),
         "operation": ("openinference.operation",),
         "provider": ("llm.provider", "llm.system"),
         "request_model": ("llm.request.model_name", "embedding.request.model_name"),
@@ -123,11 +137,10 @@ DIALECT = TableDialect(
         "audio_in": ("llm.token_count.prompt_details.audio",),
         "audio_out": ("llm.token_count.completion_details.audio",),
         "finish_reasons": ("llm.finish_reason",),
-        "parameters": ("llm.invocation_parameters", "embedding.invocation_parameters"),
         "cost": ("llm.cost.total",),
     },
     scopes=("openinference.",),
-    markers=("openinference.span.kind",),
+    markers=(KIND,),
     rank=10,
     counting=_counting,
     role=_role,

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.dialects.otel import GENAI
-from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.fields import Found
+from spantoll.semconv.genai import GENAI
+from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import THOUGHTS_APART, Counting
 
 CACHE_KEYS = frozenset(
@@ -17,7 +18,7 @@ def _counting(span: SpanView, provider: str | None) -> Counting:
         input_has_cache=not apart,
         # Its Gemini counters are candidates and thoughts, as the API tells them.
         output_has_reasoning=provider not in THOUGHTS_APART,
-        tells_cache=not CACHE_KEYS.isdisjoint(span.attributes),
+        reports_cache=not CACHE_KEYS.isdisjoint(span.attributes),
     )
 
 

@@ -2,12 +2,17 @@ from __future__ import annotations
 
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.dialects.otel import GENAI
-from spantoll.semconv.numbers import mapping
-from spantoll.semconv.roles import role_of
-from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.fields import Found
+from spantoll.semconv.genai import GENAI
+from spantoll.semconv.provider_usage import add_missing, make_paths, read_paths
+from spantoll.semconv.roles import role_of_operation
+from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
+from spantoll.semconv.values import mapping
 
+KIND = "traceloop.span.kind"
+REQUEST_TYPE = "llm.request.type"
+NODE = "@traceloop/instrumentation-"
 PREFIX = "opentelemetry.instrumentation."
 LIBRARIES = """
 alephalpha agno anthropic bedrock chromadb cohere crewai google_generativeai groq haystack lancedb
@@ -22,66 +27,67 @@ REQUEST_TYPES: dict[str, str] = {
 }
 
 
-CREW_USED = {
-    "input": "prompt_tokens",
-    "output": "completion_tokens",
-    "cache_read": "cached_prompt_tokens",
-    "cache_write": "cache_creation_tokens",
-    "reasoning": "reasoning_tokens",
-}
+CREW_USAGE = make_paths(
+    {
+        "input": ("prompt_tokens",),
+        "output": ("completion_tokens",),
+        "cache_read": ("cached_prompt_tokens",),
+        "cache_write": ("cache_creation_tokens",),
+        "reasoning": ("reasoning_tokens",),
+    },
+    owner="dialect openllmetry",
+)
+"""What a whole crew used: the only number where its models are not instrumented."""
 
 
 def _counting(span: SpanView, provider: str | None) -> Counting:
+    if span.scope_name.startswith(NODE):
+        # The Node package passes Anthropic's own counters on, streamed or not, and adds input and
+        # output up to a total that proves nothing (dist/index.js:318-328 of 0.25 to 0.27).
+        return Counting(input_has_cache=False if span.scope_name == NODE + "anthropic" else None)
     # Bedrock's own counters are passed on (openllmetry#4449); the others add the cached tokens up.
-    # InvokeModel tells no cache at all, Converse does, if only as 0.
+    # InvokeModel has no key for cached tokens, Converse does, if only as 0.
     bedrock = span.scope_name.endswith(".bedrock")
     return Counting(
         input_has_cache=not bedrock,
-        tells_cache=not bedrock or "gen_ai.usage.cache_read.input_tokens" in span.attributes,
+        reports_cache=not bedrock or "gen_ai.usage.cache_read.input_tokens" in span.attributes,
     )
 
 
 def _role(span: SpanView, found: Found) -> Role | None:
-    known = role_of(found.get("operation"))
-    if known is None and "traceloop_kind" in found:
-        return "tool" if found["traceloop_kind"] == "tool" else "aggregate"
+    known = role_of_operation(found.get("operation"))
+    kind = span.attributes.get(KIND)
+    if known is None and kind is not None:
+        return "tool" if kind == "tool" else "aggregate"
     return known
 
 
 def _refine(span: SpanView, found: Found) -> None:
-    if "operation" not in found and "request_type" in found:
-        kind = str(found["request_type"])
-        found["operation"] = REQUEST_TYPES.get(kind, kind)
+    attributes = span.attributes
+    request_type = attributes.get(REQUEST_TYPE)
+    if "operation" not in found and request_type is not None:
+        found["operation"] = REQUEST_TYPES.get(str(request_type), str(request_type))
     if "operation" not in found and span.name.startswith("openai.embeddings"):
         found["operation"] = "embeddings"
     if span.scope_name.endswith(".bedrock"):
         # Older releases name the model's maker.
         found["provider"] = "aws.bedrock"
-    if "crew_usage" in found:
-        # What a whole crew used: the only number where its models are not instrumented.
-        used = mapping(found["crew_usage"])
-        for name, key in CREW_USED.items():
-            found.setdefault(name, used.get(key))
-    finish = span.attributes.get("gen_ai.completion.0.finish_reason")
+    add_missing(found, read_paths(mapping(attributes.get("crewai.crew.usage_metrics")), CREW_USAGE))
+    finish = attributes.get("gen_ai.completion.0.finish_reason")
     if finish is not None:
         found.setdefault("finish_reasons", finish)
 
 
 DIALECT = TableDialect(
     name="openllmetry",
-    keys={
-        **GENAI,
-        "request_type": ("llm.request.type",),
-        "crew_usage": ("crewai.crew.usage_metrics",),
-        "traceloop_kind": ("traceloop.span.kind",),
-        "cost": (),
-    },
+    keys={**GENAI, "cost": ()},
     scopes=(
         *(PREFIX + library for library in LIBRARIES.split()),
         PREFIX + "crewai.",
         "traceloop.tracer",
+        NODE + "*",
     ),
-    markers=("traceloop.span.kind", "llm.request.type"),
+    markers=(KIND, REQUEST_TYPE),
     rank=30,
     counting=_counting,
     role=_role,

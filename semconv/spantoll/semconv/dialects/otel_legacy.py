@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.dialects.otel import GENAI
+from spantoll.semconv.genai import GENAI
 from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
 
@@ -12,7 +12,7 @@ def _counting(span: SpanView, provider: str | None) -> Counting:
     # botocore passes Bedrock's own counters on, which leave cached tokens out (bedrock.py:410-428).
     # Of what InvokeModel answers it reads the two totals only.
     invoked = str(span.attributes.get("rpc.method", "")).startswith("InvokeModel")
-    return Counting(input_has_cache=span.scope_name != BEDROCK, tells_cache=not invoked)
+    return Counting(input_has_cache=span.scope_name != BEDROCK, reports_cache=not invoked)
 
 
 DIALECT = TableDialect(

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.dialects.otel import GENAI
-from spantoll.semconv.roles import role_of
-from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.fields import Found
+from spantoll.semconv.genai import GENAI
+from spantoll.semconv.roles import role_of_operation
+from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
 
 
 def _role(span: SpanView, found: Found) -> Role | None:
     # Version 1 gives the agent's run the keys of a call and no operation.
-    return role_of(found.get("operation")) or "aggregate"
+    return role_of_operation(found.get("operation")) or "aggregate"
 
 
 def _counting(span: SpanView, provider: str | None) -> Counting:

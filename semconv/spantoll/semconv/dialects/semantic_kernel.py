@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.dialects.otel import GENAI
-from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.fields import Found
+from spantoll.semconv.genai import GENAI
+from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
 
 
 def _counting(span: SpanView, provider: str | None) -> Counting:
     # The connectors pass the provider's own counters on and have no key for cached tokens.
-    return Counting(tells_cache=False)
+    return Counting(reports_cache=False)
 
 
 def _refine(span: SpanView, found: Found) -> None:

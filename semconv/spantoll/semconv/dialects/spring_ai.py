@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.dialects.otel import GENAI
-from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.fields import Found
+from spantoll.semconv.genai import GENAI
+from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import CACHE_APART, Counting
+
+KIND = "spring.ai.kind"
 
 
 def _counting(span: SpanView, provider: str | None) -> Counting:
@@ -17,19 +20,18 @@ def _counting(span: SpanView, provider: str | None) -> Counting:
 
 def _role(span: SpanView, found: Found) -> Role | None:
     # The chat client, its advisors and vector stores around the call of the model.
-    return "aggregate" if "spring_kind" in found else None
+    return "aggregate" if span.attributes.get(KIND) is not None else None
 
 
 DIALECT = TableDialect(
     name="spring_ai",
     keys={
         **GENAI,
-        "spring_kind": ("spring.ai.kind",),
         "stream": ("gen_ai.request.stream", "spring.ai.chat.client.stream"),
     },
     # Micrometer's bridge: of all spans of a Spring Boot application.
     scopes=("org.springframework.boot",),
-    markers=("spring.ai.kind",),
+    markers=(KIND,),
     rank=30,
     counting=_counting,
     role=_role,

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.dialects.otel import GENAI
-from spantoll.semconv.numbers import mapping
-from spantoll.semconv.provider_usage import totals
-from spantoll.semconv.table import Found, TableDialect
+from spantoll.semconv.fields import Found
+from spantoll.semconv.genai import GENAI
+from spantoll.semconv.provider_usage import add_missing, make_paths, read_paths, read_totals
+from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
+from spantoll.semconv.values import mapping
 
 LEAVES: dict[str, tuple[str, Role]] = {
     "doGenerate": ("chat", "inference"),
@@ -22,15 +23,27 @@ ROOT_LEAVES: dict[str, tuple[str, Role]] = {
     "ai.generateImage": ("image_generation", "media"),
     "ai.rerank": ("rerank", "inference"),
 }
-CACHE_KEYS = {
-    "cache_read": ("cacheReadInputTokens", "cachedPromptTokens"),
-    "cache_write": ("cacheCreationInputTokens", "cacheWriteInputTokens"),
-}
+OPERATION = "ai.operationId"
+METADATA = make_paths(
+    {
+        "cache_read": ("cacheReadInputTokens", "cachedPromptTokens"),
+        "cache_write": ("cacheCreationInputTokens", "cacheWriteInputTokens"),
+    },
+    owner="dialect vercel_ai",
+)
+METADATA_USAGE = make_paths(
+    {
+        "cache_read": ("cache_read_input_tokens",),
+        "cache_write": ("cache_creation_input_tokens",),
+        "cache_write_1h": ("cache_creation.ephemeral_1h_input_tokens",),
+    },
+    owner="dialect vercel_ai",
+)
 
 
 def _role(span: SpanView, found: Found) -> Role | None:
     """Only the innermost span is a call: the outer ones repeat its usage, added up."""
-    operation = str(found.get("operation_id"))
+    operation = str(span.attributes.get(OPERATION))
     leaf = LEAVES.get(operation.rsplit(".", 1)[-1]) or ROOT_LEAVES.get(operation)
     if leaf is not None:
         return leaf[1]
@@ -46,42 +59,31 @@ def _counting(span: SpanView, provider: str | None) -> Counting:
 
 
 def _refine(span: SpanView, found: Found) -> None:
-    operation = str(found.get("operation_id"))
+    operation = str(span.attributes.get(OPERATION))
     leaf = LEAVES.get(operation.rsplit(".", 1)[-1]) or ROOT_LEAVES.get(operation)
     found["operation"] = leaf[0] if leaf else operation
     found["stream"] = operation.endswith("Stream")
-    for provider in mapping(found.get("provider_metadata")).values():
+    for provider in mapping(span.attributes.get("ai.response.providerMetadata")).values():
         if isinstance(provider, Mapping):
             _read_metadata(provider, found)
-    first = found.get("first_chunk_ms")
-    if isinstance(first, int | float) and first == first:
-        found["time_to_first_chunk_s"] = str(first / 1000)
+    first_chunk_ms = span.attributes.get("ai.response.msToFirstChunk")
+    if isinstance(first_chunk_ms, int | float) and first_chunk_ms == first_chunk_ms:
+        found["time_to_first_chunk_s"] = str(first_chunk_ms / 1000)
 
 
 def _read_metadata(metadata: Mapping[str, object], found: Found) -> None:
-    """Versions up to 5 tell cached tokens only here."""
-    for name, spellings in CACHE_KEYS.items():
-        for spelling in spellings:
-            if isinstance(metadata.get(spelling), int):
-                found.setdefault(name, metadata[spelling])
+    """Read cached tokens, which versions up to 5 report only here, and the service tier."""
+    add_missing(found, read_paths(metadata, METADATA))
     if isinstance(metadata.get("serviceTier"), str):
         found.setdefault("service_tier", metadata["serviceTier"])
     gemini = metadata.get("usageMetadata")
     if isinstance(gemini, Mapping) and "promptTokenCount" in gemini:
-        # Up to 5 the output of doGenerate leaves thoughts out, and nothing else tells them.
-        found.update(totals(gemini))
+        # Up to 5 the output of doGenerate leaves thoughts out, and no other key has them.
+        found.update(read_totals(gemini))
     usage = metadata.get("usage")
     if isinstance(usage, Mapping):
-        _read_metadata(usage, found)
-        for name, spelling in (
-            ("cache_read", "cache_read_input_tokens"),
-            ("cache_write", "cache_creation_input_tokens"),
-        ):
-            if isinstance(usage.get(spelling), int):
-                found.setdefault(name, usage[spelling])
-        split = usage.get("cache_creation")
-        if isinstance(split, Mapping):
-            found.setdefault("cache_write_1h", split.get("ephemeral_1h_input_tokens"))
+        add_missing(found, read_paths(usage, METADATA))
+        add_missing(found, read_paths(usage, METADATA_USAGE))
 
 
 DIALECT = TableDialect(
@@ -89,7 +91,6 @@ DIALECT = TableDialect(
     keys={
         **GENAI,
         "operation": (),
-        "operation_id": ("ai.operationId",),
         "provider": ("gen_ai.system", "ai.model.provider"),
         "request_model": ("gen_ai.request.model", "ai.model.id"),
         "response_model": ("gen_ai.response.model", "ai.response.model"),
@@ -122,11 +123,9 @@ DIALECT = TableDialect(
             *GENAI["reasoning"],
         ),
         "finish_reasons": ("gen_ai.response.finish_reasons", "ai.response.finishReason"),
-        "provider_metadata": ("ai.response.providerMetadata",),
-        "first_chunk_ms": ("ai.response.msToFirstChunk",),
     },
     scopes=("ai",),
-    markers=("ai.operationId",),
+    markers=(OPERATION,),
     rank=25,
     counting=_counting,
     role=_role,

@@ -1,0 +1,165 @@
+"""The fields a dialect can fill, each declared on one line of `Found`.
+
+A line gives the name that tables of dialects use, the converter of the raw attribute value, and
+the field of `ModelCall`, `Usage` or `Attribution` where the value ends. The record's column has
+the same name. `FIELDS` is derived from these lines, and `check_fields` refuses any other name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict, cast, get_args, get_type_hints
+
+from spantoll.semconv.values import flag, identifier, integer, nanoseconds, text, texts, true
+
+__all__ = [
+    "COUNTERS",
+    "FIELDS",
+    "Field",
+    "Found",
+    "UnknownField",
+    "check_fields",
+    "convert_fields",
+    "name_fields",
+]
+
+Part = Literal["core", "call", "usage", "attribution"]
+
+
+class Field(NamedTuple):
+    """One field of a dialect table: where it ends, and how its raw value is converted."""
+
+    part: Part
+    """core: the engine combines it with others. call, usage, attribution: copied when converted."""
+    target: str
+    """Field of that part; empty for what only helps to decide another field."""
+    convert: Callable[[object], object]
+    """Returns None where the value is unknown."""
+    name: str = ""
+
+
+def _core(target: str = "") -> Field:
+    return Field("core", target, text)
+
+
+def _counter(target: str = "") -> Field:
+    return Field("usage", target, integer)
+
+
+def _call(target: str, convert: Callable[[object], object] = text) -> Field:
+    return Field("call", target, convert)
+
+
+def _whom(target: str) -> Field:
+    return Field("attribution", target, identifier)
+
+
+class Found(TypedDict, total=False):
+    """Field -> raw attribute value, as a span carries it; a field that is not there is absent."""
+
+    operation: Annotated[object, _core("operation")]
+    provider: Annotated[object, _core("provider_raw")]
+    request_model: Annotated[object, _core("request_model")]
+    response_model: Annotated[object, _core("response_model")]
+    response_id: Annotated[object, _core("response_id")]
+    server_address: Annotated[object, _core("server_address")]
+    api_base: Annotated[object, _core()]
+    error_type: Annotated[object, _core("error_type")]
+    error_message: Annotated[object, _core("error_message")]
+    cost: Annotated[object, _core("reported_cost")]
+    cost_currency: Annotated[object, _core()]
+    cost_source: Annotated[object, _core()]
+
+    input: Annotated[object, _counter("input_tokens")]
+    output: Annotated[object, _counter("output_tokens")]
+    total: Annotated[object, _counter()]
+    uncached: Annotated[object, _counter()]
+    cache_read: Annotated[object, _counter("cache_read_tokens")]
+    cache_write: Annotated[object, _counter("cache_write_tokens")]
+    cache_write_5m: Annotated[object, _counter()]
+    cache_write_1h: Annotated[object, _counter("cache_write_1h_tokens")]
+    reasoning: Annotated[object, _counter("reasoning_tokens")]
+    audio_in: Annotated[object, _counter("input_audio_tokens")]
+    audio_out: Annotated[object, _counter("output_audio_tokens")]
+    image_in: Annotated[object, _counter("input_image_tokens")]
+    image_out: Annotated[object, _counter("output_image_tokens")]
+    text_in: Annotated[object, _counter()]
+    images: Annotated[object, _counter("images")]
+    audio_ms: Annotated[object, _counter("audio_ms")]
+    video_ms: Annotated[object, _counter("video_ms")]
+    characters: Annotated[object, _counter("characters")]
+    extra: Annotated[dict[str, int | None], _core("extra")]
+    usage_status: Annotated[object, _core()]
+
+    server_port: Annotated[object, _call("server_port", integer)]
+    provider_instance: Annotated[object, _call("provider_instance")]
+    stream: Annotated[object, _call("stream", flag)]
+    finish_reasons: Annotated[object, _call("finish_reasons", texts)]
+    time_to_first_chunk_s: Annotated[object, _call("time_to_first_chunk_ns", nanoseconds)]
+    service_tier_requested: Annotated[object, _call("service_tier_requested")]
+    service_tier: Annotated[object, _call("service_tier")]
+    speed: Annotated[object, _call("speed")]
+    batch: Annotated[object, _call("batch", true)]
+    region: Annotated[object, _call("region")]
+    deployment: Annotated[object, _call("deployment")]
+    deployment_type: Annotated[object, _call("deployment_type")]
+    image_size: Annotated[object, _call("image_size")]
+    image_quality: Annotated[object, _call("image_quality")]
+    cache_hit: Annotated[object, _call("cache_hit", flag)]
+    request_id: Annotated[object, _call("request_id")]
+
+    tenant: Annotated[object, _whom("tenant")]
+    customer_id: Annotated[object, _whom("customer_id")]
+    organisation: Annotated[object, _whom("organisation")]
+    project: Annotated[object, _whom("project")]
+    workspace_id: Annotated[object, _whom("workspace_id")]
+    team: Annotated[object, _whom("team")]
+    user_id: Annotated[object, _whom("user_id")]
+    user_email: Annotated[object, _whom("user_email")]
+    session_id: Annotated[object, _whom("session_id")]
+    purpose: Annotated[object, _whom("purpose")]
+    task_type: Annotated[object, _whom("task_type")]
+    channel: Annotated[object, _whom("channel")]
+    environment: Annotated[object, _whom("environment")]
+    service_name: Annotated[object, _whom("service_name")]
+
+
+class UnknownField(ValueError):
+    """Raised when a table names a field that `Found` does not declare; has `.owner`, `.field`."""
+
+    def __init__(self, owner: str, field: str) -> None:
+        self.owner, self.field = owner, field
+        nearest = get_close_matches(field, FIELDS, n=1, cutoff=0)
+        super().__init__(f"{owner}: no field is named {field!r}; did you mean {nearest[0]!r}?")
+
+
+FIELDS: dict[str, Field] = {
+    name: get_args(hint)[1]._replace(name=name)
+    for name, hint in get_type_hints(Found, include_extras=True).items()
+}
+"""Name -> field, in the order of the declaration."""
+
+COUNTERS = {field.name: field.target for field in FIELDS.values() if field.part == "usage"}
+"""Name of a counter -> the field of `Usage` it ends in; empty for what only helps to decide."""
+
+
+def check_fields(names: Iterable[str], owner: str) -> None:
+    """Check that all `names` are declared fields. Raises UnknownField, which names `owner`."""
+    for name in names:
+        if name not in FIELDS:
+            raise UnknownField(owner, name)
+
+
+def name_fields(*names: str, owner: str) -> tuple[str, ...]:
+    """Check that all `names` are declared fields and return them. Raises UnknownField."""
+    check_fields(names, owner)
+    return names
+
+
+def convert_fields(found: Found, names: Iterable[str], convert: Callable[[object], object]) -> None:
+    """Convert in place those of some fields that were found."""
+    values = cast("dict[str, Any]", found)
+    for name in names:
+        if name in values:
+            values[name] = convert(values[name])
