@@ -126,7 +126,7 @@ class Found(TypedDict, total=False):
 
 
 class UnknownField(ValueError):
-    """Raised when a table names a field that `Found` does not declare; has `.owner`, `.field`."""
+    """Raised when a name is not one that `Found` declares; has `.owner` and `.field`."""
 
     def __init__(self, owner: str, field: str) -> None:
         self.owner, self.field = owner, field
@@ -134,10 +134,17 @@ class UnknownField(ValueError):
         super().__init__(f"{owner}: no field is named {field!r}; did you mean {nearest[0]!r}?")
 
 
-FIELDS: dict[str, Field] = {
-    name: get_args(hint)[1]._replace(name=name)
+class _Fields(dict[str, Field]):
+    """Name -> field; what a dialect's functions made up fails at the first span."""
+
+    def __missing__(self, name: str) -> Field:
+        raise UnknownField("a function of a dialect", name)
+
+
+FIELDS = _Fields(
+    (name, get_args(hint)[1]._replace(name=name))
     for name, hint in get_type_hints(Found, include_extras=True).items()
-}
+)
 """Name -> field, in the order of the declaration."""
 
 COUNTERS = {field.name: field.target for field in FIELDS.values() if field.part == "usage"}

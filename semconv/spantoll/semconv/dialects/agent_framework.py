@@ -6,7 +6,7 @@ from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import CACHE_APART, Counting
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     """Each client passes its provider's counters on (`_parse_usage*` of the chat clients, 1.23).
 
     Claude is reached through Foundry and Vertex too, by the same code. Cached tokens have a key
@@ -24,5 +24,5 @@ DIALECT = TableDialect(
     keys=GENAI,
     scopes=("agent_framework", "agent_framework."),
     rank=30,
-    counting=_counting,
+    counting=_declare_counting,
 )

@@ -14,13 +14,13 @@ EVENT_NAMES = {"claude_code.api_request": False, "claude_code.api_error": True}
 CALLS = frozenset({REQUEST, *EVENT_NAMES})
 
 
-def _role(span: SpanView, found: Found) -> Role | None:
+def _decide_role(span: SpanView, found: Found) -> Role | None:
     if span.name in CALLS:
         return "inference"
     return "tool" if span.name.startswith("claude_code.tool") else "aggregate"
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     return Counting(input_has_cache=False)
 
 
@@ -62,8 +62,8 @@ DIALECT = TableDialect(
     scopes=("com.anthropic.claude_code*",),
     span_markers=("claude_code",),
     rank=20,
-    counting=_counting,
-    role=_role,
+    counting=_declare_counting,
+    role=_decide_role,
     refine=_refine,
 )
 

@@ -12,14 +12,14 @@ from spantoll.semconv.usage import Counting
 NAMES = {"codex.sse_event": False, "codex.websocket_event": False}
 
 
-def _role(span: SpanView, found: Found) -> Role | None:
+def _decide_role(span: SpanView, found: Found) -> Role | None:
     if span.name in NAMES:
         return "inference"
     # The span of the last event of a stream carries its usage and no operation.
     return role_of_operation(found.get("operation")) or ("inference" if "input" in found else None)
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     return Counting(input_has_cache=True)
 
 
@@ -50,8 +50,8 @@ DIALECT = TableDialect(
     },
     scopes=("codex_cli_rs", "codex_exec", "codex_otel*"),
     rank=20,
-    counting=_counting,
-    role=_role,
+    counting=_declare_counting,
+    role=_decide_role,
     refine=_refine,
     fixed_provider="openai",
 )

@@ -7,7 +7,7 @@ from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     # Its Anthropic client adds cached tokens to the input, as LiteLLM does; Bedrock's does not.
     return Counting(input_has_cache=provider != "aws.bedrock")
 
@@ -24,6 +24,6 @@ DIALECT = TableDialect(
     keys=GENAI,
     scopes=("crewai", "crewai."),
     rank=30,
-    counting=_counting,
+    counting=_declare_counting,
     refine=_refine,
 )

@@ -19,11 +19,11 @@ NAMES = {
 }
 
 
-def _role(span: SpanView, found: Found) -> Role | None:
+def _decide_role(span: SpanView, found: Found) -> Role | None:
     return "inference" if span.name in NAMES else role_of_operation(found.get("operation"))
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     # Gemini's usage metadata: the prompt contains cached content, candidates leave thoughts out.
     return Counting(input_has_cache=True, output_has_reasoning=span.name not in NAMES)
 
@@ -55,8 +55,8 @@ DIALECT = TableDialect(
     },
     scopes=("gemini-cli", "qwen-code"),
     rank=20,
-    counting=_counting,
-    role=_role,
+    counting=_declare_counting,
+    role=_decide_role,
     refine=_refine,
 )
 

@@ -13,14 +13,14 @@ from spantoll.semconv.values import mapping
 ANSWER = "gcp.vertex.agent.llm_response"
 
 
-def _role(span: SpanView, found: Found) -> Role | None:
+def _decide_role(span: SpanView, found: Found) -> Role | None:
     # Schema 1 wraps the call in `call_llm`, without an operation; it counts where it stands alone.
     return role_of_operation(found.get("operation")) or (
         "inference" if span.name.startswith("call_llm") else "aggregate"
     )
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     return Counting(input_has_cache=True)
 
 
@@ -36,7 +36,7 @@ DIALECT = TableDialect(
     keys=GENAI,
     scopes=("gcp.vertex.agent",),
     rank=30,
-    counting=_counting,
-    role=_role,
+    counting=_declare_counting,
+    role=_decide_role,
     refine=_refine,
 )

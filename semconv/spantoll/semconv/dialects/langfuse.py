@@ -26,11 +26,11 @@ METADATA_FIELDS = name_fields(
 """Fields out of metadata, whose values are JSON text since version 5, plain text before."""
 
 
-def _role(span: SpanView, found: Found) -> Role | None:
+def _decide_role(span: SpanView, found: Found) -> Role | None:
     return ROLES.get(str(span.attributes.get(KIND)), "aggregate")
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     usage = mapping(span.attributes.get(USAGE))
     # Langfuse's own keys are additive buckets: `input` is what is left beside the cached ones.
     whole = _is_providers(usage)
@@ -86,7 +86,7 @@ DIALECT = TableDialect(
     scopes=("langfuse-sdk",),
     markers=(KIND,),
     rank=40,
-    counting=_counting,
-    role=_role,
+    counting=_declare_counting,
+    role=_decide_role,
     refine=_refine,
 )

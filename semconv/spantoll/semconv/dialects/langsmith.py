@@ -31,11 +31,11 @@ OUTPUT_DETAILS = make_paths(
 )
 
 
-def _role(span: SpanView, found: Found) -> Role | None:
+def _decide_role(span: SpanView, found: Found) -> Role | None:
     return ROLES.get(str(span.attributes.get(KIND)).lower(), "aggregate")
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     # LangChain's usage_metadata adds everything up, whoever is called.
     return Counting(input_has_cache=True)
 
@@ -64,7 +64,7 @@ DIALECT = TableDialect(
     scopes=("langsmith",),
     markers=(KIND,),
     rank=40,
-    counting=_counting,
-    role=_role,
+    counting=_declare_counting,
+    role=_decide_role,
     refine=_refine,
 )

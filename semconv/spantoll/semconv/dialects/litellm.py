@@ -20,12 +20,12 @@ PROVIDER_MODEL = "litellm.provider.model"
 DUMPED = re.compile(r"llm\.\w+\.(?P<what>usage|usageMetadata|id|model)")
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     # prompt_tokens is fresh plus cache read plus cache write (anthropic/chat/transformation.py).
     return Counting(input_has_cache=True)
 
 
-def _role(span: SpanView, found: Found) -> Role | None:
+def _decide_role(span: SpanView, found: Found) -> Role | None:
     if span.name == RAW:
         return "inference" if "output" in found else "aggregate"
     return role_of_operation(found.get("operation")) or role_of_operation(
@@ -76,8 +76,8 @@ DIALECT = TableDialect(
     # Keys of the dump.
     span_markers=("llm.",),
     rank=15,
-    counting=_counting,
-    role=_role,
+    counting=_declare_counting,
+    role=_decide_role,
     refine=_refine,
     cost_source="gateway",
 )

@@ -20,13 +20,13 @@ def _read_version(span: SpanView) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", span.scope_version)[:2])
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     if span.scope_name == "logfire.anthropic" and _read_version(span) < INCLUSIVE_SINCE:
         return Counting()
     return Counting(input_has_cache=True)
 
 
-def _role(span: SpanView, found: Found) -> Role | None:
+def _decide_role(span: SpanView, found: Found) -> Role | None:
     if span.attributes.get("logfire.span_type") == "pending_span":
         # Sent when a span starts, without its usage; the span itself follows.
         return "aggregate"
@@ -50,7 +50,7 @@ DIALECT = TableDialect(
     keys={**GENAI, "stream": ()},
     scopes=("logfire.",),
     rank=35,
-    counting=_counting,
-    role=_role,
+    counting=_declare_counting,
+    role=_decide_role,
     refine=_refine,
 )

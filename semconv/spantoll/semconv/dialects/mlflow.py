@@ -42,11 +42,11 @@ PROVIDERS = {
 """SDK -> provider; OpenAI's SDK calls many hosts, so it decides nothing."""
 
 
-def _role(span: SpanView, found: Found) -> Role | None:
+def _decide_role(span: SpanView, found: Found) -> Role | None:
     return ROLES.get(str(unquoted(span.attributes.get(KIND))), "aggregate")
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     return Counting(input_has_cache=True)
 
 
@@ -88,7 +88,7 @@ DIALECT = TableDialect(
     scopes=("mlflow.*", "mlflow"),
     markers=(KIND,),
     rank=40,
-    counting=_counting,
-    role=_role,
+    counting=_declare_counting,
+    role=_decide_role,
     refine=_refine,
 )

@@ -26,7 +26,7 @@ ROLES: dict[str, Role] = {
 }
 
 
-def _role(span: SpanView, found: Found) -> Role | None:
+def _decide_role(span: SpanView, found: Found) -> Role | None:
     kind = _read_kind(span)
     if "retrieve" in span.name.lower() and kind == "LLM":
         return "fetch"
@@ -38,7 +38,7 @@ def _read_kind(span: SpanView) -> str:
     return "" if kind is None else str(kind).upper()
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     if span.scope_name.endswith(".bedrock"):
         # inputTokens as Bedrock reports them; the details are read under another name.
         return Counting()
@@ -142,7 +142,7 @@ DIALECT = TableDialect(
     scopes=("openinference.",),
     markers=(KIND,),
     rank=10,
-    counting=_counting,
-    role=_role,
+    counting=_declare_counting,
+    role=_decide_role,
     refine=_refine,
 )

@@ -11,7 +11,7 @@ CACHE_KEYS = frozenset(
 )
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     # By its utils.py Anthropic and Bedrock counters are passed on; the others contain the cache.
     apart = span.scope_name.endswith((".anthropic", ".bedrock"))
     return Counting(
@@ -43,6 +43,6 @@ DIALECT = TableDialect(
     },
     scopes=("openlit.",),
     rank=30,
-    counting=_counting,
+    counting=_declare_counting,
     refine=_refine,
 )

@@ -40,7 +40,7 @@ CREW_USAGE = make_paths(
 """What a whole crew used: the only number where its models are not instrumented."""
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     if span.scope_name.startswith(NODE):
         # The Node package passes Anthropic's own counters on, streamed or not, and adds input and
         # output up to a total that proves nothing (dist/index.js:318-328 of 0.25 to 0.27).
@@ -54,7 +54,7 @@ def _counting(span: SpanView, provider: str | None) -> Counting:
     )
 
 
-def _role(span: SpanView, found: Found) -> Role | None:
+def _decide_role(span: SpanView, found: Found) -> Role | None:
     known = role_of_operation(found.get("operation"))
     kind = span.attributes.get(KIND)
     if known is None and kind is not None:
@@ -89,7 +89,7 @@ DIALECT = TableDialect(
     ),
     markers=(KIND, REQUEST_TYPE),
     rank=30,
-    counting=_counting,
-    role=_role,
+    counting=_declare_counting,
+    role=_decide_role,
     refine=_refine,
 )

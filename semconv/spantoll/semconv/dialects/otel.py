@@ -9,7 +9,7 @@ from spantoll.semconv.usage import Counting
 PREFIX = "opentelemetry.instrumentation.genai."
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     scope = span.scope_name
     if scope.startswith(PREFIX + "bedrock"):
         # Converse and InvokeModel pass Bedrock's own counters on (extractors.py of 1.3b0).
@@ -41,7 +41,7 @@ DIALECT = TableDialect(
     ),
     # The last to be asked: other dialects write some of these keys too.
     rank=90,
-    counting=_counting,
+    counting=_declare_counting,
 )
 
 EVENTS = EventDialect(

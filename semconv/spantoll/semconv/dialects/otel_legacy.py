@@ -8,7 +8,7 @@ from spantoll.semconv.usage import Counting
 BEDROCK = "opentelemetry.instrumentation.botocore.bedrock-runtime"
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     # botocore passes Bedrock's own counters on, which leave cached tokens out (bedrock.py:410-428).
     # Of what InvokeModel answers it reads the two totals only.
     invoked = str(span.attributes.get("rpc.method", "")).startswith("InvokeModel")
@@ -24,5 +24,5 @@ DIALECT = TableDialect(
         "opentelemetry.instrumentation.vertexai",
     ),
     rank=20,
-    counting=_counting,
+    counting=_declare_counting,
 )

@@ -9,12 +9,12 @@ from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
 
 
-def _role(span: SpanView, found: Found) -> Role | None:
+def _decide_role(span: SpanView, found: Found) -> Role | None:
     # Version 1 gives the agent's run the keys of a call and no operation.
     return role_of_operation(found.get("operation")) or "aggregate"
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     # genai-prices normalises the usage of every provider.
     return Counting(input_has_cache=True)
 
@@ -30,6 +30,6 @@ DIALECT = TableDialect(
     },
     scopes=("pydantic-ai",),
     rank=30,
-    counting=_counting,
-    role=_role,
+    counting=_declare_counting,
+    role=_decide_role,
 )

@@ -7,7 +7,7 @@ from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     # The connectors pass the provider's own counters on and have no key for cached tokens.
     return Counting(reports_cache=False)
 
@@ -29,6 +29,6 @@ DIALECT = TableDialect(
     keys=GENAI,
     scopes=("semantic_kernel.",),
     rank=30,
-    counting=_counting,
+    counting=_declare_counting,
     refine=_refine,
 )

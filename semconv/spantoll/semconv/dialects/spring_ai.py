@@ -10,7 +10,7 @@ from spantoll.semconv.usage import CACHE_APART, Counting
 KIND = "spring.ai.kind"
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     """Usage is the provider's own, and the total only adds its two numbers up.
 
     So the total proves nothing here. Cached tokens have keys since spring-ai#5962 (May 2026).
@@ -18,7 +18,7 @@ def _counting(span: SpanView, provider: str | None) -> Counting:
     return Counting(input_has_cache=provider not in CACHE_APART)
 
 
-def _role(span: SpanView, found: Found) -> Role | None:
+def _decide_role(span: SpanView, found: Found) -> Role | None:
     # The chat client, its advisors and vector stores around the call of the model.
     return "aggregate" if span.attributes.get(KIND) is not None else None
 
@@ -33,6 +33,6 @@ DIALECT = TableDialect(
     scopes=("org.springframework.boot",),
     markers=(KIND,),
     rank=30,
-    counting=_counting,
-    role=_role,
+    counting=_declare_counting,
+    role=_decide_role,
 )

@@ -8,7 +8,7 @@ from spantoll.semconv.usage import Counting
 from spantoll.semconv.values import integer
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     """Their own rule (metrics.py:184): up to August 2026 Bedrock's input left the cache out."""
     cached = not CACHE_KEYS.isdisjoint(span.attributes)
     input_, output, total = (
@@ -36,6 +36,6 @@ DIALECT = TableDialect(
     keys=GENAI,
     scopes=("strands.*",),
     rank=30,
-    counting=_counting,
+    counting=_declare_counting,
     refine=_refine,
 )

@@ -41,7 +41,7 @@ METADATA_USAGE = make_paths(
 )
 
 
-def _role(span: SpanView, found: Found) -> Role | None:
+def _decide_role(span: SpanView, found: Found) -> Role | None:
     """Only the innermost span is a call: the outer ones repeat its usage, added up."""
     operation = str(span.attributes.get(OPERATION))
     leaf = LEAVES.get(operation.rsplit(".", 1)[-1]) or ROOT_LEAVES.get(operation)
@@ -50,7 +50,7 @@ def _role(span: SpanView, found: Found) -> Role | None:
     return "tool" if operation == "ai.toolCall" else "aggregate"
 
 
-def _counting(span: SpanView, provider: str | None) -> Counting:
+def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     if "ai.usage.inputTokenDetails.noCacheTokens" in span.attributes:
         return Counting(input_has_cache=True)  # version 6: inputTokens.total
     if provider in ("anthropic", "aws.bedrock"):
@@ -127,7 +127,7 @@ DIALECT = TableDialect(
     scopes=("ai",),
     markers=(OPERATION,),
     rank=25,
-    counting=_counting,
-    role=_role,
+    counting=_declare_counting,
+    role=_decide_role,
     refine=_refine,
 )

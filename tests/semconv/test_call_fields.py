@@ -1,0 +1,120 @@
+"""Outcome, attribution, cost, tier and stream of a call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spantoll.otlp import Event
+from tests.semconv.spans import GENAI, OTEL, read_call
+
+
+def exception(kind: str, text: str) -> Event:
+    return Event("exception", 1, {"exception.type": kind, "exception.message": text})
+
+
+@pytest.mark.parametrize(
+    ("more", "attributes", "outcome"),
+    [
+        ({}, {}, ("success", None, None)),
+        ({"status_code": 1}, {}, ("success", None, None)),
+        ({"status_code": 2, "status_message": "no"}, {}, ("error", None, "no")),
+        ({}, {"error.type": "RateLimitError"}, ("error", "RateLimitError", None)),
+        (
+            {"status_code": 2},
+            {"error.type": "openai.APITimeoutError"},
+            ("timeout", "openai.APITimeoutError", None),
+        ),
+        (
+            {"status_code": 2},
+            {"error.type": "CancelledError"},
+            ("cancelled", "CancelledError", None),
+        ),
+        ({"status_code": 2, "events": (exception("E", "boom"),)}, {}, ("error", "E", "boom")),
+    ],
+)
+def test_outcome_is_read(
+    more: dict[str, Any], attributes: dict[str, Any], outcome: tuple[str | None, ...]
+) -> None:
+    found = read_call(OTEL, GENAI | attributes, **more)
+
+    assert (found.status, found.error_type, found.error_message) == outcome
+
+
+def test_semantic_kernel_spells_errors_and_reasons_its_own_way() -> None:
+    attributes = {
+        "error.type": "<class 'openai.RateLimitError'>",
+        "gen_ai.response.finish_reason": "FinishReason.STOP,FinishReason.LENGTH",
+    }
+
+    found = read_call(
+        "semantic_kernel.utils.telemetry.model_diagnostics.decorators", GENAI | attributes
+    )
+
+    assert (found.error_type, found.finish_reasons) == ("openai.RateLimitError", ("stop", "length"))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "field", "value"),
+    [
+        ({"user.id": "ann"}, "user_id", "ann"),
+        ({"enduser.id": "ann"}, "user_id", "ann"),
+        ({"spantoll.user_id": "bob", "user.id": "ann"}, "user_id", "bob"),
+        ({"gen_ai.conversation.id": "c1"}, "session_id", "c1"),
+        ({"traceloop.association.properties.session_id": "s"}, "session_id", "s"),
+        ({"ai.telemetry.metadata.userId": "u"}, "user_id", "u"),
+        ({"metadata.user_api_key_team_id": "t"}, "team", "t"),
+        ({"customer.id": 42}, "customer_id", "42"),
+        ({}, "service_name", "shop"),
+        ({"deployment.environment.name": "prod"}, "environment", "prod"),
+    ],
+)
+def test_attribution_is_read(attributes: dict[str, Any], field: str, value: str) -> None:
+    assert getattr(read_call(OTEL, GENAI | attributes).attribution, field) == value
+
+
+def test_span_attributes_outrank_the_resource() -> None:
+    resource = {"service.name": "shop", "team": "platform", "cost_center": "7"}
+    attributes = GENAI | {"team": "search", "spantoll.metadata.feature": "answers"}
+
+    found = read_call(OTEL, attributes, resource=resource).attribution
+
+    assert found.team == "search"
+    assert found.metadata == {"cost_center": "7", "feature": "answers"}
+
+
+def test_streams_costs_tiers_and_times_are_read() -> None:
+    attributes = GENAI | {
+        "gen_ai.request.stream": True,
+        "gen_ai.response.time_to_first_chunk": 0.25,
+        "gen_ai.response.finish_reasons": '["stop"]',
+        "openai.request.service_tier": "auto",
+        "openai.response.service_tier": "flex",
+        "gen_ai.usage.cost.amount": 0.5,
+        "gen_ai.usage.cost.source": "provider",
+        "spantoll.usage.units.web_searches": 2,
+        "spantoll.request.batch": True,
+        "server.port": 443,
+    }
+
+    found = read_call(OTEL, attributes)
+
+    assert (found.stream, found.time_to_first_chunk_ns) == (True, 250_000_000)
+    assert found.finish_reasons == ("stop",)
+    assert (found.service_tier_requested, found.service_tier) == ("auto", "flex")
+    assert found.reported_cost is not None
+    assert (str(found.reported_cost.amount), found.reported_cost.source) == ("0.5", "provider")
+    assert found.usage.extra == {"web_searches": 2}
+    assert (found.batch, found.server_port) == (True, 443)
+
+
+def test_a_price_that_we_put_on_a_span_is_no_report() -> None:
+    cost = {"gen_ai.usage.cost.amount": 0.5, "gen_ai.usage.cost.currency": "USD"}
+    source = "gen_ai.usage.cost.source"
+
+    passed_on = read_call(OTEL, GENAI | cost | {source: "spantoll/catalogue@0123456789ab"})
+    reported = read_call(OTEL, GENAI | cost | {source: "provider"})
+
+    assert passed_on.reported_cost is None
+    assert reported.reported_cost is not None
