@@ -58,3 +58,74 @@ def test_region_comes_out_of_the_bedrock_host() -> None:
     host = {"server.address": "bedrock-runtime.eu-west-1.amazonaws.com"}
 
     assert read_call(OTEL, GENAI | host).region == "eu-west-1"
+
+
+BEDROCK_PROFILE = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+@pytest.mark.parametrize("scope", ["logfire.anthropic", "opentelemetry.instrumentation.anthropic"])
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [
+        (BEDROCK_PROFILE, "aws.bedrock"),
+        ("anthropic.claude-sonnet-4-5-20250929-v1:0", "aws.bedrock"),
+        ("us-gov.anthropic.claude-3-5-sonnet-20240620-v1:0", "aws.bedrock"),
+        ("arn:aws:bedrock:eu-west-1:123:inference-profile/" + BEDROCK_PROFILE, "aws.bedrock"),
+        ("claude-sonnet-4-5@20250929", "gcp.vertex_ai"),
+        ("claude-sonnet-4-5-20250929", "anthropic"),
+        ("my-anthropic.proxy-model", "anthropic"),
+    ],
+)
+def test_anthropics_clients_of_clouds_are_known_by_the_model_id(
+    scope: str, model: str, provider: str
+) -> None:
+    attributes = {
+        "gen_ai.system": "anthropic",
+        "gen_ai.provider.name": "anthropic",
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": model,
+        "gen_ai.response.model": "claude-sonnet-4-5-20250929",
+    }
+
+    found = read_call(scope, attributes)
+
+    assert (found.provider, found.provider_raw) == (provider, "anthropic")
+    assert any(model in note for note in found.assumptions) == (provider != "anthropic")
+
+
+def test_a_host_outranks_the_form_of_the_model_id() -> None:
+    attributes = {
+        "gen_ai.provider.name": "anthropic",
+        "gen_ai.request.model": BEDROCK_PROFILE,
+        "server.address": "api.anthropic.com",
+    }
+
+    assert read_call(OTEL, GENAI | attributes).provider == "anthropic"
+
+
+@pytest.mark.parametrize(
+    ("written", "provider"),
+    [
+        ('"openai"', "openai"),
+        ("openai", "openai"),
+        ('"amazon_bedrock"', "aws.bedrock"),
+        ('"google_genai"', "gcp.gemini"),
+        ('"openai', '"openai'),
+    ],
+)
+def test_metadata_of_langfuse_is_json_since_version_5(written: str, provider: str) -> None:
+    attributes = {
+        "langfuse.observation.type": "generation",
+        "langfuse.observation.model.name": "gpt-4o",
+        "langfuse.observation.metadata.ls_provider": written,
+        "langfuse.observation.metadata.id": '"chatcmpl-1234567890"',
+        "langfuse.observation.metadata.finish_reason": '"stop"',
+        "langfuse.trace.metadata.team": '"search"',
+    }
+
+    found = read_call("langfuse-sdk", attributes)
+
+    assert found.provider == provider
+    assert (found.response_id, found.finish_reasons) == ("chatcmpl-1234567890", ("stop",))
+    assert found.attribution.team == "search"
+    assert found.attribution.metadata == {"langfuse.trace.metadata.team": "search"}

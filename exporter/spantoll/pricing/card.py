@@ -27,7 +27,15 @@ _FAILED = Priced("free", 0, 0, 0, 0, 0, "none", None, "failed_call")
 _CACHE_HIT = Priced("free", 0, 0, 0, 0, 0, "none", None, "cache_hit")
 
 _Key = tuple[
-    str | None, str | None, str | None, str | None, str | None, str | None, bool, str | None
+    str | None,
+    str | None,
+    str | None,
+    str | None,
+    str | None,
+    str | None,
+    bool,
+    str | None,
+    str | None,
 ]
 """The fields of `Asked`: a plain tuple is made in half the time."""
 
@@ -102,6 +110,7 @@ class RateCard:
             call.speed,
             call.batch,
             call.deployment_type,
+            call.server_address,
         )
         answer = self._answers.get(key) or self._answer(key)
         if isinstance(answer, Timeline):

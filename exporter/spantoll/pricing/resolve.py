@@ -5,6 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from spantoll.pricing import aliases
+from spantoll.pricing.elsewhere import find_only_seller
 from spantoll.pricing.names import is_bedrock_id, opaque, split_provider
 from spantoll.pricing.result import Unpriced
 from spantoll.pricing.selector import Selector
@@ -28,6 +29,7 @@ class Asked(NamedTuple):
     speed: str | None = None
     batch: bool = False
     deployment_type: str | None = None
+    server_address: str | None = None
 
 
 Found = Timeline[Tariff | Unpriced]
@@ -51,7 +53,8 @@ def resolve(sources: Sequence[PriceSource], asked: Asked) -> Found | Unpriced:
     selector, doubt = _selector(asked)
     layers = _layers(sources, provider, models, selector)
     if not layers:
-        return _unpriced(sources, provider, models[0])
+        elsewhere = _resolve_elsewhere(sources, asked, provider, models)
+        return elsewhere or _unpriced(sources, provider, models[0])
     doubts += doubt + _deployment_doubts(asked.deployment_type)
     gap = Unpriced("unknown_model", _no_price(provider, models[0]) + " for this date")
 
@@ -84,6 +87,26 @@ def _layers(
                 layers.append(layer)
                 break
     return layers
+
+
+def _resolve_elsewhere(
+    sources: Sequence[PriceSource], asked: Asked, provider: str, models: tuple[str, ...]
+) -> Found | None:
+    """Find the price at the only provider that has the model, where no host says who was called."""
+    seller = find_only_seller(sources, provider, models) if asked.server_address is None else None
+    if seller is None:
+        return None
+    found = resolve(sources, asked._replace(provider=seller))
+    if isinstance(found, Unpriced):
+        return None
+    doubt = f"no price for {models[0]} of {provider}, priced at the only list that has it: {seller}"
+    return found.map(partial(_add_doubt, doubt))
+
+
+def _add_doubt(doubt: str, tariff: Tariff | Unpriced) -> Tariff | Unpriced:
+    if isinstance(tariff, Unpriced):
+        return tariff
+    return tariff._replace(doubts=(*tariff.doubts, doubt))
 
 
 def _second_choice(first: str, model: str, tariff: Tariff | None) -> Tariff | None:

@@ -29,4 +29,14 @@ READINGS = {
         GENAI | CACHED | {"gen_ai.provider.name": "gcp.gen_ai", "gen_ai.usage.total_tokens": 114},
         (100, 14, 60, 20, 4),
     ),
+    "openllmetry for node passes anthropic's own counters on, and their sum": Reading(
+        "@traceloop/instrumentation-anthropic",
+        GENAI | CACHED | {"gen_ai.provider.name": "anthropic", "gen_ai.usage.total_tokens": 110},
+        (180, 10, 60, 20, None),
+    ),
+    "openllmetry for node contains openai's cache": Reading(
+        "@traceloop/instrumentation-openai",
+        GENAI | CACHED | {"gen_ai.provider.name": "openai", "gen_ai.usage.total_tokens": 110},
+        (100, 10, 60, 20, None),
+    ),
 }
