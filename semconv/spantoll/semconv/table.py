@@ -7,37 +7,24 @@ fields that are inside JSON text, `role` and `counting` depend on more than one 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from spantoll.semconv import attributes as keys
 from spantoll.semconv import providers
-from spantoll.semconv.attribution import (
-    Metadata,
-    add_metadata,
-    merge_attribution,
-    metadata_name,
-)
+from spantoll.semconv.attribution import Metadata, add_metadata, merge_attribution
 from spantoll.semconv.call import BILLABLE_ROLES, ModelCall, ReportedCost, Role
-from spantoll.semconv.dialect import SpanView
-from spantoll.semconv.fields import COUNTERS, FIELDS, Found, check_fields
+from spantoll.semconv.dialect import AttributeValue, SpanView
+from spantoll.semconv.fields import COUNTERS, Found, check_fields
 from spantoll.semconv.genai import SHARED, Keys
 from spantoll.semconv.outcome import read_outcome
 from spantoll.semconv.roles import canonical_operation, role_of_operation
+from spantoll.semconv.shapes import DEFAULTS, MAX_SHAPES, Plan, find_conversion, make_plan
 from spantoll.semconv.usage import Counting, read_usage
 from spantoll.semconv.values import decimal, integer, text
 
 __all__ = ["TableDialect"]
-
-Place = tuple[str | None, int, str | None] | None
-"""Field and rank of an attribute, and its name as metadata or unit; None for what is left out."""
-
-UNIT = -1
-"""Rank of an attribute that names a unit of usage itself."""
-
-MAX_PLACES = 10_000
-"""Attribute keys that are remembered: applications may make up keys without end."""
 
 CALL_FIELDS = ("operation", "provider", "request_model", "response_model", *COUNTERS)
 """A span without any of these fields, and without a marker, cannot be read as a model call."""
@@ -47,6 +34,11 @@ USED = frozenset(
     | {"images", "extra", "video_ms"}
 )
 """Fields of which any shows that a model was used."""
+
+OPTIONAL = tuple(ModelCall._field_defaults)
+SERVER_ADDRESS = OPTIONAL.index("server_address")
+REGION = OPTIONAL.index("region")
+REPORTED_COST = OPTIONAL.index("reported_cost")
 
 check_fields([*keys.ATTRIBUTION, *SHARED, *CALL_FIELDS, *USED], "spantoll.semconv.table")
 
@@ -80,7 +72,7 @@ class TableDialect:
     fixed_provider: str | None = None
     cost_source: str = "instrumentation"
     _index: dict[str, tuple[str, int]] = field(init=False, repr=False, compare=False)
-    _places: dict[str, Place] = field(init=False, repr=False, compare=False)
+    _plans: dict[tuple[str, ...], Plan] = field(init=False, repr=False, compare=False)
     _exact: frozenset[str] = field(init=False, repr=False, compare=False)
     _prefixes: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
@@ -92,7 +84,7 @@ class TableDialect:
                 for rank, spelling in enumerate(spellings):
                     index.setdefault(spelling, (name, rank))
         object.__setattr__(self, "_index", index)
-        object.__setattr__(self, "_places", {})
+        object.__setattr__(self, "_plans", {})
         prefixes = tuple(scope for scope in self.scopes if scope.endswith((".", "*")))
         object.__setattr__(self, "_exact", frozenset(self.scopes).difference(prefixes))
         object.__setattr__(self, "_prefixes", tuple(scope.rstrip("*") for scope in prefixes))
@@ -124,7 +116,7 @@ class TableDialect:
 
     def read(self, span: SpanView) -> ModelCall | None:
         """See `Dialect.read`."""
-        found, metadata = self._find(span)
+        found, metadata = self._find(span.attributes)
         if self.refine is not None:
             self.refine(span, found)
         operation = found.get("operation")
@@ -138,15 +130,24 @@ class TableDialect:
             host=text(found.get("server_address")) or text(found.get("api_base")),
             model=text(found.get("request_model")),
         )
-        counters, whom, more = _convert(found)
+        conversion = find_conversion(tuple(found))
+        values: dict[str, Any] = found  # type: ignore[assignment]  # names that are no literals
+        optional = DEFAULTS.copy()
+        for name, position, convert in conversion.call:
+            if (converted := convert(values[name])) is not None:
+                optional[position] = converted
+        whom: dict[str, Any] = {}
+        for name, target, convert in conversion.attribution:
+            if (converted := convert(values[name])) is not None:
+                whom[target] = converted
         if source.host is not None:
-            more["server_address"] = source.host
-        if source.region is not None:
-            more.setdefault("region", source.region)
+            optional[SERVER_ADDRESS] = source.host
+        if source.region is not None and optional[REGION] is None:
+            optional[REGION] = source.region
         if "cost" in found:
-            more["reported_cost"] = self._read_cost(found)
+            optional[REPORTED_COST] = self._read_cost(found)
         usage, quality, notes = read_usage(
-            counters,
+            {name: values[name] for name in conversion.counters},
             self.counting(span, source.provider),
             provider=source.provider,
             billable=role in BILLABLE_ROLES,
@@ -156,66 +157,56 @@ class TableDialect:
         if source.note is not None:
             notes = (*notes, source.note)
         status, error_type, error_message = read_outcome(span, found)
-        return ModelCall(
-            span.trace_id,
-            span.span_id,
-            span.parent_span_id,
-            span.start_ns,
-            span.end_ns,
-            role,
-            canonical_operation(operation),
-            source.provider,
-            source.raw,
-            text(found.get("request_model")),
-            text(found.get("response_model")),
-            text(found.get("response_id")),
-            usage,
-            merge_attribution(span.resource, whom, metadata),
-            status,
-            error_type,
-            error_message,
-            self.name,
-            span.scope_name,
-            span.scope_version,
-            quality,
-            notes,
-            **more,
+        return ModelCall._make(
+            (
+                span.trace_id,
+                span.span_id,
+                span.parent_span_id,
+                span.start_ns,
+                span.end_ns,
+                role,
+                canonical_operation(operation),
+                source.provider,
+                source.raw,
+                text(found.get("request_model")),
+                text(found.get("response_model")),
+                text(found.get("response_id")),
+                usage,
+                merge_attribution(span.resource, whom, metadata),
+                status,
+                error_type,
+                error_message,
+                self.name,
+                span.scope_name,
+                span.scope_version,
+                quality,
+                notes,
+                *optional,
+            )
         )
 
-    def _find(self, span: SpanView) -> tuple[Found, Metadata]:
-        """Walk the attributes once: fields by the table, and what may be kept as metadata."""
-        found: dict[str, Any] = {}
-        ranks: dict[str, int] = {}
+    def _find(self, attributes: Mapping[str, AttributeValue]) -> tuple[Found, Metadata]:
+        """Find the fields by the table, and what may be kept as metadata."""
+        shape = tuple(attributes)
+        plan = self._plans.get(shape)
+        if plan is None:
+            plan = make_plan(shape, self._index)
+            if len(self._plans) < MAX_SHAPES:
+                self._plans[shape] = plan
+        values = plan.pick(attributes)
+        if None in values:
+            # A key without a value is as good as absent: another key of the field may have one.
+            return self._find(
+                {key: value for key, value in attributes.items() if value is not None}
+            )
+        found: dict[str, Any] = dict(zip(plan.fields, values, strict=False))
         metadata: Metadata = {}
-        places = self._places
-        for key, value in span.attributes.items():
-            place = places[key] if key in places else self._find_place(key)
-            if place is None or value is None:
-                continue
-            name, rank, label = place
-            if name is not None:
-                if name not in found or rank < ranks[name]:
-                    found[name] = value
-                    ranks[name] = rank
-                if label is None:
-                    continue
-            if label is not None:
-                if rank == UNIT:
-                    found.setdefault("extra", {})[label] = integer(value)
-                else:
-                    add_metadata(metadata, label, value)
+        for key, name in plan.metadata:
+            add_metadata(metadata, name, attributes[key])
+        for key, unit in plan.units:
+            if attributes[key] is not None:
+                found.setdefault("extra", {})[unit] = integer(attributes[key])
         return cast("Found", found), metadata
-
-    def _find_place(self, key: str) -> Place:
-        """Find where an attribute goes, once per key."""
-        name, rank = self._index.get(key, (None, 0))
-        label = metadata_name(key)
-        if key.startswith(keys.SPANTOLL_USAGE_PREFIX):
-            label, rank = key.removeprefix(keys.SPANTOLL_USAGE_PREFIX), UNIT
-        place = (name, rank, label) if name is not None or label is not None else None
-        if len(self._places) < MAX_PLACES:
-            self._places[key] = place
-        return place
 
     def _read_cost(self, found: Found) -> ReportedCost | None:
         amount = decimal(found.get("cost"))
@@ -226,20 +217,6 @@ class TableDialect:
             # A receiver of ours priced the span before it sent it on: nobody reported a cost.
             return None
         return ReportedCost(amount, text(found.get("cost_currency")) or "USD", source)
-
-
-def _convert(found: Found) -> tuple[dict[str, object], dict[str, Any], dict[str, Any]]:
-    """Split what was found: raw counters, converted attribution, converted fields of the call."""
-    counters: dict[str, object] = {}
-    whom: dict[str, Any] = {}
-    more: dict[str, Any] = {}
-    for name, value in found.items():
-        field = FIELDS[name]
-        if field.part == "usage":
-            counters[name] = value
-        elif field.part != "core" and (converted := field.convert(value)) is not None:
-            (more if field.part == "call" else whom)[field.target] = converted
-    return counters, whom, more
 
 
 def _role_by_evidence(found: Found) -> Role | None:

@@ -20,6 +20,12 @@ __all__ = ["CACHE_APART", "THOUGHTS_APART", "Counting", "Reading", "read_usage"]
 Counters = dict[str, int]
 """Name in COUNTERS -> number; what is not known is absent."""
 
+NOT_REPORTED: list[Any] = list(Usage())
+EXTRA = Usage._fields.index("extra")
+POSITIONS = {
+    name: Usage._fields.index(field) if field else None for name, field in COUNTERS.items()
+}
+"""Counter -> its position in `Usage`; None for evidence."""
 EVIDENCE = frozenset(name for name, target in COUNTERS.items() if not target)
 """Counters that only help to decide what the others mean."""
 PARTS = {"cache_write_1h": "cache_write", "audio_in": "input", "audio_out": "output"}
@@ -82,9 +88,11 @@ def read_usage(
         flawed = True
         notes.append("a part exceeds its total")
     units = _without_zeros(extra) if extra else None
-    fields: dict[str, Any] = {
-        field: counters[name] for name in counters if (field := COUNTERS[name])
-    }
+    values = NOT_REPORTED.copy()
+    for name, number in counters.items():
+        if (position := POSITIONS[name]) is not None:
+            values[position] = number
+    values[EXTRA] = units
     if status == "estimated":
         notes.append("usage: estimated by the instrumentation, the provider reported none")
     quality: UsageQuality
@@ -92,11 +100,11 @@ def read_usage(
         quality = "inconsistent"
     elif status in ("partial", "estimated"):
         quality = "partial" if status == "partial" else "estimated"
-    elif billable and counters.keys() <= EVIDENCE and units is None:
+    elif billable and units is None and "input" not in counters and counters.keys() <= EVIDENCE:
         quality = "missing"
     else:
         quality = "assumed" if assumed else "exact"
-    return Reading(Usage(**fields, extra=units), quality, tuple(notes))
+    return Reading(Usage._make(values), quality, tuple(notes))
 
 
 def _convert(raw: Mapping[str, object]) -> tuple[Counters, list[str]]:

@@ -1,0 +1,101 @@
+"""Plans by shape: what is read from spans that carry the same attribute keys, decided once.
+
+Spans of one instrumentation have few sets of keys, so what each key means is looked up once for a
+set and kept. `Plan` leads from the keys of a span to fields and metadata, `Conversion` from the
+fields that were found to the counters, the attribution and the optional fields of a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from spantoll.semconv import attributes as keys
+from spantoll.semconv.attribution import metadata_name
+from spantoll.semconv.call import ModelCall
+from spantoll.semconv.dialect import AttributeValue
+from spantoll.semconv.fields import FIELDS
+
+__all__ = ["DEFAULTS", "MAX_SHAPES", "Conversion", "Plan", "find_conversion", "make_plan"]
+
+MAX_SHAPES = 1_024
+"""Sets of keys that are remembered: applications may make up keys without end."""
+
+REQUIRED = len(ModelCall._fields) - len(ModelCall._field_defaults)
+DEFAULTS = list(ModelCall._field_defaults.values())
+"""The optional fields of a call, which are its last ones."""
+
+
+class Plan(NamedTuple):
+    """What is read from a span of one set of keys."""
+
+    fields: tuple[str, ...]
+    pick: Callable[[Mapping[str, AttributeValue]], tuple[Any, ...]]
+    """Returns the values of `fields`."""
+    metadata: tuple[tuple[str, str], ...]
+    """Attribute key and its name as metadata."""
+    units: tuple[tuple[str, str], ...]
+    """Attribute key and the unit of usage it names."""
+
+
+class Conversion(NamedTuple):
+    """What becomes of the fields that were found."""
+
+    counters: tuple[str, ...]
+    call: tuple[tuple[str, int, Callable[[object], object]], ...]
+    """Field, position among the optional fields of a call, converter."""
+    attribution: tuple[tuple[str, str, Callable[[object], object]], ...]
+    """Field, field of `Attribution`, converter."""
+
+
+def make_plan(shape: Sequence[str], index: Mapping[str, tuple[str, int]]) -> Plan:
+    """Plan for attribute keys; `index` has the field of a key and its rank, the lowest wins."""
+    found: dict[str, tuple[int, str]] = {}
+    metadata: list[tuple[str, str]] = []
+    units: list[tuple[str, str]] = []
+    for key in shape:
+        name, rank = index.get(key, (None, 0))
+        if name is not None and (name not in found or rank < found[name][0]):
+            found[name] = rank, key
+        if key.startswith(keys.SPANTOLL_USAGE_PREFIX):
+            units.append((key, key.removeprefix(keys.SPANTOLL_USAGE_PREFIX)))
+        elif (label := metadata_name(key)) is not None:
+            metadata.append((key, label))
+    picked = [key for _, key in found.values()]
+    return Plan(tuple(found), _make_picker(picked), tuple(metadata), tuple(units))
+
+
+def _make_picker(
+    picked: Sequence[str],
+) -> Callable[[Mapping[str, AttributeValue]], tuple[Any, ...]]:
+    if len(picked) > 1:
+        return itemgetter(*picked)
+    return lambda attributes: tuple(attributes[key] for key in picked)
+
+
+_conversions: dict[tuple[str, ...], Conversion] = {}
+
+
+def find_conversion(names: tuple[str, ...]) -> Conversion:
+    """Return what becomes of these fields. Raises UnknownField."""
+    conversion = _conversions.get(names)
+    if conversion is None:
+        fields = [FIELDS[name] for name in names]
+        positions = {name: at - REQUIRED for at, name in enumerate(ModelCall._fields)}
+        conversion = Conversion(
+            tuple(field.name for field in fields if field.part == "usage"),
+            tuple(
+                (field.name, positions[field.target], field.convert)
+                for field in fields
+                if field.part == "call"
+            ),
+            tuple(
+                (field.name, field.target, field.convert)
+                for field in fields
+                if field.part == "attribution"
+            ),
+        )
+        if len(_conversions) < MAX_SHAPES:
+            _conversions[names] = conversion
+    return conversion
