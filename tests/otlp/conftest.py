@@ -1,3 +1,5 @@
+"""OTLP requests, drawn by hypothesis or made by hand, and what the official classes read."""
+
 from __future__ import annotations
 
 import base64
@@ -21,7 +23,7 @@ from spantoll.semconv.dialect import AttributeValue
 CORPUS = Path(__file__).parents[1] / "data" / "corpus"
 SETUPS = sorted({path.parts[-3] for path in CORPUS.glob("*/*/request-*.pb")})
 
-unhurried = settings(deadline=None, max_examples=50)
+without_deadline = settings(deadline=None, max_examples=50)
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -120,22 +122,22 @@ def log_requests(draw: st.DrawFn) -> ExportLogsServiceRequest:
     return request
 
 
-def plain(value: AnyValue) -> AttributeValue:
-    """What the official classes say an AnyValue is; the first of duplicate keys wins."""
+def to_plain(value: AnyValue) -> AttributeValue:
+    """Convert an AnyValue of the official classes; the first of duplicate keys wins."""
     kind = value.WhichOneof("value")
     if kind == "array_value":
-        return tuple(plain(each) for each in value.array_value.values)
+        return tuple(to_plain(each) for each in value.array_value.values)
     if kind == "kvlist_value":
-        return mapping(value.kvlist_value.values)
+        return to_mapping(value.kvlist_value.values)
     found: AttributeValue = getattr(value, kind) if kind else None
     return None if kind == "string_value_strindex" else found
 
 
-def mapping(pairs: Any) -> dict[str, AttributeValue]:
+def to_mapping(pairs: Any) -> dict[str, AttributeValue]:
     found: dict[str, AttributeValue] = {}
     for pair in pairs:
         if pair.key or not pair.key_strindex:
-            found.setdefault(pair.key, plain(pair.value))
+            found.setdefault(pair.key, to_plain(pair.value))
     return found
 
 
@@ -151,9 +153,9 @@ def official_spans(request: ExportTraceServiceRequest) -> list[Span]:
             span.end_time_unix_nano,
             span.status.code,
             span.status.message,
-            mapping(span.attributes),
-            tuple(Event(e.name, e.time_unix_nano, mapping(e.attributes)) for e in span.events),
-            mapping(group.resource.attributes),
+            to_mapping(span.attributes),
+            tuple(Event(e.name, e.time_unix_nano, to_mapping(e.attributes)) for e in span.events),
+            to_mapping(group.resource.attributes),
             scope.scope.name,
             scope.scope.version,
             scope.schema_url,
@@ -173,9 +175,9 @@ def official_logs(request: ExportLogsServiceRequest) -> list[LogRecord]:
             log.observed_time_unix_nano,
             log.event_name,
             log.severity_number,
-            plain(log.body),
-            mapping(log.attributes),
-            mapping(group.resource.attributes),
+            to_plain(log.body),
+            to_mapping(log.attributes),
+            to_mapping(group.resource.attributes),
             scope.scope.name,
             scope.scope.version,
         )
@@ -201,33 +203,33 @@ def _with_hex_ids(found: Any) -> Any:
     return [_with_hex_ids(each) for each in found] if isinstance(found, list) else found
 
 
-def span_of(number: int = 1, **fields: Any) -> OfficialSpan:
+def make_span(number: int = 1, **fields: Any) -> OfficialSpan:
     ids = {"trace_id": bytes([number]) * 16, "span_id": bytes([number]) * 8}
     times = {"start_time_unix_nano": 5, "end_time_unix_nano": 9}
     return OfficialSpan(**{**ids, **times, "name": f"span {number}", **fields})
 
 
-def log_of(**fields: Any) -> OfficialLog:
+def make_log(**fields: Any) -> OfficialLog:
     return OfficialLog(**{"time_unix_nano": 5, "observed_time_unix_nano": 6, **fields})
 
 
-def one(*spans: OfficialSpan) -> bytes:
+def encode_spans(*spans: OfficialSpan) -> bytes:
     request = ExportTraceServiceRequest()
     request.resource_spans.add().scope_spans.add().spans.extend(spans)
     return request.SerializeToString()
 
 
-def one_log(*logs: OfficialLog) -> bytes:
+def encode_logs(*logs: OfficialLog) -> bytes:
     request = ExportLogsServiceRequest()
     request.resource_logs.add().scope_logs.add().log_records.extend(logs)
     return request.SerializeToString()
 
 
-def delimited(field: int, content: bytes) -> bytes:
-    return varint(field << 3 | 2) + varint(len(content)) + content
+def encode_field(field: int, content: bytes) -> bytes:
+    return encode_varint(field << 3 | 2) + encode_varint(len(content)) + content
 
 
-def varint(number: int) -> bytes:
+def encode_varint(number: int) -> bytes:
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
@@ -235,7 +237,9 @@ def varint(number: int) -> bytes:
     return bytes((*out, number))
 
 
-def raw_request(*items: bytes, resource: bytes = b"", scope: bytes = b"") -> bytes:
+def encode_request(*items: bytes, resource: bytes = b"", scope: bytes = b"") -> bytes:
     """A request around spans or log records already encoded, and perhaps not decodable."""
-    members = b"".join(delimited(2, item) for item in items)
-    return delimited(1, delimited(1, resource) + delimited(2, delimited(1, scope) + members))
+    members = b"".join(encode_field(2, item) for item in items)
+    return encode_field(
+        1, encode_field(1, resource) + encode_field(2, encode_field(1, scope) + members)
+    )

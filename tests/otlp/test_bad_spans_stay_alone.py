@@ -1,3 +1,5 @@
+"""A malformed span, resource or log record of OTLP/protobuf is refused or repaired alone."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -9,15 +11,15 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from spantoll.errors import BadRequest, UnsupportedMedia
 from spantoll.otlp import JSON, PROTOBUF, Event, decode_logs, decode_traces, media_type
 from tests.otlp.conftest import (
-    delimited,
-    log_of,
-    one,
-    one_log,
+    encode_field,
+    encode_logs,
+    encode_request,
+    encode_spans,
+    encode_varint,
+    make_log,
+    make_span,
     otlp_json,
-    plain,
-    raw_request,
-    span_of,
-    varint,
+    to_plain,
 )
 
 ARRAY, KVLIST = (1, 5), (2, 1, 6)
@@ -25,8 +27,8 @@ ARRAY, KVLIST = (1, 5), (2, 1, 6)
 
 
 def raw_span(number: int, more: bytes = b"") -> bytes:
-    """An encoded span with `more` behind it, whatever that is."""
-    return span_of(number).SerializeToString() + more
+    """An encoded span with `more` behind it, of any kind."""
+    return make_span(number).SerializeToString() + more
 
 
 def nested(levels: int, around: tuple[int, ...]) -> bytes:
@@ -34,9 +36,9 @@ def nested(levels: int, around: tuple[int, ...]) -> bytes:
     heads: list[bytes] = []
     size = len(b"\x0a\x01x")
     for field in around * levels:
-        heads.append(varint(field << 3 | 2) + varint(size))
+        heads.append(encode_varint(field << 3 | 2) + encode_varint(size))
         size += len(heads[-1])
-    return b"\x0a\x01k" + delimited(2, b"".join(reversed(heads)) + b"\x0a\x01x")
+    return b"\x0a\x01k" + encode_field(2, b"".join(reversed(heads)) + b"\x0a\x01x")
 
 
 @pytest.mark.parametrize(
@@ -60,10 +62,10 @@ def nested(levels: int, around: tuple[int, ...]) -> bytes:
         pytest.param(nested(100_000, KVLIST), {"k": None}, ("too_deep",), id="100000-kvlists"),
     ],
 )
-def test_flawed_attribute_is_repaired_and_costs_no_neighbour(
+def test_flawed_attribute_is_repaired_and_harms_no_other_span(
     attribute: bytes, read: Any, flaws: tuple[str, ...]
 ) -> None:
-    body = raw_request(raw_span(1), raw_span(2, delimited(9, attribute)), raw_span(3))
+    body = encode_request(raw_span(1), raw_span(2, encode_field(9, attribute)), raw_span(3))
 
     before, flawed, after = decode_traces(body).spans
 
@@ -74,7 +76,9 @@ def test_flawed_attribute_is_repaired_and_costs_no_neighbour(
 @pytest.mark.parametrize("levels", [47, 48, 64])
 @pytest.mark.parametrize("around", [ARRAY, KVLIST])
 def test_nesting_up_to_the_cap_is_read(levels: int, around: tuple[int, ...]) -> None:
-    (span,) = decode_traces(raw_request(raw_span(1, delimited(9, nested(levels, around))))).spans
+    (span,) = decode_traces(
+        encode_request(raw_span(1, encode_field(9, nested(levels, around))))
+    ).spans
 
     assert (str(span.attributes["k"]).count("x"), span.flaws) == (1, ())
 
@@ -82,26 +86,30 @@ def test_nesting_up_to_the_cap_is_read(levels: int, around: tuple[int, ...]) -> 
 @pytest.mark.parametrize(
     "more",
     [
-        pytest.param(delimited(9, b"\x0a\x09k"), id="cut"),
-        pytest.param(delimited(9, b"\x0a\x02k"), id="cut-by-one"),
-        pytest.param(delimited(9, b"\x0a\x01k\x12\x05\x2a\x03\x0a\x01\x0a"), id="cut-in-an-array"),
-        pytest.param(delimited(9, b"\x0a\x01k\x12\x02\x18\x80"), id="cut-number"),
-        pytest.param(delimited(9, b"\x0a\x01k\x12\x02\x10\x80"), id="cut-truth"),
-        pytest.param(delimited(9, b"\x0a\x01k\x12\x0c\x18" + b"\x80" * 11), id="overlong-number"),
-        pytest.param(delimited(9, b"\x0a\x01k\x12\x80"), id="cut-length"),
-        pytest.param(delimited(9, b"\x00"), id="field-zero"),
-        pytest.param(delimited(9, b"\x0f"), id="no-wire-type"),
-        pytest.param(delimited(9, b"\x0b"), id="open-group"),
-        pytest.param(delimited(9, b"\x0b\x14"), id="other-group-ends"),
-        pytest.param(delimited(9, b"\x0c"), id="group-ends"),
-        pytest.param(delimited(11, delimited(3, b"\x0a\x09k")), id="event-attribute"),
-        pytest.param(delimited(11, b"\xff"), id="event"),
-        pytest.param(delimited(15, b"\xff"), id="status"),
+        pytest.param(encode_field(9, b"\x0a\x09k"), id="cut"),
+        pytest.param(encode_field(9, b"\x0a\x02k"), id="cut-by-one"),
+        pytest.param(
+            encode_field(9, b"\x0a\x01k\x12\x05\x2a\x03\x0a\x01\x0a"), id="cut-in-an-array"
+        ),
+        pytest.param(encode_field(9, b"\x0a\x01k\x12\x02\x18\x80"), id="cut-number"),
+        pytest.param(encode_field(9, b"\x0a\x01k\x12\x02\x10\x80"), id="cut-truth"),
+        pytest.param(
+            encode_field(9, b"\x0a\x01k\x12\x0c\x18" + b"\x80" * 11), id="overlong-number"
+        ),
+        pytest.param(encode_field(9, b"\x0a\x01k\x12\x80"), id="cut-length"),
+        pytest.param(encode_field(9, b"\x00"), id="field-zero"),
+        pytest.param(encode_field(9, b"\x0f"), id="no-wire-type"),
+        pytest.param(encode_field(9, b"\x0b"), id="open-group"),
+        pytest.param(encode_field(9, b"\x0b\x14"), id="other-group-ends"),
+        pytest.param(encode_field(9, b"\x0c"), id="group-ends"),
+        pytest.param(encode_field(11, encode_field(3, b"\x0a\x09k")), id="event-attribute"),
+        pytest.param(encode_field(11, b"\xff"), id="event"),
+        pytest.param(encode_field(15, b"\xff"), id="status"),
         pytest.param(b"\xff", id="span"),
     ],
 )
 def test_malformed_span_is_refused_alone(more: bytes) -> None:
-    decoded = decode_traces(raw_request(raw_span(1), raw_span(2, more), raw_span(3)))
+    decoded = decode_traces(encode_request(raw_span(1), raw_span(2, more), raw_span(3)))
 
     assert [span.name for span in decoded.spans] == ["span 1", "span 3"]
     assert [refused.spans for refused in decoded.rejected] == [1]
@@ -109,11 +117,11 @@ def test_malformed_span_is_refused_alone(more: bytes) -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"resource": b"\xff"}, {"resource": delimited(1, b"\x0a\x09k")}, {"scope": b"\xff"}],
+    [{"resource": b"\xff"}, {"resource": encode_field(1, b"\x0a\x09k")}, {"scope": b"\xff"}],
     ids=["resource", "resource-attribute", "scope"],
 )
 def test_malformed_resource_refuses_its_spans_only(bad: dict[str, bytes]) -> None:
-    body = raw_request(raw_span(1), raw_span(2), **bad) + raw_request(raw_span(3))
+    body = encode_request(raw_span(1), raw_span(2), **bad) + encode_request(raw_span(3))
 
     decoded = decode_traces(body)
 
@@ -136,18 +144,18 @@ def test_malformed_resource_refuses_its_spans_only(bad: dict[str, bytes]) -> Non
     ],
 )
 def test_span_without_identity_is_refused_alone(fields: dict[str, bytes], reason: str) -> None:
-    others = [span_of(number) for number in range(2, 200)]
+    others = [make_span(number) for number in range(2, 200)]
 
-    decoded = decode_traces(one(span_of(1, **fields), *others))
+    decoded = decode_traces(encode_spans(make_span(1, **fields), *others))
 
     assert (len(decoded.spans), decoded.received) == (198, 199)
     assert decoded.rejected == ((1, reason),)
 
 
 def test_all_bad_spans_are_counted_by_reason() -> None:
-    spans = [span_of(1, trace_id=b""), span_of(2, span_id=b""), span_of(3, trace_id=b"")]
+    spans = [make_span(1, trace_id=b""), make_span(2, span_id=b""), make_span(3, trace_id=b"")]
 
-    decoded = decode_traces(one(*spans))
+    decoded = decode_traces(encode_spans(*spans))
 
     assert decoded.rejected == ((2, "trace_id is missing"), (1, "span_id is missing"))
     assert decoded.received == 3
@@ -163,7 +171,7 @@ def test_all_bad_spans_are_counted_by_reason() -> None:
     ],
 )
 def test_parent_is_an_id_or_none(parent: bytes, read: bytes | None, flaws: tuple[str, ...]) -> None:
-    (span,) = decode_traces(one(span_of(parent_span_id=parent))).spans
+    (span,) = decode_traces(encode_spans(make_span(parent_span_id=parent))).spans
 
     assert (span.parent_span_id, span.flaws) == (read, flaws)
 
@@ -187,7 +195,7 @@ def test_impossible_times_are_repaired_and_noted(
     content_type: str, start: int, end: int, read: tuple[int, int], flaws: tuple[str, ...]
 ) -> None:
     request = ExportTraceServiceRequest.FromString(
-        one(span_of(start_time_unix_nano=start, end_time_unix_nano=end))
+        encode_spans(make_span(start_time_unix_nano=start, end_time_unix_nano=end))
     )
     body = otlp_json(request) if content_type == JSON else request.SerializeToString()
 
@@ -199,7 +207,7 @@ def test_impossible_times_are_repaired_and_noted(
 def test_first_of_duplicate_keys_wins_and_is_noted() -> None:
     pairs = [KeyValue(key=key, value=AnyValue(int_value=n)) for n, key in enumerate("kKk")]
 
-    (span,) = decode_traces(one(span_of(attributes=pairs))).spans
+    (span,) = decode_traces(encode_spans(make_span(attributes=pairs))).spans
 
     assert (span.attributes, span.flaws) == ({"k": 0, "K": 1}, ("duplicate_attribute",))
 
@@ -218,16 +226,16 @@ def test_first_of_duplicate_keys_wins_and_is_noted() -> None:
     ],
 )
 def test_oneof_is_read_as_protobuf_does(members: bytes, value: object) -> None:
-    pair = b"\x0a\x01k" + delimited(2, members)
+    pair = b"\x0a\x01k" + encode_field(2, members)
 
-    (span,) = decode_traces(raw_request(raw_span(1, delimited(9, pair)))).spans
+    (span,) = decode_traces(encode_request(raw_span(1, encode_field(9, pair)))).spans
 
     assert span.attributes == {"k": value}
-    assert plain(KeyValue.FromString(pair).value) == value
+    assert to_plain(KeyValue.FromString(pair).value) == value
 
 
 def test_a_log_among_spans_is_refused_alone() -> None:
-    body = raw_request(log_of().SerializeToString(), raw_span(1))
+    body = encode_request(make_log().SerializeToString(), raw_span(1))
 
     decoded = decode_traces(body)
 
@@ -235,12 +243,12 @@ def test_a_log_among_spans_is_refused_alone() -> None:
     assert len(decoded.spans) == 1
 
 
-def test_flaws_of_resource_scope_status_and_events_are_told() -> None:
-    more = delimited(15, delimited(2, b"a\0")) + delimited(11, delimited(2, b"\xff"))
-    twice = delimited(1, b"\x0a\x01k") * 2
+def test_flaws_of_resource_scope_status_and_events_are_reported() -> None:
+    more = encode_field(15, encode_field(2, b"a\0")) + encode_field(11, encode_field(2, b"\xff"))
+    twice = encode_field(1, b"\x0a\x01k") * 2
 
     (span,) = decode_traces(
-        raw_request(raw_span(1, more), resource=twice, scope=delimited(1, b"\xff"))
+        encode_request(raw_span(1, more), resource=twice, scope=encode_field(1, b"\xff"))
     ).spans
 
     assert span.flaws == ("duplicate_attribute", "invalid_utf8", "nul_character")
@@ -251,18 +259,18 @@ def test_flaws_of_resource_scope_status_and_events_are_told() -> None:
 def test_large_spans_are_read_whole() -> None:
     pairs = [KeyValue(key=f"k{n}", value=AnyValue(int_value=n)) for n in range(10_000)]
     pairs.append(KeyValue(key="big", value=AnyValue(string_value="x" * (10 << 20))))
-    span = span_of(attributes=pairs)
+    span = make_span(attributes=pairs)
     for n in range(10_000):
         span.events.add(name=f"event {n}")
 
-    (read,) = decode_traces(one(span)).spans
+    (read,) = decode_traces(encode_spans(span)).spans
 
     assert (len(read.attributes), len(read.events)) == (10_001, 10_000)
     assert read.attributes["big"] == "x" * (10 << 20)
 
 
 def test_unwanted_spans_are_counted_not_decoded() -> None:
-    body = raw_request(raw_span(1), raw_span(2, b"\xff"), raw_span(3))
+    body = encode_request(raw_span(1), raw_span(2, b"\xff"), raw_span(3))
 
     decoded = decode_traces(body, wanted=lambda raw: b"span 3" in raw)
 
@@ -272,31 +280,33 @@ def test_unwanted_spans_are_counted_not_decoded() -> None:
 
 @pytest.mark.parametrize("wanted_one", [1, 256, 257, 600])
 def test_the_one_wanted_among_many_is_found(wanted_one: int) -> None:
-    spans = [span_of(name="wanted" if n == wanted_one else "not") for n in range(1, 601)]
+    spans = [make_span(name="wanted" if n == wanted_one else "not") for n in range(1, 601)]
 
-    decoded = decode_traces(one(*spans), wanted=lambda raw: b"wanted" in raw)
+    decoded = decode_traces(encode_spans(*spans), wanted=lambda raw: b"wanted" in raw)
 
     assert ([span.name for span in decoded.spans], decoded.skipped) == (["wanted"], 599)
 
 
 @pytest.mark.parametrize("wanted", [None, lambda raw: False])
 @pytest.mark.parametrize("log", [{}, {"time_unix_nano": 0}, {"observed_time_unix_nano": 0}])
-def test_logs_sent_as_traces_are_told_so(log: dict[str, int], wanted: Any) -> None:
-    body = one_log(log_of(severity_text="INFO", event_name="e", **log))
+def test_logs_sent_as_traces_are_refused_with_the_right_endpoint(
+    log: dict[str, int], wanted: Any
+) -> None:
+    body = encode_logs(make_log(severity_text="INFO", event_name="e", **log))
 
     with pytest.raises(BadRequest, match="logs sent to the traces endpoint"):
         decode_traces(body, wanted=wanted)
     assert [log.event_name for log in decode_logs(body).records] == ["e"]
 
 
-def test_traces_sent_as_logs_are_told_so() -> None:
+def test_traces_sent_as_logs_are_refused_with_the_right_endpoint() -> None:
     with pytest.raises(BadRequest, match="traces sent to the logs endpoint"):
-        decode_logs(one(span_of()))
+        decode_logs(encode_spans(make_span()))
 
 
 @pytest.mark.parametrize("item", [b"\xff", b""], ids=["malformed", "empty"])
 def test_what_is_neither_span_nor_log_is_refused_as_a_span(item: bytes) -> None:
-    assert sum(refused.spans for refused in decode_traces(raw_request(item)).rejected) == 1
+    assert sum(refused.spans for refused in decode_traces(encode_request(item)).rejected) == 1
 
 
 @pytest.mark.parametrize(
@@ -313,26 +323,29 @@ def test_what_is_neither_span_nor_log_is_refused_as_a_span(item: bytes) -> None:
 def test_log_need_not_belong_to_a_span(
     fields: dict[str, Any], expected: tuple[object, ...]
 ) -> None:
-    (log,) = decode_logs(one_log(log_of(**fields))).records
+    (log,) = decode_logs(encode_logs(make_log(**fields))).records
 
     assert (log.trace_id, log.span_id, log.flaws) == expected
 
 
 def test_log_body_in_parts_is_one_body() -> None:
-    parts = [delimited(5, delimited(5, delimited(1, delimited(1, part)))) for part in (b"a", b"b")]
+    parts = [
+        encode_field(5, encode_field(5, encode_field(1, encode_field(1, part))))
+        for part in (b"a", b"b")
+    ]
 
-    (log,) = decode_logs(raw_request(log_of().SerializeToString() + b"".join(parts))).records
+    (log,) = decode_logs(encode_request(make_log().SerializeToString() + b"".join(parts))).records
 
     assert log.body == ("a", "b")
 
 
-def test_deep_or_malformed_log_body_costs_itself_only() -> None:
+def test_deep_or_malformed_log_body_is_unknown_alone() -> None:
     deep = nested(100, ARRAY).removeprefix(b"\x0a\x01k\x12")
-    good = log_of(event_name="good").SerializeToString()
+    good = make_log(event_name="good").SerializeToString()
     deep_log = good + b"\x2a" + deep
-    bad_log = good + delimited(5, b"\x0a\x09")
+    bad_log = good + encode_field(5, b"\x0a\x09")
 
-    decoded = decode_logs(raw_request(good, deep_log, bad_log))
+    decoded = decode_logs(encode_request(good, deep_log, bad_log))
 
     assert [(log.body, log.flaws) for log in decoded.records] == [
         (None, ()),
@@ -341,7 +354,7 @@ def test_deep_or_malformed_log_body_costs_itself_only() -> None:
     assert sum(refused.spans for refused in decoded.rejected) == 1
 
 
-@pytest.mark.parametrize("body", [b"", raw_request(), delimited(1, b"")])
+@pytest.mark.parametrize("body", [b"", encode_request(), encode_field(1, b"")])
 def test_empty_request_has_no_spans(body: bytes) -> None:
     assert (decode_traces(body).received, decode_logs(body).received) == (0, 0)
 
@@ -369,7 +382,7 @@ def test_what_is_not_protobuf_is_a_bad_request(body: bytes, hint: str) -> None:
         (" application/json ;charset=utf-8", JSON),
     ],
 )
-def test_media_type_is_read_whatever_its_case_and_parameters(
+def test_media_type_is_read_in_any_case_and_with_parameters(
     content_type: str, expected: str
 ) -> None:
     assert media_type(content_type) == expected

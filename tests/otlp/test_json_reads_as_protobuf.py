@@ -1,3 +1,5 @@
+"""OTLP/JSON gives the same spans as OTLP/protobuf, flaws included."""
+
 from __future__ import annotations
 
 import json
@@ -12,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from spantoll.errors import BadRequest
 from spantoll.otlp import JSON, Span, decode_logs, decode_traces
 from spantoll.semconv import could_be_genai
-from tests.otlp.conftest import CORPUS, SETUPS, log_requests, otlp_json, requests, unhurried
+from tests.otlp.conftest import CORPUS, SETUPS, log_requests, otlp_json, requests, without_deadline
 
 TIMES = {"startTimeUnixNano": "1", "endTimeUnixNano": "2"}
 SPAN = {"traceId": "0a" * 16, "spanId": "0b" * 8, "name": "chat"} | TIMES
@@ -33,7 +35,7 @@ def attribute(value: object) -> bytes:
     return request({"attributes": [{"key": "gen_ai.x", "value": value}]})
 
 
-@unhurried
+@without_deadline
 @given(requests())
 def test_json_gives_the_same_spans_as_protobuf(sent: ExportTraceServiceRequest) -> None:
     read = decode_traces(otlp_json(sent), content_type=JSON)
@@ -41,7 +43,7 @@ def test_json_gives_the_same_spans_as_protobuf(sent: ExportTraceServiceRequest) 
     assert decode_traces(sent.SerializeToString()) == read
 
 
-@unhurried
+@without_deadline
 @given(log_requests())
 def test_json_gives_the_same_logs_as_protobuf(sent: ExportLogsServiceRequest) -> None:
     read = decode_logs(otlp_json(sent), content_type=JSON)
@@ -156,7 +158,7 @@ def test_not_a_number_is_a_double() -> None:
     ("levels", "flaws"), [(47, ()), (64, ()), (65, ("too_deep",)), (200, ("too_deep",))]
 )
 @pytest.mark.parametrize("kind", ["arrayValue", "kvlistValue"])
-def test_deep_attribute_costs_itself_only(kind: str, levels: int, flaws: tuple[str, ...]) -> None:
+def test_deep_attribute_is_unknown_alone(kind: str, levels: int, flaws: tuple[str, ...]) -> None:
     value: dict[str, Any] = {"stringValue": "x"}
     for _ in range(levels):
         value = {kind: {"values": [value if kind == "arrayValue" else {"value": value}]}}
@@ -358,7 +360,7 @@ def test_text_that_is_none_is_repaired_in_its_span_only(
     assert [(span.name, span.flaws) for span in decoded.spans] == [(name, flaws), ("other 😀", ())]
 
 
-def test_what_cannot_be_shown_to_wanted_is_read() -> None:
+def test_what_wanted_cannot_be_asked_about_is_read() -> None:
     body = request({"name": "MARK"}, {}).replace(b"MARK", rb"\ud800")
 
     decoded = decode_traces(body, content_type=JSON, wanted=lambda _: False)

@@ -1,3 +1,5 @@
+"""The lenient protobuf decoder agrees with the official classes on every field."""
+
 from __future__ import annotations
 
 import pytest
@@ -12,24 +14,24 @@ from spantoll.errors import BadRequest
 from spantoll.otlp import attributes as memo
 from spantoll.otlp import decode_logs, decode_traces
 from spantoll.otlp.attributes import any_value, attributes
-from spantoll.otlp.protobuf import _context
+from spantoll.otlp.protobuf import _read_context
 from spantoll.otlp.wire import Malformed
 from tests.otlp.conftest import (
     CORPUS,
     SETUPS,
     any_values,
-    delimited,
+    encode_field,
+    encode_request,
+    encode_spans,
+    encode_varint,
     log_requests,
-    mapping,
+    make_span,
     official_logs,
     official_spans,
-    one,
-    plain,
-    raw_request,
     requests,
-    span_of,
-    unhurried,
-    varint,
+    to_mapping,
+    to_plain,
+    without_deadline,
 )
 from tests.otlp.conftest import (
     attributes as key_values,
@@ -37,15 +39,15 @@ from tests.otlp.conftest import (
 
 UNKNOWN = st.sampled_from(
     [
-        varint(999 << 3) + b"\x05",
-        varint(999 << 3 | 1) + b"12345678",
-        delimited(999, b"later"),
-        varint(999 << 3 | 5) + b"1234",
-        varint(999 << 3 | 3) + delimited(1, b"inside") + varint(999 << 3 | 4),
+        encode_varint(999 << 3) + b"\x05",
+        encode_varint(999 << 3 | 1) + b"12345678",
+        encode_field(999, b"later"),
+        encode_varint(999 << 3 | 5) + b"1234",
+        encode_varint(999 << 3 | 3) + encode_field(1, b"inside") + encode_varint(999 << 3 | 4),
         # Known numbers in wire types that are not theirs.
-        varint(1 << 3) + b"\x01",
-        varint(3 << 3 | 2) + b"\x01x",
-        varint(4 << 3 | 5) + b"1234",
+        encode_varint(1 << 3) + b"\x01",
+        encode_varint(3 << 3 | 2) + b"\x01x",
+        encode_varint(4 << 3 | 5) + b"1234",
     ]
 )
 """Encoded fields that a reader has to step over."""
@@ -58,7 +60,7 @@ def in_parts() -> st.SearchStrategy[bytes]:
     )
 
 
-@unhurried
+@without_deadline
 @given(requests())
 def test_both_decoders_agree_on_every_field(request: ExportTraceServiceRequest) -> None:
     decoded = decode_traces(request.SerializeToString())
@@ -67,7 +69,7 @@ def test_both_decoders_agree_on_every_field(request: ExportTraceServiceRequest) 
     assert decoded.rejected == ()
 
 
-@unhurried
+@without_deadline
 @given(log_requests())
 def test_both_decoders_agree_on_every_log_record(request: ExportLogsServiceRequest) -> None:
     decoded = decode_logs(request.SerializeToString())
@@ -87,28 +89,28 @@ def test_both_decoders_agree_on_captured_requests(setup: str) -> None:
         assert repr(official_spans(ExportTraceServiceRequest.FromString(body))) == repr(read)
 
 
-@unhurried
+@without_deadline
 @given(in_parts())
 def test_members_sent_twice_are_read_as_protobuf_does(raw: bytes) -> None:
-    assert repr(plain(AnyValue.FromString(raw))) == repr(any_value(raw, []))
+    assert repr(to_plain(AnyValue.FromString(raw))) == repr(any_value(raw, []))
 
 
-@unhurried
+@without_deadline
 @given(st.lists(st.tuples(st.sampled_from("ab"), in_parts()), max_size=4), UNKNOWN)
 def test_pairs_sent_in_parts_are_read_as_protobuf_does(
     pairs: list[tuple[str, bytes]], unknown: bytes
 ) -> None:
     raws = [
-        unknown + delimited(2, value) + delimited(1, key.encode()) + delimited(2, b"")
+        unknown + encode_field(2, value) + encode_field(1, key.encode()) + encode_field(2, b"")
         for key, value in pairs
     ]
 
-    expected = mapping([KeyValue.FromString(raw) for raw in raws])
+    expected = to_mapping([KeyValue.FromString(raw) for raw in raws])
 
     assert repr(expected) == repr(attributes(raws, []))
 
 
-@unhurried
+@without_deadline
 @given(st.data(), any_values())
 def test_damaged_attributes_are_malformed_only_where_protobuf_says_so(
     data: st.DataObject, value: AnyValue
@@ -119,7 +121,7 @@ def test_damaged_attributes_are_malformed_only_where_protobuf_says_so(
     end = data.draw(st.integers(0, len(raw)))
     damaged = bytes(raw[:end])
     try:
-        expected = mapping([KeyValue.FromString(damaged)])
+        expected = to_mapping([KeyValue.FromString(damaged)])
     except DecodeError:
         expected = None
 
@@ -135,9 +137,9 @@ def test_damaged_attributes_are_malformed_only_where_protobuf_says_so(
         assert repr(expected) == repr(read)
 
 
-@unhurried
+@without_deadline
 @given(st.lists(key_values(), max_size=4))
-def test_memo_answers_as_it_did_the_first_time(pairs: list[list[KeyValue]]) -> None:
+def test_memo_returns_the_same_values_again(pairs: list[list[KeyValue]]) -> None:
     encoded = [[pair.SerializeToString() for pair in each] for each in pairs]
 
     first = [attributes(each, []) for each in encoded]
@@ -147,7 +149,7 @@ def test_memo_answers_as_it_did_the_first_time(pairs: list[list[KeyValue]]) -> N
 
 
 def test_memo_stays_bounded_and_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memo, "KEPT", 10)
+    monkeypatch.setattr(memo, "MAX_ENTRIES", 10)
     memo._memo.clear()  # other tests filled it beyond the bound of this one
     pairs = [KeyValue(key=f"k{n}", value=AnyValue(int_value=n)) for n in range(100)]
     raws = [pair.SerializeToString() for pair in pairs]
@@ -168,15 +170,15 @@ def test_long_attributes_are_not_kept() -> None:
 
 
 def test_unknown_fields_are_ignored_at_every_level() -> None:
-    later = delimited(999, b"later")
-    span = span_of(attributes=[KeyValue(key="k", value=AnyValue(int_value=1))])
-    body = later + raw_request(span.SerializeToString() + later, resource=later, scope=later)
+    later = encode_field(999, b"later")
+    span = make_span(attributes=[KeyValue(key="k", value=AnyValue(int_value=1))])
+    body = later + encode_request(span.SerializeToString() + later, resource=later, scope=later)
 
-    assert decode_traces(body).spans == decode_traces(one(span)).spans
+    assert decode_traces(body).spans == decode_traces(encode_spans(span)).spans
 
 
 def test_request_cut_anywhere_is_refused_or_read_in_part() -> None:
-    body = one(span_of(1), span_of(2))
+    body = encode_spans(make_span(1), make_span(2))
 
     for end in range(len(body)):
         try:
@@ -187,7 +189,7 @@ def test_request_cut_anywhere_is_refused_or_read_in_part() -> None:
 
 
 def test_cut_between_resources_leaves_the_intact_prefix() -> None:
-    first, second = one(span_of(1)), one(span_of(2))
+    first, second = encode_spans(make_span(1)), encode_spans(make_span(2))
 
     decoded = decode_traces((first + second)[: len(first)])
 
@@ -198,11 +200,11 @@ def test_large_resources_are_read_though_not_kept() -> None:
     request = ExportTraceServiceRequest()
     group = request.resource_spans.add()
     group.resource.attributes.add(key="k").value.string_value = "x" * 10_000
-    group.scope_spans.add().spans.extend([span_of(1)])
+    group.scope_spans.add().spans.extend([make_span(1)])
 
-    kept = _context.cache_info().currsize
+    kept = _read_context.cache_info().currsize
 
     (span,) = decode_traces(request.SerializeToString()).spans
 
     assert span.resource == {"k": "x" * 10_000}
-    assert _context.cache_info().currsize == kept
+    assert _read_context.cache_info().currsize == kept

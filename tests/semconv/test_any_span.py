@@ -13,7 +13,7 @@ from spantoll.semconv import read
 from tests.semconv.readings import all_readings
 from tests.semconv.spans import GENAI, OTEL, read_call, span
 
-SECRET = "the-prompt-nobody-may-keep"
+SECRET = "the-prompt-that-is-never-kept"
 
 
 CONTENT = [

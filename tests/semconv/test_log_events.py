@@ -86,7 +86,7 @@ def test_claude_code_request_is_a_call_with_its_cost() -> None:
         ("claude-opus-4-7@20260401", "gcp.vertex_ai"),
     ],
 )
-def test_claude_code_model_id_tells_who_serves_it(model: str, provider: str) -> None:
+def test_provider_of_claude_code_follows_from_the_model_id(model: str, provider: str) -> None:
     assert call(API_REQUEST | {"model": model}, **CLAUDE_CODE).provider == provider
 
 
@@ -187,7 +187,7 @@ GENAI_EVENT = {
     "gen_ai.usage.input_tokens": 100,
     "gen_ai.usage.output_tokens": 10,
     "gen_ai.usage.cache_read.input_tokens": 60,
-    "gen_ai.input.messages": "the-prompt-nobody-may-keep",
+    "gen_ai.input.messages": "the-prompt-that-is-never-kept",
 }
 GENAI_NAME = "gen_ai.client.inference.operation.details"
 
@@ -204,7 +204,7 @@ def test_genai_event_means_what_its_scope_means(scope: str, input_tokens: int) -
     found = call(GENAI_EVENT, event_name=GENAI_NAME, scope_name=scope)
 
     assert found.usage.input_tokens == input_tokens
-    assert "nobody-may-keep" not in repr(found)
+    assert "that-is-never-kept" not in repr(found)
 
 
 def test_event_belongs_to_the_span_it_was_emitted_in() -> None:
@@ -220,13 +220,13 @@ def test_event_belongs_to_the_span_it_was_emitted_in() -> None:
         ({"event.name": "user_prompt"}, {"body": "claude_code.user_prompt"}),
         ({"event.name": "codex.sse_event", "event.kind": "response.output_text.delta"}, {}),
         ({"event.name": "codex.sse_event", "event.kind": "response.completed"}, {}),
-        # Told by gemini_cli.api_response, which also has cached tokens and thoughts.
+        # Reported by gemini_cli.api_response too, with cached tokens and thoughts.
         (GENAI_EVENT, {"event_name": GENAI_NAME, "scope_name": "gemini-cli"}),
         ({"gen_ai.evaluation.name": "x"}, {"event_name": "gen_ai.evaluation.result"}),
         ({}, {"body": "GET /"}),
         ({}, {"body": {"claude_code.api_request": 1}}),
     ],
-    ids=["prompt", "delta", "no numbers", "told twice", "evaluation", "text", "structure"],
+    ids=["prompt", "delta", "no numbers", "reported twice", "evaluation", "text", "structure"],
 )
 def test_other_records_are_no_calls(attributes: dict[str, Any], more: dict[str, Any]) -> None:
     assert read_log(log(attributes, **more)) is None
@@ -247,7 +247,7 @@ def test_another_event_is_another_call(change: dict[str, str]) -> None:
     assert first.span_id != other.span_id
 
 
-def test_event_without_ids_is_told_apart_by_all_it_says() -> None:
+def test_event_without_ids_is_identified_by_all_its_attributes() -> None:
     bare = {"event.name": GENAI_NAME, "gen_ai.request.model": "m", "gen_ai.operation.name": "chat"}
 
     ids = {

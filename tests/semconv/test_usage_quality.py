@@ -88,5 +88,5 @@ def test_words_that_openlit_counts_are_an_estimate(
 
 
 @pytest.mark.parametrize("attributes", [{}, {"gen_ai.usage.total_tokens": 5}])
-def test_usage_nobody_can_price_is_missing(attributes: dict[str, Any]) -> None:
+def test_usage_without_a_counter_that_is_billed_is_missing(attributes: dict[str, Any]) -> None:
     assert read_call("somebody", GENAI | attributes).usage_quality == "missing"

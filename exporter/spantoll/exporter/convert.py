@@ -6,7 +6,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
 from spantoll.otlp import Event, Span
-from spantoll.otlp.rules import clamped, distinct, span_times
+from spantoll.otlp.rules import clamp_time, list_distinct, repair_times
 from spantoll.otlp.text import from_str
 from spantoll.semconv.dialect import AttributeValue
 
@@ -26,7 +26,7 @@ def to_spans(spans: Iterable[ReadableSpan]) -> Iterator[Span]:
 
 def _span(span: ReadableSpan, context: SpanContext) -> Span:
     flaws: list[str] = []
-    start_ns, end_ns = span_times(span.start_time or 0, span.end_time or 0, flaws)
+    start_ns, end_ns = repair_times(span.start_time or 0, span.end_time or 0, flaws)
     scope = span.instrumentation_scope
     return Span(
         trace_id=context.trace_id.to_bytes(16),
@@ -42,7 +42,7 @@ def _span(span: ReadableSpan, context: SpanContext) -> Span:
         events=[
             Event(
                 from_str(str(event.name), flaws),
-                clamped(event.timestamp, flaws),
+                clamp_time(event.timestamp, flaws),
                 _mapping(event.attributes, flaws),
             )
             for event in span.events
@@ -51,7 +51,7 @@ def _span(span: ReadableSpan, context: SpanContext) -> Span:
         scope_name=scope.name if scope else "",
         scope_version=(scope.version or "") if scope else "",
         schema_url=(scope.schema_url or "") if scope else "",
-        flaws=distinct(flaws),
+        flaws=list_distinct(flaws),
     )
 
 

@@ -1,3 +1,10 @@
+"""Encoded KeyValues -> attributes as a plain dict, by opentelemetry-proto's common.proto.
+
+Almost all attributes repeat from span to span, so what an encoded KeyValue decodes to is kept in a
+bounded memo. What is repaired is noted in `flaws`: text that is not UTF-8, a key sent twice, values
+that nest too deeply.
+"""
+
 from __future__ import annotations
 
 import struct
@@ -9,18 +16,18 @@ from spantoll.otlp.wire import fields, varint
 from spantoll.semconv.dialect import AttributeValue
 
 __all__ = [
-    "DEEPEST",
     "DUPLICATE",
+    "MAX_DEPTH",
     "STRINDEX",
     "TOO_DEEP",
     "Pair",
     "TooDeep",
     "any_value",
     "attributes",
-    "first_of_each",
+    "keep_first",
 ]
 
-DEEPEST: Final = 64
+MAX_DEPTH: Final = 64
 """Levels of array and kvlist inside one attribute; what nests deeper is not read at all."""
 
 DUPLICATE: Final = "duplicate_attribute"
@@ -29,8 +36,8 @@ TOO_DEEP: Final = "too_deep"
 
 Pair = tuple[str, AttributeValue]
 
-KEPT: Final = 16_384
-LONGEST_KEPT: Final = 256
+MAX_ENTRIES: Final = 16_384
+MAX_ENTRY_BYTES: Final = 256
 """Bounds of the memos: entries of a generation, and bytes of an entry."""
 
 KEY, VALUE, KEY_INDEX, ITEM = 0x0A, 0x12, 0x18, 0x0A
@@ -60,11 +67,11 @@ DOUBLE: Final = struct.Struct("<d")
 
 
 class TooDeep(ValueError):
-    """Raised when an attribute nests deeper than `DEEPEST`."""
+    """Raised when an attribute nests deeper than `MAX_DEPTH`."""
 
 
 class _Flawed(ValueError):
-    """Raised when reading an attribute leaves a note, which a memo cannot."""
+    """Raised when an attribute has a flaw, which a memo cannot note again for the next span."""
 
 
 def attributes(raws: Sequence[bytes], flaws: list[str]) -> dict[str, AttributeValue]:
@@ -76,19 +83,19 @@ def attributes(raws: Sequence[bytes], flaws: list[str]) -> dict[str, AttributeVa
     else:
         if len(found) == len(raws):
             return found
-    return first_of_each((_key_value(memoryview(raw), flaws, 0) for raw in raws), flaws)
+    return keep_first((_read_key_value(memoryview(raw), flaws, 0) for raw in raws), flaws)
 
 
 def any_value(raw: bytes, flaws: list[str]) -> AttributeValue:
     """Decode one encoded AnyValue, such as the body of a log record. Raises Malformed."""
     try:
-        return _any_value(memoryview(raw), flaws, 0)
+        return _read_value(memoryview(raw), flaws, 0)
     except TooDeep:
         flaws.append(TOO_DEEP)
         return None
 
 
-def first_of_each(pairs: Iterable[Pair | None], flaws: list[str]) -> dict[str, AttributeValue]:
+def keep_first(pairs: Iterable[Pair | None], flaws: list[str]) -> dict[str, AttributeValue]:
     """Keep the first value of each key, a case OTLP leaves open, and note that there were more."""
     found: dict[str, AttributeValue] = {}
     for pair in pairs:
@@ -103,10 +110,10 @@ def first_of_each(pairs: Iterable[Pair | None], flaws: list[str]) -> dict[str, A
 
 
 class _Memo(dict[bytes, Pair]):
-    """Encoded KeyValue -> what it says: most of a span was said by the span before.
+    """Encoded KeyValue -> key and value: most of them repeat from one span to the next.
 
-    Two generations bound it: a full one becomes the old one, and what is still asked for moves
-    over. Only what needs no note is kept, so one memo serves every thread.
+    Two generations bound it: a full one becomes the old one, and entries that are used again move
+    over. Only what has no flaw is kept, so one memo serves every thread.
     """
 
     __slots__ = ("_old",)
@@ -116,9 +123,9 @@ class _Memo(dict[bytes, Pair]):
         self._old: dict[bytes, Pair] = {}
 
     def __missing__(self, raw: bytes) -> Pair:
-        pair = self._old.get(raw) or _usual(raw) or _unusual(raw)
-        if len(raw) <= LONGEST_KEPT:
-            if len(self) >= KEPT:
+        pair = self._old.get(raw) or _read_scalar(raw) or _read_any(raw)
+        if len(raw) <= MAX_ENTRY_BYTES:
+            if len(self) >= MAX_ENTRIES:
                 self._old = dict(self)
                 self.clear()
             self[raw] = pair
@@ -133,7 +140,7 @@ class _Keys(dict[bytes, str]):
         key = text.from_bytes(raw, flaws)
         if flaws:
             raise _Flawed
-        if len(self) < KEPT:
+        if len(self) < MAX_ENTRIES:
             self[raw] = key
         return key
 
@@ -143,7 +150,7 @@ _memo = _Memo()
 _read = _memo.__getitem__
 
 
-def _usual(raw: bytes) -> Pair | None:
+def _read_scalar(raw: bytes) -> Pair | None:
     """Decode the shapes almost every attribute has: a key, then one scalar and nothing else."""
     try:
         size, at = len(raw), raw[1] + 2  # of the value
@@ -176,15 +183,15 @@ def _usual(raw: bytes) -> Pair | None:
     return None
 
 
-def _unusual(raw: bytes) -> Pair:
+def _read_any(raw: bytes) -> Pair:
     flaws: list[str] = []
-    pair = _key_value(memoryview(raw), flaws, 0)
+    pair = _read_key_value(memoryview(raw), flaws, 0)
     if pair is None or flaws:
         raise _Flawed
     return pair
 
 
-def _key_value(encoded: memoryview, flaws: list[str], depth: int) -> Pair | None:
+def _read_key_value(encoded: memoryview, flaws: list[str], depth: int) -> Pair | None:
     key, by_index = b"", False
     values: list[memoryview] = []
     for tag, _, content in fields(encoded):
@@ -199,7 +206,7 @@ def _key_value(encoded: memoryview, flaws: list[str], depth: int) -> Pair | None
         flaws.append(STRINDEX)
         return None
     try:
-        value = _any_value(_merged(values), flaws, depth)
+        value = _read_value(_merge_parts(values), flaws, depth)
     except TooDeep:
         if depth:
             raise
@@ -208,8 +215,8 @@ def _key_value(encoded: memoryview, flaws: list[str], depth: int) -> Pair | None
     return text.from_bytes(key, flaws), value
 
 
-def _any_value(encoded: memoryview, flaws: list[str], depth: int) -> AttributeValue:
-    if depth > DEEPEST:
+def _read_value(encoded: memoryview, flaws: list[str], depth: int) -> AttributeValue:
+    if depth > MAX_DEPTH:
         raise TooDeep
     kind, number = 0, 0
     contents: list[memoryview] = []
@@ -229,14 +236,16 @@ def _any_value(encoded: memoryview, flaws: list[str], depth: int) -> AttributeVa
         case Kind.DOUBLE:
             return cast("float", DOUBLE.unpack(number.to_bytes(8, "little"))[0])
         case Kind.ARRAY:
-            inner = fields(_merged(contents))
+            inner = fields(_merge_parts(contents))
             return tuple(
-                _any_value(item, flaws, depth + 1) for tag, _, item in inner if tag == ITEM
+                _read_value(item, flaws, depth + 1) for tag, _, item in inner if tag == ITEM
             )
         case Kind.KVLIST:
-            inner = fields(_merged(contents))
-            pairs = (_key_value(item, flaws, depth + 1) for tag, _, item in inner if tag == ITEM)
-            return first_of_each(pairs, flaws)
+            inner = fields(_merge_parts(contents))
+            pairs = (
+                _read_key_value(item, flaws, depth + 1) for tag, _, item in inner if tag == ITEM
+            )
+            return keep_first(pairs, flaws)
         case Kind.BYTES:
             return bytes(contents[0])
         case Kind.STRING_INDEX:
@@ -244,6 +253,6 @@ def _any_value(encoded: memoryview, flaws: list[str], depth: int) -> AttributeVa
     return None
 
 
-def _merged(parts: Sequence[memoryview]) -> memoryview:
-    """A message sent in parts is the message of their bytes in a row (protobuf's merge rule)."""
+def _merge_parts(parts: Sequence[memoryview]) -> memoryview:
+    """Merge a message that was sent in parts: their bytes in a row (protobuf's merge rule)."""
     return parts[0] if len(parts) == 1 else memoryview(b"".join(parts))

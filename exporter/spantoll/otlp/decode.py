@@ -1,3 +1,9 @@
+"""The body of an OTLP export request -> decoded items, in either encoding.
+
+The Content-Type decides the encoding (opentelemetry.io/docs/specs/otlp); an item that is malformed
+is rejected alone and counted.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -38,9 +44,10 @@ def decode_traces(
 ) -> Decoded:
     """Decode one ExportTraceServiceRequest; a bad span is rejected alone, its neighbours are not.
 
-    `wanted` says by a span's encoded bytes whether it is worth decoding; what it says no to is
-    counted as skipped, valid or not. It may be asked about many spans at once, so it must say yes
-    to whatever contains something it says yes to. Raises BadRequest, UnsupportedMedia.
+    `wanted` decides by a span's encoded bytes whether it is decoded; a span that is not wanted is
+    counted as skipped, valid or not. It is also asked about the bytes of many spans in a row, so it
+    must return True for bytes that contain any it returns True for. Raises BadRequest,
+    UnsupportedMedia.
     """
     warning = ""
     if media_type(content_type) == JSON:
@@ -63,9 +70,9 @@ def decode_logs(
 
 
 def holds_logs(body: bytes, *, content_type: str = PROTOBUF) -> bool:
-    """Tell a request of log records from one of spans, where no endpoint tells.
+    """Return True if a request has log records, for senders that name no endpoint.
 
-    False also for what cannot be read: decoding it says why.
+    False also for what cannot be read: decoding it raises the reason.
     """
     if media_type(content_type) == JSON:
         return json.holds_logs(body)

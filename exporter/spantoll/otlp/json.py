@@ -1,5 +1,8 @@
-"""OTLP/JSON by hand on orjson: ids are hex and 64-bit integers may be strings, which the generic
-protobuf JSON mapping reads otherwise, and at twenty times the cost.
+"""OTLP/JSON -> spans and log records, on orjson.
+
+Ids are hexadecimal and 64-bit integers may be strings (opentelemetry.io/docs/specs/otlp, JSON
+Protobuf Encoding); the generic protobuf JSON mapping reads both otherwise and costs twenty times as
+much. What is malformed is refused alone, except where the request as a whole is no OTLP.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from spantoll.otlp import text
 from spantoll.otlp.batch import Batch, Context
 from spantoll.otlp.json_values import INVALID_VALUE, Object, any_value, attributes, integer
 from spantoll.otlp.log import LogRecord
-from spantoll.otlp.rules import check_ids, clamped, distinct, link_id, span_times
+from spantoll.otlp.rules import check_ids, clamp_time, list_distinct, read_link_id, repair_times
 from spantoll.otlp.span import Event, Span
 from spantoll.otlp.wire import Malformed
 
@@ -36,17 +39,17 @@ SURROGATE: Final = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
 
 
 def read_spans(body: bytes, wanted: Wanted | None) -> tuple[Batch[Span], str]:
-    """Decode an ExportTraceServiceRequest; answers the batch and a warning. Raises BadRequest."""
-    return _read_all(body, wanted, ("resourceSpans", "scopeSpans", "spans"), _span)
+    """Decode an ExportTraceServiceRequest: the batch and a warning. Raises BadRequest."""
+    return _read_all(body, wanted, ("resourceSpans", "scopeSpans", "spans"), _read_span)
 
 
 def read_logs(body: bytes, wanted: Wanted | None) -> tuple[Batch[LogRecord], str]:
     """Decode an ExportLogsServiceRequest as `read_spans` does spans. Raises BadRequest."""
-    return _read_all(body, wanted, ("resourceLogs", "scopeLogs", "logRecords"), _log)
+    return _read_all(body, wanted, ("resourceLogs", "scopeLogs", "logRecords"), _read_log)
 
 
 def holds_logs(body: bytes) -> bool:
-    """Tell by the names a request has."""
+    """Return True if a request names log records."""
     try:
         return "resourceLogs" in _parse(body)
     except BadRequest:
@@ -66,12 +69,12 @@ def _read_all(
         if other in request and resources not in request:
             raise BadRequest(f"{other} sent where {resources} belongs: wrong endpoint")
     ignored = SNAKE_CASE.intersection(request)
-    for group in _objects(request, resources):
+    for group in _read_objects(request, resources):
         ignored |= SNAKE_CASE.intersection(group)
-        for scope in _objects(group, scopes):
+        for scope in _read_objects(group, scopes):
             ignored |= SNAKE_CASE.intersection(scope)
-            members = _list(scope, items)
-            kept = [each for each in members if wanted is None or _worth(each, wanted)]
+            members = _read_list(scope, items)
+            kept = [each for each in members if wanted is None or _is_wanted(each, wanted)]
             batch.received += len(members)
             batch.skipped += len(members) - len(kept)
             if kept:
@@ -111,7 +114,7 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON number")
 
 
-def _worth(member: object, wanted: Wanted) -> bool:
+def _is_wanted(member: object, wanted: Wanted) -> bool:
     try:
         return wanted(orjson.dumps(member))
     except TypeError:
@@ -127,56 +130,56 @@ def _read_scope(
     batch: Batch[Item],
 ) -> None:
     try:
-        context = _context(group, scope)
+        context = _read_context(group, scope)
     except Malformed as error:
         batch.refuse(f"malformed resource or scope: {error}", len(members))
         return
     for member in members:
         try:
-            batch.items.append(read(_object(member, "a span or log record"), context))
+            batch.items.append(read(_read_object(member, "a span or log record"), context))
         except Malformed as error:
             batch.refuse(str(error))
 
 
-def _context(group: Object, scope: Object) -> Context:
+def _read_context(group: Object, scope: Object) -> Context:
     flaws: list[str] = []
-    named = _object(scope.get("scope"), "scope")
+    named = _read_object(scope.get("scope"), "scope")
     return Context(
-        attributes(_object(group.get("resource"), "resource"), flaws),
-        _text(named, "name", flaws),
-        _text(named, "version", flaws),
-        _text(scope, "schemaUrl", flaws),
-        distinct(flaws),
+        attributes(_read_object(group.get("resource"), "resource"), flaws),
+        _read_text(named, "name", flaws),
+        _read_text(named, "version", flaws),
+        _read_text(scope, "schemaUrl", flaws),
+        list_distinct(flaws),
     )
 
 
-def _span(found: Object, context: Context) -> Span:
+def _read_span(found: Object, context: Context) -> Span:
     if "trace_id" in found and "traceId" not in found:
         raise Malformed("trace_id must be spelt traceId: OTLP/JSON is lowerCamelCase")
-    trace_id, span_id = _id(found, "traceId"), _id(found, "spanId")
+    trace_id, span_id = _read_id(found, "traceId"), _read_id(found, "spanId")
     check_ids(trace_id, span_id)
     flaws: list[str] = []
-    start_ns, end_ns = span_times(
-        _time(found, "startTimeUnixNano"), _time(found, "endTimeUnixNano"), flaws
+    start_ns, end_ns = repair_times(
+        _read_time(found, "startTimeUnixNano"), _read_time(found, "endTimeUnixNano"), flaws
     )
-    status = _object(found.get("status"), "status")
+    status = _read_object(found.get("status"), "status")
     return Span(
         trace_id,
         span_id,
-        _link(found, "parentSpanId", 8, "parent_span_id", flaws),
-        _text(found, "name", flaws),
-        _enum(found, "kind", SPAN_KINDS, flaws),
+        _read_link(found, "parentSpanId", 8, "parent_span_id", flaws),
+        _read_text(found, "name", flaws),
+        _read_enum(found, "kind", SPAN_KINDS, flaws),
         start_ns,
         end_ns,
-        _enum(status, "code", STATUS_CODES, flaws),
-        _text(status, "message", flaws),
+        _read_enum(status, "code", STATUS_CODES, flaws),
+        _read_text(status, "message", flaws),
         attributes(found, flaws),
-        tuple([_event(each, flaws) for each in _events(found)]),
+        tuple([_read_event(each, flaws) for each in _events(found)]),
         context.resource,
         context.scope_name,
         context.scope_version,
         context.schema_url,
-        distinct(context.flaws, flaws),
+        list_distinct(context.flaws, flaws),
     )
 
 
@@ -187,41 +190,41 @@ def _events(found: Object) -> Sequence[object]:
     return events
 
 
-def _event(found: object, flaws: list[str]) -> Event:
-    event = _object(found, "an event")
+def _read_event(found: object, flaws: list[str]) -> Event:
+    event = _read_object(found, "an event")
     return Event(
-        _text(event, "name", flaws),
-        clamped(_time(event, "timeUnixNano"), flaws),
+        _read_text(event, "name", flaws),
+        clamp_time(_read_time(event, "timeUnixNano"), flaws),
         attributes(event, flaws),
     )
 
 
-def _log(found: Object, context: Context) -> LogRecord:
+def _read_log(found: Object, context: Context) -> LogRecord:
     flaws: list[str] = []
     return LogRecord(
-        _link(found, "traceId", 16, "trace_id", flaws),
-        _link(found, "spanId", 8, "span_id", flaws),
-        clamped(_time(found, "timeUnixNano"), flaws),
-        clamped(_time(found, "observedTimeUnixNano"), flaws),
-        _text(found, "eventName", flaws),
-        _enum(found, "severityNumber", {}, flaws),
+        _read_link(found, "traceId", 16, "trace_id", flaws),
+        _read_link(found, "spanId", 8, "span_id", flaws),
+        clamp_time(_read_time(found, "timeUnixNano"), flaws),
+        clamp_time(_read_time(found, "observedTimeUnixNano"), flaws),
+        _read_text(found, "eventName", flaws),
+        _read_enum(found, "severityNumber", {}, flaws),
         any_value(found.get("body"), flaws),
         attributes(found, flaws),
         context.resource,
         context.scope_name,
         context.scope_version,
-        distinct(context.flaws, flaws),
+        list_distinct(context.flaws, flaws),
     )
 
 
-def _objects(owner: Object, name: str) -> list[Object]:
-    found = _list(owner, name)
+def _read_objects(owner: Object, name: str) -> list[Object]:
+    found = _read_list(owner, name)
     if not all(isinstance(each, dict) for each in found):
         raise BadRequest(f"{name} must be a list of objects")
     return cast("list[Object]", found)
 
 
-def _list(owner: Object, name: str) -> list[object]:
+def _read_list(owner: Object, name: str) -> list[object]:
     found = owner.get(name)
     if found is None:
         return []
@@ -230,7 +233,7 @@ def _list(owner: Object, name: str) -> list[object]:
     return found
 
 
-def _object(found: object, name: str) -> Object:
+def _read_object(found: object, name: str) -> Object:
     if found is None:
         return {}
     if not isinstance(found, dict):
@@ -238,7 +241,7 @@ def _object(found: object, name: str) -> Object:
     return found
 
 
-def _text(owner: Object, name: str, flaws: list[str]) -> str:
+def _read_text(owner: Object, name: str, flaws: list[str]) -> str:
     found = owner.get(name)
     if found is None:
         return ""
@@ -247,7 +250,7 @@ def _text(owner: Object, name: str, flaws: list[str]) -> str:
     return text.from_str(found, flaws)
 
 
-def _id(owner: Object, name: str) -> bytes:
+def _read_id(owner: Object, name: str) -> bytes:
     found = owner.get(name)
     if found is None:
         return b""
@@ -260,16 +263,16 @@ def _id(owner: Object, name: str) -> bytes:
     return raw
 
 
-def _link(owner: Object, name: str, size: int, field: str, flaws: list[str]) -> bytes | None:
+def _read_link(owner: Object, name: str, size: int, field: str, flaws: list[str]) -> bytes | None:
     """Read an id that may be absent: one that cannot be read is absent too, and noted."""
     try:
-        raw = _id(owner, name)
+        raw = _read_id(owner, name)
     except Malformed:
         raw = b"?"
-    return link_id(raw, size, field, flaws)
+    return read_link_id(raw, size, field, flaws)
 
 
-def _time(owner: Object, name: str) -> int:
+def _read_time(owner: Object, name: str) -> int:
     found = owner.get(name)
     if found is None:
         return 0
@@ -279,7 +282,7 @@ def _time(owner: Object, name: str) -> int:
         raise Malformed(f"{name} is not a time in nanoseconds") from error
 
 
-def _enum(owner: Object, name: str, names: Mapping[str, int], flaws: list[str]) -> int:
+def _read_enum(owner: Object, name: str, names: Mapping[str, int], flaws: list[str]) -> int:
     """Read an enum: OTLP/JSON has numbers only, but names are seen."""
     found = owner.get(name)
     if found is None:

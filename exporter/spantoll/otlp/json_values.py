@@ -1,5 +1,7 @@
-"""Attributes in OTLP/JSON. A value that is none of its kind becomes None with the flaw
-`invalid_value`: the span stays, and a counter that cannot be read is unknown.
+"""Attributes in OTLP/JSON -> a plain dict, the same as `attributes` makes of protobuf.
+
+A value that is none of its kind becomes None with the flaw `invalid_value`: the span stays, and a
+counter that cannot be read is unknown.
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ from typing import Any, Final
 from spantoll.errors import BadRequest
 from spantoll.otlp import text
 from spantoll.otlp.attributes import (
-    DEEPEST,
+    MAX_DEPTH,
     STRINDEX,
     TOO_DEEP,
     Pair,
     TooDeep,
-    first_of_each,
+    keep_first,
 )
 from spantoll.otlp.wire import Malformed
 from spantoll.semconv.dialect import AttributeValue
@@ -30,7 +32,7 @@ INVALID_VALUE: Final = "invalid_value"
 Object = Mapping[str, Any]
 
 SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-LONGEST_INTEGER: Final = 19
+MAX_DIGITS: Final = 19
 """Digits of 2**63; a number of fewer needs no look at its size."""
 
 NUMBER: Final = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,5})?")
@@ -46,15 +48,15 @@ def attributes(owner: Object, flaws: list[str]) -> dict[str, AttributeValue]:
         raise BadRequest('attributes must be a list of {"key": ..., "value": ...}, not an object')
     if not isinstance(found, list):
         raise Malformed("attributes is not a list")
-    pairs = [_usual(each) or _key_value(each, flaws, 0) for each in found]
+    pairs = [_read_scalar(each) or _read_key_value(each, flaws, 0) for each in found]
     values = dict(filter(None, pairs))
-    return values if len(values) == len(pairs) else first_of_each(pairs, flaws)
+    return values if len(values) == len(pairs) else keep_first(pairs, flaws)
 
 
 def any_value(found: object, flaws: list[str]) -> AttributeValue:
     """Decode one AnyValue, such as the body of a log record."""
     try:
-        return _any_value(found, flaws, 0)
+        return _read_value(found, flaws, 0)
     except TooDeep:
         flaws.append(TOO_DEEP)
         return None
@@ -63,7 +65,7 @@ def any_value(found: object, flaws: list[str]) -> AttributeValue:
 def integer(found: object) -> int:
     """Read a 64-bit integer: a number, its text, or an integral 1e3. Raises ValueError."""
     if isinstance(found, str):
-        if found.isdecimal() and len(found) <= LONGEST_INTEGER:
+        if found.isdecimal() and len(found) <= MAX_DIGITS:
             return int(found)
         if NUMBER.fullmatch(found):
             found = int(found) if found.lstrip("-").isdecimal() else float(found)
@@ -74,7 +76,7 @@ def integer(found: object) -> int:
     raise ValueError("not an integer")
 
 
-def _usual(found: Any) -> Pair | None:
+def _read_scalar(found: Any) -> Pair | None:
     """Decode the shapes almost every attribute has: plain text or a small number, nothing else."""
     try:
         key = found["key"]
@@ -84,7 +86,7 @@ def _usual(found: Any) -> Pair | None:
         if kind == "stringValue":
             return (key, content) if content.isascii() and "\0" not in content else None
         if kind == "intValue" and type(content) is str:
-            plain = content.isdecimal() and len(content) < LONGEST_INTEGER
+            plain = content.isdecimal() and len(content) < MAX_DIGITS
             return (key, int(content)) if plain else None
         if kind == "doubleValue" and type(content) is float:
             return key, content
@@ -93,7 +95,7 @@ def _usual(found: Any) -> Pair | None:
     return None
 
 
-def _key_value(found: object, flaws: list[str], depth: int) -> Pair | None:
+def _read_key_value(found: object, flaws: list[str], depth: int) -> Pair | None:
     if not isinstance(found, dict):
         raise Malformed("an attribute is not an object")
     key = found.get("key")
@@ -105,7 +107,7 @@ def _key_value(found: object, flaws: list[str], depth: int) -> Pair | None:
     elif type(key) is not str:
         raise Malformed("an attribute key is not a string")
     try:
-        value = _any_value(found.get("value"), flaws, depth)
+        value = _read_value(found.get("value"), flaws, depth)
     except TooDeep:
         if depth:
             raise
@@ -114,8 +116,8 @@ def _key_value(found: object, flaws: list[str], depth: int) -> Pair | None:
     return text.from_str(key, flaws), value
 
 
-def _any_value(found: object, flaws: list[str], depth: int) -> AttributeValue:
-    if depth > DEEPEST:
+def _read_value(found: object, flaws: list[str], depth: int) -> AttributeValue:
+    if depth > MAX_DEPTH:
         raise TooDeep
     if found is None:
         return None
@@ -135,10 +137,10 @@ def _any_value(found: object, flaws: list[str], depth: int) -> AttributeValue:
                 flaws.append(INVALID_VALUE)
                 value = None
         elif kind == "arrayValue":
-            value = tuple([_any_value(each, flaws, depth + 1) for each in _list(content, flaws)])
+            value = tuple([_read_value(each, flaws, depth + 1) for each in _list(content, flaws)])
         elif kind == "kvlistValue":
-            pairs = [_key_value(each, flaws, depth + 1) for each in _list(content, flaws)]
-            value = first_of_each(pairs, flaws)
+            pairs = [_read_key_value(each, flaws, depth + 1) for each in _list(content, flaws)]
+            value = keep_first(pairs, flaws)
         elif kind == "stringValueStrindex":
             flaws.append(STRINDEX)
             value = None

@@ -1,3 +1,9 @@
+"""OTLP/protobuf -> spans and log records, by the lenient message classes of `schema`.
+
+Resources, scopes and items are parsed each on its own: what is malformed is refused alone and
+counted, and a scope that was met before is not parsed again.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -14,10 +20,10 @@ from spantoll.otlp.log import LogRecord
 from spantoll.otlp.rules import (
     LATEST_NS,
     check_ids,
-    clamped,
-    distinct,
-    link_id,
-    span_times,
+    clamp_time,
+    list_distinct,
+    read_link_id,
+    repair_times,
 )
 from spantoll.otlp.schema import (
     ResourceItems,
@@ -37,17 +43,17 @@ __all__ = ["holds_logs", "read_logs", "read_spans"]
 Item = TypeVar("Item", Span, LogRecord)
 Wanted = Callable[[bytes], bool]
 
-LONGEST_KEPT = 8_192
-"""Bytes of a resource and scope worth remembering."""
+MAX_CONTEXT_BYTES = 8_192
+"""A larger resource and scope is parsed each time."""
 
-TOGETHER = 256
-"""Items about which `wanted` is asked at once before it is asked one by one."""
+GROUP = 256
+"""Items that `wanted` is asked about together, before it is asked about each."""
 
 
 def read_spans(body: bytes, wanted: Wanted | None) -> Batch[Span]:
     """Decode an ExportTraceServiceRequest. Raises BadRequest."""
     batch = Batch[Span]()
-    first = _read_all(body, wanted, _span, batch)
+    first = _read_all(body, wanted, _read_span, batch)
     if not batch.items and _is_log(first):
         raise BadRequest("logs sent to the traces endpoint: send them to /v1/logs")
     return batch
@@ -56,14 +62,14 @@ def read_spans(body: bytes, wanted: Wanted | None) -> Batch[Span]:
 def read_logs(body: bytes, wanted: Wanted | None) -> Batch[LogRecord]:
     """Decode an ExportLogsServiceRequest. Raises BadRequest."""
     batch = Batch[LogRecord]()
-    first = _read_all(body, wanted, _log, batch)
+    first = _read_all(body, wanted, _read_log, batch)
     if _is_span(first):
         raise BadRequest("traces sent to the logs endpoint: send them to /v1/traces")
     return batch
 
 
 def holds_logs(body: bytes) -> bool:
-    """Tell by the first item of a request."""
+    """Return True if the first item of a request is a log record."""
     try:
         request = parse_request(body)
     except DecodeError:
@@ -78,7 +84,7 @@ def _read_all(
     read: Callable[[bytes, Context], Item],
     batch: Batch[Item],
 ) -> bytes:
-    """Fill `batch`; answers the first encoded item of the request, read or not."""
+    """Fill `batch`; return the first encoded item of the request, read or not."""
     try:
         request = parse_request(body)
     except DecodeError as error:
@@ -91,7 +97,7 @@ def _read_all(
             if received == 0:
                 continue
             first = first or scope.items[0]
-            kept = scope.items[:] if wanted is None else _worth(scope.items, wanted)
+            kept = scope.items[:] if wanted is None else _select(scope.items, wanted)
             batch.received += received
             batch.skipped += received - len(kept)
             if kept:
@@ -99,11 +105,11 @@ def _read_all(
     return first
 
 
-def _worth(raws: Sequence[bytes], wanted: Wanted) -> list[bytes]:
-    # The spans of a scope are mostly of one kind: `no` to all of them at once is one answer.
+def _select(raws: Sequence[bytes], wanted: Wanted) -> list[bytes]:
+    # The spans of a scope are mostly of one kind: most often none of a group is wanted.
     kept: list[bytes] = []
-    for at in range(0, len(raws), TOGETHER):
-        some = raws[at : at + TOGETHER]
+    for at in range(0, len(raws), GROUP):
+        some = raws[at : at + GROUP]
         if wanted(b"".join(some)):
             kept.extend(filter(wanted, some))
     return kept
@@ -118,8 +124,8 @@ def _read_scope(
 ) -> None:
     try:
         encoded = b"".join(group.resource), b"".join(scope.scope), scope.schema_url
-        small = sum(map(len, encoded)) <= LONGEST_KEPT
-        context = _context(*encoded) if small else _context.__wrapped__(*encoded)
+        small = sum(map(len, encoded)) <= MAX_CONTEXT_BYTES
+        context = _read_context(*encoded) if small else _read_context.__wrapped__(*encoded)
     except (DecodeError, Malformed):
         batch.refuse("malformed resource or scope", len(raws))
         return
@@ -133,7 +139,7 @@ def _read_scope(
             batch.refuse("malformed protobuf")
 
 
-def _span(raw: bytes, context: Context) -> Span:
+def _read_span(raw: bytes, context: Context) -> Span:
     span = parse_span(raw)
     trace_id, span_id = span.trace_id, span.span_id
     check_ids(trace_id, span_id)
@@ -141,7 +147,7 @@ def _span(raw: bytes, context: Context) -> Span:
     parent_id = span.parent_span_id
     start_ns, end_ns = span.start, span.end
     if not 0 < start_ns <= end_ns <= LATEST_NS:
-        start_ns, end_ns = span_times(start_ns, end_ns, flaws)
+        start_ns, end_ns = repair_times(start_ns, end_ns, flaws)
     status_code, status_message = 0, ""
     if span.HasField("status"):
         status = span.status
@@ -150,7 +156,7 @@ def _span(raw: bytes, context: Context) -> Span:
     return Span(
         trace_id,
         span_id,
-        link_id(parent_id, 8, "parent_span_id", flaws) if parent_id else None,
+        read_link_id(parent_id, 8, "parent_span_id", flaws) if parent_id else None,
         text.from_bytes(span.name, flaws),
         span.kind,
         start_ns,
@@ -158,32 +164,32 @@ def _span(raw: bytes, context: Context) -> Span:
         status_code,
         status_message,
         attributes(span.attributes[:], flaws),
-        tuple([_event(event, flaws) for event in events]) if events else (),
+        tuple([_read_event(event, flaws) for event in events]) if events else (),
         context.resource,
         context.scope_name,
         context.scope_version,
         context.schema_url,
-        distinct(context.flaws, flaws) if flaws else context.flaws,
+        list_distinct(context.flaws, flaws) if flaws else context.flaws,
     )
 
 
-def _event(raw: bytes, flaws: list[str]) -> Event:
+def _read_event(raw: bytes, flaws: list[str]) -> Event:
     event = parse_event(raw)
     return Event(
         text.from_bytes(event.name, flaws),
-        clamped(event.time, flaws),
+        clamp_time(event.time, flaws),
         attributes(event.attributes[:], flaws),
     )
 
 
-def _log(raw: bytes, context: Context) -> LogRecord:
+def _read_log(raw: bytes, context: Context) -> LogRecord:
     log = parse_log(raw)
     flaws: list[str] = []
     return LogRecord(
-        link_id(log.trace_id, 16, "trace_id", flaws),
-        link_id(log.span_id, 8, "span_id", flaws),
-        clamped(log.time, flaws),
-        clamped(log.observed, flaws),
+        read_link_id(log.trace_id, 16, "trace_id", flaws),
+        read_link_id(log.span_id, 8, "span_id", flaws),
+        clamp_time(log.time, flaws),
+        clamp_time(log.observed, flaws),
         text.from_bytes(log.event_name, flaws),
         log.severity,
         any_value(b"".join(log.body), flaws),
@@ -191,12 +197,12 @@ def _log(raw: bytes, context: Context) -> LogRecord:
         context.resource,
         context.scope_name,
         context.scope_version,
-        distinct(context.flaws, flaws),
+        list_distinct(context.flaws, flaws),
     )
 
 
 @lru_cache(maxsize=1024)
-def _context(resource_raw: bytes, scope_raw: bytes, url_raw: bytes) -> Context:
+def _read_context(resource_raw: bytes, scope_raw: bytes, url_raw: bytes) -> Context:
     flaws: list[str] = []
     scope = parse_scope(scope_raw)
     return Context(
@@ -204,12 +210,12 @@ def _context(resource_raw: bytes, scope_raw: bytes, url_raw: bytes) -> Context:
         text.from_bytes(scope.name, flaws),
         text.from_bytes(scope.version, flaws),
         text.from_bytes(url_raw, flaws),
-        distinct(flaws),
+        list_distinct(flaws),
     )
 
 
 def _is_log(raw: bytes) -> bool:
-    """A log record read as a span has no ids, but times where a span has none."""
+    """Return True for a log record: read as a span it has times and no ids."""
     try:
         span, log = parse_span(raw), parse_log(raw)
     except DecodeError:
@@ -218,5 +224,5 @@ def _is_log(raw: bytes) -> bool:
 
 
 def _is_span(raw: bytes) -> bool:
-    """Field 1 of a span is its 16-byte id; of a log record, a number."""
+    """Return True for a span: its field 1 is a 16-byte id, a number in a log record."""
     return raw[:2] == b"\x0a\x10"

@@ -1,4 +1,8 @@
-"""What makes a span or log record valid and what is repaired, the same in every encoding."""
+"""Which spans and log records are valid and what is repaired, the same in every encoding.
+
+Input: ids and times as they were sent. Output: what databases can keep, with a flaw noted for each
+repair; raises Malformed for what has no identity. Rules of opentelemetry-proto's trace.proto.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,15 @@ from typing import Final
 
 from spantoll.otlp.wire import Malformed
 
-__all__ = ["LATEST_NS", "UNTIMED", "check_ids", "clamped", "distinct", "link_id", "span_times"]
+__all__ = [
+    "LATEST_NS",
+    "UNTIMED",
+    "check_ids",
+    "clamp_time",
+    "list_distinct",
+    "read_link_id",
+    "repair_times",
+]
 
 LATEST_NS: Final = 2**63 - 1
 """Databases keep times in signed 64 bits; OTLP sends them unsigned."""
@@ -16,13 +28,13 @@ TIME_OUT_OF_RANGE: Final = "time_out_of_range"
 END_BEFORE_START: Final = "end_before_start"
 START_MISSING: Final = "start_missing"
 UNTIMED: Final = frozenset({TIME_OUT_OF_RANGE, END_BEFORE_START, START_MISSING})
-"""Flaws after which how long a span took is not known."""
+"""Flaws that leave the duration of a span unknown."""
 
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 
 
 def check_ids(trace_id: bytes, span_id: bytes) -> None:
-    """Refuse what cannot identify a span. Raises Malformed."""
+    """Check that the ids identify a span. Raises Malformed."""
     if len(trace_id) != 16:
         raise Malformed("trace_id is not 16 bytes" if trace_id else "trace_id is missing")
     if trace_id == _NO_TRACE:
@@ -33,7 +45,7 @@ def check_ids(trace_id: bytes, span_id: bytes) -> None:
         raise Malformed("span_id is all zero")
 
 
-def link_id(raw: bytes, size: int, name: str, flaws: list[str]) -> bytes | None:
+def read_link_id(raw: bytes, size: int, name: str, flaws: list[str]) -> bytes | None:
     """Read an id that may be absent: a parent, or what a log record belongs to."""
     if not any(raw):
         return None
@@ -43,9 +55,9 @@ def link_id(raw: bytes, size: int, name: str, flaws: list[str]) -> bytes | None:
     return raw
 
 
-def span_times(start_ns: int, end_ns: int, flaws: list[str]) -> tuple[int, int]:
+def repair_times(start_ns: int, end_ns: int, flaws: list[str]) -> tuple[int, int]:
     """Make `start <= end` and both storable; a missing start is the end, the nearer guess."""
-    start_ns, end_ns = clamped(start_ns, flaws), clamped(end_ns, flaws)
+    start_ns, end_ns = clamp_time(start_ns, flaws), clamp_time(end_ns, flaws)
     if start_ns == 0:
         flaws.append(START_MISSING)
         start_ns = end_ns
@@ -55,7 +67,7 @@ def span_times(start_ns: int, end_ns: int, flaws: list[str]) -> tuple[int, int]:
     return start_ns, end_ns
 
 
-def clamped(time_ns: int, flaws: list[str]) -> int:
+def clamp_time(time_ns: int, flaws: list[str]) -> int:
     """Bring a time into what databases can keep."""
     if 0 <= time_ns <= LATEST_NS:
         return time_ns
@@ -63,6 +75,6 @@ def clamped(time_ns: int, flaws: list[str]) -> int:
     return 0 if time_ns < 0 else LATEST_NS
 
 
-def distinct(*flaws: Iterable[str]) -> tuple[str, ...]:
+def list_distinct(*flaws: Iterable[str]) -> tuple[str, ...]:
     """List each flaw once, in the order of appearance."""
     return tuple(dict.fromkeys(flaw for some in flaws for flaw in some))

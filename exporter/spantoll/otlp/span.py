@@ -40,7 +40,7 @@ class Span(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """Spans that can never be stored, with the reason told to the sender."""
+    """Spans that can never be stored, with the reason that is sent back."""
 
     spans: int
     reason: str

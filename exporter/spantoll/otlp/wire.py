@@ -1,3 +1,9 @@
+"""The protobuf wire format, for messages that are read field by field: attributes and their values.
+
+Input: the bytes of one message. Output: tag, number and content of each field, in order
+(protobuf.dev/programming-guides/encoding).
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -10,7 +16,7 @@ _NOTHING = memoryview(b"")
 
 
 class Malformed(ValueError):
-    """Raised when one item can never be read; the message is the reason told to its sender."""
+    """Raised when one item can never be read; the message is the reason sent back."""
 
 
 def fields(buffer: memoryview) -> Iterator[tuple[int, int, memoryview]]:

@@ -1,3 +1,9 @@
+"""The vocabulary: one normalised model call, what it used, whom it is for.
+
+Every dialect is read into these values, and prices and records are made from them. Totals are
+inclusive as OpenTelemetry defines them; None is unknown, never zero.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -18,7 +24,8 @@ __all__ = [
 
 Role = Literal["inference", "embedding", "media", "aggregate", "tool", "fetch"]
 """What a GenAI span stands for. Only the first three can be billed on their own evidence; an
-`aggregate` (agent, workflow, chain) repeats its children and is billed only as the sole witness."""
+`aggregate` (agent, workflow, chain) repeats its children and is billed only where no child reports
+usage."""
 
 BILLABLE_ROLES: frozenset[Role] = frozenset({"inference", "embedding", "media"})
 
@@ -28,7 +35,7 @@ UsageQuality = Literal["exact", "assumed", "estimated", "partial", "inconsistent
 """How far the counters can be trusted.
 
 exact: declared by the dialect or proved by arithmetic. assumed: the dialect is unknown and nothing
-decides whether input includes cached tokens. estimated: the emitter guessed. partial: a stream was
+decides whether input contains cached tokens. estimated: the emitter guessed. partial: a stream was
 abandoned, so output is a lower bound. inconsistent: the numbers contradict each other and are kept
 as they came. missing: the provider's usage never reached the span.
 """
@@ -97,7 +104,7 @@ class Attribution(NamedTuple):
 
 
 class ModelCall(NamedTuple):
-    """One GenAI span, in one vocabulary, whatever instrumentation wrote it."""
+    """One GenAI span, in one vocabulary for all instrumentations."""
 
     trace_id: bytes
     span_id: bytes

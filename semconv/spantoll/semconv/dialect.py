@@ -1,4 +1,8 @@
-"""What a dialect is, and what it may see of spans and log records: interfaces, no code."""
+"""Interfaces: what a dialect is, and what it may see of spans and log records.
+
+`spantoll.otlp` and the in-process exporter have values of these forms; nothing here has code, so
+that the application that only emits loads no decoder.
+"""
 
 from __future__ import annotations
 

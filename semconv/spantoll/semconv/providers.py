@@ -65,7 +65,7 @@ ALIASES: dict[str, str] = {
 """What emitters write -> the `gen_ai.provider.name` of the convention, or our own where it has none
 (openrouter, ollama, vllm, lm_studio, huggingface, together_ai, fireworks_ai, cerebras ...)."""
 
-NOBODY = frozenset(
+FRAMEWORKS = frozenset(
     {"langchain", "spring_ai", "strands-agents", "microsoft.agent_framework", "gcp.vertex.agent"}
     | {"unknown", "litellm", "litellm_proxy", "crewai", "langgraph", "pydantic-ai"}
 )
@@ -160,12 +160,12 @@ def identify_provider(
     if hosted is not None:
         note = None
         if named is not None and hosted != named:
-            note = f"provider: {host} is {hosted}, though the span says {raw}"
+            note = f"provider: {host} is {hosted}, though the span carries {raw}"
         return Source(hosted, raw, host, region_of_host(host), note)
     if named == "anthropic" and model is not None:
         cloud = provider_of_model_id(model)
         if cloud is not None:
-            note = f"provider: only {cloud} has models named {model}, though the span says {raw}"
+            note = f"provider: only {cloud} has models named {model}, though the span carries {raw}"
             return Source(cloud, raw, host, note=note)
     return Source(named, raw, host)
 
@@ -184,7 +184,7 @@ def canonical(raw: str | None) -> str | None:
     if not raw:
         return None
     name = raw.strip().lower().replace(" ", "_")
-    if name in NOBODY:
+    if name in FRAMEWORKS:
         return None
     if name in ALIASES:
         return ALIASES[name]

@@ -1,7 +1,7 @@
 """The engine that reads a span by the table of a dialect: `SpanView` in, `ModelCall` out.
 
 A dialect is data: attribute keys by field (`fields.Found`), the scopes and marker keys by which it
-is recognised, and what its totals mean. Three functions say what a table cannot: `refine` fills
+is recognised, and what its totals mean. Three functions do what a table cannot: `refine` fills
 fields that are inside JSON text, `role` and `counting` depend on more than one attribute.
 """
 

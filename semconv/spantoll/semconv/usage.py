@@ -68,8 +68,8 @@ def read_usage(
 ) -> Reading:
     """Turn the raw counters of a span, by the names of COUNTERS, into inclusive ones.
 
-    `extra` has other units by name. `status` is what the instrumentation says of its own numbers:
-    partial or estimated.
+    `extra` has other units by name. `status` is how far the instrumentation trusts its own
+    numbers: partial or estimated.
     """
     counters, notes = _convert(raw)
     flawed = bool(notes)
@@ -180,7 +180,7 @@ def _input_has_cache(
             True,
             f"input: assumed to contain cached tokens, though {provider} counts them apart",
         )
-    return True, False, "input: contains cached tokens, as the convention says"
+    return True, False, "input: contains cached tokens, as the convention defines"
 
 
 def _complete_output(

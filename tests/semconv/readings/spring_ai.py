@@ -10,7 +10,7 @@ READINGS = {
         GENAI | CACHED | {"gen_ai.system": "openai", "gen_ai.usage.total_tokens": 110},
         (100, 10, 60, 20, None),
     ),
-    "spring ai anthropic counts it apart, whatever the total": Reading(
+    "spring ai anthropic counts it apart, against the total": Reading(
         "org.springframework.boot",
         GENAI | CACHED | {"gen_ai.system": "anthropic", "gen_ai.usage.total_tokens": 110},
         (180, 10, 60, 20, None),

@@ -1,3 +1,9 @@
+"""Claude Code: spans `claude_code.*` and log records `claude_code.api_request` and `api_error`.
+
+Keys are bare names (`model`, `input_tokens`), and the input leaves cached tokens out. They
+are those of docs.claude.com/en/docs/claude-code/monitoring-usage.
+"""
+
 from __future__ import annotations
 
 from spantoll.semconv.call import Role

@@ -1,3 +1,9 @@
+"""OpenAI's Codex CLI: the log records of completed responses, and spans with GenAI keys.
+
+Keys are bare names of its own (codex-rs/otel); the numbers are OpenAI's, so the input
+contains cached tokens.
+"""
+
 from __future__ import annotations
 
 from spantoll.semconv.call import Role

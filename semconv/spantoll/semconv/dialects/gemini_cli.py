@@ -1,3 +1,9 @@
+"""Gemini CLI and its descendant Qwen Code: log records `gemini_cli.api_response` and `api_error`.
+
+Keys are bare names (docs/cli/telemetry.md of gemini-cli); the numbers are Gemini's, so the output
+leaves thoughts out and the input leaves out what tools asked.
+"""
+
 from __future__ import annotations
 
 from spantoll.semconv.call import Role

@@ -1,3 +1,5 @@
+"""Google's Agent Development Kit: `generate_content` of schema 2, `call_llm` of schema 1."""
+
 from __future__ import annotations
 
 from spantoll.semconv.call import Role

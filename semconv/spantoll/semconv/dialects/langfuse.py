@@ -1,3 +1,9 @@
+"""Langfuse's SDK, versions 3 to 5: observations of type `generation` and `embedding` are calls.
+
+Usage is JSON text, either a provider's own object or Langfuse's additive buckets
+(langfuse/_client/attributes.py).
+"""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,3 +1,9 @@
+"""LiteLLM's OpenTelemetry callback, versions 1 and 2, in the SDK and in the proxy.
+
+It writes onto a span of its own or onto the current span, and dumps the provider's answer on a
+child span (litellm/integrations/opentelemetry.py).
+"""
+
 from __future__ import annotations
 
 import re
@@ -71,7 +77,7 @@ DIALECT = TableDialect(
         "cache_hit": ("litellm.cache_hit",),
     },
     scopes=("litellm",),
-    # The callback writes onto whatever span is current, such as a web framework's.
+    # The callback writes onto the current span, which may be a web framework's.
     markers=("litellm.call_id", PROVIDER_MODEL),
     # Keys of the dump.
     span_markers=("llm.",),

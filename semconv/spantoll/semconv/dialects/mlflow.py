@@ -1,3 +1,9 @@
+"""MLflow's tracing: spans of type CHAT_MODEL, LLM and EMBEDDING are calls.
+
+Every attribute is JSON text, strings too; usage is normalised to contain cached tokens
+(mlflow/tracing/constant.py).
+"""
+
 from __future__ import annotations
 
 import re

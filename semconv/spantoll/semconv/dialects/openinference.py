@@ -1,3 +1,9 @@
+"""OpenInference (Arize Phoenix): spans of kind LLM, EMBEDDING and RERANKER are calls.
+
+Some counters, the response id and OpenRouter's cost are only inside the answer's JSON text, of
+which nothing else is kept (openinference/spec/semantic_conventions.md).
+"""
+
 from __future__ import annotations
 
 import json

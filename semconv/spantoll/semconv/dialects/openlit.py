@@ -16,7 +16,7 @@ def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     apart = span.scope_name.endswith((".anthropic", ".bedrock"))
     return Counting(
         input_has_cache=not apart,
-        # Its Gemini counters are candidates and thoughts, as the API tells them.
+        # Its Gemini counters are candidates and thoughts, as the API reports them.
         output_has_reasoning=provider not in THOUGHTS_APART,
         reports_cache=not CACHE_KEYS.isdisjoint(span.attributes),
     )
@@ -27,7 +27,7 @@ def _refine(span: SpanView, found: Found) -> None:
         # 0 stands for a model OpenLIT has no price for.
         del found["cost"]
     if found.get("stream") is True:
-        # On streams the tier is `auto` or `default` whatever the provider said.
+        # On streams it writes `auto` or `default` for any tier.
         found.pop("service_tier", None)
         if span.scope_name.endswith(".openai") and CACHE_KEYS.isdisjoint(span.attributes):
             # With the provider's usage come the cache keys, if only as 0; without, it counts words.

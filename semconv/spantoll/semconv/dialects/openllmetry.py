@@ -1,3 +1,9 @@
+"""OpenLLMetry (Traceloop), Python and Node: the GenAI keys of its version, or older `llm.*` ones.
+
+Which counters contain cached tokens follows from the scope, which names the instrumented library
+(packages/opentelemetry-instrumentation-*, packages/instrumentation-*).
+"""
+
 from __future__ import annotations
 
 from spantoll.semconv.call import Role

@@ -1,3 +1,9 @@
+"""Vercel's AI SDK, versions 3 to 6: only the innermost span (`doGenerate`, `doStream`) is a call.
+
+The outer spans repeat its usage, added up. Version 7 writes the GenAI convention and is read by
+`otel` (packages/ai).
+"""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
