@@ -17,10 +17,14 @@ from spantoll.semconv.call import ModelCall
 from spantoll.semconv.dialect import AttributeValue
 from spantoll.semconv.fields import FIELDS
 
-__all__ = ["DEFAULTS", "MAX_SHAPES", "Conversion", "Plan", "find_conversion", "make_plan"]
+__all__ = ["MAX_SHAPES", "Conversion", "Plan", "find_conversion", "keep_plan", "make_plan"]
 
 MAX_SHAPES = 1_024
-"""Sets of keys that are remembered: applications may make up keys without end."""
+MAX_SHAPE_CHARS = 8_192
+MAX_KEYS = 16_384
+MAX_KEY_CHARS = 256
+"""Bounds of what is kept, because applications may make up keys without end: sets of keys of a
+dialect, characters of a set, keys, characters of a key."""
 
 REQUIRED = len(ModelCall._fields) - len(ModelCall._field_defaults)
 DEFAULTS = list(ModelCall._field_defaults.values())
@@ -48,6 +52,24 @@ class Conversion(NamedTuple):
     attribution: tuple[tuple[str, str, Callable[[object], object]], ...]
     """Field, field of `Attribution`, converter."""
 
+    def convert_optional(self, found: Mapping[str, Any]) -> list[Any]:
+        """Convert to the optional fields of a call, in their order."""
+        values = DEFAULTS.copy()
+        for name, position, convert in self.call:
+            converted = convert(found[name])
+            if converted is not None:
+                values[position] = converted
+        return values
+
+    def convert_attribution(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Convert to fields of `Attribution`."""
+        whom: dict[str, Any] = {}
+        for name, target, convert in self.attribution:
+            converted = convert(found[name])
+            if converted is not None:
+                whom[target] = converted
+        return whom
+
 
 def make_plan(shape: Sequence[str], index: Mapping[str, tuple[str, int]]) -> Plan:
     """Plan for attribute keys; `index` has the field of a key and its rank, the lowest wins."""
@@ -58,12 +80,37 @@ def make_plan(shape: Sequence[str], index: Mapping[str, tuple[str, int]]) -> Pla
         name, rank = index.get(key, (None, 0))
         if name is not None and (name not in found or rank < found[name][0]):
             found[name] = rank, key
-        if key.startswith(keys.SPANTOLL_USAGE_PREFIX):
-            units.append((key, key.removeprefix(keys.SPANTOLL_USAGE_PREFIX)))
-        elif (label := metadata_name(key)) is not None:
+        unit, label = _labels.get(key) or _name_key(key)
+        if unit is not None:
+            units.append((key, unit))
+        if label is not None:
             metadata.append((key, label))
     picked = [key for _, key in found.values()]
     return Plan(tuple(found), _make_picker(picked), tuple(metadata), tuple(units))
+
+
+def keep_plan(plans: dict[tuple[str, ...], Plan], shape: tuple[str, ...], plan: Plan) -> None:
+    """Keep a plan for the next span; what is kept is forgotten when it is too much."""
+    if sum(map(len, shape)) <= MAX_SHAPE_CHARS:
+        if len(plans) >= MAX_SHAPES:
+            plans.clear()
+        plans[shape] = plan
+
+
+_labels: dict[str, tuple[str | None, str | None]] = {}
+
+
+def _name_key(key: str) -> tuple[str | None, str | None]:
+    """Name the unit of usage that a key stands for, or the metadata it is kept as."""
+    if key.startswith(keys.SPANTOLL_USAGE_PREFIX):
+        names: tuple[str | None, str | None] = key.removeprefix(keys.SPANTOLL_USAGE_PREFIX), None
+    else:
+        names = None, metadata_name(key)
+    if len(key) <= MAX_KEY_CHARS:
+        if len(_labels) >= MAX_KEYS:
+            _labels.clear()
+        _labels[key] = names
+    return names
 
 
 def _make_picker(
@@ -96,6 +143,7 @@ def find_conversion(names: tuple[str, ...]) -> Conversion:
                 if field.part == "attribution"
             ),
         )
-        if len(_conversions) < MAX_SHAPES:
-            _conversions[names] = conversion
+        if len(_conversions) >= MAX_SHAPES:
+            _conversions.clear()
+        _conversions[names] = conversion
     return conversion

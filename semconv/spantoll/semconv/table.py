@@ -20,8 +20,8 @@ from spantoll.semconv.fields import COUNTERS, Found, check_fields
 from spantoll.semconv.genai import SHARED, Keys
 from spantoll.semconv.outcome import read_outcome
 from spantoll.semconv.roles import canonical_operation, role_of_operation
-from spantoll.semconv.shapes import DEFAULTS, MAX_SHAPES, Plan, find_conversion, make_plan
-from spantoll.semconv.usage import Counting, read_usage
+from spantoll.semconv.shapes import Conversion, Plan, find_conversion, keep_plan, make_plan
+from spantoll.semconv.usage import UNDECLARED, Counting, read_usage
 from spantoll.semconv.values import decimal, integer, text
 
 __all__ = ["TableDialect"]
@@ -43,10 +43,6 @@ REPORTED_COST = OPTIONAL.index("reported_cost")
 check_fields([*keys.ATTRIBUTION, *SHARED, *CALL_FIELDS, *USED], "spantoll.semconv.table")
 
 
-def _declare_nothing(_: SpanView, __: str | None) -> Counting:
-    return Counting()
-
-
 @dataclass(frozen=True, slots=True)
 class TableDialect:
     """A dialect that is mostly a table. Raises UnknownField when made with a misspelt field."""
@@ -63,8 +59,8 @@ class TableDialect:
     """Text in the name or attributes of spans that have neither markers nor keys with a dot."""
     rank: int = 50
     """Dialects are asked from low to high; the scopes of all before the markers of any."""
-    counting: Callable[[SpanView, str | None], Counting] = _declare_nothing
-    """What the totals mean, by scope version and provider."""
+    counting: Counting | Callable[[SpanView, str | None], Counting] = UNDECLARED
+    """What the totals mean; a function where the span or its provider decides it."""
     role: Callable[[SpanView, Found], Role | None] | None = None
     """The role where the operation does not decide it; None falls back to the operation."""
     refine: Callable[[SpanView, Found], None] | None = None
@@ -119,9 +115,7 @@ class TableDialect:
         found, metadata = self._find(span.attributes)
         if self.refine is not None:
             self.refine(span, found)
-        operation = found.get("operation")
-        role = self.role(span, found) if self.role is not None else None
-        role = role or role_of_operation(operation) or _role_by_evidence(found)
+        role = self._decide_role(span, found)
         if role is None:
             return None
         source = providers.identify_provider(
@@ -132,23 +126,10 @@ class TableDialect:
         )
         conversion = find_conversion(tuple(found))
         values: dict[str, Any] = found  # type: ignore[assignment]  # names that are no literals
-        optional = DEFAULTS.copy()
-        for name, position, convert in conversion.call:
-            if (converted := convert(values[name])) is not None:
-                optional[position] = converted
-        whom: dict[str, Any] = {}
-        for name, target, convert in conversion.attribution:
-            if (converted := convert(values[name])) is not None:
-                whom[target] = converted
-        if source.host is not None:
-            optional[SERVER_ADDRESS] = source.host
-        if source.region is not None and optional[REGION] is None:
-            optional[REGION] = source.region
-        if "cost" in found:
-            optional[REPORTED_COST] = self._read_cost(found)
+        counting = self.counting
         usage, quality, notes = read_usage(
             {name: values[name] for name in conversion.counters},
-            self.counting(span, source.provider),
+            counting if isinstance(counting, Counting) else counting(span, source.provider),
             provider=source.provider,
             billable=role in BILLABLE_ROLES,
             extra=found.get("extra"),
@@ -165,14 +146,14 @@ class TableDialect:
                 span.start_ns,
                 span.end_ns,
                 role,
-                canonical_operation(operation),
+                canonical_operation(found.get("operation")),
                 source.provider,
                 source.raw,
                 text(found.get("request_model")),
                 text(found.get("response_model")),
                 text(found.get("response_id")),
                 usage,
-                merge_attribution(span.resource, whom, metadata),
+                merge_attribution(span.resource, conversion.convert_attribution(values), metadata),
                 status,
                 error_type,
                 error_message,
@@ -181,9 +162,26 @@ class TableDialect:
                 span.scope_version,
                 quality,
                 notes,
-                *optional,
+                *self._read_optional(found, conversion, source),
             )
         )
+
+    def _decide_role(self, span: SpanView, found: Found) -> Role | None:
+        role = self.role(span, found) if self.role is not None else None
+        return role or role_of_operation(found.get("operation")) or _role_by_evidence(found)
+
+    def _read_optional(
+        self, found: Found, conversion: Conversion, source: providers.Source
+    ) -> list[Any]:
+        """Read the optional fields of the call, in their order."""
+        values = conversion.convert_optional(found)
+        if source.host is not None:
+            values[SERVER_ADDRESS] = source.host
+        if source.region is not None and values[REGION] is None:
+            values[REGION] = source.region
+        if "cost" in found:
+            values[REPORTED_COST] = self._read_cost(found)
+        return values
 
     def _find(self, attributes: Mapping[str, AttributeValue]) -> tuple[Found, Metadata]:
         """Find the fields by the table, and what may be kept as metadata."""
@@ -191,8 +189,7 @@ class TableDialect:
         plan = self._plans.get(shape)
         if plan is None:
             plan = make_plan(shape, self._index)
-            if len(self._plans) < MAX_SHAPES:
-                self._plans[shape] = plan
+            keep_plan(self._plans, shape, plan)
         values = plan.pick(attributes)
         if None in values:
             # A key without a value is as good as absent: another key of the field may have one.

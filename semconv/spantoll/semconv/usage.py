@@ -15,7 +15,7 @@ from spantoll.semconv.call import Usage, UsageQuality
 from spantoll.semconv.fields import COUNTERS
 from spantoll.semconv.values import INT64, integer
 
-__all__ = ["CACHE_APART", "THOUGHTS_APART", "Counting", "Reading", "read_usage"]
+__all__ = ["CACHE_APART", "THOUGHTS_APART", "UNDECLARED", "Counting", "Reading", "read_usage"]
 
 Counters = dict[str, int]
 """Name in COUNTERS -> number; what is not known is absent."""
@@ -47,6 +47,9 @@ class Counting(NamedTuple):
     output_has_reasoning: bool | None = True
     reports_cache: bool = True
     """False where the emitter has no key for cached tokens: its input may leave them out."""
+
+
+UNDECLARED = Counting()
 
 
 class Reading(NamedTuple):

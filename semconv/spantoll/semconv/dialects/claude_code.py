@@ -26,10 +26,6 @@ def _decide_role(span: SpanView, found: Found) -> Role | None:
     return "tool" if span.name.startswith("claude_code.tool") else "aggregate"
 
 
-def _declare_counting(span: SpanView, provider: str | None) -> Counting:
-    return Counting(input_has_cache=False)
-
-
 def _refine(span: SpanView, found: Found) -> None:
     if span.name not in CALLS:
         return
@@ -68,7 +64,7 @@ DIALECT = TableDialect(
     scopes=("com.anthropic.claude_code*",),
     span_markers=("claude_code",),
     rank=20,
-    counting=_declare_counting,
+    counting=Counting(input_has_cache=False),
     role=_decide_role,
     refine=_refine,
 )

@@ -25,10 +25,6 @@ def _decide_role(span: SpanView, found: Found) -> Role | None:
     return role_of_operation(found.get("operation")) or ("inference" if "input" in found else None)
 
 
-def _declare_counting(span: SpanView, provider: str | None) -> Counting:
-    return Counting(input_has_cache=True)
-
-
 def _refine(span: SpanView, found: Found) -> None:
     if span.name in NAMES:
         found["operation"] = "chat"
@@ -56,7 +52,7 @@ DIALECT = TableDialect(
     },
     scopes=("codex_cli_rs", "codex_exec", "codex_otel*"),
     rank=20,
-    counting=_declare_counting,
+    counting=Counting(input_has_cache=True),
     role=_decide_role,
     refine=_refine,
     fixed_provider="openai",

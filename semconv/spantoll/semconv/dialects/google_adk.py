@@ -22,10 +22,6 @@ def _decide_role(span: SpanView, found: Found) -> Role | None:
     )
 
 
-def _declare_counting(span: SpanView, provider: str | None) -> Counting:
-    return Counting(input_has_cache=True)
-
-
 def _refine(span: SpanView, found: Found) -> None:
     """Schema 1 leaves thoughts and the cache to the answer. Only its usage is read."""
     usage = mapping(mapping(span.attributes.get(ANSWER)).get("usage_metadata"))
@@ -38,7 +34,7 @@ DIALECT = TableDialect(
     keys=GENAI,
     scopes=("gcp.vertex.agent",),
     rank=30,
-    counting=_declare_counting,
+    counting=Counting(input_has_cache=True),
     role=_decide_role,
     refine=_refine,
 )

@@ -35,11 +35,6 @@ def _decide_role(span: SpanView, found: Found) -> Role | None:
     return ROLES.get(str(span.attributes.get(KIND)).lower(), "aggregate")
 
 
-def _declare_counting(span: SpanView, provider: str | None) -> Counting:
-    # LangChain's usage_metadata adds everything up, whoever is called.
-    return Counting(input_has_cache=True)
-
-
 def _refine(span: SpanView, found: Found) -> None:
     """Details come as the repr of a Python dict, {'cache_read': 60}, or in LangChain's metadata."""
     attributes = span.attributes
@@ -64,7 +59,8 @@ DIALECT = TableDialect(
     scopes=("langsmith",),
     markers=(KIND,),
     rank=40,
-    counting=_declare_counting,
+    # LangChain's usage_metadata adds everything up, whoever is called.
+    counting=Counting(input_has_cache=True),
     role=_decide_role,
     refine=_refine,
 )

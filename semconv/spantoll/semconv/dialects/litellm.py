@@ -26,11 +26,6 @@ PROVIDER_MODEL = "litellm.provider.model"
 DUMPED = re.compile(r"llm\.\w+\.(?P<what>usage|usageMetadata|id|model)")
 
 
-def _declare_counting(span: SpanView, provider: str | None) -> Counting:
-    # prompt_tokens is fresh plus cache read plus cache write (anthropic/chat/transformation.py).
-    return Counting(input_has_cache=True)
-
-
 def _decide_role(span: SpanView, found: Found) -> Role | None:
     if span.name == RAW:
         return "inference" if "output" in found else "aggregate"
@@ -82,7 +77,8 @@ DIALECT = TableDialect(
     # Keys of the dump.
     span_markers=("llm.",),
     rank=15,
-    counting=_declare_counting,
+    # prompt_tokens is fresh plus cache read plus cache write (anthropic/chat/transformation.py).
+    counting=Counting(input_has_cache=True),
     role=_decide_role,
     refine=_refine,
     cost_source="gateway",

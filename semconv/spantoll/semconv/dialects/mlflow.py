@@ -52,10 +52,6 @@ def _decide_role(span: SpanView, found: Found) -> Role | None:
     return ROLES.get(str(unquoted(span.attributes.get(KIND))), "aggregate")
 
 
-def _declare_counting(span: SpanView, provider: str | None) -> Counting:
-    return Counting(input_has_cache=True)
-
-
 def _refine(span: SpanView, found: Found) -> None:
     """Every attribute of MLflow is JSON text, strings too."""
     attributes = span.attributes
@@ -94,7 +90,7 @@ DIALECT = TableDialect(
     scopes=("mlflow.*", "mlflow"),
     markers=(KIND,),
     rank=40,
-    counting=_declare_counting,
+    counting=Counting(input_has_cache=True),
     role=_decide_role,
     refine=_refine,
 )

@@ -4,9 +4,16 @@ from spantoll.semconv.dialect import SpanView
 from spantoll.semconv.events import EventDialect
 from spantoll.semconv.genai import GENAI
 from spantoll.semconv.table import TableDialect
-from spantoll.semconv.usage import Counting
+from spantoll.semconv.usage import UNDECLARED, Counting
 
 PREFIX = "opentelemetry.instrumentation.genai."
+INCLUSIVE_SCOPES = (
+    PREFIX,
+    "opentelemetry.instrumentation.google_genai",
+    "com.anthropic.sdk.python",
+    "spantoll.",
+)
+INCLUSIVE = Counting(input_has_cache=True)
 
 
 def _declare_counting(span: SpanView, provider: str | None) -> Counting:
@@ -14,11 +21,7 @@ def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     if scope.startswith(PREFIX + "bedrock"):
         # Converse and InvokeModel pass Bedrock's own counters on (extractors.py of 1.3b0).
         return Counting(input_has_cache=False)
-    if scope.startswith((PREFIX, "opentelemetry.instrumentation.google_genai", "spantoll.")):
-        return Counting(input_has_cache=True)
-    if scope.startswith("com.anthropic.sdk.python"):
-        return Counting(input_has_cache=True)
-    return Counting()
+    return INCLUSIVE if scope.startswith(INCLUSIVE_SCOPES) else UNDECLARED
 
 
 DIALECT = TableDialect(

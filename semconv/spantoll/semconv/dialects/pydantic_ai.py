@@ -14,11 +14,6 @@ def _decide_role(span: SpanView, found: Found) -> Role | None:
     return role_of_operation(found.get("operation")) or "aggregate"
 
 
-def _declare_counting(span: SpanView, provider: str | None) -> Counting:
-    # genai-prices normalises the usage of every provider.
-    return Counting(input_has_cache=True)
-
-
 DIALECT = TableDialect(
     name="pydantic_ai",
     keys={
@@ -30,6 +25,7 @@ DIALECT = TableDialect(
     },
     scopes=("pydantic-ai",),
     rank=30,
-    counting=_declare_counting,
+    # genai-prices normalises the usage of every provider.
+    counting=Counting(input_has_cache=True),
     role=_decide_role,
 )

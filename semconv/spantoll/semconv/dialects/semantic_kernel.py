@@ -7,11 +7,6 @@ from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
 
 
-def _declare_counting(span: SpanView, provider: str | None) -> Counting:
-    # The connectors pass the provider's own counters on and have no key for cached tokens.
-    return Counting(reports_cache=False)
-
-
 def _refine(span: SpanView, found: Found) -> None:
     # They write `str(type(error))` and join the reasons of several choices (decorators.py).
     error_type = found.get("error_type")
@@ -29,6 +24,7 @@ DIALECT = TableDialect(
     keys=GENAI,
     scopes=("semantic_kernel.",),
     rank=30,
-    counting=_declare_counting,
+    # The connectors pass the provider's own counters on and have no key for cached tokens.
+    counting=Counting(reports_cache=False),
     refine=_refine,
 )
