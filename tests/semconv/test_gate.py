@@ -46,7 +46,7 @@ def test_a_span_that_reports_usage_opens_the_gate(case: str) -> None:
         ("langfuse", b"langfuse."),
         ("langsmith", b"langsmith.span.kind"),
         ("mlflow", b"mlflow."),
-        ("openinference", b"openinference."),
+        ("openinference", b"openinference.span.kind"),
         ("openllmetry", b"traceloop.span.kind"),
     ],
 )

@@ -65,7 +65,10 @@ def could_be_genai(raw: bytes) -> bool:
 
     False is certain; True may turn out otherwise.
     """
-    return any(map(raw.__contains__, _span_gate()))
+    for marker in _span_gate():  # noqa: SIM110 - `any` takes longer where the first matches
+        if marker in raw:
+            return True
+    return False
 
 
 def could_be_genai_event(raw: bytes) -> bool:

@@ -16,7 +16,7 @@ from spantoll.semconv import providers
 from spantoll.semconv.attribution import Metadata, add_metadata, merge_attribution
 from spantoll.semconv.call import BILLABLE_ROLES, ModelCall, ReportedCost, Role
 from spantoll.semconv.dialect import AttributeValue, SpanView
-from spantoll.semconv.fields import COUNTERS, Found, check_fields
+from spantoll.semconv.fields import Found, check_fields
 from spantoll.semconv.genai import SHARED, Keys
 from spantoll.semconv.outcome import read_outcome
 from spantoll.semconv.roles import canonical_operation, role_of_operation
@@ -26,7 +26,10 @@ from spantoll.semconv.values import decimal, integer, text
 
 __all__ = ["TableDialect"]
 
-CALL_FIELDS = ("operation", "provider", "request_model", "response_model", *COUNTERS)
+CALL_FIELDS = (
+    *("operation", "provider", "request_model", "response_model"),
+    *("input", "output", "total", "uncached"),
+)
 """A span without any of these fields, and without a marker, cannot be read as a model call."""
 
 USED = frozenset(
@@ -55,6 +58,8 @@ class TableDialect:
     """Scope names; one that ends with a dot or an asterisk is a prefix."""
     markers: tuple[str, ...] = ()
     """Attribute keys that no other dialect writes."""
+    marks_every_span: bool = False
+    """True if every span has a marker, so that no other key needs to open the gate."""
     span_markers: tuple[str, ...] = ()
     """Text in the name or attributes of spans that have neither markers nor keys with a dot."""
     rank: int = 50
@@ -88,16 +93,13 @@ class TableDialect:
     @property
     def gate(self) -> frozenset[bytes]:
         """See `Dialect.gate`: the markers, and the namespaces of the keys that make it a call."""
-        spellings = (spelling for name in CALL_FIELDS for spelling in self.keys.get(name, ()))
-        namespaces = (spelling.partition(".") for spelling in spellings)
-        return frozenset(
-            marker.encode()
-            for marker in (
-                *self.markers,
-                *self.span_markers,
-                *(head + dot for head, dot, _ in namespaces if dot),
+        opening = {*self.markers, *self.span_markers}
+        if not self.marks_every_span:
+            spellings = (
+                key.partition(".") for name in CALL_FIELDS for key in self.keys.get(name, ())
             )
-        )
+            opening.update(namespace + dot for namespace, dot, _ in spellings if dot)
+        return frozenset(marker.encode() for marker in opening)
 
     def recognises_scope(self, scope_name: str) -> bool:
         """Return True if spans of an instrumentation scope are written in this dialect."""

@@ -147,6 +147,7 @@ DIALECT = TableDialect(
     },
     scopes=("openinference.",),
     markers=(KIND,),
+    marks_every_span=True,
     rank=10,
     counting=_declare_counting,
     role=_decide_role,
