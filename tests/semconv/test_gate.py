@@ -89,6 +89,9 @@ def test_every_event_name_opens_the_gate_of_events(events: EventDialect) -> None
     assert all(could_be_genai_event(f"{name} {required}".encode()) for name in events.names)
 
 
-def test_an_event_without_its_marker_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"acme\.call does not contain the marker"):
-        EventDialect(names={"acme.call": False}, marker=b"other.")
+def test_the_gate_of_events_is_their_names_or_what_they_require() -> None:
+    named = EventDialect(names={"acme.call": False, "acme.error": True})
+    nameless = EventDialect(names={"acme.call": False}, required={"kind": "done", "input": None})
+
+    assert named.gate == {b"acme.call", b"acme.error"}
+    assert nameless.gate == {b"done"}

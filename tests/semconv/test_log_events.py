@@ -265,7 +265,7 @@ def test_event_without_ids_is_identified_by_all_its_attributes() -> None:
         (b"..claude_code.api_request..", True),
         (b"..gemini_cli.api_response..", True),
         (b"..response.completed..", True),
-        (b"..gen_ai.client..", True),
+        (b"..gen_ai.client.inference.operation.details..", True),
         (b"..GET /health..", False),
     ],
 )

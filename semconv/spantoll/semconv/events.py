@@ -46,32 +46,29 @@ class EventDialect:
     """Events that report model calls: their names, and the table that reads their attributes.
 
     A re-delivered event gets the same span id, and the span the event was emitted in becomes its
-    parent. Raises ValueError if a name, or a required value, does not contain the marker.
+    parent.
     """
 
     names: Mapping[str, bool]
     """Event name -> True if it reports a failed call."""
     table: Dialect | None = None
     """Reads the attributes; None for the dialect of the event's scope."""
-    marker: bytes = b"gen_ai."
-    """Bytes that every such record contains: in its name, or in a required value."""
     unique: tuple[tuple[str, ...], ...] = ()
     """Attributes that together are unique, the best first; all of them where none is complete."""
     required: Mapping[str, str | None] = field(default_factory=dict)
     """Attributes and their values, None for any, that only such events of this name have."""
     scopes: tuple[str, ...] = ()
-    """Scopes whose events may come without a name; then `required` alone decides."""
+    """Scopes whose events may come without a name: `required`, with a value, decides alone."""
     except_scopes: tuple[str, ...] = ()
     """Scopes that report the same call by an event of their own, with more detail."""
     duration_ms: str = "duration_ms"
     error_message: str = "error"
 
-    def __post_init__(self) -> None:
-        marker = self.marker.decode()
-        if not any(marker in str(value) for value in self.required.values()):
-            for name in self.names:
-                if marker not in name:
-                    raise ValueError(f"event {name} does not contain the marker {marker}")
+    @property
+    def gate(self) -> frozenset[bytes]:
+        """Bytes of which every encoded record of these events contains any."""
+        required = {value.encode() for value in self.required.values() if value is not None}
+        return frozenset(required or {name.encode() for name in self.names})
 
     def view(self, log: LogView) -> EventSpan | None:
         """View an event of this dialect as a span; None if it is another."""

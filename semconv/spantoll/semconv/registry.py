@@ -95,7 +95,7 @@ def _span_gate() -> tuple[bytes, ...]:
 
 @cache
 def _event_gate() -> tuple[bytes, ...]:
-    return make_gate(events.marker for events in all_event_dialects())
+    return make_gate(marker for events in all_event_dialects() for marker in events.gate)
 
 
 def _import_modules() -> list[ModuleType]:

@@ -72,6 +72,5 @@ DIALECT = TableDialect(
 EVENTS = EventDialect(
     names=EVENT_NAMES,
     table=DIALECT,
-    marker=b"claude_code",
     unique=(("session.id", "request_id"), ("session.id", "event.sequence")),
 )

@@ -61,7 +61,6 @@ DIALECT = TableDialect(
 EVENTS = EventDialect(
     names=NAMES,
     table=DIALECT,
-    marker=b"response.completed",
     # Events are written twice, for the log and for the backend; the numbers stand in one or both.
     required={"event.kind": "response.completed", "input_token_count": None},
     scopes=("codex_otel.log_only", "codex_otel.trace_safe"),

@@ -69,6 +69,5 @@ DIALECT = TableDialect(
 EVENTS = EventDialect(
     names=NAMES,
     table=DIALECT,
-    marker=b".api_",
     unique=(("session.id", "prompt_id", "event.timestamp", "model"),),
 )
