@@ -167,6 +167,8 @@ def _read_gemini(usage: Mapping[str, Any], found: Found) -> None:
 
 
 def _read_path(usage: Mapping[str, Any], path: str) -> object:
+    if "." not in path:
+        return usage.get(path)
     value: object = usage
     for step in path.split("."):
         value = value.get(step) if isinstance(value, Mapping) else None

@@ -22,7 +22,6 @@ from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
 
 KIND = "openinference.span.kind"
-PARAMETERS = ("llm.invocation_parameters", "embedding.invocation_parameters")
 ROLES: dict[str, Role] = {
     "LLM": "inference",
     "EMBEDDING": "embedding",
@@ -56,11 +55,12 @@ def _refine(span: SpanView, found: Found) -> None:
 
     The text itself is not kept.
     """
+    attributes = span.attributes
     if _read_kind(span) == "EMBEDDING":
         found.setdefault("operation", "embeddings")
     elif span.name.lower().startswith("image"):
         found.setdefault("operation", "image_generation")
-    answer = _read_json(span.attributes.get("output.value"))
+    answer = _read_json(attributes.get("output.value"))
     if isinstance(answer.get("id"), str):
         found.setdefault("response_id", answer["id"])
     if isinstance(answer.get("service_tier"), str):
@@ -74,8 +74,13 @@ def _refine(span: SpanView, found: Found) -> None:
         cost = usage.get("cost")
         if isinstance(cost, int | float | Decimal) and not isinstance(cost, bool):
             found["cost"], found["cost_source"] = str(cost), "provider"
-    written = (span.attributes.get(key) for key in PARAMETERS)
-    parameters = _read_json(next((value for value in written if value is not None), None))
+    parameters = attributes.get("llm.invocation_parameters")
+    if parameters is None:
+        parameters = attributes.get("embedding.invocation_parameters")
+    _read_parameters(_read_json(parameters), found)
+
+
+def _read_parameters(parameters: dict[str, object], found: Found) -> None:
     if isinstance(parameters.get("service_tier"), str):
         found.setdefault("service_tier_requested", parameters["service_tier"])
     if isinstance(parameters.get("stream"), bool):

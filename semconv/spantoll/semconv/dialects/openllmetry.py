@@ -78,7 +78,9 @@ def _refine(span: SpanView, found: Found) -> None:
     if span.scope_name.endswith(".bedrock"):
         # Older releases name the model's maker.
         found["provider"] = "aws.bedrock"
-    add_missing(found, read_paths(mapping(attributes.get("crewai.crew.usage_metrics")), CREW_USAGE))
+    crew_usage = attributes.get("crewai.crew.usage_metrics")
+    if crew_usage is not None:
+        add_missing(found, read_paths(mapping(crew_usage), CREW_USAGE))
     finish = attributes.get("gen_ai.completion.0.finish_reason")
     if finish is not None:
         found.setdefault("finish_reasons", finish)
