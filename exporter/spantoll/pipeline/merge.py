@@ -1,7 +1,7 @@
 """Merge the records of one call into the record that is billed.
 
 Input: the records that counting found to report one call, in order of rank. Output: the first of
-them, completed from the others. What is taken from where follows the lists below.
+them, completed from the others. What is taken from where is declared with each column (`Merge`).
 """
 
 from __future__ import annotations
@@ -12,60 +12,19 @@ from typing import Any
 from spantoll.pipeline.witness import has_usage, same_usage
 from spantoll.records import UsageRecord
 from spantoll.records.build import latency_bucket, response_key
-from spantoll.semconv.call import Attribution
+from spantoll.records.column_spec import Merge
+from spantoll.records.record import COLUMNS
 
 __all__ = ["merge_records"]
 
-ATTRIBUTION = tuple(field for field in Attribution._fields if field not in ("tenant", "metadata"))
 
-USAGE = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "cache_write_1h_tokens",
-    "reasoning_tokens",
-    "input_audio_tokens",
-    "output_audio_tokens",
-    "input_image_tokens",
-    "output_image_tokens",
-    "images",
-    "audio_ms",
-    "video_ms",
-    "characters",
-    "extra_units",
-)
-"""Counters taken from a second record of a call, if both report the same totals."""
+def _columns(merge: Merge) -> tuple[str, ...]:
+    return tuple(name for name, spec in COLUMNS.items() if spec.merge is merge)
 
-DETAIL = (
-    "provider",
-    "provider_raw",
-    "provider_instance",
-    "request_model",
-    "response_model",
-    "response_id",
-    "operation",
-    "request_id",
-    "server_address",
-    "server_port",
-    "deployment",
-    "deployment_type",
-    "region",
-    "service_tier_requested",
-    "service_tier",
-    "speed",
-    "stream",
-    "cache_hit",
-    "finish_reasons",
-    "time_to_first_chunk_ns",
-    "image_size",
-    "image_quality",
-    "reported_cost_nano",
-    "reported_cost_source",
-    "error_type",
-    "error_message",
-)
-"""Columns taken from the first record of a call that has a value."""
+
+DETAIL = _columns(Merge.DETAIL)
+DETAIL_AND_USAGE = DETAIL + _columns(Merge.USAGE)
+ATTRIBUTION = _columns(Merge.ATTRIBUTION)
 
 
 def merge_records(reports: Sequence[UsageRecord]) -> UsageRecord:
@@ -73,10 +32,8 @@ def merge_records(reports: Sequence[UsageRecord]) -> UsageRecord:
     best, *others = reports
     merged: dict[str, Any] = {}
     for other in others:
-        names: tuple[str, ...] = DETAIL
-        if not has_usage(best) or same_usage(best, other):
-            names = (*DETAIL, *USAGE)
-        for name in names:
+        has_same_usage = not has_usage(best) or same_usage(best, other)
+        for name in DETAIL_AND_USAGE if has_same_usage else DETAIL:
             if name not in merged and getattr(best, name) is None:
                 value = getattr(other, name)
                 if value is not None:
@@ -90,8 +47,6 @@ def merge_records(reports: Sequence[UsageRecord]) -> UsageRecord:
         }
     if best.duration_ns == 0:
         merged |= _time_of_call(reports)
-    if best.metadata is None:
-        merged["metadata"] = next((each.metadata for each in others if each.metadata), None)
     record = best._replace(**merged)
     return record._replace(
         model=record.response_model or record.request_model,

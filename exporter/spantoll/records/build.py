@@ -9,7 +9,7 @@ from operator import itemgetter
 from spantoll.otlp.rules import UNTIMED
 from spantoll.pricing.result import Priced, Unpriced
 from spantoll.records.limits import TRUNCATED, fit
-from spantoll.records.record import UsageRecord
+from spantoll.records.record import COLUMNS, UsageRecord
 from spantoll.records.text import bounded_json, to_json
 from spantoll.semconv.call import (
     BILLABLE_ROLES,
@@ -74,13 +74,14 @@ _MADE_HERE = (
     "latency_bucket",
     None,
 )
-"""Columns that are not simply a field of the call, and the None of those nobody fills yet."""
-
-_UNFILLED = {"repeats_span", "revenue_nano", "markup_ppm", "customer_price_id"}
+"""Columns that are not simply a field of the call, and None for those that are filled later."""
 
 
 def _arrange() -> itemgetter[tuple[object, ...]]:
-    """Pick every column out of what `to_record` lays side by side: by name, at C speed."""
+    """Pick every column out of what `to_record` lays side by side: by name, at C speed.
+
+    A column that is found nowhere is NULL at first: settling or re-pricing fills it.
+    """
     side_by_side = (
         *_MADE_HERE,
         *PRICE_COLUMNS,
@@ -89,7 +90,10 @@ def _arrange() -> itemgetter[tuple[object, ...]]:
         *Attribution._fields,
     )
     return itemgetter(
-        *(side_by_side.index(None if name in _UNFILLED else name) for name in UsageRecord._fields)
+        *(
+            side_by_side.index(name if name in side_by_side or not spec.nullable else None)
+            for name, spec in COLUMNS.items()
+        )
     )
 
 

@@ -1,3 +1,9 @@
+"""Make every text of a record one that its column can take.
+
+Input: a record of what a sender sent. Output: the same record, or one with the text repaired and
+cut to the lengths of `COLUMNS`, and the changes noted in its column `flaws`.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -7,8 +13,7 @@ from typing import Any
 
 from sqlalchemy import String, Text
 
-from spantoll.records.columns import usage_record
-from spantoll.records.record import UsageRecord
+from spantoll.records.record import COLUMNS, UsageRecord
 from spantoll.records.text import storable
 
 __all__ = ["TRUNCATED", "fit"]
@@ -20,17 +25,11 @@ _FLAWS = _FIELDS.index("flaws")
 _TENANT = _FIELDS.index("tenant_id")
 
 _LENGTHS: dict[int, int | None] = {
-    index: None if isinstance(kind, Text) else kind.length
-    for index, name in enumerate(_FIELDS)
-    if isinstance(kind := usage_record.c[name].type, String)
+    index: None if isinstance(spec.type, Text) else spec.type.length
+    for index, spec in enumerate(COLUMNS.values())
+    if isinstance(spec.type, String)
 }
-"""Position of every text column -> characters it takes."""
-
-_OURS = {"source", "role", "counted_reason", "status", "dialect", "usage_quality"} | {
-    "pricing_status",
-    "cost_source",
-}
-"""Columns whose words are our own constants: no sender can make them long."""
+"""Position of every text column -> characters it takes, None where it has no bound."""
 
 _SHORT, _LONG = 16, 64
 
@@ -39,7 +38,7 @@ def _picker(accepts: Callable[[int], bool]) -> Callable[[UsageRecord], tuple[str
     picked = [
         index
         for index, length in _LENGTHS.items()
-        if length is not None and accepts(length) and _FIELDS[index] not in _OURS
+        if length is not None and accepts(length) and not COLUMNS[_FIELDS[index]].constant
     ]
     return itemgetter(*picked)
 

@@ -23,7 +23,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from spantoll.records.columns import identity, metadata, text
+from spantoll.records.column_spec import identity, text
+from spantoll.records.columns import metadata
 
 __all__ = [
     "alert_event",
