@@ -95,8 +95,9 @@ def test_a_record_in_plain_values(ledger: Write, record: Make) -> None:
     assert shown["cost_usd"] == "0.000001234"
     assert (shown["trace_id"], shown["span_id"]) == ("01" * 16, "02" * 8)
     assert (shown["audio_seconds"], shown["latency_ms"]) == (2.5, 1.5)
-    assert shown["web_search_requests"] == 2
-    assert shown["repeats"] == {"trace_id": "03" * 16, "span_id": "04" * 8}
+    assert shown["web_searches"] == 2
+    assert shown["extra_units"] == {"web_searches": 2}
+    assert shown["repeats_span"] == {"trace_id": "03" * 16, "span_id": "04" * 8}
     assert shown["started_at"] == "2026-11-20T12:00:00+00:00"
 
 

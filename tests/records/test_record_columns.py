@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated, NamedTuple
 
 import pytest
 from sqlalchemy import LargeBinary, String, Text, UniqueConstraint, make_url
@@ -8,12 +9,45 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from spantoll.records import UsageRecord, usage_record
+from spantoll.records.column_spec import ColumnSpec, Merge, Unit, counter, money, read_specs, text
+from spantoll.records.record import COLUMNS
+from spantoll.semconv.call import Attribution, Usage
 
 CONTENT = re.compile(r"prompt|completion(?!s)|content|argument|header|(?<!error_)message|body")
 
 
 def test_the_table_has_the_columns_of_the_record_in_order() -> None:
     assert usage_record.c.keys() == ["id", *UsageRecord._fields, "facts"]
+
+
+class Declared(NamedTuple):
+    cost_nano: Annotated[int | None, money("What it costs.")]
+    started_ns: Annotated[int, ColumnSpec(type=text(8), unit=Unit.TIME_NS)]
+    images: Annotated[int | None, counter(Unit.IMAGES, "Images.")]
+    model: Annotated[str, ColumnSpec(type=text(8), outside="name")]
+
+
+def test_a_column_is_named_and_may_be_null_as_its_field_says() -> None:
+    specs = read_specs(Declared)
+
+    assert [(spec.outside, spec.nullable) for spec in specs.values()] == [
+        ("cost_usd", True),
+        ("started_at", False),
+        ("images", True),
+        ("name", False),
+    ]
+
+
+def test_every_counter_of_usage_is_merged_as_usage() -> None:
+    merged = {name for name, spec in COLUMNS.items() if spec.merge is Merge.USAGE}
+
+    assert merged == {*Usage._fields} - {"requests", "extra"} | {"extra_units"}
+
+
+def test_attribution_is_merged_from_the_outermost_span() -> None:
+    merged = {name for name, spec in COLUMNS.items() if spec.merge is Merge.ATTRIBUTION}
+
+    assert merged == {*Attribution._fields} - {"tenant", "metadata"}
 
 
 def test_no_column_could_hold_content() -> None:

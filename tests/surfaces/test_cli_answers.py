@@ -205,7 +205,7 @@ def test_an_empty_answer_is_still_data(spantoll: Cli, stored: Write, form: str) 
     ran = spantoll("records", "--format", form)
 
     assert ran.err == ""
-    assert json.loads(ran.out) == [] if form == "json" else ran.out.startswith("id,started_at,")
+    assert json.loads(ran.out) == [] if form == "json" else ran.out.startswith("id,tenant_id,")
 
 
 def test_records_are_listed_newest_first(spantoll: Cli, stored: Write, record: Make) -> None:
@@ -227,9 +227,7 @@ def test_records_go_on_where_they_stopped(spantoll: Cli, stored: Write, record: 
     assert [each["id"] for each in rest] == [1]
 
 
-def test_records_have_the_names_of_the_convention_and_their_parts(
-    spantoll: Cli, stored: Write, record: Make
-) -> None:
+def test_records_have_the_names_of_the_columns(spantoll: Cli, stored: Write, record: Make) -> None:
     stored(
         [
             record(
@@ -253,15 +251,15 @@ def test_records_have_the_names_of_the_convention_and_their_parts(
         "request_model": "gpt-4o",
         "response_model": "gpt-4o-2024-08-06",
         "input_tokens": 100,
-        "cached_read": 30,
-        "cache_creation": 20,
-        "cache_creation_1h": 5,
+        "cache_read_tokens": 30,
+        "cache_write_tokens": 20,
+        "cache_write_1h_tokens": 5,
         "output_tokens": 10,
-        "reasoning": 4,
-        "user": "u",
-        "session": "s",
+        "reasoning_tokens": 4,
+        "user_id": "u",
+        "session_id": "s",
         "status": "success",
-        "error": None,
+        "error_type": None,
         "cost_usd": "2.500000000",
     }
     assert {name: found[name] for name in expected} == expected

@@ -5,6 +5,7 @@ from spantoll.query.measures import MEASURES
 from spantoll.query.plain import (
     RECORD_HEADERS,
     plain_explanation,
+    plain_facts,
     plain_headers,
     plain_record,
     plain_result,
@@ -41,6 +42,7 @@ __all__ = [
     "parse_period",
     "parse_query",
     "plain_explanation",
+    "plain_facts",
     "plain_headers",
     "plain_record",
     "plain_result",

@@ -1,8 +1,13 @@
+"""Explain records: what their own spans reported, which rate priced them, what repeats them.
+
+Input: the id of a record, or a span or trace id in hexadecimal. Output: an `Explanation` for each
+record it names.
+"""
+
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, select
@@ -12,7 +17,9 @@ from spantoll.pricing import CostLine, Rate, RateCard
 from spantoll.query.records import FIELDS, Listed
 from spantoll.query.run import reading
 from spantoll.records import UsageRecord, to_call
-from spantoll.records.columns import FACTS, usage_record
+from spantoll.records.columns import usage_record
+from spantoll.storage import Stored
+from spantoll.storage.facts import stored
 from spantoll.storage.rates import from_row
 from spantoll.storage.tables import rate as rate_table
 
@@ -25,15 +32,15 @@ r = usage_record.c
 
 
 class Explanation(NamedTuple):
-    """Why a record says what it says."""
+    """How a record was read, counted and priced."""
 
     listed: Listed
-    facts: Mapping[str, Any]
-    """What its own span told where another witness of the call told it better."""
+    facts: UsageRecord
+    """The record as its own span reported it, before it was merged with others of its call."""
     rate: Rate | None
     """The price row, None when the cost is unknown, reported, or nothing was called."""
     lines: Sequence[CostLine]
-    """The arithmetic of that row; with a reported cost, what the row would have said."""
+    """The arithmetic of that row; with a reported cost, what the row would have charged."""
     repeats: Listed | None
     """The counted record of the same call."""
     repeated_by: Sequence[Listed]
@@ -44,19 +51,17 @@ def explain(engine: Engine, reference: str, *, rate_card: RateCard) -> Sequence[
 
     Raises QueryError when there is none, StoreUnavailable when the database cannot be read.
     """
-    wanted = _wanted(reference)
+    wanted = _parse_reference(reference)
     with reading(engine) as connection:
         found = connection.execute(
-            select(r.id, *FIELDS, r[FACTS]).where(*wanted).order_by(r.started_ns, r.id)
+            select(usage_record).where(*wanted).order_by(r.started_ns, r.id)
         ).all()
         if not found:
             raise QueryError(f"there is no record {reference}", field="record")
-        return [
-            _explanation(connection, _listed(row), row[-1], rate_card=rate_card) for row in found
-        ]
+        return [_explanation(connection, stored(row), rate_card=rate_card) for row in found]
 
 
-def _wanted(reference: str) -> Sequence[ColumnElement[bool]]:
+def _parse_reference(reference: str) -> Sequence[ColumnElement[bool]]:
     text = reference.strip().lower()
     if matched := HEX.fullmatch(text):
         trace_id, span_id, alone = matched.groups()
@@ -71,10 +76,8 @@ def _wanted(reference: str) -> Sequence[ColumnElement[bool]]:
     )
 
 
-def _explanation(
-    connection: Connection, listed: Listed, facts: str | None, *, rate_card: RateCard
-) -> Explanation:
-    record = listed.record
+def _explanation(connection: Connection, found: Stored, *, rate_card: RateCard) -> Explanation:
+    record = found.current
     rate = None
     if record.rate_id is not None:
         row = connection.execute(
@@ -82,16 +85,16 @@ def _explanation(
         ).first()
         rate = from_row(row) if row else None
     return Explanation(
-        listed,
-        json.loads(facts) if facts else {},
+        Listed(found.id, record),
+        found.facts,
         rate,
         rate_card.lines(to_call(record), rate) if rate else (),
-        _repeated(connection, record),
-        _repetitions(connection, record),
+        _find_repeated(connection, record),
+        _find_repetitions(connection, record),
     )
 
 
-def _repeated(connection: Connection, record: UsageRecord) -> Listed | None:
+def _find_repeated(connection: Connection, record: UsageRecord) -> Listed | None:
     span = record.repeats_span
     if span is None:
         return None
@@ -100,10 +103,10 @@ def _repeated(connection: Connection, record: UsageRecord) -> Listed | None:
             r.tenant_id == record.tenant_id, r.trace_id == span[:16], r.span_id == span[16:]
         )
     ).first()
-    return _listed(row) if row else None
+    return _read_listed(row) if row else None
 
 
-def _repetitions(connection: Connection, record: UsageRecord) -> Sequence[Listed]:
+def _find_repetitions(connection: Connection, record: UsageRecord) -> Sequence[Listed]:
     """Find what repeats a record: spans of its trace, or of the same answer elsewhere."""
     near = r.trace_id == record.trace_id
     if record.response_key is not None:
@@ -119,8 +122,8 @@ def _repetitions(connection: Connection, record: UsageRecord) -> Sequence[Listed
         )
         .order_by(r.id)
     )
-    return [_listed(row) for row in found]
+    return [_read_listed(row) for row in found]
 
 
-def _listed(row: Sequence[Any]) -> Listed:
+def _read_listed(row: Sequence[Any]) -> Listed:
     return Listed(row[0], UsageRecord._make(row[1 : len(UsageRecord._fields) + 1]))

@@ -1,4 +1,8 @@
-"""What can be asked of a set of records: one function per aggregate."""
+"""What can be asked of a set of records: one aggregate per measure.
+
+Input: the name of a measure. Output: a `Measure` with its unit and aggregate. The sums of columns
+are declared with the columns (`records/record.py`); what combines columns is a function here.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from sqlalchemy import ColumnElement, String, case, func, literal, true
 
 from spantoll.query.aggregate import (
     Aggregate,
+    Number,
     Part,
     count,
     exact,
@@ -21,7 +26,9 @@ from spantoll.query.aggregate import (
 )
 from spantoll.query.names import unknown
 from spantoll.query.spelling import json_number
+from spantoll.records.column_spec import Unit
 from spantoll.records.columns import usage_record
+from spantoll.records.record import COLUMNS
 
 __all__ = ["ALIASES", "MEASURES", "UNIT", "Measure", "measure"]
 
@@ -137,48 +144,6 @@ def total_tokens() -> Aggregate:
     )
 
 
-@aggregate("USD")
-def cost_usd() -> Aggregate:
-    """What the provider charges; a lower bound where something is unpriced."""
-    return total(r.cost_nano, usd)
-
-
-@aggregate("USD")
-def input_cost_usd() -> Aggregate:
-    """The share of the cost that is for fresh input."""
-    return total(r.input_cost_nano, usd)
-
-
-@aggregate("USD")
-def output_cost_usd() -> Aggregate:
-    """The share of the cost that is for output."""
-    return total(r.output_cost_nano, usd)
-
-
-@aggregate("USD")
-def cache_cost_usd() -> Aggregate:
-    """The share of the cost that is for reading and writing prompt caches."""
-    return total(r.cache_cost_nano, usd)
-
-
-@aggregate("USD")
-def other_cost_usd() -> Aggregate:
-    """The share of the cost that is for everything else: searches, images, requests."""
-    return total(r.other_cost_nano, usd)
-
-
-@aggregate("USD")
-def reported_cost_usd() -> Aggregate:
-    """What the spans themselves say the calls cost."""
-    return total(r.reported_cost_nano, usd)
-
-
-@aggregate("USD")
-def catalogue_cost_usd() -> Aggregate:
-    """What the price list says of the calls whose cost is a reported one."""
-    return total(r.catalogue_cost_nano, usd)
-
-
 @aggregate("requests")
 def priced_requests() -> Aggregate:
     """Calls with a cost."""
@@ -234,18 +199,6 @@ def time_to_first_chunk_avg_ms() -> Aggregate:
     return ratio(r.time_to_first_chunk_ns, _known(r.time_to_first_chunk_ns), 1_000_000)
 
 
-@aggregate("seconds")
-def audio_seconds() -> Aggregate:
-    """Length of the audio that was sent or made."""
-    return total(r.audio_ms, seconds)
-
-
-@aggregate("seconds")
-def video_seconds() -> Aggregate:
-    """Length of the video that was sent or made."""
-    return total(r.video_ms, seconds)
-
-
 @aggregate("records")
 def records() -> Aggregate:
     """Stored spans, whatever they stand for."""
@@ -289,19 +242,13 @@ def streams_without_usage() -> Aggregate:
     return _records_if((r.counted == true()) & (r.stream == true()) & silent)
 
 
-COUNTERS = {
-    "input_tokens": ("tokens", "All input, cached tokens included."),
-    "output_tokens": ("tokens", "All output, reasoning included."),
-    "cache_read_tokens": ("tokens", "Input read from a prompt cache."),
-    "cache_write_tokens": ("tokens", "Input written to a prompt cache."),
-    "cache_write_1h_tokens": ("tokens", "Input written to a prompt cache for an hour."),
-    "reasoning_tokens": ("tokens", "Output the model thought and did not say."),
-    "input_audio_tokens": ("tokens", "Input that is audio."),
-    "output_audio_tokens": ("tokens", "Output that is audio."),
-    "input_image_tokens": ("tokens", "Input that is images."),
-    "output_image_tokens": ("tokens", "Output that is images."),
-    "images": ("images", "Images made."),
-    "characters": ("characters", "Characters spoken."),
+SUM_TO_ANSWER: Mapping[Unit, Callable[[Any], Number]] = {
+    Unit.NANO_USD: usd,
+    Unit.MILLISECONDS: seconds,
 }
-for _name, (_unit, _help) in COUNTERS.items():
-    MEASURES[_name] = Measure(_name, _unit, _help, total(r[_name]))
+"""How a sum becomes the answer where it is not the answer itself."""
+
+for _name, _spec in COLUMNS.items():
+    if _spec.measure is not None and _spec.unit is not None:
+        _sum = total(r[_name], SUM_TO_ANSWER.get(_spec.unit))
+        MEASURES[_spec.outside] = Measure(_spec.outside, _spec.unit.label, _spec.measure, _sum)

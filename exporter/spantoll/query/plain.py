@@ -1,14 +1,18 @@
 """Answers as plain values: what JSON, CSV and REST carry, the same everywhere.
 
-Money is a decimal string, time ISO 8601, an id lower-case hex, and what is not known None.
+Input: a result, a listed record or an explanation. Output: dictionaries. The columns of a record
+and their names are those declared in `records/record.py`. Money is a decimal string, time ISO 8601,
+an id lower-case hex, and what is not known None.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
+
+from sqlalchemy import BigInteger, LargeBinary, Text
 
 from spantoll.pricing import UnitPrice
 from spantoll.query.aggregate import Number, usd
@@ -18,8 +22,18 @@ from spantoll.query.records import Listed
 from spantoll.query.result import Result, Row
 from spantoll.query.trace_url import TraceUrl
 from spantoll.query.windows import moment, zone
+from spantoll.records.column_spec import ColumnSpec, Merge, Unit
+from spantoll.records.record import COLUMNS
 
-__all__ = ["RECORD_HEADERS", "plain_headers", "plain_record", "plain_result", "plain_rows"]
+__all__ = [
+    "RECORD_HEADERS",
+    "plain_explanation",
+    "plain_facts",
+    "plain_headers",
+    "plain_record",
+    "plain_result",
+    "plain_rows",
+]
 
 UTC = zone("UTC")
 
@@ -55,14 +69,16 @@ def plain_headers(result: Result) -> list[str]:
 
 
 def plain_record(listed: Listed, links: TraceUrl | None = None) -> dict[str, Any]:
-    """Show a record: inclusive totals, their parts, whom it is for, and what it cost and why.
+    """Show a record: every column that is declared to be shown.
 
     `links` makes `trace_url`, which is None without them.
     """
     shown: dict[str, Any] = {"id": listed.id}
-    for name, column, show in COLUMNS:
+    for name, column, show in SHOWN:
         value = getattr(listed.record, column)
         shown[name] = value if show is None or value is None else show(value)
+    units = shown["extra_units"] or {}
+    shown.update((unit, units.get(unit)) for unit in UNITS)
     shown["trace_url"] = links.of(listed.record) if links is not None else None
     return shown
 
@@ -99,103 +115,57 @@ def _milliseconds(ns: int) -> float:
     return ns / 1_000_000
 
 
-def _unit(*names: str) -> Callable[[str], Any]:
-    def quantity(units: str) -> Any:
-        found = json.loads(units)
-        return next((found[name] for name in names if name in found), None)
-
-    return quantity
-
-
 def _span(span: bytes) -> dict[str, str]:
     return {"trace_id": span[:16].hex(), "span_id": span[16:].hex()}
 
 
-COLUMNS: tuple[tuple[str, str, Callable[[Any], Any] | None], ...] = (
-    ("started_at", "started_ns", _time),
-    ("provider", "provider", None),
-    ("operation", "operation", None),
-    ("request_model", "request_model", None),
-    ("response_model", "response_model", None),
-    ("response_id", "response_id", None),
-    ("input_tokens", "input_tokens", None),
-    ("output_tokens", "output_tokens", None),
-    ("cached_read", "cache_read_tokens", None),
-    ("cache_creation", "cache_write_tokens", None),
-    ("cache_creation_1h", "cache_write_1h_tokens", None),
-    ("reasoning", "reasoning_tokens", None),
-    ("audio_in", "input_audio_tokens", None),
-    ("audio_out", "output_audio_tokens", None),
-    ("image_input_tokens", "input_image_tokens", None),
-    ("image_output_tokens", "output_image_tokens", None),
-    ("images", "images", None),
-    ("audio_seconds", "audio_ms", _seconds),
-    ("video_seconds", "video_ms", _seconds),
-    ("characters", "characters", None),
-    ("web_search_requests", "extra_units", _unit("web_searches", "web_search_requests")),
-    ("search_units", "extra_units", _unit("search_units")),
-    ("units", "extra_units", json.loads),
-    ("requests", "requests", None),
-    ("cost_usd", "cost_nano", _money),
-    ("pricing_status", "pricing_status", None),
-    ("pricing_reason", "pricing_reason", None),
-    ("cost_source", "cost_source", None),
-    ("rate_id", "rate_id", str),
-    ("reported_cost_usd", "reported_cost_nano", _money),
-    ("catalogue_cost_usd", "catalogue_cost_nano", _money),
-    ("status", "status", None),
-    ("error", "error_type", None),
-    ("error_message", "error_message", None),
-    ("latency_ms", "duration_ns", _milliseconds),
-    ("time_to_first_chunk_ms", "time_to_first_chunk_ns", _milliseconds),
-    ("stream", "stream", None),
-    ("batch", "batch", None),
-    ("service_tier", "service_tier", None),
-    ("cache_hit", "cache_hit", None),
-    ("finish_reasons", "finish_reasons", None),
-    ("tenant", "tenant_id", None),
-    ("customer_id", "customer_id", None),
-    ("organisation", "organisation", None),
-    ("project", "project", None),
-    ("workspace_id", "workspace_id", None),
-    ("team", "team", None),
-    ("user", "user_id", None),
-    ("user_email", "user_email", None),
-    ("session", "session_id", None),
-    ("purpose", "purpose", None),
-    ("task_type", "task_type", None),
-    ("channel", "channel", None),
-    ("environment", "environment", None),
-    ("service_name", "service_name", None),
-    ("metadata", "metadata", json.loads),
-    ("role", "role", None),
-    ("counted", "counted", None),
-    ("counted_reason", "counted_reason", None),
-    ("repeats", "repeats_span", _span),
-    ("usage_quality", "usage_quality", None),
-    ("flaws", "flaws", None),
-    ("dialect", "dialect", None),
-    ("scope", "scope_name", None),
-    ("scope_version", "scope_version", None),
-    ("trace_id", "trace_id", bytes.hex),
-    ("span_id", "span_id", bytes.hex),
-    ("parent_span_id", "parent_span_id", bytes.hex),
-    ("request_id", "request_id", None),
-    ("source", "source", None),
-)
-"""Name, column, and how it is shown if not as it is."""
+SHOW_UNIT: Mapping[Unit, Callable[[Any], Any]] = {
+    Unit.NANO_USD: _money,
+    Unit.TIME_NS: _time,
+    Unit.DURATION_NS: _milliseconds,
+    Unit.MILLISECONDS: _seconds,
+}
 
-RECORD_HEADERS = ("id", *(name for name, _, _ in COLUMNS), "trace_url")
+
+def _show_column(name: str, spec: ColumnSpec) -> Callable[[Any], Any] | None:
+    """Choose how the values of a column are shown; None: as they are."""
+    if name == "repeats_span":
+        return _span
+    if spec.unit is not None:
+        return SHOW_UNIT.get(spec.unit)
+    if isinstance(spec.type, LargeBinary):
+        return bytes.hex
+    if isinstance(spec.type, BigInteger):
+        return str  # an id: JavaScript reads integers up to 2**53 only
+    return json.loads if isinstance(spec.type, Text) else None
+
+
+SHOWN = tuple(
+    (spec.outside, name, _show_column(name, spec)) for name, spec in COLUMNS.items() if spec.shown
+)
+"""Name outside, column, and how it is shown if not as it is."""
+
+UNITS = ("web_searches", "search_units")
+"""Members of `extra_units` that are shown beside it: a spreadsheet does not read JSON."""
+
+RECORD_HEADERS = ("id", *(name for name, _, _ in SHOWN), *UNITS, "trace_url")
+
+
+def plain_facts(explained: Explanation) -> Iterator[tuple[str, Any]]:
+    """Show where the own span of a record reported something else than the merged record has."""
+    for name, column, show in SHOWN:
+        value = getattr(explained.facts, column)
+        derived = COLUMNS[column].merge is Merge.DERIVED
+        if not derived and value != getattr(explained.listed.record, column):
+            yield name, value if show is None or value is None else show(value)
 
 
 def plain_explanation(explained: Explanation, links: TraceUrl | None = None) -> dict[str, Any]:
     """Show an explanation: the record, its price row and arithmetic, what it repeats."""
     rate = explained.rate
-    assumptions = explained.listed.record.assumptions
     return {
         "record": plain_record(explained.listed, links),
-        "assumptions": json.loads(assumptions) if assumptions else [],
-        "facts": dict(explained.facts),
+        "facts": dict(plain_facts(explained)),
         "rate": None
         if rate is None
         else {

@@ -16,7 +16,7 @@ __all__ = ["FACTS", "metadata", "usage_record"]
 metadata = MetaData()
 
 FACTS = "facts"
-"""JSON of the columns that settling changed, as the record's own span reported them; NULL = none."""
+"""JSON of the columns that settling changed, as the own span reported them; NULL = none."""
 
 usage_record = Table(
     "usage_record",

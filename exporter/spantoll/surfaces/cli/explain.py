@@ -15,11 +15,11 @@ def explain(
     format: Formatted = Format.table,
     database: Database = None,
 ) -> None:
-    """Say why a record says what it says: how it was read, counted and priced."""
+    """Explain a record: how it was read, counted and priced."""
     from spantoll.pricing import load_rate_card
     from spantoll.query import explain as explain_record
     from spantoll.query import plain_explanation
-    from spantoll.surfaces.cli.explanation import tell
+    from spantoll.surfaces.cli.explanation import format_explanation
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.output import write_json, write_line
 
@@ -35,5 +35,5 @@ def explain(
     for i, each in enumerate(explained):
         if i:
             write_line()
-        for topic, text in tell(each, tz=zone_name, links=links):
+        for topic, text in format_explanation(each, tz=zone_name, links=links):
             write_line(f"{topic:<9} {text}".rstrip())

@@ -1,62 +1,61 @@
+"""The explanation of a record as text for people.
+
+Input: an `Explanation`. Output: lines of a topic and a text, under the names of the columns.
+"""
+
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from spantoll.pricing import CostLine
-from spantoll.query import Explanation, Listed, TraceUrl, usd
+from spantoll.query import Explanation, Listed, TraceUrl, plain_facts, plain_record, usd
 from spantoll.query.windows import moment, zone
 from spantoll.records import UsageRecord
+from spantoll.records.column_spec import Merge
+from spantoll.records.record import COLUMNS
 from spantoll.surfaces.cli.output import UNKNOWN, dollars, number
 
-__all__ = ["tell"]
+__all__ = ["format_explanation"]
 
-COUNTERS = (
-    ("input_tokens", "input"),
-    ("cache_read_tokens", "  read from cache"),
-    ("cache_write_tokens", "  written to cache"),
-    ("cache_write_1h_tokens", "    for an hour"),
-    ("input_audio_tokens", "  audio in"),
-    ("input_image_tokens", "  images in"),
-    ("output_tokens", "output"),
-    ("reasoning_tokens", "  reasoning"),
-    ("output_audio_tokens", "  audio out"),
-    ("output_image_tokens", "  images out"),
-    ("images", "images"),
-    ("audio_ms", "audio ms"),
-    ("video_ms", "video ms"),
-    ("characters", "characters"),
-)
-FOR = ("customer_id", "organisation", "project", "workspace_id", "team", "user_id", "session_id")
+COUNTERS = {
+    name: spec.outside
+    for name, spec in COLUMNS.items()
+    if spec.merge is Merge.USAGE and spec.unit is not None
+}
+ATTRIBUTION = [name for name, spec in COLUMNS.items() if spec.merge is Merge.ATTRIBUTION]
 
 
-def tell(
+def format_explanation(
     explained: Explanation, *, tz: str, links: TraceUrl | None = None
 ) -> Iterator[tuple[str, str]]:
-    """Tell a record's story as topics and texts."""
+    """Write an explanation as topics and texts; the topic is empty where the last one goes on."""
     record = explained.listed.record
+    shown = plain_record(explained.listed)
     yield "record", f"{explained.listed.id}  {_span(record)}"
     if links is not None:
         yield "see", links.of(record)
     yield "call", _call(record, tz)
-    whom = [f"{name} {value}" for name in FOR if (value := getattr(record, name))]
-    yield "for", ", ".join(whom) or "nobody is named on the span"
+    attribution = [f"{name} {value}" for name in ATTRIBUTION if (value := getattr(record, name))]
+    yield "for", ", ".join(attribution) or "the span names no customer, user or service"
     scope = f"{record.scope_name or UNKNOWN} {record.scope_version or ''}".strip()
     yield "read by", f"dialect {record.dialect} (scope {scope}), usage {record.usage_quality}"
-    for assumption in json.loads(record.assumptions) if record.assumptions else ():
+    for assumption in shown["assumptions"] or ():
         yield "", f"- {assumption}"
     if record.flaws:
         yield "", f"- repaired while decoding: {record.flaws}"
-    for name, words in COUNTERS:
-        if (value := getattr(record, name)) is not None:
-            yield "usage" if name == "input_tokens" else "", f"{words:<20} {value:>12,}"
-    for unit, quantity in (json.loads(record.extra_units) if record.extra_units else {}).items():
-        yield "", f"{unit:<20} {quantity!s:>12}"
+    topic = "usage"
+    for name, outside in COUNTERS.items():
+        if getattr(record, name) is not None:
+            yield topic, f"{outside:<21} {shown[outside]:>12,}"
+            topic = ""
+    for unit, quantity in (shown["extra_units"] or {}).items():
+        yield topic, f"{unit:<21} {quantity!s:>12}"
+        topic = ""
     yield "counted", _counted(explained)
     for each in explained.repeated_by:
         yield "", f"repeated by record {each.id}, {_span(each.record)}, scope {_scope(each)}"
-    for name, value in explained.facts.items():
-        yield "", f"its own span says {name} {value}"
+    for name, value in plain_facts(explained):
+        yield "", f"its own span reports {name} {UNKNOWN if value is None else value}"
     yield from _price(explained)
 
 

@@ -23,20 +23,27 @@ __all__ = ["records"]
 
 HEADERS = (
     "id",
-    "time",
+    "started_at",
     "provider",
     "model",
     "operation",
-    "input",
-    "cached",
-    "output",
-    "cost",
-    "ms",
+    "input_tokens",
+    "cache_read_tokens",
+    "output_tokens",
+    "cost_usd",
+    "latency_ms",
     "status",
-    "customer",
-    "user",
+    "customer_id",
+    "user_id",
 )
-NUMERIC = ("id", "input", "cached", "output", "cost", "ms")
+NUMERIC = (
+    "id",
+    "input_tokens",
+    "cache_read_tokens",
+    "output_tokens",
+    "cost_usd",
+    "latency_ms",
+)
 
 
 def records(
@@ -96,7 +103,7 @@ def records(
             rows = [_row(each, zone_name) for each in page.records]
             write_table(headers, (row[: len(headers)] for row in rows), numeric=NUMERIC)
             write_line(
-                f"Times in {zone_name}; `spantoll explain ID` says why a record says what it says."
+                f"Times in {zone_name}; `spantoll explain ID` shows how a record was priced."
             )
     if page.cursor:
         say(f"More: --after {page.cursor}")
