@@ -7,6 +7,7 @@ SpantollError
 │   └── UnsupportedMedia
 ├── Unauthenticated         nobody we know sends this
 ├── StoreUnavailable        may pass: the sender should try again
+│   └── NoLedger            there is nothing to read yet
 ├── RecordRejected          these records can never be stored
 ├── SchemaMismatch          the database is not at this version's schema
 └── QueryError              a question that cannot be answered as put
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 __all__ = [
     "BadRequest",
     "ConfigurationError",
+    "NoLedger",
     "QueryError",
     "RecordRejected",
     "SchemaMismatch",
@@ -60,6 +62,14 @@ class Unauthenticated(SpantollError):
 
 class StoreUnavailable(SpantollError):
     """Raised when nothing was stored and a later attempt may succeed."""
+
+
+class NoLedger(StoreUnavailable):
+    """Raised when a ledger is to be read where there is none yet; `place` says where."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"there is no ledger at {place}")
+        self.place = place
 
 
 class RecordRejected(SpantollError):

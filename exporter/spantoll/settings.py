@@ -29,9 +29,9 @@ OFF = ("off", "none", "")
 
 
 def default_database() -> str:
-    """Name the ledger in the user's data directory (XDG base directory specification)."""
+    """Name the file of the ledger in the user's data directory (XDG base directories)."""
     data = os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()
-    return f"sqlite:///{Path(data) / 'spantoll' / 'usage.db'}"
+    return str(Path(data) / "spantoll" / "usage.db")
 
 
 class Settings(BaseSettings):
@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     database: str = Field(default_factory=default_database)
-    """URL of the ledger, or the path of an SQLite file."""
+    """The ledger: the path of a file, or the URL of a database."""
     grpc: str | None = "127.0.0.1:4317"
     """HOST:PORT of OTLP over gRPC; `off` does not listen."""
     http: str | None = "127.0.0.1:4318"

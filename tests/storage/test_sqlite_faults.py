@@ -15,7 +15,7 @@ from sqlalchemy import select
 from spantoll.errors import ConfigurationError, RecordRejected, StoreUnavailable
 from spantoll.records import usage_record
 from spantoll.storage import Store, WriteResult, open_store
-from spantoll.storage.sqlite import SqliteStore, _groups
+from spantoll.storage.sqlite import SqliteStore
 from tests.storage.conftest import make_record, rows, settle_repeats
 
 
@@ -244,9 +244,9 @@ def test_one_bad_record_among_thousands_costs_only_itself(sqlite_store: Store) -
 
 
 OF_GROUPS = ("traces", "gained", "older_of_traces")
-STATEMENTS = {name: getattr(_groups, name) for name in OF_GROUPS} | {
+STATEMENTS = {name: getattr(SqliteStore.groups, name) for name in OF_GROUPS} | {
     f"{link.name} {name}": getattr(link, name)
-    for link in _groups.links.values()
+    for link in SqliteStore.groups.links.values()
     for name in ("shared", "among", "older", "nameless")
     if hasattr(link, name)
 }

@@ -70,7 +70,7 @@ def test_an_unknown_kind_of_database_is_one_line(
 
     err = capfd.readouterr().err
     assert (status, err.count("\n")) == (2, 1)
-    assert "sqlite:///" in err
+    assert "sqlite://" in err
 
 
 def test_a_wrong_settings_file_is_one_line(spantoll: Cli, tmp_path: Path) -> None:

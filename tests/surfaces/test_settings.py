@@ -18,7 +18,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_the_ledger_lies_in_the_users_data_directory(tmp_path: Path) -> None:
-    assert load_settings().database == f"sqlite:///{tmp_path}/data/spantoll/usage.db"
+    assert load_settings().database == f"{tmp_path}/data/spantoll/usage.db"
 
 
 def test_the_home_directory_stands_in_for_xdg(
@@ -27,7 +27,7 @@ def test_the_home_directory_stands_in_for_xdg(
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
 
-    assert load_settings().database == f"sqlite:///{tmp_path}/.local/share/spantoll/usage.db"
+    assert load_settings().database == f"{tmp_path}/.local/share/spantoll/usage.db"
 
 
 def test_flags_win_over_environment_over_file(

@@ -37,10 +37,11 @@ def run(engine: Engine, query: Query) -> Result:
             asked = replace(query, start_ns=start_ns, end_ns=end_ns)
         try:
             found = _found(connection, asked, covering, measures)
-        except DBAPIError as error:
-            # SQLite's word for it. One span whose counters are noise must not end every report.
-            if "integer overflow" not in str(error.orig):
-                raise
+        except DBAPIError:
+            # A sum may exceed 64 bits, for which each database has an error of its own: one span
+            # whose counters are noise must not end every report. Sums of halves cannot overflow;
+            # whatever else is wrong fails again.
+            connection.rollback()
             measures = tuple(m._replace(aggregate=m.aggregate.halved()) for m in measures)
             found = _found(connection, asked, covering, measures)
         used = connection.execute(price_sets(asked)).all() if _money(measures) else ()

@@ -1,4 +1,17 @@
-from spantoll.storage.open import open_store
+from spantoll.storage.open import hide_password, open_store
+from spantoll.storage.registry import GROUP, OpenUrl
+from spantoll.storage.sql import SqlStore
 from spantoll.storage.store import Correction, Settle, Store, Stored, WriteResult
 
-__all__ = ["Correction", "Settle", "Store", "Stored", "WriteResult", "open_store"]
+__all__ = [
+    "GROUP",
+    "Correction",
+    "OpenUrl",
+    "Settle",
+    "SqlStore",
+    "Store",
+    "Stored",
+    "WriteResult",
+    "hide_password",
+    "open_store",
+]

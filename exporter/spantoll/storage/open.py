@@ -1,51 +1,56 @@
-from __future__ import annotations
+"""Open the ledger at a URL or path.
 
-from importlib import import_module
+Input: what the setting `database` says. Output: a `Store`. Only storage reads the URL; everything
+above passes it on, or shows it with `hide_password`.
+"""
+
+from __future__ import annotations
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from spantoll.errors import ConfigurationError
+from spantoll.storage.registry import find_backend
 from spantoll.storage.store import Store
 
-__all__ = ["open_store"]
+__all__ = ["hide_password", "open_store"]
 
-MODULES = {"sqlite": "spantoll.storage.sqlite"}
-"""URL scheme -> the module whose `open_url` opens it. Drivers are imported where used."""
+MEMORY = "memory:"
+FILE_SCHEME = "sqlite"
+"""The kind of database a path without a scheme is a file of."""
 
-ALLOWED = "sqlite:///relative/path.db, sqlite:////absolute/path.db, a plain path, or memory:"
 
-
-def open_store(url: str) -> Store:
+def open_store(url: str, *, create: bool = True) -> Store:
     """Open the ledger at `url`, creating it or bringing its schema up to date.
 
     A URL names its database by scheme; without one it is the path of a SQLite file. `memory:` (or
     `sqlite:///:memory:`) is a ledger for tests that lives as long as the store. Raises
     ConfigurationError for a URL that can never work, SchemaMismatch for a database of another
-    version, StoreUnavailable when it may work later.
+    version, StoreUnavailable when it may work later: NoLedger when there is none and `create` is
+    false.
     """
-    parsed = _parsed(url)
-    scheme = parsed.get_backend_name()
-    if scheme not in MODULES:
-        raise ConfigurationError(f"database {parsed}: unknown scheme {scheme!r}; use {ALLOWED}")
-    try:
-        module = import_module(MODULES[scheme])
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"database {parsed} needs {error.name}: pip install 'spantoll[exporter]'"
-        ) from error
-    opened: Store = module.open_url(parsed)
-    return opened
+    parsed = _parse_url(url)
+    return find_backend(parsed.get_backend_name())(parsed, create=create)
 
 
-def _parsed(url: str) -> URL:
-    if url == "memory:":
-        return URL.create("sqlite")
+def hide_password(url: str) -> str:
+    """Return the URL or path of a ledger as it may be shown."""
+    if url == MEMORY or "://" not in url:
+        return url
+    return _parse_url(url).render_as_string(hide_password=True)
+
+
+def _parse_url(url: str) -> URL:
+    if url == MEMORY:
+        return URL.create(FILE_SCHEME)
     if "://" not in url:
         if not url.strip():
-            raise ConfigurationError(f"database is empty; use {ALLOWED}")
-        return URL.create("sqlite", database=url)
+            raise ConfigurationError("database is empty; give the path of a file, or a URL")
+        return URL.create(FILE_SCHEME, database=url)
     try:
         return make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise ConfigurationError(f"the database is not a URL; use {ALLOWED}") from error
+        raise ConfigurationError(
+            "the database is not a URL; write scheme://user:password@host/name, or the path of a "
+            "file"
+        ) from error

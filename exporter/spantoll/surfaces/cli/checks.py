@@ -21,9 +21,8 @@ from spantoll.query import Query, RecordQuery, list_records, parse_query, run, u
 from spantoll.query import health as health_of
 from spantoll.query.windows import moment, zone
 from spantoll.settings import Settings
-from spantoll.storage import open_store
+from spantoll.storage import hide_password, open_store
 from spantoll.surfaces.cli.finding import Finding
-from spantoll.surfaces.cli.ledger import prepare, shown
 from spantoll.surfaces.cli.sdks import examine_sdks
 
 __all__ = ["Finding", "examine"]
@@ -56,8 +55,7 @@ def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Fi
     yield _check_grpc(settings.grpc)
     yield _check_prices(date.fromtimestamp(now_ns / 1e9))  # noqa: DTZ012  age in whole days
     try:
-        prepare(settings.database, create=False)
-        store = open_store(settings.database)
+        store = open_store(settings.database, create=False)
     except SpantollError as error:
         yield Finding("problem", "ledger", str(error))
         return
@@ -185,7 +183,7 @@ def _check_prices(today: date) -> Finding:
 
 
 def _check_ledger(engine: Engine, settings: Settings, now_ns: int) -> Finding:
-    where = shown(settings.database)
+    where = hide_password(settings.database)
     records = run(engine, Query(measures=["records"], uncounted=True)).totals["records"]
     newest = list_records(engine, RecordQuery(limit=1, uncounted=True)).records
     if not newest:

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Engine
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
-from spantoll.errors import StoreUnavailable
+from spantoll.errors import NoLedger, StoreUnavailable
 from spantoll.query import TraceUrl
 from spantoll.settings import Settings, default_database, load_settings
 from spantoll.storage import Store, open_store
 
-__all__ = ["Opened", "now_ns", "open_ledger", "prepare", "shown"]
+__all__ = ["Opened", "make_directory", "now_ns", "open_ledger"]
 
 
 class Opened(NamedTuple):
@@ -39,45 +37,27 @@ class Opened(NamedTuple):
 def open_ledger(database: str | None, *, create: bool = False) -> Iterator[Opened]:
     """Open the ledger of the settings. Raises StoreUnavailable, saying how to begin one."""
     settings = load_settings(database=database)
-    prepare(settings.database, create=create)
-    store = open_store(settings.database)
+    if create:
+        make_directory(settings.database)
+    try:
+        store = open_store(settings.database, create=create)
+    except NoLedger as error:
+        raise StoreUnavailable(
+            f"{error}: `spantoll up` receives into a new one, "
+            "`spantoll ingest FILE` reads files into it"
+        ) from None
     try:
         yield Opened(settings, store)
     finally:
         store.close()
 
 
-def prepare(database: str, *, create: bool) -> None:
-    """Refuse to read an SQLite file that is not there; make the directory of the usual one."""
-    path = _file(database)
-    if path is None or path.exists():
-        return
-    if not create:
-        raise StoreUnavailable(
-            f"there is no ledger at {path}: `spantoll up` receives into a new one, "
-            "`spantoll ingest FILE` reads files into it"
-        )
+def make_directory(database: str) -> None:
+    """Make the directory of the default ledger; every other one must be there."""
     if database == default_database():
-        path.parent.mkdir(parents=True, exist_ok=True)
-
-
-def _file(database: str) -> Path | None:
-    try:
-        url = make_url(database)
-    except ArgumentError:
-        return None if database.startswith("memory:") else Path(database)
-    in_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    return Path(url.database or "") if in_file else None
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
 
 
 def now_ns() -> int:
     """Read the clock: the only place where the command line does."""
     return time.time_ns()
-
-
-def shown(database: str) -> str:
-    """Show a database URL without its password."""
-    try:
-        return make_url(database).render_as_string(hide_password=True)
-    except ArgumentError:
-        return database

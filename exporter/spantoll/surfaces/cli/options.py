@@ -31,7 +31,7 @@ class Format(StrEnum):
 
 Database = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="The ledger, e.g. sqlite:////var/lib/spantoll/usage.db."),
+    typer.Option(metavar="URL", help="The ledger: the path of a file, or the URL of a database."),
 ]
 Formatted = Annotated[Format, typer.Option("--format", "-f", help="How to write the answer.")]
 Where = Annotated[

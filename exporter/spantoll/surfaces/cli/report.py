@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from spantoll.query import RecordQuery, Result, Row, Window, list_records
 from spantoll.query.windows import moment, zone
-from spantoll.surfaces.cli.ledger import Opened, shown
+from spantoll.storage import hide_password
+from spantoll.surfaces.cli.ledger import Opened
 from spantoll.surfaces.cli.output import UNKNOWN, dollars, number, write_line, write_table
 
 __all__ = ["print_report", "why_empty"]
@@ -42,9 +43,10 @@ def why_empty(ledger: Opened) -> str:
     """Say why there is nothing to show, and what to do."""
     page = list_records(ledger.engine, RecordQuery(limit=1, uncounted=True))
     if not page.records:
+        place = hide_password(ledger.settings.database)
         return (
-            f"No calls in {shown(ledger.settings.database)} yet: start `spantoll up` and send it "
-            "spans, or read files with `spantoll ingest FILE`."
+            f"No calls in {place} yet: start `spantoll up` and send it spans, or "
+            "read files with `spantoll ingest FILE`."
         )
     newest = page.records[0].record
     at = moment(newest.started_ns, zone(ledger.settings.tz))

@@ -70,7 +70,7 @@ def up(
     from spantoll.receiver.address import Address
     from spantoll.settings import load_settings
     from spantoll.storage import Store
-    from spantoll.surfaces.cli.ledger import prepare
+    from spantoll.surfaces.cli.ledger import make_directory
     from spantoll.surfaces.cli.welcome import welcome
 
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
@@ -93,7 +93,7 @@ def up(
     tokens = Tokens(
         re.split(r"[,\s]+", settings.tokens.get_secret_value()), file=settings.token_file
     )
-    prepare(settings.database, create=True)
+    make_directory(settings.database)
 
     def onward(store: Store) -> Forwarder:
         return Forwarder(

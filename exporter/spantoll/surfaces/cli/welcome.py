@@ -6,7 +6,7 @@ from spantoll.forward import read_targets
 from spantoll.pricing import load_rate_card
 from spantoll.receiver import Bound
 from spantoll.settings import Settings, load_settings
-from spantoll.surfaces.cli.ledger import shown
+from spantoll.storage import hide_password
 
 __all__ = ["welcome"]
 
@@ -22,7 +22,7 @@ def welcome(settings: Settings, bound: Bound) -> Iterator[str]:
         yield f"OTLP/gRPC  {grpc}"
     if http:
         yield f"OTLP/HTTP  {http}  (POST /v1/traces)"
-    yield f"Ledger     {shown(settings.database)}"
+    yield f"Ledger     {hide_password(settings.database)}"
     yield f"Prices     {prices.source} {prices.version} of {prices.as_of}, {prices.rows:,} models"
     for target in read_targets(settings.forward):
         yield f"Forward    {target}"
@@ -32,7 +32,7 @@ def welcome(settings: Settings, bound: Bound) -> Iterator[str]:
         endpoint = f"{protocol}OTEL_EXPORTER_OTLP_ENDPOINT={http or grpc}"
         yield f"Send       {endpoint} spantoll run -- python app.py"
     elsewhere = settings.database != load_settings().database
-    where = f" --database {shown(settings.database)}" if elsewhere else ""
+    where = f" --database {hide_password(settings.database)}" if elsewhere else ""
     yield f"See        spantoll usage --by model{where}"
 
 
