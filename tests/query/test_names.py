@@ -5,7 +5,11 @@ import pytest
 from spantoll.query import DIMENSIONS, MEASURES, RECORD_HEADERS
 from spantoll.records.record import COLUMNS
 
-SUFFIXES = {"_nano": "_usd", "_ns": ("_at", "_ms"), "_ms": "_seconds"}
+SUFFIXES: dict[str, str | tuple[str, ...]] = {
+    "_nano": "_usd",
+    "_ns": ("_at", "_ms"),
+    "_ms": "_seconds",
+}
 
 
 @pytest.mark.parametrize("name", [name for name, spec in COLUMNS.items() if spec.shown])

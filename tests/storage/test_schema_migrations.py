@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import json
 import logging
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, inspect, make_url, text
+from sqlalchemy import Engine, MetaData, Table, create_engine, inspect, make_url, select, text
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from spantoll.errors import SchemaMismatch, StoreUnavailable
 from spantoll.records.columns import metadata
 from spantoll.storage import open_store, tables
 from spantoll.storage.migrate import HEAD, MIGRATIONS, is_current, migrate
+from tests.storage.conftest import make_record
 
 
 @pytest.fixture
@@ -80,33 +82,111 @@ def test_migrations_spell_the_tables_of_the_code_on_every_database(
         for script in reversed(list(scripts.walk_revisions())):
             script.module.upgrade()
 
-    assert parts(written.getvalue()) == parts(";".join(declared))
+    assert remaining_parts(written.getvalue()) == remaining_parts(";".join(declared))
 
 
-def parts(sql: str) -> list[str]:
-    """Take statements apart, so that a column added later is one the table was made with."""
-    found = []
+def remaining_parts(sql: str) -> list[str]:
+    """List the columns, constraints and indexes that statements leave behind, in no order."""
+    found: dict[str, list[str]] = {}
     for statement in filter(None, (" ".join(each.split()) for each in sql.split(";"))):
         made = re.match(r"CREATE TABLE (\w+) \( (.*) \)", statement)
         added = re.match(r"ALTER TABLE (\w+) ADD COLUMN (.*)", statement)
+        index = re.match(r"CREATE INDEX (\w+) ON (\w+)", statement)
+        dropped = re.match(r"DROP TABLE (?:IF EXISTS )?(\w+)", statement)
         if made:
-            found += [f"{made[1]}: {part}" for part in re.split(r", (?![^(]*\))", made[2])]
+            found[made[1]] = [made[1], *re.split(r", (?![^(]*\))", made[2])]
+        elif added:
+            found[added[1]].append(added[2])
+        elif index:
+            found[index[2]].append(statement)
+        elif dropped:
+            del found[dropped[1]]
         else:
-            found.append(f"{added[1]}: {added[2]}" if added else statement)
-    return sorted(found)
+            raise AssertionError(f"a statement this test does not know: {statement}")
+    return sorted(f"{table}: {part}" for table, parts in found.items() for part in parts)
 
 
-def test_a_ledger_of_the_first_schema_is_brought_up_to_date(engine: Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+REVISIONS = ("0001", "0002")
+"""The schemas that ledgers of earlier versions have."""
+
+
+@pytest.fixture
+def run_alembic(engine: Engine) -> Callable[..., None]:
+    """Upgrade or downgrade a database to a revision."""
+
+    def run(change: Callable[[Config, str], None], revision: str) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            change(config, revision)
+
+    return run
+
+
+def insert_rows(engine: Engine, count: int) -> list[dict[str, Any]]:
+    """Write records as an earlier version has: the columns that its table has, and a rate."""
+    found = {column["name"] for column in inspect(engine).get_columns("usage_record")}
+    records = [make_record(rate_id=7, metadata='{"k":"v"}')._asdict() for _ in range(count)]
+    rows = [{name: row[name] for name in row if name in found} for row in records]
+    prices = [["input", "2.50", 1_000_000]]
+    price_row = {"rate_id": 7, "provider": "openai", "model": "gpt-4o", "context": ""}
+    price_row |= {"prices": json.dumps(prices), "effective_from": "", "effective_to": ""}
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        old = Table("usage_record", MetaData(), autoload_with=connection)
+        connection.execute(old.insert(), rows)
+        connection.execute(
+            tables.rate.insert(), [price_row | {"source": "catalogue", "price_set": "ab" * 32}]
+        )
+    return rows
 
-    migrate(engine)
+
+def stored_rows(engine: Engine, like: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    with engine.connect() as connection:
+        table = Table("usage_record", MetaData(), autoload_with=connection)
+        found = connection.execute(select(table).order_by(table.c.id)).mappings().all()
+        assert len(connection.execute(select(tables.rate)).all()) == 1
+    return [{name: row[name] for name in like[0]} for row in found]
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_ledger_of_an_earlier_schema_keeps_every_record(
+    engine: Engine, run_alembic: Callable[..., None], revision: str, ledger: Path
+) -> None:
+    run_alembic(command.upgrade, revision)
+    written = insert_rows(engine, 50)
+
+    store = open_store(str(ledger))
 
     assert is_current(engine)
-    assert "twin_key" in {column["name"] for column in inspect(engine).get_columns("usage_record")}
+    assert stored_rows(engine, written) == written
+    assert store.write([make_record()]).inserted == 1
+    store.close()
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_ledger_goes_back_to_an_earlier_schema_with_its_records(
+    engine: Engine, run_alembic: Callable[..., None], revision: str
+) -> None:
+    run_alembic(command.upgrade, revision)
+    tables_before = sorted(inspect(engine).get_table_names())
+    columns_before = {each["name"] for each in inspect(engine).get_columns("usage_record")}
+    written = insert_rows(engine, 50)
+    migrate(engine)
+
+    run_alembic(command.downgrade, revision)
+
+    assert sorted(inspect(engine).get_table_names()) == tables_before
+    assert {each["name"] for each in inspect(engine).get_columns("usage_record")} == columns_before
+    assert stored_rows(engine, written) == written
+
+
+def test_every_table_is_filled_by_something(engine: Engine) -> None:
+    migrate(engine)
+
+    found = set(inspect(engine).get_table_names())
+
+    assert found == {"usage_record", "rate", "probe", "alembic_version"}
 
 
 def test_a_current_database_needs_no_alembic(ledger: Path) -> None:

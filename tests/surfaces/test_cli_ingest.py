@@ -231,13 +231,13 @@ def test_an_explanation_multiplies_to_the_cost(spantoll: Cli, tmp_path: Path) ->
     assert "1,000 x $2.5 / 1,000,000 = $0.002500000" in text
 
 
-def test_answers_name_the_price_list(spantoll: Cli, tmp_path: Path) -> None:
+def test_answers_name_the_price_set(spantoll: Cli, tmp_path: Path) -> None:
     (tmp_path / "calls.pb").write_bytes(protobuf_request(1))
     spantoll("ingest", "calls.pb")
 
-    (used,) = json.loads(spantoll("usage", "--format", "json").out)["price_lists"]
+    (used,) = json.loads(spantoll("usage", "--format", "json").out)["price_sets"]
 
-    assert (used["source"], len(used["sha256"])) == ("catalogue", 64)
+    assert (used["source"], len(used["price_set"])) == ("catalogue", 64)
 
 
 def test_doctor_names_what_is_unpriced_and_what_to_do(spantoll: Cli, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from spantoll.query.plain import (
 )
 from spantoll.query.query import Filter, Query, health, unpriced
 from spantoll.query.records import Listed, Page, RecordQuery, list_records
-from spantoll.query.result import PriceListUsed, Result, Row
+from spantoll.query.result import PriceSetUsed, Result, Row
 from spantoll.query.run import run
 from spantoll.query.text import parse_filters, parse_period, parse_query
 from spantoll.query.trace_url import TraceUrl
@@ -28,7 +28,7 @@ __all__ = [
     "Filter",
     "Listed",
     "Page",
-    "PriceListUsed",
+    "PriceSetUsed",
     "Query",
     "RecordQuery",
     "Result",

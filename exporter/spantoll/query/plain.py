@@ -52,7 +52,7 @@ def plain_result(result: Result) -> dict[str, Any]:
         "rows": plain_rows(result),
         "groups": result.groups,
         "totals": _row(result, result.totals),
-        "price_lists": [each._asdict() for each in result.price_lists],
+        "price_sets": [each._asdict() for each in result.price_sets],
     }
 
 

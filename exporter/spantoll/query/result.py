@@ -10,17 +10,16 @@ from spantoll.query.dimensions import Value
 from spantoll.query.query import Query
 from spantoll.query.windows import Window, moment, zone
 
-__all__ = ["PriceListUsed", "Result", "Row"]
+__all__ = ["PriceSetUsed", "Result", "Row"]
 
 
-class PriceListUsed(NamedTuple):
-    """A price list that priced something in an answer."""
+class PriceSetUsed(NamedTuple):
+    """A price set that priced something in an answer."""
 
     source: str
     """catalogue, user, default, builtin."""
-    sha256: str
-    version: str | None
-    as_of: str | None
+    price_set: str
+    """SHA-256 of its content, in hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Result:
     """Over all groups, those beyond `limit` included."""
     groups: int
     """How many rows there are without `limit`."""
-    price_lists: Sequence[PriceListUsed] = ()
+    price_sets: Sequence[PriceSetUsed] = ()
 
     @property
     def start(self) -> datetime | None:

@@ -12,7 +12,7 @@ from spantoll.errors import StoreUnavailable
 from spantoll.query.dimensions import Dimension, dimension
 from spantoll.query.measures import Measure
 from spantoll.query.query import Query
-from spantoll.query.result import PriceListUsed, Result, Row
+from spantoll.query.result import PriceSetUsed, Result, Row
 from spantoll.query.statement import bounds, grouped, measures_of, price_sets
 from spantoll.query.windows import Window, runs, windows, zone
 
@@ -53,8 +53,8 @@ def run(engine: Engine, query: Query) -> Result:
         _row(each, "p", measures, dimensions, by_start[each["w"]] if covering else None)
         for each in found
     ]
-    lists = tuple(PriceListUsed(*each) for each in used)
-    return Result(query, rows, _row(found[0], "t", measures), found[0]["groups"], lists)
+    sets = tuple(PriceSetUsed(*each) for each in used)
+    return Result(query, rows, _row(found[0], "t", measures), found[0]["groups"], sets)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from spantoll.query.measures import Measure, measure
 from spantoll.query.query import Filter, Query
 from spantoll.query.windows import Run
 from spantoll.records.columns import usage_record
-from spantoll.storage.tables import price_set, rate
+from spantoll.storage.tables import rate
 
 __all__ = ["HIDDEN", "bounds", "conditions", "grouped", "measures_of", "period", "price_sets"]
 
@@ -65,13 +65,11 @@ def grouped(query: Query, runs: Sequence[Run], measures: Sequence[Measure]) -> S
     return statement.order_by(*_order(query, answer.c, measures, bool(runs))).limit(query.limit)
 
 
-def price_sets(query: Query) -> Select[Any]:
-    """Select which price lists priced the records of a query."""
+def price_sets(query: Query) -> Select[str, str]:
+    """Select which price sets priced the records of a query, with their sources."""
     used = select(r.rate_id).where(*conditions(query))
     return (
-        select(rate.c.source, rate.c.price_set, price_set.c.version, price_set.c.as_of)
-        .select_from(rate)
-        .outerjoin(price_set, price_set.c.sha256 == rate.c.price_set)
+        select(rate.c.source, rate.c.price_set)
         .where(rate.c.rate_id.in_(used))
         .distinct()
         .order_by(rate.c.source, rate.c.price_set)

@@ -88,11 +88,7 @@ def _measure(row: Row, name: str) -> str:
 def _period(result: Result) -> str:
     start = f"{result.start:%Y-%m-%d %H:%M}" if result.start else "the beginning"
     end = f"{result.end:%Y-%m-%d %H:%M}" if result.end else "now"
-    used = [
-        f"{each.source} {each.version or each.sha256[:12]}"
-        + (f" of {each.as_of}" * bool(each.as_of))
-        for each in result.price_lists
-    ]
+    used = [f"{each.source} {each.price_set[:12]}" for each in result.price_sets]
     prices = f"; prices: {', '.join(used)}" if used else ""
     return f"From {start} to {end}, {result.query.tz}{prices}."
 

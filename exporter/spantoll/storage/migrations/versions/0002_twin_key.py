@@ -29,3 +29,10 @@ def upgrade() -> None:
         sqlite_where=nameless,
         postgresql_where=nameless,
     )
+
+
+def downgrade() -> None:
+    """Drop the column and its indexes."""
+    op.drop_index("ix_usage_record_nameless", "usage_record")
+    op.drop_index("ix_usage_record_twin", "usage_record")
+    op.drop_column("usage_record", "twin_key")
