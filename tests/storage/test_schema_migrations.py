@@ -54,14 +54,16 @@ def test_files_are_named_by_their_revision(scripts: ScriptDirectory) -> None:
     assert all(revision == name for revision, name in named.items())
 
 
+def schema_differences(engine: Engine) -> Any:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return compare_metadata(context, metadata)
+
+
 def test_migrations_make_the_schema_the_code_uses(engine: Engine) -> None:
     migrate(engine)
 
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        differences = compare_metadata(context, metadata)
-
-    assert differences == []
+    assert schema_differences(engine) == []
     assert {tables.rate.name, "usage_record"} <= set(inspect(engine).get_table_names())
 
 
@@ -178,6 +180,42 @@ def test_a_ledger_goes_back_to_an_earlier_schema_with_its_records(
 
     assert sorted(inspect(engine).get_table_names()) == tables_before
     assert {each["name"] for each in inspect(engine).get_columns("usage_record")} == columns_before
+    assert stored_rows(engine, written) == written
+
+
+EDITED = {
+    "0001 without a probe and the catalogue's cost": (
+        "0001",
+        "DROP TABLE probe; ALTER TABLE usage_record DROP COLUMN catalogue_cost_nano",
+    ),
+    "0002 with one narrow index": (
+        "0002",
+        "DROP INDEX ix_usage_record_nameless; DROP INDEX ix_usage_record_twin; "
+        "CREATE INDEX ix_usage_record_twin ON usage_record (twin_key)",
+    ),
+    "0002 without the scope in an index": (
+        "0002",
+        "DROP INDEX ix_usage_record_nameless; "
+        "CREATE INDEX ix_usage_record_nameless ON usage_record (response_key, twin_key)",
+    ),
+}
+"""Schemas that earlier commits made under the number of a revision: what they lacked."""
+
+
+@pytest.mark.parametrize("edited", EDITED)
+def test_a_ledger_of_an_edited_migration_is_completed(
+    engine: Engine, run_alembic: Callable[..., None], edited: str
+) -> None:
+    revision, statements = EDITED[edited]
+    run_alembic(command.upgrade, revision)
+    with engine.begin() as connection:
+        for statement in statements.split("; "):
+            connection.execute(text(statement))
+    written = insert_rows(engine, 5)
+
+    migrate(engine)
+
+    assert schema_differences(engine) == []
     assert stored_rows(engine, written) == written
 
 
