@@ -8,7 +8,7 @@ import pytest
 
 from spantoll.errors import ConfigurationError
 from spantoll.query import TraceUrl
-from tests.storage.conftest import make_record
+from tests.support.records import make_record
 
 RECORD = make_record(trace_id=bytes(range(16)), span_id=bytes(range(8)))
 TRACE, SPAN = "000102030405060708090a0b0c0d0e0f", "0001020304050607"

@@ -1,38 +1,14 @@
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
-from sqlalchemy import select
 
-from spantoll.records import UsageRecord, usage_record
+from spantoll.records import UsageRecord
 from spantoll.storage import Correction, Store, Stored, open_store
-
-NOON_NS = 1_795_176_000 * 10**9
-
-BLANK: dict[str, Any] = dict.fromkeys(UsageRecord._fields)
-USUAL: dict[str, Any] = {
-    "tenant_id": "default",
-    "source": "otlp_trace",
-    "started_ns": NOON_NS,
-    "received_ns": NOON_NS,
-    "role": "inference",
-    "counted": True,
-    "counted_reason": "sole",
-    "batch": False,
-    "status": "success",
-    "requests": 1,
-    "usage_quality": "exact",
-    "dialect": "opentelemetry",
-    "pricing_status": "priced",
-    "cost_nano": 1_000,
-}
-
-_spans = count(1)
+from tests.support.records import stored_records
 
 
 class Backend(NamedTuple):
@@ -50,30 +26,9 @@ BACKENDS = [
 ]
 
 
-def make_record(**given: Any) -> UsageRecord:
-    """Make a counted record of a span, trace and response of its own; give what matters."""
-    number = next(_spans)
-    identity = {"trace_id": number.to_bytes(16), "span_id": number.to_bytes(8)}
-    return UsageRecord(**{**BLANK, **USUAL, **identity, **given})
-
-
-def of_response(response_id: str | None, **given: Any) -> UsageRecord:
-    """Make a record whose response id connects it."""
-    return with_key(make_record(response_id=response_id, **given))
-
-
-def with_key(record: UsageRecord) -> UsageRecord:
-    """Give the record the key of its tenant and response id."""
-    named = f"{record.tenant_id} {record.response_id}".encode()
-    return record._replace(response_key=zlib.crc32(named) if record.response_id else None)
-
-
 def rows(store: Store) -> list[UsageRecord]:
     """Read every record, in the order of identity."""
-    columns = [usage_record.c[name] for name in UsageRecord._fields]
-    ordered = select(*columns).order_by(*columns[:3])
-    with store.engine.connect() as connection:
-        return [UsageRecord._make(row) for row in connection.execute(ordered)]
+    return stored_records(store.engine)
 
 
 def settle_repeats(group: Sequence[Stored]) -> list[Correction]:

@@ -8,7 +8,8 @@ import pytest
 
 from spantoll.errors import ConfigurationError, NoLedger
 from spantoll.storage import Store, hide_password, open_store, registry
-from tests.storage.conftest import make_record, rows
+from tests.storage.conftest import rows
+from tests.support.records import make_record
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from spantoll.errors import SchemaMismatch, StoreUnavailable
 from spantoll.records.columns import metadata
 from spantoll.storage import open_store, tables
 from spantoll.storage.migrate import HEAD, MIGRATIONS, is_current, migrate
-from tests.storage.conftest import make_record
+from tests.support.records import make_record
 
 
 @pytest.fixture

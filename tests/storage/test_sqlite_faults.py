@@ -17,7 +17,8 @@ from spantoll.errors import ConfigurationError, RecordRejected, StoreUnavailable
 from spantoll.records import usage_record
 from spantoll.storage import Store, WriteResult, open_store
 from spantoll.storage.sqlite import SqliteStore
-from tests.storage.conftest import make_record, rows, settle_repeats
+from tests.storage.conftest import rows, settle_repeats
+from tests.support.records import make_record
 
 
 @pytest.fixture

@@ -28,7 +28,8 @@ from spantoll.records import UsageRecord, usage_record
 from spantoll.storage import Store, WriteResult, open_store
 from spantoll.storage.rates import from_row
 from spantoll.storage.tables import rate as rate_table
-from tests.storage.conftest import NOON_NS, Backend, make_record, rows
+from tests.storage.conftest import Backend, rows
+from tests.support.records import NOON_NS, make_record
 
 MOST = 2**63 - 1
 

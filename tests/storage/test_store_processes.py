@@ -15,13 +15,16 @@ import pytest
 from spantoll.storage import open_store
 from tests.storage.conftest import Backend, rows
 
-WRITER = Path(__file__).with_name("writer_process.py")
+ROOT = Path(__file__).parents[2]
 
 
 def start(url: str, *, first: int, batches: int, size: int) -> subprocess.Popen[str]:
     arguments = [url, str(first), str(batches), str(size)]
     return subprocess.Popen(
-        [sys.executable, str(WRITER), *arguments], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.storage.writer_process", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
 
 

@@ -16,7 +16,8 @@ from spantoll.pricing import Rate
 from spantoll.records import UsageRecord, usage_record
 from spantoll.storage import Correction, Store, Stored, tables
 from spantoll.storage.groups import MAX_SHARED
-from tests.storage.conftest import make_record, of_response, rows, settle_repeats, with_key
+from tests.storage.conftest import rows, settle_repeats
+from tests.support.records import make_record, record_of_response, with_response_key
 
 
 class Settled:
@@ -38,7 +39,7 @@ def in_trace(number: int, **given: Any) -> UsageRecord:
 def test_spans_that_stand_alone_are_not_settled(store: Store) -> None:
     settled = Settled()
 
-    store.write([make_record(), of_response("a"), of_response("b")], settle=settled)
+    store.write([make_record(), record_of_response("a"), record_of_response("b")], settle=settled)
 
     assert settled.groups == []
 
@@ -64,7 +65,7 @@ def test_a_later_span_brings_its_trace_with_it(store: Store) -> None:
 
 
 def test_one_response_id_connects_traces(store: Store) -> None:
-    gateway, sdk = of_response("msg_1"), of_response("msg_1")
+    gateway, sdk = record_of_response("msg_1"), record_of_response("msg_1")
     store.write([gateway], settle=Settled())
     settled = Settled()
 
@@ -74,7 +75,7 @@ def test_one_response_id_connects_traces(store: Store) -> None:
 
 
 def test_a_twin_key_connects_traces(store: Store) -> None:
-    callback, sdk = make_record(twin_key=7), of_response("msg_1", twin_key=7)
+    callback, sdk = make_record(twin_key=7), record_of_response("msg_1", twin_key=7)
     store.write([callback], settle=Settled())
     settled = Settled()
 
@@ -84,8 +85,8 @@ def test_a_twin_key_connects_traces(store: Store) -> None:
 
 
 def test_a_twin_key_connects_in_either_order(store: Store) -> None:
-    callback, sdk = make_record(twin_key=7), of_response("msg_1", twin_key=7)
-    store.write([sdk, of_response("msg_2", twin_key=8)], settle=Settled())
+    callback, sdk = make_record(twin_key=7), record_of_response("msg_1", twin_key=7)
+    store.write([sdk, record_of_response("msg_2", twin_key=8)], settle=Settled())
     settled = Settled()
 
     store.write([callback], settle=settled)
@@ -95,7 +96,7 @@ def test_a_twin_key_connects_in_either_order(store: Store) -> None:
 
 def test_a_twin_key_connects_only_an_id_and_none(store: Store) -> None:
     nameless = [make_record(twin_key=7) for _ in range(3)]
-    named = [of_response(f"msg_{n}", twin_key=8) for n in range(3)]
+    named = [record_of_response(f"msg_{n}", twin_key=8) for n in range(3)]
     settled = Settled()
 
     store.write([nameless[0], named[0]], settle=settled)
@@ -116,7 +117,7 @@ def test_a_twin_key_connects_two_emitters_without_ids(store: Store) -> None:
 
 
 def test_a_twin_key_connects_what_is_settled_for_another_reason(store: Store) -> None:
-    callback, sdk = in_trace(1, twin_key=7), of_response("msg_1", twin_key=7)
+    callback, sdk = in_trace(1, twin_key=7), record_of_response("msg_1", twin_key=7)
     store.write([callback, sdk], settle=Settled())
     settled = Settled()
 
@@ -127,7 +128,7 @@ def test_a_twin_key_connects_what_is_settled_for_another_reason(store: Store) ->
 
 def test_a_twin_key_too_many_share_connects_none(store: Store) -> None:
     records = [make_record(twin_key=7) for _ in range(MAX_SHARED)]
-    records.append(of_response("msg_1", twin_key=7))
+    records.append(record_of_response("msg_1", twin_key=7))
     settled = Settled()
 
     store.write(records, settle=settled)
@@ -136,9 +137,12 @@ def test_a_twin_key_too_many_share_connects_none(store: Store) -> None:
 
 
 def test_connection_is_transitive_through_stored_records(store: Store) -> None:
-    first = [in_trace(1), of_response("a", trace_id=b"\1" * 16)]
-    second = [of_response("a", trace_id=b"\2" * 16), of_response("b", trace_id=b"\2" * 16)]
-    third = [of_response("b", trace_id=b"\3" * 16), in_trace(3)]
+    first = [in_trace(1), record_of_response("a", trace_id=b"\1" * 16)]
+    second = [
+        record_of_response("a", trace_id=b"\2" * 16),
+        record_of_response("b", trace_id=b"\2" * 16),
+    ]
+    third = [record_of_response("b", trace_id=b"\3" * 16), in_trace(3)]
     unrelated = [in_trace(9), in_trace(9)]
     store.write([*first, *unrelated], settle=Settled())
     store.write(third, settle=Settled())
@@ -150,7 +154,7 @@ def test_connection_is_transitive_through_stored_records(store: Store) -> None:
 
 
 def test_tenants_are_never_connected(store: Store) -> None:
-    records = [of_response("a", trace_id=b"\1" * 16, tenant_id=tenant) for tenant in "xyz"]
+    records = [record_of_response("a", trace_id=b"\1" * 16, tenant_id=tenant) for tenant in "xyz"]
     settled = Settled()
 
     store.write(records, settle=settled)
@@ -188,8 +192,8 @@ def test_a_lone_span_that_is_not_billable_by_itself_is_settled(store: Store, rol
 
 
 def test_a_correction_is_kept_beside_the_facts(store: Store) -> None:
-    gateway = of_response("msg_1", input_tokens=10, parent_span_id=b"p" * 8)
-    sdk = of_response("msg_1", input_tokens=10)
+    gateway = record_of_response("msg_1", input_tokens=10, parent_span_id=b"p" * 8)
+    sdk = record_of_response("msg_1", input_tokens=10)
     seen: list[Stored] = []
 
     def merge(group: Sequence[Stored]) -> list[Correction]:
@@ -207,7 +211,7 @@ def test_a_correction_is_kept_beside_the_facts(store: Store) -> None:
 
     first = store.write([gateway, sdk], settle=merge)
     corrected = rows(store)
-    second = store.write([of_response("msg_1")], settle=merge)
+    second = store.write([record_of_response("msg_1")], settle=merge)
 
     assert first.corrected == 1
     assert corrected == [
@@ -269,7 +273,7 @@ def test_the_group_of_a_refused_record_is_settled_without_it(store: Store) -> No
     ],
 )
 def test_a_response_id_too_many_share_connects_none(store: Store, cuts: list[int]) -> None:
-    records = [of_response("constant") for _ in range(MAX_SHARED + 3)]
+    records = [record_of_response("constant") for _ in range(MAX_SHARED + 3)]
 
     for start, end in pairwise([0, *cuts, len(records)]):
         store.write(records[start:end], settle=settle_repeats)
@@ -278,7 +282,7 @@ def test_a_response_id_too_many_share_connects_none(store: Store, cuts: list[int
 
 
 def test_a_response_id_as_many_as_may_share_connects_all(store: Store) -> None:
-    records = [of_response("polled") for _ in range(MAX_SHARED)]
+    records = [record_of_response("polled") for _ in range(MAX_SHARED)]
 
     store.write(records[1:], settle=settle_repeats)
     store.write(records[:1], settle=settle_repeats)
@@ -287,9 +291,9 @@ def test_a_response_id_as_many_as_may_share_connects_all(store: Store) -> None:
 
 
 def test_a_trace_stays_together_when_its_response_id_loses_its_meaning(store: Store) -> None:
-    first = [of_response("constant", trace_id=b"\1" * 16) for _ in range(2)]
-    many = [of_response("constant") for _ in range(MAX_SHARED - 2)]
-    last = of_response("constant")
+    first = [record_of_response("constant", trace_id=b"\1" * 16) for _ in range(2)]
+    many = [record_of_response("constant") for _ in range(MAX_SHARED - 2)]
+    last = record_of_response("constant")
     settled = Settled()
     store.write([*first, *many], settle=settled)
 
@@ -314,7 +318,7 @@ def test_order_batches_and_resending_change_nothing(
 ) -> None:
     example = make_record().trace_id.hex()
     records = [
-        of_response(
+        record_of_response(
             response,
             tenant_id=f"{example}{tenant}",
             trace_id=bytes([trace]) * 16,
@@ -338,7 +342,7 @@ def test_order_batches_and_resending_change_nothing(
 
 def in_another_ledger(record: UsageRecord) -> UsageRecord:
     """Tenants are never connected, so that of one store each is a ledger of its own."""
-    return with_key(record._replace(tenant_id=f"other {record.tenant_id}"))
+    return with_response_key(record._replace(tenant_id=f"other {record.tenant_id}"))
 
 
 def test_a_long_trace_grows_span_by_span(store: Store) -> None:

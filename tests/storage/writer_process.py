@@ -1,6 +1,6 @@
 """A process that writes batches and says after each what is acknowledged.
 
-    python writer_process.py URL FIRST BATCHES SIZE
+    python -m tests.storage.writer_process URL FIRST BATCHES SIZE
 
 Writes span FIRST * SIZE and up; prints the number of each batch when its write has returned.
 """
@@ -8,19 +8,15 @@ Writes span FIRST * SIZE and up; prints the number of each batch when its write 
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from spantoll.records import UsageRecord
 from spantoll.storage import open_store
+from tests.support.records import make_record
 
 
 def record(number: int) -> UsageRecord:
-    made: dict[str, Any] = dict.fromkeys(UsageRecord._fields)
-    made |= {"trace_id": number.to_bytes(16), "span_id": number.to_bytes(8)}
-    made |= {"tenant_id": "default", "source": "otlp_trace", "dialect": "opentelemetry"}
-    made |= {"started_ns": number, "received_ns": number, "role": "inference", "counted": True}
-    made |= {"batch": False, "status": "success", "requests": 1, "usage_quality": "exact"}
-    return UsageRecord(**made | {"pricing_status": "priced", "cost_nano": number})
+    identity = {"trace_id": number.to_bytes(16), "span_id": number.to_bytes(8)}
+    return make_record(**identity, started_ns=number, cost_nano=number)
 
 
 def main(url: str, first: str, batches: str, size: str) -> None:

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import count
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -11,9 +11,7 @@ from spantoll.records import UsageRecord
 from spantoll.settings import Settings
 from spantoll.storage import open_store
 from spantoll.surfaces.cli import main
-
-NOON_NS = 1_795_176_000 * 10**9
-"""2026-11-20T12:00:00Z"""
+from tests.support.records import make_record
 
 
 class Ran(NamedTuple):
@@ -55,38 +53,8 @@ def spantoll(capfd: pytest.CaptureFixture[str], database: str) -> Cli:
 
 @pytest.fixture(scope="session")
 def record() -> Callable[..., UsageRecord]:
-    """Make counted, priced records, each of a span of its own; give what matters by name."""
-    spans = count(1)
-    blank = dict.fromkeys(UsageRecord._fields)
-    usual: dict[str, Any] = {
-        "tenant_id": "default",
-        "source": "otlp_trace",
-        "started_ns": NOON_NS,
-        "received_ns": NOON_NS,
-        "role": "inference",
-        "counted": True,
-        "counted_reason": "counted",
-        "operation": "chat",
-        "provider": "openai",
-        "model": "gpt-4o",
-        "batch": False,
-        "status": "success",
-        "requests": 1,
-        "usage_quality": "exact",
-        "dialect": "otel",
-        "pricing_status": "priced",
-        "cost_nano": 2_500_000_000,
-    }
-
-    def make(**given: Any) -> UsageRecord:
-        number = next(spans)
-        identity = {"trace_id": number.to_bytes(16), "span_id": number.to_bytes(8)}
-        made: dict[str, Any] = {**blank, **usual, **identity, **given}
-        if made["pricing_status"] == "unpriced":
-            made["cost_nano"] = None
-        return UsageRecord(**made)
-
-    return make
+    """Make records that cost $2.50 each, or what is given by name."""
+    return partial(make_record, cost_nano=2_500_000_000)
 
 
 @pytest.fixture

@@ -321,7 +321,7 @@ def test_explain_tells_how_a_record_was_read_counted_and_priced(
     told = spantoll("explain", kept.span_id.hex()).out
 
     assert "- input includes cached tokens" in told
-    assert "counted   yes: counted" in told
+    assert "counted   yes: sole" in told
     assert f"repeated by record 2, trace {twin.trace_id.hex()}" in told
     assert "cost      $2.50 (priced)" in told
 
