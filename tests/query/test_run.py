@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from spantoll.errors import QueryError, StoreUnavailable
-from spantoll.query import Filter, Query, run, unpriced
+from spantoll.query import Filter, Query, run, unpriced_query
 from spantoll.records import UsageRecord
 
 Make = Callable[..., UsageRecord]
@@ -320,7 +320,7 @@ def test_unpriced_models_are_named_with_the_reason(ledger: Write, record: Make) 
         record(model="new", pricing_status="unpriced", pricing_reason="unknown_model", requests=2),
     )
 
-    (row,) = run(engine, unpriced(Query(window="day", limit=1))).rows
+    (row,) = run(engine, unpriced_query(Query(window="day", limit=1))).rows
 
     assert (row["model"], row["pricing_reason"], row["requests"]) == ("new", "unknown_model", 2)
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from spantoll.errors import QueryError
-from spantoll.query.times import ago, instant
+from spantoll.query.times import parse_time, subtract_period
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = "2026-11-20T13:30:00+01:00"
@@ -35,7 +35,7 @@ def ns(text: str) -> int:
     ],
 )
 def test_a_time_is_read_in_its_zone(text: str, expected: str) -> None:
-    assert instant(text, field="from", tz=BERLIN, now_ns=ns(NOW)) == ns(expected)
+    assert parse_time(text, field="from", tz=BERLIN, now_ns=ns(NOW)) == ns(expected)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_time_is_read_in_its_zone(text: str, expected: str) -> None:
     ],
 )
 def test_a_span_goes_back_by_the_calendar(span: str, now: str, expected: str) -> None:
-    assert ago(span, tz=BERLIN, now_ns=ns(now)) == ns(expected)
+    assert subtract_period(span, tz=BERLIN, now_ns=ns(now)) == ns(expected)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,6 @@ def test_a_span_goes_back_by_the_calendar(span: str, now: str, expected: str) ->
 )
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(QueryError, match="from") as caught:
-        instant(text, field="from", tz=BERLIN, now_ns=ns(NOW))
+        parse_time(text, field="from", tz=BERLIN, now_ns=ns(NOW))
 
     assert caught.value.field == "from"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from spantoll.query import Query, Window, run
-from spantoll.query.windows import windows, zone
+from spantoll.query.windows import find_zone, list_windows
 from spantoll.records import UsageRecord
 from spantoll.storage import open_store
 
@@ -63,7 +63,7 @@ def test_every_window_sums_what_began_in_it(
 
     found = {row.window: nano(row["cost_usd"]) for row in run(engine, asked).rows}
 
-    starts = windows(window, start_ns=START_NS, end_ns=START_NS + span, tz=zone(tz))
+    starts = list_windows(window, start_ns=START_NS, end_ns=START_NS + span, tz=find_zone(tz))
     expected: dict[Window | None, int] = {}
     for at, cost in costs.items():
         if START_NS <= at < START_NS + span:

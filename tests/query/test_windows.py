@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spantoll.errors import QueryError
-from spantoll.query.windows import WINDOWS, moment, runs, windows, zone
+from spantoll.query.windows import WINDOWS, find_zone, join_windows, list_windows, to_local_time
 
 HOUR_NS = 3600 * 10**9
 ZONES = sorted(available_timezones())
@@ -24,7 +24,7 @@ def ns(text: str) -> int:
 
 
 def hours_of(kind: str, start: str, end: str, tz: str) -> list[float]:
-    found = windows(kind, start_ns=ns(start), end_ns=ns(end), tz=ZoneInfo(tz))
+    found = list_windows(kind, start_ns=ns(start), end_ns=ns(end), tz=ZoneInfo(tz))
     return [(w.end_ns - w.start_ns) / HOUR_NS for w in found]
 
 
@@ -102,20 +102,20 @@ def test_days_are_as_long_as_the_clock_says(
 def test_a_window_is_the_calendar_unit_around_an_instant(kind: str, start: str, end: str) -> None:
     at = ns("2026-11-20T10:30+01:00")
 
-    (window,) = windows(kind, start_ns=at, end_ns=at + 1, tz=ZoneInfo("Europe/Berlin"))
+    (window,) = list_windows(kind, start_ns=at, end_ns=at + 1, tz=ZoneInfo("Europe/Berlin"))
 
     assert window == (ns(start), ns(end))
 
 
 def test_the_repeated_hour_is_two_windows() -> None:
-    found = windows(
+    found = list_windows(
         "hour",
         start_ns=ns("2026-10-25T01:00+02:00"),
         end_ns=ns("2026-10-25T04:00+01:00"),
         tz=ZoneInfo("Europe/Berlin"),
     )
 
-    starts = [moment(w.start_ns, ZoneInfo("Europe/Berlin")).isoformat()[11:] for w in found]
+    starts = [to_local_time(w.start_ns, ZoneInfo("Europe/Berlin")).isoformat()[11:] for w in found]
     assert starts == [
         "01:00:00+02:00",
         "02:00:00+02:00",
@@ -129,13 +129,13 @@ def test_a_date_begins_once_where_midnight_comes_twice() -> None:
     midnight = ns("2009-11-01T00:00-02:30")
     at = ns("2009-10-31T23:30-03:30")  # half an hour after, by a clock set back at 00:01
 
-    (window,) = windows("day", start_ns=at, end_ns=at + 1, tz=tz)
+    (window,) = list_windows("day", start_ns=at, end_ns=at + 1, tz=tz)
 
     assert window.start_ns == midnight
 
 
 def test_the_total_is_one_window() -> None:
-    assert windows("total", start_ns=3, end_ns=9, tz=ZoneInfo("UTC")) == ((3, 9),)
+    assert list_windows("total", start_ns=3, end_ns=9, tz=ZoneInfo("UTC")) == ((3, 9),)
 
 
 @given(
@@ -147,7 +147,7 @@ def test_the_total_is_one_window() -> None:
 def test_windows_tile_time_in_every_zone(tz: ZoneInfo, kind: str, start: int, days: int) -> None:
     end = start + days * 24 * HOUR_NS + 1
 
-    found = windows(kind, start_ns=start, end_ns=end, tz=tz)
+    found = list_windows(kind, start_ns=start, end_ns=end, tz=tz)
 
     assert found[0].start_ns <= start < found[0].end_ns
     assert found[-1].start_ns < end <= found[-1].end_ns
@@ -159,22 +159,22 @@ def test_windows_tile_time_in_every_zone(tz: ZoneInfo, kind: str, start: int, da
 def test_hours_tile_time_and_begin_on_the_hour_or_at_a_change(
     tz: ZoneInfo, start: int, hours: int
 ) -> None:
-    found = windows("hour", start_ns=start, end_ns=start + hours * HOUR_NS, tz=tz)
+    found = list_windows("hour", start_ns=start, end_ns=start + hours * HOUR_NS, tz=tz)
 
     assert found[0].start_ns <= start < found[0].end_ns
     assert all(a.end_ns == b.start_ns for a, b in pairwise(found))
     assert all(0 < w.end_ns - w.start_ns <= HOUR_NS for w in found)
     for window in found:
-        before, at = (moment(window.start_ns - d, tz) for d in (10**9, 0))
+        before, at = (to_local_time(window.start_ns - d, tz) for d in (10**9, 0))
         assert (at.minute, at.second) == (0, 0) or before.utcoffset() != at.utcoffset()
 
 
 @given(tz=zones, year=st.integers(min_value=1971, max_value=2099), month=st.integers(1, 12))
 def test_days_of_a_month_begin_and_end_with_the_month(tz: ZoneInfo, year: int, month: int) -> None:
     middle = int(datetime(year, month, 15, tzinfo=UTC).timestamp()) * 10**9
-    (whole,) = windows("month", start_ns=middle, end_ns=middle + 1, tz=tz)
+    (whole,) = list_windows("month", start_ns=middle, end_ns=middle + 1, tz=tz)
 
-    days = windows("day", start_ns=whole.start_ns, end_ns=whole.end_ns, tz=tz)
+    days = list_windows("day", start_ns=whole.start_ns, end_ns=whole.end_ns, tz=tz)
 
     assert (days[0].start_ns, days[-1].end_ns) == whole
     assert 27 <= len(days) <= 31
@@ -185,10 +185,10 @@ def test_a_run_finds_the_window_of_any_instant(
     tz: ZoneInfo, start: int, days: int, offset: int
 ) -> None:
     end = start + days * 24 * HOUR_NS
-    found = windows("day", start_ns=start, end_ns=end, tz=tz)
+    found = list_windows("day", start_ns=start, end_ns=end, tz=tz)
     at = start + offset % (end - start)
 
-    (run,) = [r for r in runs(found) if r.start_ns <= at < r.end_ns]
+    (run,) = [r for r in join_windows(found) if r.start_ns <= at < r.end_ns]
 
     window_start = at - (at - run.start_ns) % run.width_ns
     assert next(w for w in found if w.start_ns <= at < w.end_ns).start_ns == window_start
@@ -198,17 +198,17 @@ def test_a_year_of_days_is_five_runs_where_clocks_change_twice() -> None:
     tz = ZoneInfo("Europe/Berlin")
     start, end = ns("2026-01-01T00:00+01:00"), ns("2027-01-01T00:00+01:00")
 
-    assert len(runs(windows("day", start_ns=start, end_ns=end, tz=tz))) == 5
+    assert len(join_windows(list_windows("day", start_ns=start, end_ns=end, tz=tz))) == 5
 
 
 def test_an_empty_period_has_no_windows() -> None:
     for kind in WINDOWS:
-        assert windows(kind, start_ns=5, end_ns=5, tz=ZoneInfo("UTC")) == ()
+        assert list_windows(kind, start_ns=5, end_ns=5, tz=ZoneInfo("UTC")) == ()
 
 
 def test_an_unknown_zone_names_the_nearest() -> None:
     with pytest.raises(QueryError, match="did you mean 'Europe/Berlin'") as caught:
-        zone("europe/berlim")
+        find_zone("europe/berlim")
 
     assert caught.value.field == "tz"
 
@@ -216,30 +216,30 @@ def test_an_unknown_zone_names_the_nearest() -> None:
 @pytest.mark.parametrize("name", ["", "../etc/passwd", "/etc/passwd", "Europe", "a\0b", "x" * 300])
 def test_a_zone_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(QueryError):
-        zone(name)
+        find_zone(name)
 
 
 def test_an_unknown_window_names_what_there_is() -> None:
     with pytest.raises(QueryError, match="did you mean 'month'") as caught:
-        windows("monht", start_ns=0, end_ns=1, tz=ZoneInfo("UTC"))
+        list_windows("monht", start_ns=0, end_ns=1, tz=ZoneInfo("UTC"))
 
     assert caught.value.allowed == WINDOWS
 
 
 def test_too_many_windows_name_the_wider_ones() -> None:
     with pytest.raises(QueryError, match="wider window") as caught:
-        windows("hour", start_ns=0, end_ns=YEAR_2100_NS, tz=ZoneInfo("UTC"))
+        list_windows("hour", start_ns=0, end_ns=YEAR_2100_NS, tz=ZoneInfo("UTC"))
 
     assert caught.value.allowed[0] == "day"
 
 
 def test_a_day_after_the_day_before_new_year_is_new_year() -> None:
     tz = ZoneInfo("Asia/Tokyo")
-    found = windows(
+    found = list_windows(
         "day", start_ns=ns("2026-12-31T12:00+09:00"), end_ns=ns("2027-01-01T12:00+09:00"), tz=tz
     )
 
-    assert [moment(w.start_ns, tz).date() for w in found] == [
+    assert [to_local_time(w.start_ns, tz).date() for w in found] == [
         date(2026, 12, 31),
         date(2026, 12, 31) + timedelta(days=1),
     ]

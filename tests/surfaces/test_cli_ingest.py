@@ -71,7 +71,7 @@ def json_request(number: int) -> str:
     return json.dumps({"resourceSpans": [{"scopeSpans": [{"scope": {}, "spans": [span]}]}]})
 
 
-def total(spantoll: Cli) -> dict[str, Any]:
+def sum_column(spantoll: Cli) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(spantoll("usage", "--format", "json").out)["totals"]
     return answer
 
@@ -84,7 +84,7 @@ def test_calls_kept_in_a_file_are_priced_and_stored(spantoll: Cli, tmp_path: Pat
     assert (ran.status, ran.out) == (0, "")
     assert "2 records stored, 0 already there, 1 not of model calls, 0 rejected" in ran.err
     # 2 x (1000 x $2.50 + 100 x $10.00) / 1,000,000
-    assert total(spantoll)["cost_usd"] == "0.007000000"
+    assert sum_column(spantoll)["cost_usd"] == "0.007000000"
 
 
 def test_doing_it_again_changes_nothing(spantoll: Cli, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_doing_it_again_changes_nothing(spantoll: Cli, tmp_path: Path) -> None:
     ran = spantoll("ingest", "calls.pb", "calls.pb")
 
     assert "0 records stored, 4 already there" in ran.err
-    assert total(spantoll)["requests"] == 2
+    assert sum_column(spantoll)["requests"] == 2
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_every_form_is_read(spantoll: Cli, tmp_path: Path, name: str, content: b
 
     spantoll("ingest", name)
 
-    assert total(spantoll)["cost_usd"] == "0.003500000"
+    assert sum_column(spantoll)["cost_usd"] == "0.003500000"
 
 
 def log_request(number: int) -> ExportLogsServiceRequest:
@@ -139,7 +139,7 @@ def test_log_records_kept_in_files_are_read_beside_spans(spantoll: Cli, tmp_path
 
     assert "4 records stored, 1 already there, 1 not of model calls, 0 rejected" in ran.err
     # 2 x (1000 x $2.50 + 100 x $10.00) and 2 x (1000 x $3.00 + 100 x $15.00), per million.
-    assert total(spantoll)["cost_usd"] == "0.016000000"
+    assert sum_column(spantoll)["cost_usd"] == "0.016000000"
 
 
 def test_the_collectors_lines_are_requests(spantoll: Cli, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_what_is_unknown_is_stored_unpriced(spantoll: Cli, tmp_path: Path) -> No
     (tmp_path / "calls.pb").write_bytes(protobuf_request(1, model="nobody-knows-this-one"))
     spantoll("ingest", "calls.pb")
 
-    answer = total(spantoll)
+    answer = sum_column(spantoll)
 
     assert (answer["requests"], answer["cost_usd"]) == (1, None)
     assert (answer["unpriced_requests"], answer["lower_bound"]) == (1, True)
@@ -200,7 +200,7 @@ def test_standard_input_is_a_file(tmp_path: Path, spantoll: Cli, database: str) 
     )
 
     assert b"1 record stored" in ran.stderr
-    assert total(spantoll)["requests"] == 1
+    assert sum_column(spantoll)["requests"] == 1
 
 
 def test_the_usual_ledger_is_made_where_the_user_keeps_data(

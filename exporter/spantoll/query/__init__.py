@@ -1,4 +1,4 @@
-from spantoll.query.aggregate import usd
+from spantoll.query.aggregate import to_usd
 from spantoll.query.dimensions import DIMENSIONS
 from spantoll.query.explain import Explanation, explain
 from spantoll.query.measures import MEASURES
@@ -11,7 +11,7 @@ from spantoll.query.plain import (
     plain_result,
     plain_rows,
 )
-from spantoll.query.query import Filter, Query, health, unpriced
+from spantoll.query.query import Filter, Query, health_query, unpriced_query
 from spantoll.query.records import Listed, Page, RecordQuery, list_records
 from spantoll.query.result import PriceSetUsed, Result, Row
 from spantoll.query.run import run
@@ -36,7 +36,7 @@ __all__ = [
     "TraceUrl",
     "Window",
     "explain",
-    "health",
+    "health_query",
     "list_records",
     "parse_filters",
     "parse_period",
@@ -48,6 +48,6 @@ __all__ = [
     "plain_result",
     "plain_rows",
     "run",
-    "unpriced",
-    "usd",
+    "to_usd",
+    "unpriced_query",
 ]

@@ -1,6 +1,7 @@
 """Aggregates made of mergeable parts (sums, minima, maxima).
 
-The parts of windows, groups and roll-ups combine exactly; a ratio is only taken at the end.
+Input: columns. Output: an `Aggregate`: parts that windows, groups and roll-ups combine exactly, and
+the function that makes the answer of them. A ratio is only taken at the end.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ __all__ = [
     "Aggregate",
     "Number",
     "Part",
-    "count",
-    "exact",
-    "extreme",
-    "ratio",
-    "seconds",
-    "total",
-    "usd",
+    "divide_sums",
+    "find_extreme",
+    "sum_column",
+    "to_count",
+    "to_exact_number",
+    "to_seconds",
+    "to_usd",
 ]
 
 Number = int | float | Decimal | None
-"""None: nothing in the group says. Money is Decimal USD, ratios and milliseconds are float."""
+"""None: every record of the group has NULL. Money is Decimal USD, a ratio or milliseconds a float."""
 
 HALF = 2**32
 
@@ -51,7 +52,7 @@ class Aggregate(NamedTuple):
     finish: Callable[..., Number]
     rank: Callable[..., ColumnElement[Any]]
 
-    def halved(self) -> Aggregate:
+    def sum_halves(self) -> Aggregate:
         """Give the same aggregate made of sums of half words, which cannot overflow 64 bits."""
         parts: list[Part] = []
         for part in self.parts:
@@ -63,7 +64,7 @@ class Aggregate(NamedTuple):
             else:
                 parts.append(part)
 
-        def joined(values: Sequence[Any], base: Any) -> Iterator[Any]:
+        def join_halves(values: Sequence[Any], base: Any) -> Iterator[Any]:
             rest = iter(values)
             for part in self.parts:
                 value = next(rest)
@@ -74,25 +75,25 @@ class Aggregate(NamedTuple):
 
         return Aggregate(
             tuple(parts),
-            lambda *values: self.finish(*joined(values, HALF)),
-            lambda *columns: self.rank(*joined(columns, float(HALF))),
+            lambda *values: self.finish(*join_halves(values, HALF)),
+            lambda *columns: self.rank(*join_halves(columns, float(HALF))),
         )
 
 
-def usd(nano: Any) -> Decimal | None:
+def to_usd(nano: Any) -> Decimal | None:
     """Turn integer nano-USD into dollars, exactly."""
     return None if nano is None else Decimal(int(nano)).scaleb(-9)
 
 
-def total(
+def sum_column(
     expression: ColumnElement[Any], finish: Callable[[Any], Number] | None = None
 ) -> Aggregate:
-    """Add up; None when no record knows."""
-    return Aggregate((Part("sum", expression),), finish or _whole, lambda value: value)
+    """Sum a column; None when it is NULL in every record."""
+    return Aggregate((Part("sum", expression),), finish or _to_integer, lambda value: value)
 
 
-def ratio(above: ColumnElement[Any], below: ColumnElement[Any], scale: int = 1) -> Aggregate:
-    """Divide two sums; None over nothing."""
+def divide_sums(above: ColumnElement[Any], below: ColumnElement[Any], scale: int = 1) -> Aggregate:
+    """Divide two sums; None where the divisor is 0 or NULL."""
     return Aggregate(
         (Part("sum", above), Part("sum", below)),
         lambda a, b: int(a) / (int(b) * scale) if b else None,
@@ -100,8 +101,8 @@ def ratio(above: ColumnElement[Any], below: ColumnElement[Any], scale: int = 1) 
     )
 
 
-def extreme(how: Literal["min", "max"], column: ColumnElement[Any], scale: int) -> Aggregate:
-    """Take the least or greatest value; None over nothing."""
+def find_extreme(how: Literal["min", "max"], column: ColumnElement[Any], scale: int) -> Aggregate:
+    """Take the least or greatest value; None when every record has NULL."""
     return Aggregate(
         (Part(how, column),),
         lambda value: None if value is None else int(value) / scale,
@@ -109,16 +110,16 @@ def extreme(how: Literal["min", "max"], column: ColumnElement[Any], scale: int) 
     )
 
 
-def _whole(value: Any) -> int | None:
+def _to_integer(value: Any) -> int | None:
     return None if value is None else int(value)
 
 
-def count(value: Any) -> int:
-    """Read a sum in which nothing is zero."""
+def to_count(value: Any) -> int:
+    """Read a sum as a count: NULL, the sum of no records, is 0."""
     return int(value or 0)
 
 
-def exact(value: Any) -> Number:
+def to_exact_number(value: Any) -> Number:
     """Read a number of any kind without losing digits."""
     if value is None:
         return None
@@ -126,6 +127,6 @@ def exact(value: Any) -> Number:
     return int(number) if number == number.to_integral_value() else number.normalize()
 
 
-def seconds(milliseconds: Any) -> Number:
+def to_seconds(milliseconds: Any) -> Number:
     """Turn integer milliseconds into seconds, exactly."""
     return None if milliseconds is None else Decimal(int(milliseconds)).scaleb(-3)

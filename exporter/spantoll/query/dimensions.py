@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import Boolean, ColumnElement, Integer, LargeBinary, String, literal
 
 from spantoll.errors import QueryError
-from spantoll.query.names import unknown
+from spantoll.query.names import make_unknown_name_error
 from spantoll.query.spelling import json_text
 from spantoll.records.columns import usage_record
 from spantoll.records.record import COLUMNS
 from spantoll.semconv.providers import canonical
 
-__all__ = ["ALIASES", "ATTRIBUTE", "DIMENSIONS", "Dimension", "Value", "dimension"]
+__all__ = ["ALIASES", "ATTRIBUTE", "DIMENSIONS", "Dimension", "Value", "find_dimension"]
 
 Value = str | bool | int | None
 
@@ -54,10 +54,10 @@ ALIASES: Mapping[str, str] = {
 
 
 def _read_boolean(text: str) -> bool:
-    word = text.lower()
-    if word not in ("true", "false", "yes", "no", "1", "0"):
+    lower = text.lower()
+    if lower not in ("true", "false", "yes", "no", "1", "0"):
         raise ValueError("write true or false")
-    return word in ("true", "yes", "1")
+    return lower in ("true", "yes", "1")
 
 
 def _read_integer(text: str) -> int:
@@ -103,7 +103,7 @@ DIMENSIONS: Mapping[str, Dimension] = {
 }
 
 
-def dimension(name: str, *, field: str = "dimension") -> Dimension:
+def find_dimension(name: str, *, field: str = "dimension") -> Dimension:
     """Look a dimension up by name, alias or `attr.<key>`."""
     if name.startswith(ATTRIBUTE):
         key = name.removeprefix(ATTRIBUTE)
@@ -113,5 +113,7 @@ def dimension(name: str, *, field: str = "dimension") -> Dimension:
         return Dimension(name, expression, str, _show_unchanged)
     found = DIMENSIONS.get(ALIASES.get(name, name))
     if found is None:
-        raise unknown(name, field=field, allowed=(*DIMENSIONS, "attr.<key>"), aliases=ALIASES)
+        raise make_unknown_name_error(
+            name, field=field, allowed=(*DIMENSIONS, "attr.<key>"), aliases=ALIASES
+        )
     return found

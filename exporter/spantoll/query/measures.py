@@ -16,21 +16,21 @@ from spantoll.query.aggregate import (
     Aggregate,
     Number,
     Part,
-    count,
-    exact,
-    extreme,
-    ratio,
-    seconds,
-    total,
-    usd,
+    divide_sums,
+    find_extreme,
+    sum_column,
+    to_count,
+    to_exact_number,
+    to_seconds,
+    to_usd,
 )
-from spantoll.query.names import unknown
+from spantoll.query.names import make_unknown_name_error
 from spantoll.query.spelling import json_number
 from spantoll.records.column_spec import Unit
 from spantoll.records.columns import usage_record
 from spantoll.records.record import COLUMNS
 
-__all__ = ["ALIASES", "MEASURES", "UNIT", "Measure", "measure"]
+__all__ = ["ALIASES", "MEASURES", "UNIT", "Measure", "find_measure"]
 
 UNIT = "unit."
 """`unit.<name>`: a billing unit that has no column of its own, e.g. `unit.web_searches`."""
@@ -68,7 +68,7 @@ ALIASES: Mapping[str, str] = {
 }
 
 
-def measure(name: str) -> Measure:
+def find_measure(name: str) -> Measure:
     """Look a measure up by name, alias or `unit.<name>`."""
     found = MEASURES.get(ALIASES.get(name, name))
     if found is not None:
@@ -77,8 +77,10 @@ def measure(name: str) -> Measure:
         unit = name.removeprefix(UNIT)
         number = json_number(r.extra_units, literal(unit, String))
         part = Part("sum", number, whole=False)
-        return Measure(name, unit, "", Aggregate((part,), exact, lambda value: value))
-    raise unknown(name, field="measure", allowed=(*MEASURES, "unit.<name>"), aliases=ALIASES)
+        return Measure(name, unit, "", Aggregate((part,), to_exact_number, lambda value: value))
+    raise make_unknown_name_error(
+        name, field="measure", allowed=(*MEASURES, "unit.<name>"), aliases=ALIASES
+    )
 
 
 def _known(column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -86,14 +88,14 @@ def _known(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _requests_if(condition: ColumnElement[bool]) -> Aggregate:
-    return total(case((condition, r.requests), else_=0), count)
+    return sum_column(case((condition, r.requests), else_=0), to_count)
 
 
 def _records_if(condition: ColumnElement[bool]) -> Aggregate:
-    return total(case((condition, 1), else_=0), count)
+    return sum_column(case((condition, 1), else_=0), to_count)
 
 
-def aggregate(unit: str) -> Callable[[Callable[[], Aggregate]], Callable[[], Aggregate]]:
+def register_measure(unit: str) -> Callable[[Callable[[], Aggregate]], Callable[[], Aggregate]]:
     """Register a function as the measure of its name."""
 
     def register(function: Callable[[], Aggregate]) -> Callable[[], Aggregate]:
@@ -104,37 +106,37 @@ def aggregate(unit: str) -> Callable[[Callable[[], Aggregate]], Callable[[], Agg
     return register
 
 
-@aggregate("requests")
+@register_measure("requests")
 def requests() -> Aggregate:
     """Model calls; an imported summary counts the calls it stands for."""
-    return total(r.requests, count)
+    return sum_column(r.requests, to_count)
 
 
-@aggregate("requests")
+@register_measure("requests")
 def errors() -> Aggregate:
     """Calls that failed or timed out; cancelled ones are neither errors nor successes."""
     return _requests_if(r.status.in_(("error", "timeout")))
 
 
-@aggregate("requests")
+@register_measure("requests")
 def timeouts() -> Aggregate:
     """Calls that timed out."""
     return _requests_if(r.status == "timeout")
 
 
-@aggregate("requests")
+@register_measure("requests")
 def cancelled() -> Aggregate:
     """Calls the caller abandoned."""
     return _requests_if(r.status == "cancelled")
 
 
-@aggregate("ratio")
+@register_measure("ratio")
 def success_rate() -> Aggregate:
     """Successful calls as a share of all calls."""
-    return ratio(case((r.status == "success", r.requests), else_=0), r.requests)
+    return divide_sums(case((r.status == "success", r.requests), else_=0), r.requests)
 
 
-@aggregate("tokens")
+@register_measure("tokens")
 def total_tokens() -> Aggregate:
     """Input and output tokens together."""
     return Aggregate(
@@ -144,98 +146,98 @@ def total_tokens() -> Aggregate:
     )
 
 
-@aggregate("requests")
+@register_measure("requests")
 def priced_requests() -> Aggregate:
     """Calls with a cost."""
     return _requests_if(r.cost_nano.is_not(None))
 
 
-@aggregate("requests")
+@register_measure("requests")
 def unpriced_requests() -> Aggregate:
     """Calls whose cost is unknown."""
     return _requests_if(r.pricing_status == "unpriced")
 
 
-@aggregate("requests")
+@register_measure("requests")
 def partial_requests() -> Aggregate:
     """Calls whose cost is known only in part, so a lower bound."""
     return _requests_if(r.pricing_status == "partial")
 
 
-@aggregate("requests")
+@register_measure("requests")
 def estimated_requests() -> Aggregate:
     """Calls priced at a default or doubtful price."""
     return _requests_if(r.pricing_status == "estimated")
 
 
-@aggregate("tokens")
+@register_measure("tokens")
 def unpriced_tokens() -> Aggregate:
     """Tokens of the calls whose cost is unknown."""
     tokens = func.coalesce(r.input_tokens, 0) + func.coalesce(r.output_tokens, 0)
-    return total(case((r.pricing_status == "unpriced", tokens), else_=0), count)
+    return sum_column(case((r.pricing_status == "unpriced", tokens), else_=0), to_count)
 
 
-@aggregate("ms")
+@register_measure("ms")
 def latency_avg_ms() -> Aggregate:
     """Mean duration of the calls that have one."""
-    return ratio(r.duration_ns, _known(r.duration_ns), 1_000_000)
+    return divide_sums(r.duration_ns, _known(r.duration_ns), 1_000_000)
 
 
-@aggregate("ms")
+@register_measure("ms")
 def latency_min_ms() -> Aggregate:
     """Shortest duration."""
-    return extreme("min", r.duration_ns, 1_000_000)
+    return find_extreme("min", r.duration_ns, 1_000_000)
 
 
-@aggregate("ms")
+@register_measure("ms")
 def latency_max_ms() -> Aggregate:
     """Longest duration."""
-    return extreme("max", r.duration_ns, 1_000_000)
+    return find_extreme("max", r.duration_ns, 1_000_000)
 
 
-@aggregate("ms")
+@register_measure("ms")
 def time_to_first_chunk_avg_ms() -> Aggregate:
     """Mean time until a stream began to answer."""
-    return ratio(r.time_to_first_chunk_ns, _known(r.time_to_first_chunk_ns), 1_000_000)
+    return divide_sums(r.time_to_first_chunk_ns, _known(r.time_to_first_chunk_ns), 1_000_000)
 
 
-@aggregate("records")
+@register_measure("records")
 def records() -> Aggregate:
     """Stored spans, whatever they stand for."""
-    return total(literal(1), count)
+    return sum_column(literal(1), to_count)
 
 
-@aggregate("records")
+@register_measure("records")
 def counted_records() -> Aggregate:
     """Stored spans that stand for a call of their own."""
     return _records_if(r.counted == true())
 
 
-@aggregate("records")
+@register_measure("records")
 def merged_records() -> Aggregate:
     """Stored spans that repeat the call of another one."""
     return _records_if(r.repeats_span.is_not(None))
 
 
-@aggregate("records")
+@register_measure("records")
 def unpriced_records() -> Aggregate:
     """Counted records without a cost."""
     return _records_if((r.counted == true()) & (r.pricing_status == "unpriced"))
 
 
-@aggregate("records")
+@register_measure("records")
 def assumed_records() -> Aggregate:
     """Counted records whose counters nothing proves: read by rule, not by arithmetic."""
     return _records_if((r.counted == true()) & (r.usage_quality == "assumed"))
 
 
-@aggregate("records")
+@register_measure("records")
 def inconsistent_records() -> Aggregate:
     """Counted records whose counters contradict each other."""
     return _records_if((r.counted == true()) & (r.usage_quality == "inconsistent"))
 
 
-@aggregate("records")
+@register_measure("records")
 def streams_without_usage() -> Aggregate:
     """Streamed calls that succeeded and never said what they used."""
     silent = (r.usage_quality == "missing") & (r.status == "success")
@@ -243,12 +245,12 @@ def streams_without_usage() -> Aggregate:
 
 
 SUM_TO_ANSWER: Mapping[Unit, Callable[[Any], Number]] = {
-    Unit.NANO_USD: usd,
-    Unit.MILLISECONDS: seconds,
+    Unit.NANO_USD: to_usd,
+    Unit.MILLISECONDS: to_seconds,
 }
 """How a sum becomes the answer where it is not the answer itself."""
 
 for _name, _spec in COLUMNS.items():
     if _spec.measure is not None and _spec.unit is not None:
-        _sum = total(r[_name], SUM_TO_ANSWER.get(_spec.unit))
+        _sum = sum_column(r[_name], SUM_TO_ANSWER.get(_spec.unit))
         MEASURES[_spec.outside] = Measure(_spec.outside, _spec.unit.label, _spec.measure, _sum)

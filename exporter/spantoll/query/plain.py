@@ -15,13 +15,13 @@ from typing import Any
 from sqlalchemy import BigInteger, LargeBinary, Text
 
 from spantoll.pricing import UnitPrice
-from spantoll.query.aggregate import Number, usd
+from spantoll.query.aggregate import Number, to_usd
 from spantoll.query.dimensions import Value
 from spantoll.query.explain import Explanation
 from spantoll.query.records import Listed
 from spantoll.query.result import Result, Row
 from spantoll.query.trace_url import TraceUrl
-from spantoll.query.windows import moment, zone
+from spantoll.query.windows import find_zone, to_local_time
 from spantoll.records.column_spec import ColumnSpec, Merge, Unit
 from spantoll.records.record import COLUMNS
 
@@ -35,7 +35,7 @@ __all__ = [
     "plain_rows",
 ]
 
-UTC = zone("UTC")
+UTC = find_zone("UTC")
 
 
 def plain_result(result: Result) -> dict[str, Any]:
@@ -79,16 +79,16 @@ def plain_record(listed: Listed, links: TraceUrl | None = None) -> dict[str, Any
         shown[name] = value if show is None or value is None else show(value)
     units = shown["extra_units"] or {}
     shown.update((unit, units.get(unit)) for unit in UNITS)
-    shown["trace_url"] = links.of(listed.record) if links is not None else None
+    shown["trace_url"] = links.format_url(listed.record) if links is not None else None
     return shown
 
 
 def _row(result: Result, row: Row) -> dict[str, Any]:
-    tz = zone(result.query.tz)
+    tz = find_zone(result.query.tz)
     shown: dict[str, Any] = {}
     if row.window is not None:
-        shown["window_start"] = moment(row.window.start_ns, tz).isoformat()
-        shown["window_end"] = moment(row.window.end_ns, tz).isoformat()
+        shown["window_start"] = to_local_time(row.window.start_ns, tz).isoformat()
+        shown["window_end"] = to_local_time(row.window.end_ns, tz).isoformat()
     shown.update((name, _plain(value)) for name, value in row.dimensions.items())
     shown.update((name, _plain(value)) for name, value in row.measures.items())
     shown["lower_bound"] = row.lower_bound
@@ -100,11 +100,11 @@ def _plain(value: Value | Number) -> Any:
 
 
 def _money(nano: int) -> str:
-    return f"{usd(nano):f}"
+    return f"{to_usd(nano):f}"
 
 
 def _time(ns: int) -> str:
-    return moment(ns, UTC).isoformat()
+    return to_local_time(ns, UTC).isoformat()
 
 
 def _seconds(milliseconds: int) -> int | float:

@@ -1,3 +1,9 @@
+"""What is asked of the ledger: measures, dimensions, filters, a period and its windows.
+
+Input: names, as Python or `query/text.py` give them. Output: a `Query` with canonical names, which
+`query/run.py` answers.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -5,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from spantoll.errors import QueryError
-from spantoll.query.dimensions import Value, dimension
-from spantoll.query.measures import measure
-from spantoll.query.names import unknown
-from spantoll.query.windows import WINDOWS, zone
+from spantoll.query.dimensions import Value, find_dimension
+from spantoll.query.measures import find_measure
+from spantoll.query.names import make_unknown_name_error
+from spantoll.query.windows import WINDOWS, find_zone
 
-__all__ = ["Filter", "Query", "health", "unpriced"]
+__all__ = ["Filter", "Query", "health_query", "unpriced_query"]
 
 MEASURES = ("requests", "input_tokens", "output_tokens", "cost_usd")
 
@@ -18,8 +24,8 @@ MEASURES = ("requests", "input_tokens", "output_tokens", "cost_usd")
 class Filter(NamedTuple):
     """Keep records whose `field` is one of `values`, or, negated, is none of them.
 
-    None among the values means: not known. A negated filter keeps what is not known, so a filter
-    and its negation always add up to everything.
+    None among the values matches NULL. A negated filter keeps NULL, so a filter and its negation
+    always add up to everything.
     """
 
     field: str
@@ -53,15 +59,17 @@ class Query:
         if not self.measures:
             raise QueryError("a query needs at least one measure", field="measure")
         set_names = object.__setattr__
-        set_names(self, "measures", _unique(measure(name).name for name in self.measures))
-        set_names(self, "dimensions", _unique(dimension(name).name for name in self.dimensions))
+        set_names(self, "measures", _unique(find_measure(name).name for name in self.measures))
+        set_names(
+            self, "dimensions", _unique(find_dimension(name).name for name in self.dimensions)
+        )
         set_names(self, "order", tuple(self._order(name) for name in self.order))
         set_names(self, "filters", tuple(self.filters))
         for wanted in self.filters:
-            dimension(wanted.field, field="filter")
+            find_dimension(wanted.field, field="filter")
         if self.window not in WINDOWS:
-            raise unknown(self.window, field="window", allowed=WINDOWS)
-        zone(self.tz)
+            raise make_unknown_name_error(self.window, field="window", allowed=WINDOWS)
+        find_zone(self.tz)
         if self.limit is not None and self.limit < 1:
             raise QueryError("limit must be at least 1", field="limit")
         start_ns, end_ns = self.start_ns, self.end_ns
@@ -72,17 +80,19 @@ class Query:
         sign, name = ("-", text[1:]) if text.startswith("-") else ("", text)
         if name == "window":
             return text
-        for look_up in (measure, dimension):
+        for look_up in (find_measure, find_dimension):
             try:
                 name = look_up(name).name
             except QueryError:
                 continue
             if name in (*self.measures, *self.dimensions):
                 return sign + name
-        raise unknown(name, field="order", allowed=(*self.measures, *self.dimensions, "window"))
+        raise make_unknown_name_error(
+            name, field="order", allowed=(*self.measures, *self.dimensions, "window")
+        )
 
 
-def unpriced(query: Query) -> Query:
+def unpriced_query(query: Query) -> Query:
     """Ask which models keep the cost of a query from being known, and why."""
     return replace(
         query,
@@ -95,7 +105,7 @@ def unpriced(query: Query) -> Query:
     )
 
 
-def health(
+def health_query(
     *, filters: Sequence[Filter] = (), start_ns: int | None = None, end_ns: int | None = None
 ) -> Query:
     """Ask, per emitter, how well its spans could be read, counted and priced."""

@@ -1,3 +1,9 @@
+"""List records page by page, newest first.
+
+Input: a `RecordQuery`. Output: a `Page` with the cursor of the next one. A cursor is the start time
+and id of the last record, so records that arrive meanwhile neither shift nor repeat a page.
+"""
+
 from __future__ import annotations
 
 import re
@@ -8,10 +14,10 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Engine, or_, select
 
 from spantoll.errors import QueryError
-from spantoll.query.dimensions import dimension
+from spantoll.query.dimensions import find_dimension
 from spantoll.query.query import Filter
 from spantoll.query.run import reading
-from spantoll.query.statement import period
+from spantoll.query.statement import restrict_period
 from spantoll.records import UsageRecord
 from spantoll.records.columns import usage_record
 
@@ -53,11 +59,11 @@ class RecordQuery:
 
     def __post_init__(self) -> None:
         for wanted in self.filters:
-            dimension(wanted.field, field="filter")
+            find_dimension(wanted.field, field="filter")
         if self.limit is not None and self.limit < 1:
             raise QueryError("limit must be at least 1", field="limit")
         if self.after is not None:
-            _position(self.after)
+            _parse_cursor(self.after)
 
 
 def list_records(engine: Engine, query: RecordQuery) -> Page:
@@ -65,13 +71,13 @@ def list_records(engine: Engine, query: RecordQuery) -> Page:
     statement = (
         select(r.id, *FIELDS)
         .where(
-            *period(
+            *restrict_period(
                 query.filters,
                 start_ns=query.start_ns,
                 end_ns=query.end_ns,
                 uncounted=query.uncounted,
             ),
-            *_beyond(query.after),
+            *_restrict_to_page(query.after),
         )
         .order_by(r.started_ns.desc(), r.id.desc())
     )
@@ -87,15 +93,15 @@ def list_records(engine: Engine, query: RecordQuery) -> Page:
     return Page(kept, f"{kept[-1].record.started_ns}.{kept[-1].id}")
 
 
-def _beyond(cursor: str | None) -> list[ColumnElement[bool]]:
+def _restrict_to_page(cursor: str | None) -> list[ColumnElement[bool]]:
     if cursor is None:
         return []
-    started_ns, record_id = _position(cursor)
+    started_ns, record_id = _parse_cursor(cursor)
     earlier = or_(r.started_ns < started_ns, r.id < record_id)
     return [r.started_ns <= started_ns, earlier]
 
 
-def _position(cursor: str) -> tuple[int, int]:
+def _parse_cursor(cursor: str) -> tuple[int, int]:
     matched = CURSOR.fullmatch(cursor)
     position = (int(matched[1]), int(matched[2])) if matched else (LAST, LAST)
     if max(position) >= LAST:

@@ -1,3 +1,9 @@
+"""The answer to a query: rows, their total, and what is needed to read them right.
+
+Input: what `query/run.py` measured. Output: `Result` and `Row`; `query/plain.py` turns them into
+JSON and CSV.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -8,7 +14,7 @@ from typing import NamedTuple
 from spantoll.query.aggregate import Number
 from spantoll.query.dimensions import Value
 from spantoll.query.query import Query
-from spantoll.query.windows import Window, moment, zone
+from spantoll.query.windows import Window, find_zone, to_local_time
 
 __all__ = ["PriceSetUsed", "Result", "Row"]
 
@@ -43,12 +49,12 @@ class Row:
 
     @property
     def unpriced_requests(self) -> int:
-        """How many calls have no cost."""
+        """How many calls have no known cost."""
         return int(self.measures["unpriced_requests"] or 0)
 
     @property
     def lower_bound(self) -> bool:
-        """Whether more was spent than the cost says."""
+        """Whether the cost leaves something out, so that more was spent."""
         return bool(self.unpriced_requests or self.measures["partial_requests"])
 
 
@@ -68,12 +74,12 @@ class Result:
     @property
     def start(self) -> datetime | None:
         """The inclusive beginning, on the wall clock of the query's zone."""
-        return self._at(self.query.start_ns)
+        return self._to_local(self.query.start_ns)
 
     @property
     def end(self) -> datetime | None:
         """The exclusive end, on the wall clock of the query's zone."""
-        return self._at(self.query.end_ns)
+        return self._to_local(self.query.end_ns)
 
-    def _at(self, ns: int | None) -> datetime | None:
-        return None if ns is None else moment(ns, zone(self.query.tz))
+    def _to_local(self, ns: int | None) -> datetime | None:
+        return None if ns is None else to_local_time(ns, find_zone(self.query.tz))

@@ -1,3 +1,9 @@
+"""Answer a query from committed records.
+
+Input: an engine and a `Query`. Output: a `Result`, from one statement (`query/statement.py`), whose
+sums are finished in Python: money as Decimal, ratios last.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,12 +15,12 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from spantoll.errors import StoreUnavailable
-from spantoll.query.dimensions import Dimension, dimension
+from spantoll.query.dimensions import Dimension, find_dimension
 from spantoll.query.measures import Measure
 from spantoll.query.query import Query
 from spantoll.query.result import PriceSetUsed, Result, Row
-from spantoll.query.statement import bounds, grouped, measures_of, price_sets
-from spantoll.query.windows import Window, runs, windows, zone
+from spantoll.query.statement import list_measures, select_bounds, select_groups, select_price_sets
+from spantoll.query.windows import Window, find_zone, join_windows, list_windows
 
 __all__ = ["reading", "run"]
 
@@ -25,41 +31,43 @@ def run(engine: Engine, query: Query) -> Result:
     Raises QueryError when it asks for too many windows, StoreUnavailable when the database cannot
     be read.
     """
-    measures = measures_of(query)
+    measures = list_measures(query)
     with reading(engine) as connection:
         covering: tuple[Window, ...] = ()
         asked = query
         if query.window != "total":
-            start_ns, end_ns = _period(connection, query)
-            covering = windows(query.window, start_ns=start_ns, end_ns=end_ns, tz=zone(query.tz))
+            start_ns, end_ns = _close_period(connection, query)
+            covering = list_windows(
+                query.window, start_ns=start_ns, end_ns=end_ns, tz=find_zone(query.tz)
+            )
             if not covering:
-                return Result(query, (), _row({}, "t", measures), 0)
+                return Result(query, (), _make_row({}, "t", measures), 0)
             asked = replace(query, start_ns=start_ns, end_ns=end_ns)
         try:
-            found = _found(connection, asked, covering, measures)
+            found = _fetch_groups(connection, asked, covering, measures)
         except DBAPIError:
             # A sum may exceed 64 bits, for which each database has an error of its own: one span
             # whose counters are noise must not end every report. Sums of halves cannot overflow;
             # whatever else is wrong fails again.
             connection.rollback()
-            measures = tuple(m._replace(aggregate=m.aggregate.halved()) for m in measures)
-            found = _found(connection, asked, covering, measures)
-        used = connection.execute(price_sets(asked)).all() if _money(measures) else ()
+            measures = tuple(m._replace(aggregate=m.aggregate.sum_halves()) for m in measures)
+            found = _fetch_groups(connection, asked, covering, measures)
+        used = connection.execute(select_price_sets(asked)).all() if _has_money(measures) else ()
     if not found:
-        return Result(query, (), _row({}, "t", measures), 0)
+        return Result(query, (), _make_row({}, "t", measures), 0)
     by_start = {window.start_ns: window for window in covering}
-    dimensions = [dimension(name) for name in query.dimensions]
+    dimensions = [find_dimension(name) for name in query.dimensions]
     rows = [
-        _row(each, "p", measures, dimensions, by_start[each["w"]] if covering else None)
+        _make_row(each, "p", measures, dimensions, by_start[each["w"]] if covering else None)
         for each in found
     ]
     sets = tuple(PriceSetUsed(*each) for each in used)
-    return Result(query, rows, _row(found[0], "t", measures), found[0]["groups"], sets)
+    return Result(query, rows, _make_row(found[0], "t", measures), found[0]["groups"], sets)
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """Connect for reading. Raises StoreUnavailable for whatever the database complains of."""
+    """Connect for reading. Raises StoreUnavailable for every error of the database."""
     try:
         with engine.connect() as connection:
             yield connection
@@ -67,21 +75,21 @@ def reading(engine: Engine) -> Iterator[Connection]:
         raise StoreUnavailable(f"cannot read the database: {error.orig}") from error
 
 
-def _found(
+def _fetch_groups(
     connection: Connection,
     query: Query,
     covering: Sequence[Window],
     measures: Sequence[Measure],
 ) -> list[dict[str, Any]]:
-    statement = grouped(query, runs(covering), measures)
+    statement = select_groups(query, join_windows(covering), measures)
     return [row._asdict() for row in connection.execute(statement)]
 
 
-def _period(connection: Connection, query: Query) -> tuple[int, int]:
+def _close_period(connection: Connection, query: Query) -> tuple[int, int]:
     """Close an open beginning or end with the first or last record; empty when there is none."""
     if query.start_ns is not None and query.end_ns is not None:
         return query.start_ns, query.end_ns
-    first, last = connection.execute(bounds(query)).one()
+    first, last = connection.execute(select_bounds(query)).one()
     if first is None or last is None:
         return 0, 0
     return (
@@ -90,11 +98,11 @@ def _period(connection: Connection, query: Query) -> tuple[int, int]:
     )
 
 
-def _money(measures: Sequence[Measure]) -> bool:
+def _has_money(measures: Sequence[Measure]) -> bool:
     return any(each.unit == "USD" for each in measures)
 
 
-def _row(
+def _make_row(
     found: Mapping[str, Any],
     parts: str,
     measures: Sequence[Measure],

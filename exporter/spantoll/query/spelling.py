@@ -1,4 +1,7 @@
-"""What databases spell differently: one construct each, with a spelling per database."""
+"""What databases spell differently, as constructs of SQLAlchemy with a spelling per database.
+
+Input: a column of JSON and a key. Output: SQL of SQLite, PostgreSQL, MySQL and MariaDB.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class json_number(FunctionElement[Any]):  # noqa: N801
     """`json_number(column, key)`: a member of a JSON object as a number, NULL when absent."""
 
     inherit_cache = True
-    type = NullType()  # as the driver says: int, float or Decimal
+    type = NullType()  # as the driver returns it: int, float or Decimal
 
 
 def _arguments(element: FunctionElement[Any], compiler: SQLCompiler, **kw: Any) -> tuple[str, str]:

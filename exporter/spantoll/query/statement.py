@@ -1,3 +1,9 @@
+"""Compile a query into SQL.
+
+Input: a `Query`, and the runs of equal windows that cover its period. Output: the SQLAlchemy
+statements that group, bound and restrict records; no SQL text of one database.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -6,14 +12,22 @@ from typing import Any
 from sqlalchemy import ColumnElement, Label, Select, case, func, or_, select, true
 
 from spantoll.errors import QueryError
-from spantoll.query.dimensions import Dimension, Value, dimension
-from spantoll.query.measures import Measure, measure
+from spantoll.query.dimensions import Dimension, Value, find_dimension
+from spantoll.query.measures import Measure, find_measure
 from spantoll.query.query import Filter, Query
-from spantoll.query.windows import Run
+from spantoll.query.windows import WindowRun
 from spantoll.records.columns import usage_record
 from spantoll.storage.tables import rate
 
-__all__ = ["HIDDEN", "bounds", "conditions", "grouped", "measures_of", "period", "price_sets"]
+__all__ = [
+    "HIDDEN",
+    "list_measures",
+    "make_conditions",
+    "restrict_period",
+    "select_bounds",
+    "select_groups",
+    "select_price_sets",
+]
 
 HIDDEN = ("requests", "unpriced_requests", "partial_requests")
 """Measured with every query, because no cost can be read without them."""
@@ -23,24 +37,26 @@ r = usage_record.c
 Condition = ColumnElement[bool]
 
 
-def measures_of(query: Query) -> tuple[Measure, ...]:
+def list_measures(query: Query) -> tuple[Measure, ...]:
     """List what is measured: what was asked for, then what is always measured."""
-    return tuple(measure(name) for name in dict.fromkeys((*query.measures, *HIDDEN)))
+    return tuple(find_measure(name) for name in dict.fromkeys((*query.measures, *HIDDEN)))
 
 
-def bounds(query: Query) -> Select[int | None, int | None]:
+def select_bounds(query: Query) -> Select[int | None, int | None]:
     """Select when the first and last record of a query started."""
-    return select(func.min(r.started_ns), func.max(r.started_ns)).where(*conditions(query))
+    return select(func.min(r.started_ns), func.max(r.started_ns)).where(*make_conditions(query))
 
 
-def grouped(query: Query, runs: Sequence[Run], measures: Sequence[Measure]) -> Select[Any]:
+def select_groups(
+    query: Query, runs: Sequence[WindowRun], measures: Sequence[Measure]
+) -> Select[Any]:
     """Compile a query into its one statement.
 
     Columns: `w` window start if there are `runs`, `d0`... dimensions, per measure its parts `m0p0`
     ..., the same parts over all groups `m0t0`..., and `groups`, how many there are.
     """
     keys: list[Label[Any]] = [
-        dimension(name).expression.label(f"d{i}") for i, name in enumerate(query.dimensions)
+        find_dimension(name).expression.label(f"d{i}") for i, name in enumerate(query.dimensions)
     ]
     if runs:
         keys.insert(0, _window_start(runs).label("w"))
@@ -51,7 +67,7 @@ def grouped(query: Query, runs: Sequence[Run], measures: Sequence[Measure]) -> S
     ]
     answer = (
         select(*keys, *parts)
-        .where(*conditions(query))
+        .where(*make_conditions(query))
         # by label: PostgreSQL takes the same expression with other parameters for another one
         .group_by(*(key.name for key in keys))
         .subquery("answer")
@@ -62,12 +78,12 @@ def grouped(query: Query, runs: Sequence[Run], measures: Sequence[Measure]) -> S
         for j, part in enumerate(each.aggregate.parts)
     ]
     statement = select(answer, *totals, func.count().over().label("groups"))
-    return statement.order_by(*_order(query, answer.c, measures, bool(runs))).limit(query.limit)
+    return statement.order_by(*_order_by(query, answer.c, measures, bool(runs))).limit(query.limit)
 
 
-def price_sets(query: Query) -> Select[str, str]:
+def select_price_sets(query: Query) -> Select[str, str]:
     """Select which price sets priced the records of a query, with their sources."""
-    used = select(r.rate_id).where(*conditions(query))
+    used = select(r.rate_id).where(*make_conditions(query))
     return (
         select(rate.c.source, rate.c.price_set)
         .where(rate.c.rate_id.in_(used))
@@ -76,14 +92,14 @@ def price_sets(query: Query) -> Select[str, str]:
     )
 
 
-def conditions(query: Query) -> list[Condition]:
+def make_conditions(query: Query) -> list[Condition]:
     """Select the records a query is about."""
-    return period(
+    return restrict_period(
         query.filters, start_ns=query.start_ns, end_ns=query.end_ns, uncounted=query.uncounted
     )
 
 
-def period(
+def restrict_period(
     filters: Iterable[Filter], *, start_ns: int | None, end_ns: int | None, uncounted: bool
 ) -> list[Condition]:
     """Select records by time, counting and filters."""
@@ -92,43 +108,47 @@ def period(
         wanted.append(r.started_ns >= start_ns)
     if end_ns is not None:
         wanted.append(r.started_ns < end_ns)
-    return wanted + [_condition(each) for each in filters]
+    return wanted + [_make_condition(each) for each in filters]
 
 
-def _condition(wanted: Filter) -> Condition:
-    of = dimension(wanted.field, field="filter")
-    values = [_read(of, value) for value in wanted.values]
+def _make_condition(wanted: Filter) -> Condition:
+    found = find_dimension(wanted.field, field="filter")
+    values = [_read_value(found, value) for value in wanted.values]
     known = [value for value in values if value is not None]
     unknown_too = len(known) < len(values)
     if not wanted.negate:
-        chosen = of.expression.in_(known)
-        return or_(chosen, of.expression.is_(None)) if unknown_too else chosen
+        chosen = found.expression.in_(known)
+        return or_(chosen, found.expression.is_(None)) if unknown_too else chosen
     # NULL NOT IN (...) is NULL: what is not known would be in neither half
-    others = of.expression.not_in(known)
-    return others & of.expression.is_not(None) if unknown_too else others | of.expression.is_(None)
+    others = found.expression.not_in(known)
+    return (
+        others & found.expression.is_not(None)
+        if unknown_too
+        else others | found.expression.is_(None)
+    )
 
 
-def _read(of: Dimension, value: Value) -> Any:
+def _read_value(read_by: Dimension, value: Value) -> Any:
     if value is None or not isinstance(value, str):
         return value
     try:
-        return of.read(value)
+        return read_by.read(value)
     except ValueError as error:
         raise QueryError(
-            f"filter {of.name}: cannot read {value!r}: {error}", field=of.name
+            f"filter {read_by.name}: cannot read {value!r}: {error}", field=read_by.name
         ) from None
 
 
-def _window_start(runs: Sequence[Run]) -> ColumnElement[int]:
-    at = r.started_ns
-    starts = [(run, at - (at - run.start_ns) % run.width_ns) for run in runs]
+def _window_start(runs: Sequence[WindowRun]) -> ColumnElement[int]:
+    time = r.started_ns
+    starts = [(run, time - (time - run.start_ns) % run.width_ns) for run in runs]
     *earlier, (_, last) = starts
     if not earlier:
         return last
-    return case(*((at < run.end_ns, start) for run, start in earlier), else_=last)
+    return case(*((time < run.end_ns, start) for run, start in earlier), else_=last)
 
 
-def _order(
+def _order_by(
     query: Query, c: Any, measures: Sequence[Measure], windowed: bool
 ) -> list[ColumnElement[Any]]:
     ranks: dict[str, ColumnElement[Any]] = {
@@ -139,7 +159,7 @@ def _order(
         ranks[each.name] = each.aggregate.rank(*parts)
     if windowed:
         ranks["window"] = c.w
-    leading = query.order or _usual_order(query)
+    leading = query.order or _default_order(query)
     ties = ("window", *query.dimensions)
     ordered: list[ColumnElement[Any]] = []
     for name in dict.fromkeys((*leading, *ties)):
@@ -150,6 +170,6 @@ def _order(
     return ordered
 
 
-def _usual_order(query: Query) -> tuple[str, ...]:
+def _default_order(query: Query) -> tuple[str, ...]:
     largest = "cost_usd" if "cost_usd" in query.measures else query.measures[0]
     return ("window", f"-{largest}")

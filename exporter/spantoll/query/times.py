@@ -1,3 +1,8 @@
+"""Points in time and periods as people write them.
+
+Input: dates, RFC 3339, `-7d`, `today` and the like, in an IANA zone. Output: UTC nanoseconds.
+"""
+
 from __future__ import annotations
 
 import re
@@ -5,9 +10,9 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from spantoll.errors import QueryError
-from spantoll.query.windows import EPOCH, moment, windows
+from spantoll.query.windows import EPOCH, list_windows, to_local_time
 
-__all__ = ["ago", "instant"]
+__all__ = ["parse_time", "subtract_period"]
 
 FORMS = (
     "2026-11-20",
@@ -22,7 +27,7 @@ FORMS = (
     "this_quarter",
     "this_year",
 )
-SPAN = re.compile(r"(\d{1,6})(min|h|d|w|mo|y)")
+PERIOD = re.compile(r"(\d{1,6})(min|h|d|w|mo|y)")
 EXACT = {"min": timedelta(minutes=1), "h": timedelta(hours=1)}
 DAYS = {"d": 1, "w": 7}
 MONTHS = {"mo": 1, "y": 12}
@@ -30,44 +35,46 @@ LAST_NS = 2**63 - 1
 """The end of what a column of nanoseconds holds, in the year 2262."""
 
 
-def instant(text: str, *, field: str, tz: ZoneInfo, now_ns: int) -> int:
+def parse_time(text: str, *, field: str, tz: ZoneInfo, now_ns: int) -> int:
     """Read a point in time as UTC nanoseconds; dates and bare times are of the zone `tz`."""
-    word = text.strip()
-    if word == "now":
+    form = text.strip()
+    if form == "now":
         return now_ns
-    if word in ("today", "yesterday"):
-        today = windows("day", start_ns=now_ns, end_ns=now_ns + 1, tz=tz)[0]
-        return today.start_ns if word == "today" else ago("1d", tz=tz, now_ns=today.start_ns)
-    if word.startswith("this_") and word in FORMS:
-        kind = word.removeprefix("this_")
-        return windows(kind, start_ns=now_ns, end_ns=now_ns + 1, tz=tz)[0].start_ns
-    if word.startswith("-"):
-        return ago(word[1:], field=field, tz=tz, now_ns=now_ns)
+    if form in ("today", "yesterday"):
+        today = list_windows("day", start_ns=now_ns, end_ns=now_ns + 1, tz=tz)[0]
+        if form == "today":
+            return today.start_ns
+        return subtract_period("1d", tz=tz, now_ns=today.start_ns)
+    if form.startswith("this_") and form in FORMS:
+        kind = form.removeprefix("this_")
+        return list_windows(kind, start_ns=now_ns, end_ns=now_ns + 1, tz=tz)[0].start_ns
+    if form.startswith("-"):
+        return subtract_period(form[1:], field=field, tz=tz, now_ns=now_ns)
     try:
-        read = datetime.fromisoformat(word)
+        read = datetime.fromisoformat(form)
     except ValueError:
-        raise _unreadable(field, text) from None
-    return _ns(read if read.tzinfo else read.replace(tzinfo=tz), field)
+        raise _make_error(field, text) from None
+    return _to_ns(read if read.tzinfo else read.replace(tzinfo=tz), field)
 
 
-def ago(span: str, *, field: str = "last", tz: ZoneInfo, now_ns: int) -> int:
+def subtract_period(period: str, *, field: str = "last", tz: ZoneInfo, now_ns: int) -> int:
     """Go back by 30min, 24h, 7d, 2w, 1mo or 1y; days and longer keep the time on the clock."""
-    matched = SPAN.fullmatch(span.strip())
+    matched = PERIOD.fullmatch(period.strip())
     if matched is None:
-        raise _unreadable(field, span, forms=("30min", "24h", "7d", "2w", "1mo", "1y"))
+        raise _make_error(field, period, forms=("30min", "24h", "7d", "2w", "1mo", "1y"))
     count, unit = int(matched[1]), matched[2]
-    now = moment(now_ns, tz)
+    now = to_local_time(now_ns, tz)
     try:
         if unit in EXACT:
-            return _ns(now.astimezone(UTC) - count * EXACT[unit], field)
+            return _to_ns(now.astimezone(UTC) - count * EXACT[unit], field)
         if unit in DAYS:
-            return _ns(now - timedelta(days=count * DAYS[unit]), field)
-        return _ns(_months_before(now, count * MONTHS[unit]), field)
+            return _to_ns(now - timedelta(days=count * DAYS[unit]), field)
+        return _to_ns(_subtract_months(now, count * MONTHS[unit]), field)
     except (OverflowError, ValueError):
-        raise QueryError(f"{field}: {span!r} is before 1970", field=field) from None
+        raise QueryError(f"{field}: {period!r} is before 1970", field=field) from None
 
 
-def _months_before(now: datetime, months: int) -> datetime:
+def _subtract_months(now: datetime, months: int) -> datetime:
     month = now.year * 12 + now.month - 1 - months
     year, month = divmod(month, 12)
     following = date(year + (month + 1) // 12, (month + 1) % 12 + 1, 1)
@@ -75,14 +82,14 @@ def _months_before(now: datetime, months: int) -> datetime:
     return now.replace(year=year, month=month + 1, day=min(now.day, last_day))
 
 
-def _ns(at: datetime, field: str) -> int:
-    ns = (at - EPOCH) // timedelta(microseconds=1) * 1000
+def _to_ns(time: datetime, field: str) -> int:
+    ns = (time - EPOCH) // timedelta(microseconds=1) * 1000
     if not 0 <= ns <= LAST_NS:
-        raise QueryError(f"{field}: {at.isoformat()} is not between 1970 and 2262", field=field)
+        raise QueryError(f"{field}: {time.isoformat()} is not between 1970 and 2262", field=field)
     return ns
 
 
-def _unreadable(field: str, text: str, forms: tuple[str, ...] = FORMS) -> QueryError:
+def _make_error(field: str, text: str, forms: tuple[str, ...] = FORMS) -> QueryError:
     return QueryError(
         f"{field}: {text!r} is not a time; write {', '.join(forms)}", field=field, allowed=forms
     )

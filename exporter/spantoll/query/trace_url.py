@@ -1,3 +1,9 @@
+"""Links from a record to its trace in Jaeger, Grafana Tempo or Datadog.
+
+Input: the setting `trace_url`: a template, or a preset with an address. Output: a URL for each
+record.
+"""
+
 from __future__ import annotations
 
 import json
@@ -56,8 +62,8 @@ class TraceUrl:
         if "trace_id" not in named:
             raise ConfigurationError(f"setting trace_url: {text!r} lacks {{trace_id}}")
 
-    def of(self, record: UsageRecord) -> str:
-        """The address of a record's span."""
+    def format_url(self, record: UsageRecord) -> str:
+        """Return the address of a record's span."""
         return self._template.format(
             trace_id=record.trace_id.hex(),
             span_id=record.span_id.hex(),

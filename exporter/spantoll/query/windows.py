@@ -14,9 +14,18 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from spantoll.errors import QueryError
-from spantoll.query.names import nearest, unknown
+from spantoll.query.names import find_nearest, make_unknown_name_error
 
-__all__ = ["MAX_WINDOWS", "WINDOWS", "Run", "Window", "moment", "runs", "windows", "zone"]
+__all__ = [
+    "MAX_WINDOWS",
+    "WINDOWS",
+    "Window",
+    "WindowRun",
+    "find_zone",
+    "join_windows",
+    "list_windows",
+    "to_local_time",
+]
 
 SECOND_NS = 1_000_000_000
 MAX_WINDOWS = 10_000
@@ -32,7 +41,7 @@ class Window(NamedTuple):
     end_ns: int
 
 
-class Run(NamedTuple):
+class WindowRun(NamedTuple):
     """Adjacent windows of one width: all that SQL needs to find the window of an instant."""
 
     start_ns: int
@@ -40,26 +49,26 @@ class Run(NamedTuple):
     width_ns: int
 
 
-def zone(name: str) -> ZoneInfo:
+def find_zone(name: str) -> ZoneInfo:
     """Look an IANA zone up; raise QueryError with the nearest name."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         known = sorted(available_timezones())
-        guess = nearest(name, known)
+        guess = find_nearest(name, known)
         hint = f"did you mean {guess!r}?" if guess else "give an IANA name such as 'Europe/Berlin'"
         raise QueryError(f"unknown tz {name!r}: {hint}", field="tz", allowed=known) from None
 
 
-def moment(ns: int, tz: ZoneInfo) -> datetime:
+def to_local_time(ns: int, tz: ZoneInfo) -> datetime:
     """Show an instant on the wall clock of `tz`, to the microsecond."""
     return (EPOCH + timedelta(microseconds=ns // 1000)).astimezone(tz)
 
 
-def windows(kind: str, *, start_ns: int, end_ns: int, tz: ZoneInfo) -> tuple[Window, ...]:
+def list_windows(kind: str, *, start_ns: int, end_ns: int, tz: ZoneInfo) -> tuple[Window, ...]:
     """List the windows that cover [start_ns, end_ns), the first and last in full."""
     if kind not in WINDOWS:
-        raise unknown(kind, field="window", allowed=WINDOWS)
+        raise make_unknown_name_error(kind, field="window", allowed=WINDOWS)
     if start_ns >= end_ns:
         return ()
     if kind == "total":
@@ -82,15 +91,15 @@ def windows(kind: str, *, start_ns: int, end_ns: int, tz: ZoneInfo) -> tuple[Win
     )
 
 
-def runs(covering: Sequence[Window]) -> tuple[Run, ...]:
+def join_windows(covering: Sequence[Window]) -> tuple[WindowRun, ...]:
     """Join neighbours of equal width: a year of days is five runs where clocks change twice."""
-    joined: list[Run] = []
+    joined: list[WindowRun] = []
     for start_ns, end_ns in covering:
         width_ns = end_ns - start_ns
         if joined and joined[-1].width_ns == width_ns:
             joined[-1] = joined[-1]._replace(end_ns=end_ns)
         else:
-            joined.append(Run(start_ns, end_ns, width_ns))
+            joined.append(WindowRun(start_ns, end_ns, width_ns))
     return tuple(joined)
 
 

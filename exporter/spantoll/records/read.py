@@ -1,3 +1,9 @@
+"""Read a record back as the call it was made of.
+
+Input: a stored `UsageRecord`. Output: a `ModelCall` with all that a price depends on, so that a
+stored record can be priced and explained again.
+"""
+
 from __future__ import annotations
 
 from decimal import Decimal

@@ -17,9 +17,16 @@ from sqlalchemy import Engine
 
 from spantoll.errors import SpantollError
 from spantoll.pricing import load_rate_card
-from spantoll.query import Query, RecordQuery, list_records, parse_query, run, unpriced
-from spantoll.query import health as health_of
-from spantoll.query.windows import moment, zone
+from spantoll.query import (
+    Query,
+    RecordQuery,
+    health_query,
+    list_records,
+    parse_query,
+    run,
+    unpriced_query,
+)
+from spantoll.query.windows import find_zone, to_local_time
 from spantoll.settings import Settings
 from spantoll.storage import hide_password, open_store
 from spantoll.surfaces.cli.finding import Finding
@@ -188,12 +195,12 @@ def _check_ledger(engine: Engine, settings: Settings, now_ns: int) -> Finding:
     newest = list_records(engine, RecordQuery(limit=1, uncounted=True)).records
     if not newest:
         return Finding("warning", "ledger", f"{where} is empty", "send it spans: `spantoll up`")
-    at = moment(newest[0].record.started_ns, zone(settings.tz))
+    at = to_local_time(newest[0].record.started_ns, find_zone(settings.tz))
     return Finding("ok", "ledger", f"{where}, {records:,} records, newest {at:%Y-%m-%d %H:%M %Z}")
 
 
 def _check_unpriced(engine: Engine, query: Query) -> Iterator[Finding]:
-    result = run(engine, unpriced(query))
+    result = run(engine, unpriced_query(query))
     if not result.rows:
         yield Finding("ok", "pricing", "every counted call has its full cost")
     for row in result.rows[:LISTED]:
@@ -214,7 +221,7 @@ def _check_unpriced(engine: Engine, query: Query) -> Iterator[Finding]:
 
 
 def _check_emitters(engine: Engine, query: Query) -> Iterator[Finding]:
-    for row in run(engine, health_of(start_ns=query.start_ns, end_ns=query.end_ns)).rows:
+    for row in run(engine, health_query(start_ns=query.start_ns, end_ns=query.end_ns)).rows:
         scope = f"{row['scope_name'] or '-'} {row['scope_version'] or ''}".strip()
         for name, advice in (
             ("streams_without_usage", ADVICE["no_usage"]),

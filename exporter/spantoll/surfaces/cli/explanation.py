@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spantoll.pricing import CostLine
-from spantoll.query import Explanation, Listed, TraceUrl, plain_facts, plain_record, usd
-from spantoll.query.windows import moment, zone
+from spantoll.query import Explanation, Listed, TraceUrl, plain_facts, plain_record, to_usd
+from spantoll.query.windows import find_zone, to_local_time
 from spantoll.records import UsageRecord
 from spantoll.records.column_spec import Merge
 from spantoll.records.record import COLUMNS
-from spantoll.surfaces.cli.output import UNKNOWN, dollars, number
+from spantoll.surfaces.cli.output import UNKNOWN, format_dollars, format_number
 
 __all__ = ["format_explanation"]
 
@@ -33,7 +33,7 @@ def format_explanation(
     shown = plain_record(explained.listed)
     yield "record", f"{explained.listed.id}  {_span(record)}"
     if links is not None:
-        yield "see", links.of(record)
+        yield "see", links.format_url(record)
     yield "call", _call(record, tz)
     attribution = [f"{name} {value}" for name in ATTRIBUTION if (value := getattr(record, name))]
     yield "for", ", ".join(attribution) or "the span names no customer, user or service"
@@ -63,11 +63,11 @@ def _call(record: UsageRecord, tz: str) -> str:
     asked = (
         "" if record.request_model in (None, record.model) else f", asked {record.request_model}"
     )
-    ms = UNKNOWN if record.duration_ns is None else number(record.duration_ns // 1_000_000)
+    ms = UNKNOWN if record.duration_ns is None else format_number(record.duration_ns // 1_000_000)
     return (
         f"{record.operation or record.role} {record.model or UNKNOWN}{asked} "
         f"at {record.provider or UNKNOWN}, {record.error_type or record.status}, {ms} ms, "
-        f"{moment(record.started_ns, zone(tz)):%Y-%m-%d %H:%M:%S %Z}"
+        f"{to_local_time(record.started_ns, find_zone(tz)):%Y-%m-%d %H:%M:%S %Z}"
     )
 
 
@@ -91,8 +91,8 @@ def _price(explained: Explanation) -> Iterator[tuple[str, str]]:
         yield "", _line(line)
     if record.reported_cost_nano is not None:
         by = record.reported_cost_source or "span"
-        yield "reported", f"{dollars(usd(record.reported_cost_nano))} by the {by}"
-    cost = dollars(usd(record.cost_nano), lower_bound=record.pricing_status == "partial")
+        yield "reported", f"{format_dollars(to_usd(record.reported_cost_nano))} by the {by}"
+    cost = format_dollars(to_usd(record.cost_nano), lower_bound=record.pricing_status == "partial")
     why = f": {record.pricing_reason}" if record.pricing_reason else ""
     source = f", {record.cost_source}" if record.cost_source else ""
     yield "cost", f"{cost} ({record.pricing_status}{source}){why}"
@@ -100,7 +100,7 @@ def _price(explained: Explanation) -> Iterator[tuple[str, str]]:
 
 def _line(line: CostLine) -> str:
     price = line.unit_price
-    exact = usd(line.nano)
+    exact = to_usd(line.nano)
     return (
         f"{line.metric:<20} {line.quantity:>12,} x ${price.amount_usd:f} / {price.per:,} "
         f"= ${exact:f}"

@@ -25,18 +25,22 @@ def health(
 ) -> None:
     """Show per emitter how well its spans could be read, counted and priced."""
     from spantoll.query import (
-        health as health_of,
+        health_query,
+        parse_filters,
+        parse_period,
+        plain_headers,
+        plain_rows,
+        run,
     )
-    from spantoll.query import parse_filters, parse_period, plain_headers, plain_rows, run
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
-    from spantoll.surfaces.cli.output import say, write_csv, write_json
+    from spantoll.surfaces.cli.output import write_csv, write_json, write_notice
     from spantoll.surfaces.cli.report import print_report, why_empty
 
     with open_ledger(database) as ledger:
         start_ns, end_ns = parse_period(
             start=from_, end=to, last=last, tz=tz or ledger.settings.tz, now_ns=now_ns()
         )
-        query = health_of(filters=parse_filters(where or ()), start_ns=start_ns, end_ns=end_ns)
+        query = health_query(filters=parse_filters(where or ()), start_ns=start_ns, end_ns=end_ns)
         result = run(ledger.engine, query)
         reason = "" if result.groups else why_empty(ledger)
     match format:
@@ -45,6 +49,6 @@ def health(
         case Format.csv:
             write_csv(plain_headers(result), plain_rows(result))
         case Format.table if reason:
-            say(reason)
+            write_notice(reason)
         case Format.table:
             print_report(result, None)

@@ -26,13 +26,13 @@ def ingest(
     from spantoll.pricing import load_rate_card
     from spantoll.surfaces.cli.intake import FileIntake
     from spantoll.surfaces.cli.ledger import open_ledger
-    from spantoll.surfaces.cli.output import say
+    from spantoll.surfaces.cli.output import write_notice
 
     with open_ledger(database, create=True) as opened:
         card = load_rate_card()
         intake = FileIntake(Ingest(card), Ledger(opened.store, settle=make_settle(card)))
         intake.read(files)
     for line in intake.summary():
-        say(line)
+        write_notice(line)
     if intake.unreadable:
         raise typer.Exit(1)

@@ -16,12 +16,12 @@ from rich.text import Text
 
 __all__ = [
     "UNKNOWN",
-    "dollars",
-    "number",
-    "say",
+    "format_dollars",
+    "format_number",
     "write_csv",
     "write_json",
     "write_line",
+    "write_notice",
     "write_table",
 ]
 
@@ -100,7 +100,7 @@ def write_line(line: str = "") -> None:
     print(_printable(line))
 
 
-def say(line: str = "") -> None:
+def write_notice(line: str = "") -> None:
     """Tell the person at the terminal something that is not data."""
     print(_printable(line), file=sys.stderr)
 
@@ -110,7 +110,7 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def number(value: Any) -> str:
+def format_number(value: Any) -> str:
     """Show a number for people: thousands apart, few decimals, `-` for unknown."""
     if value is None:
         return UNKNOWN
@@ -119,7 +119,7 @@ def number(value: Any) -> str:
     return f"{value:,.1f}" if isinstance(value, float) else f"{value:,f}"
 
 
-def dollars(value: Decimal | None, *, lower_bound: bool = False) -> str:
+def format_dollars(value: Decimal | None, *, lower_bound: bool = False) -> str:
     """Show money to the cent, or to as many places as a small amount needs; `+` for at least."""
     if value is None:
         return UNKNOWN

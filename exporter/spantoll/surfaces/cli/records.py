@@ -70,7 +70,13 @@ def records(
         plain_record,
     )
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
-    from spantoll.surfaces.cli.output import say, write_csv, write_json, write_line, write_table
+    from spantoll.surfaces.cli.output import (
+        write_csv,
+        write_json,
+        write_line,
+        write_notice,
+        write_table,
+    )
     from spantoll.surfaces.cli.report import why_empty
 
     with open_ledger(database) as ledger:
@@ -97,7 +103,7 @@ def records(
         case Format.csv:
             write_csv(RECORD_HEADERS, (plain_record(each, links) for each in page.records))
         case Format.table if reason:
-            say(reason)
+            write_notice(reason)
         case Format.table:
             headers = (*HEADERS, "counted") if uncounted else HEADERS
             rows = [_row(each, zone_name) for each in page.records]
@@ -106,13 +112,13 @@ def records(
                 f"Times in {zone_name}; `spantoll explain ID` shows how a record was priced."
             )
     if page.cursor:
-        say(f"More: --after {page.cursor}")
+        write_notice(f"More: --after {page.cursor}")
 
 
 def _row(listed: Listed, tz: str) -> list[str]:
-    from spantoll.query import usd
-    from spantoll.query.windows import moment, zone
-    from spantoll.surfaces.cli.output import UNKNOWN, dollars, number
+    from spantoll.query import to_usd
+    from spantoll.query.windows import find_zone, to_local_time
+    from spantoll.surfaces.cli.output import UNKNOWN, format_dollars, format_number
 
     record = listed.record
     why = record.counted_reason or UNKNOWN
@@ -120,15 +126,15 @@ def _row(listed: Listed, tz: str) -> list[str]:
         why = f"{why} {record.repeats_span[:16].hex()}/{record.repeats_span[16:].hex()}"
     return [
         str(listed.id),
-        f"{moment(record.started_ns, zone(tz)):%Y-%m-%d %H:%M:%S}",
+        f"{to_local_time(record.started_ns, find_zone(tz)):%Y-%m-%d %H:%M:%S}",
         record.provider or UNKNOWN,
         record.model or UNKNOWN,
         record.operation or UNKNOWN,
-        number(record.input_tokens),
-        number(record.cache_read_tokens),
-        number(record.output_tokens),
-        dollars(usd(record.cost_nano), lower_bound=record.pricing_status == "partial"),
-        number(None if record.duration_ns is None else record.duration_ns // 1_000_000),
+        format_number(record.input_tokens),
+        format_number(record.cache_read_tokens),
+        format_number(record.output_tokens),
+        format_dollars(to_usd(record.cost_nano), lower_bound=record.pricing_status == "partial"),
+        format_number(None if record.duration_ns is None else record.duration_ns // 1_000_000),
         record.error_type or record.status,
         record.customer_id or UNKNOWN,
         record.user_id or UNKNOWN,

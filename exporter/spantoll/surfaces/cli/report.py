@@ -6,10 +6,16 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from spantoll.query import RecordQuery, Result, Row, Window, list_records
-from spantoll.query.windows import moment, zone
+from spantoll.query.windows import find_zone, to_local_time
 from spantoll.storage import hide_password
 from spantoll.surfaces.cli.ledger import Opened
-from spantoll.surfaces.cli.output import UNKNOWN, dollars, number, write_line, write_table
+from spantoll.surfaces.cli.output import (
+    UNKNOWN,
+    format_dollars,
+    format_number,
+    write_line,
+    write_table,
+)
 
 __all__ = ["print_report", "why_empty"]
 
@@ -49,7 +55,7 @@ def why_empty(ledger: Opened) -> str:
             "read files with `spantoll ingest FILE`."
         )
     newest = page.records[0].record
-    at = moment(newest.started_ns, zone(ledger.settings.tz))
+    at = to_local_time(newest.started_ns, find_zone(ledger.settings.tz))
     return (
         f"No counted calls match. The newest record is of {at:%Y-%m-%d %H:%M %Z}, "
         f"{newest.provider or UNKNOWN} {newest.model or UNKNOWN}: "
@@ -66,7 +72,7 @@ def _keys(result: Result, row: Row) -> list[str]:
 
 
 def _label(result: Result, window: Window) -> str:
-    start = moment(window.start_ns, zone(result.query.tz))
+    start = to_local_time(window.start_ns, find_zone(result.query.tz))
     if result.query.window == "quarter":
         return f"{start.year}-Q{(start.month + 2) // 3}"
     return start.strftime(LABELS.get(result.query.window, "%Y-%m-%d"))
@@ -79,10 +85,10 @@ def _measures(result: Result, row: Row) -> list[str]:
 def _measure(row: Row, name: str) -> str:
     value = row.measures[name]
     if name.endswith("_usd") and (value is None or isinstance(value, Decimal)):
-        return dollars(value, lower_bound=row.lower_bound and name != "reported_cost_usd")
+        return format_dollars(value, lower_bound=row.lower_bound and name != "reported_cost_usd")
     if name.endswith("_rate") and value is not None:
         return f"{value:.1%}"
-    return number(value)
+    return format_number(value)
 
 
 def _period(result: Result) -> str:
@@ -102,7 +108,7 @@ def _missing(doubts: Result) -> Iterator[str]:
     for row in doubts.rows[:NAMED]:
         reason = row["pricing_reason"] or row["pricing_status"]
         yield (
-            f"{number(row['requests']):>6}  {row['provider'] or UNKNOWN} "
+            f"{format_number(row['requests']):>6}  {row['provider'] or UNKNOWN} "
             f"{row['model'] or UNKNOWN}: {reason}"
         )
     if doubts.groups > NAMED:

@@ -47,9 +47,16 @@ def usage(
     database: Database = None,
 ) -> None:
     """Show what was used and what it costs, by anything, over any period."""
-    from spantoll.query import parse_query, plain_headers, plain_result, plain_rows, run, unpriced
+    from spantoll.query import (
+        parse_query,
+        plain_headers,
+        plain_result,
+        plain_rows,
+        run,
+        unpriced_query,
+    )
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
-    from spantoll.surfaces.cli.output import say, write_csv, write_json
+    from spantoll.surfaces.cli.output import write_csv, write_json, write_notice
     from spantoll.surfaces.cli.report import print_report, why_empty
 
     with open_ledger(database) as ledger:
@@ -68,7 +75,7 @@ def usage(
             now_ns=now_ns(),
         )
         result = run(ledger.engine, query)
-        doubts = run(ledger.engine, unpriced(query)) if result.totals.lower_bound else None
+        doubts = run(ledger.engine, unpriced_query(query)) if result.totals.lower_bound else None
         reason = "" if result.totals.requests else why_empty(ledger)
     match format:
         case Format.json:
@@ -77,6 +84,6 @@ def usage(
         case Format.csv:
             write_csv(plain_headers(result), plain_rows(result))
         case Format.table if reason:
-            say(reason)
+            write_notice(reason)
         case Format.table:
             print_report(result, doubts)
