@@ -66,7 +66,7 @@ def test_records_are_filtered_by_value_and_time(ledger: Write, record: Make) -> 
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "1", "1.2.3", "-1.2", f"{2**63}.1", "1.9" * 9])
-def test_a_cursor_nobody_gave_is_refused(cursor: str) -> None:
+def test_a_cursor_that_no_page_returned_is_refused(cursor: str) -> None:
     with pytest.raises(QueryError, match="cursor"):
         RecordQuery(after=cursor)
 
@@ -101,7 +101,7 @@ def test_a_record_in_plain_values(ledger: Write, record: Make) -> None:
     assert shown["started_at"] == "2026-11-20T12:00:00+00:00"
 
 
-def test_a_cost_nobody_knows_is_null_in_plain_values(ledger: Write, record: Make) -> None:
+def test_an_unknown_cost_is_null_in_plain_values(ledger: Write, record: Make) -> None:
     engine = ledger(record(pricing_status="unpriced", pricing_reason="unknown_model"))
 
     shown = plain_record(list_records(engine, RecordQuery()).records[0])

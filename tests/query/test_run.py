@@ -86,7 +86,7 @@ def test_what_is_priced_in_part_makes_the_total_a_lower_bound(ledger: Write, rec
     assert result.totals.lower_bound
 
 
-def test_a_cost_nobody_knows_is_none_not_zero(ledger: Write, record: Make) -> None:
+def test_an_unknown_cost_is_none_not_zero(ledger: Write, record: Make) -> None:
     engine = ledger(record(model="a", pricing_status="unpriced"), record(model="b", cost_nano=0))
 
     assert run(engine, Query(dimensions=["model"])).rows[-1]["cost_usd"] is None
@@ -153,7 +153,7 @@ def test_rates_merge_by_their_parts_not_by_their_values(ledger: Write, record: M
         ("reported_cost", "reported_cost_nano", (10, None), Decimal("0.00000001")),
     ],
 )
-def test_units_add_up_and_stay_unknown_where_nobody_says(
+def test_units_add_up_and_stay_unknown_where_no_record_has_them(
     ledger: Write, record: Make, measure: str, column_name: str, values: Any, expected: Any
 ) -> None:
     engine = ledger(*(record(**{column_name: value}) for value in values))

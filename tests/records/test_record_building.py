@@ -184,7 +184,7 @@ def test_counting_starts_from_the_role(role: str, counted: bool, reason: str) ->
 @pytest.mark.parametrize(
     ("receiver", "span", "expected"),
     [
-        pytest.param("default", None, "default", id="nobody-says"),
+        pytest.param("default", None, "default", id="neither"),
         pytest.param("default", "acme", "acme", id="the-span-says"),
         pytest.param("globex", None, "globex", id="the-receiver-knows"),
         pytest.param("globex", "acme", "globex", id="the-receiver-outranks-the-span"),

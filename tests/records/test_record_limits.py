@@ -42,12 +42,12 @@ def test_long_text_is_cut_to_its_column_and_said_so(column: str, length: int) ->
     ("sent", "stored", "flaw"),
     [
         pytest.param("a\0b", "a\ufffdb", "nul_character", id="nul"),
-        pytest.param("a\ud800b", "a\ufffd\ufffd\ufffdb", "invalid_utf8", id="lone-surrogate"),
+        pytest.param("a\ud800b", "a\ufffdb", "invalid_utf8", id="lone-surrogate"),
         pytest.param("a😀b", "a😀b", None, id="emoji"),
         pytest.param("x" * 64, "x" * 64, None, id="as-long-as-it-may-be"),
     ],
 )
-def test_text_no_database_takes_is_repaired_and_said_so(
+def test_text_no_database_takes_is_repaired_and_noted(
     sent: str, stored: str, flaw: str | None
 ) -> None:
     record = built(region=sent)
@@ -97,7 +97,7 @@ def test_metadata_beyond_its_bound_loses_long_values_then_late_keys() -> None:
     [
         pytest.param("a\0b", "a\ufffdb", id="nul"),
         pytest.param("\\u0000", "\\u0000", id="the-escape-as-text"),
-        pytest.param("\ud800", "\ufffd\ufffd\ufffd", id="lone-surrogate"),
+        pytest.param("\ud800", "\ufffd", id="lone-surrogate"),
         pytest.param(2**64, str(2**64), id="integer-beyond-64-bits"),
         pytest.param(float("nan"), None, id="nan"),
     ],

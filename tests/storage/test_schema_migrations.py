@@ -272,7 +272,7 @@ def test_a_newer_schema_is_named_and_left_alone(ledger: Path, engine: Engine) ->
     assert found == "9999"
 
 
-def test_a_table_of_somebody_else_is_left_alone(ledger: Path, engine: Engine) -> None:
+def test_a_table_of_another_program_is_left_alone(ledger: Path, engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE budget (n INTEGER)"))
 

@@ -23,7 +23,7 @@ from tests.support.records import make_record
 
 @pytest.fixture
 def other_writer(sqlite_store: Store, ledger: Path) -> Iterator[sqlite3.Connection]:
-    """Another process in the middle of a write, as far as SQLite can tell."""
+    """A connection of another process that has begun a write."""
     connection = sqlite3.connect(ledger, isolation_level=None, check_same_thread=False)
     connection.execute("BEGIN IMMEDIATE")
     yield connection

@@ -272,7 +272,7 @@ def test_what_is_not_counted_is_listed_with_what_it_repeats(
         [
             record(model="kept"),
             record(
-                model="twin",
+                model="duplicate",
                 counted=False,
                 counted_reason="repeats",
                 repeats_span=b"\xaa" * 16 + b"\xbb" * 8,
@@ -280,7 +280,7 @@ def test_what_is_not_counted_is_listed_with_what_it_repeats(
         ]
     )
 
-    assert "twin" not in spantoll("records").out
+    assert "duplicate" not in spantoll("records").out
     listed = spantoll("records", "--all").out
     assert f"repeats {'aa' * 16}/{'bb' * 8}" in listed
 
@@ -305,32 +305,32 @@ def test_health_counts_per_emitter(spantoll: Cli, stored: Write, record: Make) -
     ]
 
 
-def test_explain_tells_how_a_record_was_read_counted_and_priced(
+def test_explain_shows_how_a_record_was_read_counted_and_priced(
     spantoll: Cli, stored: Write, record: Make
 ) -> None:
     kept = record(model="kept", assumptions='["input includes cached tokens"]', input_tokens=7)
-    twin = record(
+    duplicate = record(
         trace_id=kept.trace_id,
         counted=False,
         counted_reason="repeats",
         repeats_span=kept.trace_id + kept.span_id,
         scope_name="other",
     )
-    stored([kept, twin])
+    stored([kept, duplicate])
 
-    told = spantoll("explain", kept.span_id.hex()).out
+    text = spantoll("explain", kept.span_id.hex()).out
 
-    assert "- input includes cached tokens" in told
-    assert "counted   yes: sole" in told
-    assert f"repeated by record 2, trace {twin.trace_id.hex()}" in told
-    assert "cost      $2.50 (priced)" in told
+    assert "- input includes cached tokens" in text
+    assert "counted   yes: sole" in text
+    assert f"repeated by record 2, trace {duplicate.trace_id.hex()}" in text
+    assert "cost      $2.50 (priced)" in text
 
 
 def test_explain_names_the_record_that_is_repeated(
     spantoll: Cli, stored: Write, record: Make
 ) -> None:
     kept = record(scope_name="sdk", response_id="r", response_key=5)
-    twin = record(
+    duplicate = record(
         counted=False,
         counted_reason="repeats",
         repeats_span=kept.trace_id + kept.span_id,
@@ -343,15 +343,15 @@ def test_explain_names_the_record_that_is_repeated(
         reported_cost_nano=10**9,
         reported_cost_source="gateway",
     )
-    stored([kept, twin])
+    stored([kept, duplicate])
 
-    told = spantoll("explain", f"{twin.trace_id.hex()}/{twin.span_id.hex()}").out
+    text = spantoll("explain", f"{duplicate.trace_id.hex()}/{duplicate.span_id.hex()}").out
 
-    assert "counted   no: repeats, repeats record 1, scope sdk" in told
-    assert "repaired while decoding: truncated" in told
-    assert re.search(r"web_searches +2\n", told)
-    assert "reported  $1.00 by the gateway" in told
-    assert "cost      $2.50+ (partial): output_tokens not reported" in told
+    assert "counted   no: repeats, repeats record 1, scope sdk" in text
+    assert "repaired while decoding: truncated" in text
+    assert re.search(r"web_searches +2\n", text)
+    assert "reported  $1.00 by the gateway" in text
+    assert "cost      $2.50+ (partial): output_tokens not reported" in text
     assert "repeated by record 2" in spantoll("explain", "1").out
 
 
@@ -386,20 +386,20 @@ def test_answers_that_name_a_trace_say_where_it_is_looked_at(
 
     [listed] = json.loads(spantoll("records", "--format", "json").out)
     [line] = csv.DictReader(io.StringIO(spantoll("records", "--format", "csv").out))
-    told = spantoll("explain", str(listed["id"])).out
+    text = spantoll("explain", str(listed["id"])).out
 
     url = f"http://localhost:16686/trace/{listed['trace_id']}?uiFind={listed['span_id']}"
     assert (listed["trace_url"], line["trace_url"]) == (url, url)
-    assert url in told
+    assert url in text
 
 
 def test_explain_takes_a_whole_trace(spantoll: Cli, stored: Write, record: Make) -> None:
     first = record()
     stored([first, record(trace_id=first.trace_id), record()])
 
-    told = spantoll("explain", first.trace_id.hex(), "--format", "json").out
+    text = spantoll("explain", first.trace_id.hex(), "--format", "json").out
 
-    assert [each["record"]["id"] for each in json.loads(told)] == [1, 2]
+    assert [each["record"]["id"] for each in json.loads(text)] == [1, 2]
 
 
 @pytest.mark.parametrize("reference", ["99", "f" * 32, "what", "", "9" * 30])

@@ -121,10 +121,14 @@ def log_request(number: int) -> ExportLogsServiceRequest:
     record = request.resource_logs.add().scope_logs.add().log_records.add()
     record.time_unix_nano = START_NS + number
     record.body.string_value = "claude_code.api_request"
-    told = {"model": "claude-sonnet-4-5", "input_tokens": "1000", "output_tokens": "100"}
-    told |= {"session.id": "s", "event.sequence": str(number), "request_id": f"req_{number:09}"}
+    attributes = {"model": "claude-sonnet-4-5", "input_tokens": "1000", "output_tokens": "100"}
+    attributes |= {
+        "session.id": "s",
+        "event.sequence": str(number),
+        "request_id": f"req_{number:09}",
+    }
     record.attributes.extend(
-        KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in told.items()
+        KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in attributes.items()
     )
     return request
 
@@ -220,13 +224,13 @@ def test_an_explanation_multiplies_to_the_cost(spantoll: Cli, tmp_path: Path) ->
     (tmp_path / "calls.pb").write_bytes(protobuf_request(1))
     spantoll("ingest", "calls.pb")
 
-    (told,) = json.loads(spantoll("explain", "1", "--format", "json").out)
+    (explained,) = json.loads(spantoll("explain", "1", "--format", "json").out)
 
-    assert [(x["metric"], x["quantity"], x["cost_usd"]) for x in told["lines"]] == [
+    assert [(x["metric"], x["quantity"], x["cost_usd"]) for x in explained["lines"]] == [
         ("input", "1000", "0.002500000"),
         ("output", "100", "0.001000000"),
     ]
-    assert told["rate"]["model"] == "gpt-4o"
+    assert explained["rate"]["model"] == "gpt-4o"
     text = spantoll("explain", "1").out
     assert "1,000 x $2.5 / 1,000,000 = $0.002500000" in text
 
@@ -263,7 +267,9 @@ def test_doctor_is_content_when_all_is_well(spantoll: Cli, tmp_path: Path) -> No
     assert (ran.status, [f for f in findings if f["level"] == "problem"]) == (0, [])
 
 
-def test_doctor_says_when_nobody_listens(spantoll: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_reports_an_endpoint_that_does_not_answer(
+    spantoll: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SPANTOLL_HTTP", "127.0.0.1:1")
     monkeypatch.setenv("SPANTOLL_GRPC", "127.0.0.1:1")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from spantoll.surfaces.cli.requests import requests_in
+from spantoll.surfaces.cli.requests import read_requests
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
 
@@ -41,4 +41,4 @@ def test_the_form_of_a_file_is_told_by_its_content(
 ) -> None:
     assert callable(pack)
 
-    assert list(requests_in(io.BufferedReader(io.BytesIO(pack(content))))) == expected
+    assert list(read_requests(io.BufferedReader(io.BytesIO(pack(content))))) == expected

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 Number = int | float | Decimal | None
-"""None: every record of the group has NULL. Money is Decimal USD, a ratio or milliseconds a float."""
+"""None: NULL in every record of the group. Money is Decimal USD, ratios and milliseconds float."""
 
 HALF = 2**32
 

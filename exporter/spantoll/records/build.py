@@ -1,3 +1,9 @@
+"""Build the record of a call and its price.
+
+Input: a `ModelCall`, and the `Priced` or `Unpriced` answer. Output: a `UsageRecord` that fits its
+columns. This is the hot path: columns are picked by position, by one `itemgetter`.
+"""
+
 from __future__ import annotations
 
 import math
@@ -8,7 +14,7 @@ from operator import itemgetter
 
 from spantoll.otlp.rules import UNTIMED
 from spantoll.pricing.result import Priced, Unpriced
-from spantoll.records.limits import TRUNCATED, fit
+from spantoll.records.limits import TRUNCATED, fit_record
 from spantoll.records.record import COLUMNS, UsageRecord
 from spantoll.records.text import bounded_json, to_json
 from spantoll.semconv.call import (
@@ -112,20 +118,20 @@ def to_record(
 ) -> UsageRecord:
     """Put a call and its price into the columns of a record; total, whatever the call holds.
 
-    Text that no column can take is repaired and the flaw noted (see `fit`); counters and times are
-    kept as they are. A tenant the receiver knows outranks the one a span claims. `counted` starts
-    as what the role says, which is what counting says of a billable call on its own.
+    Text that no column can take is repaired and the flaw noted (see `fit_record`); counters and
+    times are kept as they are. The receiver's tenant outranks the one a span reports. `counted`
+    starts as the verdict on a record that no other is connected to: its role decides.
     """
-    usage, whom, reported = call.usage, call.attribution, call.reported_cost
-    if tenant == DEFAULT_TENANT and whom.tenant:
-        tenant = whom.tenant
+    usage, attribution, reported = call.usage, call.attribution, call.reported_cost
+    if tenant == DEFAULT_TENANT and attribution.tenant:
+        tenant = attribution.tenant
     is_timed = not flaws or UNTIMED.isdisjoint(flaws)
     duration_ns = call.end_ns - call.start_ns if is_timed else None
     counted = call.role in BILLABLE_ROLES
     port = call.server_port
     metadata = None
-    if whom.metadata:
-        metadata, cut = bounded_json(whom.metadata)
+    if attribution.metadata:
+        metadata, cut = bounded_json(attribution.metadata)
         if cut:
             flaws = (*flaws, TRUNCATED)
     key = response_key(tenant, call.response_id)
@@ -144,19 +150,19 @@ def to_record(
         metadata,
         to_json(usage.extra) if usage.extra else None,
         ",".join(flaws) or None,
-        _assumptions(call.assumptions),
-        _nano(reported) if reported is not None else None,
+        _encode_assumptions(call.assumptions),
+        _to_nano(reported) if reported is not None else None,
         reported.source if reported is not None else None,
         received_ns if type(answer) is Priced else None,
         latency_bucket(duration_ns) if duration_ns is not None else None,
         None,
     )
-    side_by_side = made_here + price_columns(answer) + call + usage + whom
-    return fit(tuple.__new__(UsageRecord, _columns(side_by_side)))
+    side_by_side = made_here + price_columns(answer) + call + usage + attribution
+    return fit_record(tuple.__new__(UsageRecord, _columns(side_by_side)))
 
 
 def price_columns(answer: Priced | Unpriced) -> tuple[object, ...]:
-    """What a price puts into PRICE_COLUMNS, in their order."""
+    """Return the values of PRICE_COLUMNS, in their order."""
     if type(answer) is Priced:
         rate = answer.rate
         return (
@@ -184,7 +190,7 @@ def response_key(tenant: str, response_id: str | None) -> int | None:
     """
     if response_id is None or len(response_id) < SHORTEST_RESPONSE_ID:
         return None
-    return _hash(f"{tenant}\0{response_id}")
+    return _hash_text(f"{tenant}\0{response_id}")
 
 
 def twin_key(tenant: str, call: ModelCall) -> int | None:
@@ -218,10 +224,10 @@ _MIX = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
 
 @lru_cache(maxsize=1024)
 def _service_hash(tenant: str, service: str | None) -> int:
-    return _hash(f"{tenant}\0{service}")
+    return _hash_text(f"{tenant}\0{service}")
 
 
-def _hash(text: str) -> int:
+def _hash_text(text: str) -> int:
     digest = blake2b(text.encode(errors="replace"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
@@ -233,12 +239,12 @@ def latency_bucket(duration_ns: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _assumptions(assumptions: tuple[str, ...]) -> str | None:
+def _encode_assumptions(assumptions: tuple[str, ...]) -> str | None:
     return to_json(assumptions) if assumptions else None
 
 
-def _nano(reported: ReportedCost) -> int | None:
-    """A reported cost in the ledger's currency; other currencies are not converted here."""
+def _to_nano(reported: ReportedCost) -> int | None:
+    """Convert a reported cost to nano-USD; None where it is in another currency."""
     amount = reported.amount
     if reported.currency.upper() != "USD" or not amount.is_finite() or abs(amount) > MAX_REPORTED:
         return None

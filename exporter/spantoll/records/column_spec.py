@@ -33,7 +33,7 @@ identity = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def text(length: int) -> TypeEngine[str]:
-    """Text of bounded length. MySQL would take `GPT-4O` and `gpt-4o` for the same word."""
+    """Text of bounded length. MySQL would compare `GPT-4O` and `gpt-4o` as equal."""
     exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
     return String(length).with_variant(exact, "mysql", "mariadb")
 
@@ -59,7 +59,7 @@ class Merge(Enum):
 
 
 class Unit(Enum):
-    """What a number is of: inside the ledger, and in answers, where the name says the unit."""
+    """The unit of a number; the suffix of its name differs in the ledger and in answers."""
 
     TOKENS = "tokens", "", ""
     IMAGES = "images", "", ""
@@ -91,7 +91,7 @@ class ColumnSpec:
     dimension: bool = False
     """Answers can be grouped and filtered by it."""
     measure: str | None = None
-    """What its sum says, if the sum is a measure."""
+    """The help text of its sum, if the sum is a measure."""
     constant: bool = False
     """Its values are constants of this package: no sender can make them too long."""
     shown: bool = True
@@ -103,12 +103,12 @@ class ColumnSpec:
 
 
 def counter(unit: Unit, measure: str) -> ColumnSpec:
-    """Declare a counter that the provider bills; `measure` says what its sum is."""
+    """Declare a counter that the provider bills; `measure` is the help text of its sum."""
     return ColumnSpec(type=BigInteger(), unit=unit, merge=Merge.USAGE, measure=measure)
 
 
 def money(measure: str, *, merge: Merge = Merge.DERIVED) -> ColumnSpec:
-    """Declare an amount of money; `measure` says what its sum is."""
+    """Declare an amount of money; `measure` is the help text of its sum."""
     return ColumnSpec(type=BigInteger(), unit=Unit.NANO_USD, merge=merge, measure=measure)
 
 

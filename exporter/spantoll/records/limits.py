@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import String, Text
 
+from spantoll.otlp.text import from_str as repair_text
 from spantoll.records.record import COLUMNS, UsageRecord
-from spantoll.records.text import storable
 
-__all__ = ["TRUNCATED", "fit"]
+__all__ = ["TRUNCATED", "fit_record"]
 
 TRUNCATED = "truncated"
 
@@ -34,7 +34,9 @@ _LENGTHS: dict[int, int | None] = {
 _SHORT, _LONG = 16, 64
 
 
-def _picker(accepts: Callable[[int], bool]) -> Callable[[UsageRecord], tuple[str | None, ...]]:
+def _pick_columns(
+    accepts: Callable[[int], bool],
+) -> Callable[[UsageRecord], tuple[str | None, ...]]:
     picked = [
         index
         for index, length in _LENGTHS.items()
@@ -43,16 +45,16 @@ def _picker(accepts: Callable[[int], bool]) -> Callable[[UsageRecord], tuple[str
     return itemgetter(*picked)
 
 
-_narrow = _picker(lambda length: length < _LONG)
-_wide = _picker(lambda length: length >= _LONG)
+_narrow = _pick_columns(lambda length: length < _LONG)
+_wide = _pick_columns(lambda length: length >= _LONG)
 
 
-def fit(record: UsageRecord) -> UsageRecord:
+def fit_record(record: UsageRecord) -> UsageRecord:
     """Make every text one that its column can take, and note in `flaws` what that changed.
 
     Text is cut to the column (`truncated`); NUL and lone surrogates, which databases refuse,
-    become U+FFFD. JSON columns are valid and bounded by construction. One look at the longest text
-    of two groups of columns clears nearly every record.
+    become U+FFFD. JSON columns are valid and bounded by construction. The longest text of two
+    groups of columns shows that nearly every record needs no repair.
     """
     narrow = "".join(filter(None, _narrow(record)))
     wide = list(filter(None, _wide(record)))
@@ -66,10 +68,10 @@ def fit(record: UsageRecord) -> UsageRecord:
         and "\0" not in narrow
     ):
         return record
-    return _fitted(record)
+    return _repair_record(record)
 
 
-def _fitted(record: UsageRecord) -> UsageRecord:
+def _repair_record(record: UsageRecord) -> UsageRecord:
     values: list[Any] = list(record)
     flaws: list[str] = record.flaws.split(",") if record.flaws else []
     known = len(flaws)
@@ -77,17 +79,17 @@ def _fitted(record: UsageRecord) -> UsageRecord:
         text = values[index]
         if text is None or length is None:
             continue
-        text = storable(text, flaws)
+        text = repair_text(text, flaws)
         if len(text) > length:
-            text = _shortened(text, length, distinct=index == _TENANT)
+            text = _cut_text(text, length, distinct=index == _TENANT)
             flaws.append(TRUNCATED)
         values[index] = text
     if len(flaws) > known:
-        values[_FLAWS] = _listed(flaws, _LENGTHS[_FLAWS] or 0)
+        values[_FLAWS] = _join_flaws(flaws, _LENGTHS[_FLAWS] or 0)
     return UsageRecord(*values)
 
 
-def _shortened(text: str, length: int, *, distinct: bool) -> str:
+def _cut_text(text: str, length: int, *, distinct: bool) -> str:
     if not distinct:
         return text[:length]
     # Two long tenants with one beginning must not become one tenant.
@@ -95,7 +97,7 @@ def _shortened(text: str, length: int, *, distinct: bool) -> str:
     return f"{text[: length - len(digest) - 1]}~{digest}"
 
 
-def _listed(flaws: Sequence[str], length: int) -> str:
+def _join_flaws(flaws: Sequence[str], length: int) -> str:
     """Join as many whole flaws as fit."""
     listed = ",".join(dict.fromkeys(flaws))
     return listed if len(listed) <= length else listed[: length + 1].rpartition(",")[0]

@@ -27,35 +27,35 @@ def to_call(record: UsageRecord) -> ModelCall:
     A reported cost comes back in USD or not at all.
     """
     return ModelCall(
-        **_named(record, _SAME_NAME)
+        **_select_fields(record, _SAME_NAME)
         | {
             "start_ns": record.started_ns,
             "end_ns": record.started_ns + (record.duration_ns or 0),
-            "usage": Usage(**_named(record, _USAGE), extra=_extra(record)),
-            "attribution": _attribution(record),
+            "usage": Usage(**_select_fields(record, _USAGE), extra=_read_extra_units(record)),
+            "attribution": _read_attribution(record),
             "assumptions": tuple(orjson.loads(record.assumptions)) if record.assumptions else (),
             "finish_reasons": tuple(record.finish_reasons.split(","))
             if record.finish_reasons
             else (),
             "scope_name": record.scope_name or "",
             "scope_version": record.scope_version or "",
-            "reported_cost": _reported_cost(record),
+            "reported_cost": _read_reported_cost(record),
         }
     )
 
 
-def _named(record: UsageRecord, names: list[str]) -> dict[str, Any]:
+def _select_fields(record: UsageRecord, names: list[str]) -> dict[str, Any]:
     return {name: getattr(record, name) for name in names}
 
 
-def _attribution(record: UsageRecord) -> Attribution:
+def _read_attribution(record: UsageRecord) -> Attribution:
     metadata = orjson.loads(record.metadata) if record.metadata else None
     return Attribution(
-        **_named(record, _ATTRIBUTION) | {"tenant": record.tenant_id, "metadata": metadata}
+        **_select_fields(record, _ATTRIBUTION) | {"tenant": record.tenant_id, "metadata": metadata}
     )
 
 
-def _extra(record: UsageRecord) -> dict[str, int | Decimal] | None:
+def _read_extra_units(record: UsageRecord) -> dict[str, int | Decimal] | None:
     if not record.extra_units:
         return None
     return {
@@ -64,7 +64,7 @@ def _extra(record: UsageRecord) -> dict[str, int | Decimal] | None:
     }
 
 
-def _reported_cost(record: UsageRecord) -> ReportedCost | None:
+def _read_reported_cost(record: UsageRecord) -> ReportedCost | None:
     if record.reported_cost_nano is None:
         return None
     amount = Decimal(record.reported_cost_nano).scaleb(-9)

@@ -190,9 +190,9 @@ class UsageRecord(NamedTuple):
     ]
     reported_cost_source: Detail32
     catalogue_cost_nano: Annotated[
-        int | None, money("What the price list says where the cost is a reported one.")
+        int | None, money("The cost by the price list of calls whose cost is a reported one.")
     ]
-    """What the price list says where `cost_nano` is a reported cost."""
+    """The cost by the price list where `cost_nano` is a reported one."""
     priced_ns: Annotated[
         int | None, ColumnSpec(type=BigInteger(), unit=Unit.TIME_NS, merge=Merge.DERIVED)
     ]

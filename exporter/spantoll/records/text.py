@@ -1,32 +1,21 @@
+"""JSON that every database can store and read.
+
+Input: attributes, extra units, assumptions. Output: JSON text with sorted keys, bounded where a
+sender decides how long it is.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import orjson
 
-__all__ = ["bounded_json", "storable", "to_json"]
+from spantoll.otlp.text import from_str as repair_text
+
+__all__ = ["bounded_json", "to_json"]
 
 LONGEST = 16_384
 LONGEST_VALUE = 1_024
-
-REPLACEMENT = "\ufffd"
-
-
-def storable(text: str, flaws: list[str]) -> str:
-    """Replace what databases refuse, NUL and lone surrogates, and note it in `flaws`.
-
-    Decoding has done so already; calls that come over REST or from Python pass here first.
-    """
-    if "\0" in text:
-        flaws.append("nul_character")
-        text = text.replace("\0", REPLACEMENT)
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            flaws.append("invalid_utf8")
-            text = text.encode(errors="surrogatepass").decode(errors="replace")
-    return text
 
 
 def to_json(content: object) -> str:
@@ -38,7 +27,7 @@ def to_json(content: object) -> str:
         text = b""
     # PostgreSQL cannot read U+0000 out of JSON.
     if not text or b"\\u0000" in text:
-        text = orjson.dumps(_without_flaws(content), option=orjson.OPT_SORT_KEYS)
+        text = orjson.dumps(_repair_content(content), option=orjson.OPT_SORT_KEYS)
     return text.decode()
 
 
@@ -63,15 +52,15 @@ def bounded_json(mapping: Mapping[str, object]) -> tuple[str, bool]:
     return to_json(kept), True
 
 
-def _without_flaws(content: object) -> object:
+def _repair_content(content: object) -> object:
     if isinstance(content, Mapping):
         return {
-            str(_without_flaws(str(key))): _without_flaws(value) for key, value in content.items()
+            str(_repair_content(str(key))): _repair_content(value) for key, value in content.items()
         }
     if isinstance(content, tuple | list):
-        return [_without_flaws(each) for each in content]
+        return [_repair_content(each) for each in content]
     if isinstance(content, bool | float) or content is None:
         return content
     if isinstance(content, int) and abs(content) < 2**63:
         return content
-    return storable(str(content), [])
+    return repair_text(str(content), [])

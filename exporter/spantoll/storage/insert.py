@@ -1,3 +1,8 @@
+"""Insert records with the columns that one of them fills.
+
+Input: records. Output: one statement for all of them, prepared once for each set of columns.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence

@@ -1,6 +1,6 @@
 """Open the ledger at a URL or path.
 
-Input: what the setting `database` says. Output: a `Store`. Only storage reads the URL; everything
+Input: the setting `database`. Output: a `Store`. Only storage reads the URL; everything
 above passes it on, or shows it with `hide_password`.
 """
 

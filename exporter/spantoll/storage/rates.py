@@ -1,3 +1,5 @@
+"""Rates as rows of the table `rate`, and back."""
+
 from __future__ import annotations
 
 from decimal import Decimal
@@ -12,7 +14,7 @@ __all__ = ["from_row", "to_row"]
 
 
 def to_row(rate: Rate) -> dict[str, Any]:
-    """Spell a rate as the columns of `rate`; amounts are text, so that they stay exact."""
+    """Write a rate as a row of `rate`; amounts are text, so that they stay exact."""
     prices = [[price.metric, str(price.amount_usd), price.per] for price in rate.prices]
     return {**rate._asdict(), "prices": orjson.dumps(prices).decode()}
 

@@ -33,7 +33,7 @@ class OpenUrl(Protocol):
 
 
 def find_backend(scheme: str) -> OpenUrl:
-    """Find what opens URLs of a scheme. Raises ConfigurationError for one that nobody declares."""
+    """Find what opens URLs of a scheme. Raises ConfigurationError where none is declared."""
     declared = {each.name: each for each in BUILT_IN}
     if scheme not in declared:
         # Looking through what is installed takes time, which a built-in backend does not need.

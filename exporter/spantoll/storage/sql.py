@@ -38,13 +38,13 @@ _Insert = Callable[[Connection, Sequence[UsageRecord]], tuple[int, list[_Refused
 
 
 class SqlStore(ABC):
-    """A ledger in a SQL database; `Store` says what its methods promise.
+    """A ledger in a SQL database; `Store` is the contract of its methods.
 
     One writer at a time: `transaction` holds off every other one.
     """
 
     groups: ClassVar[Groups]
-    """Finds the groups to settle, by how this database knows the rows of the write in progress."""
+    """Finds the groups to settle; made with the condition that selects the rows of the write."""
 
     @property
     @abstractmethod
@@ -79,7 +79,7 @@ class SqlStore(ABC):
 
     @abstractmethod
     def mark_write(self, connection: Connection) -> Mapping[str, Any]:
-        """Return what tells the rows of the write that begins from others: it binds `groups`."""
+        """Return the values by which SQL distinguishes the rows of the write that begins."""
 
     @abstractmethod
     def is_bad_data(self, error: Exception) -> bool:
@@ -90,7 +90,7 @@ class SqlStore(ABC):
 
     @abstractmethod
     def check_room(self, connection: Connection) -> None:
-        """Raise StoreUnavailable where the database can say, unasked, that it is full."""
+        """Raise StoreUnavailable where it can be seen without a write that the disk is full."""
 
     def write(self, records: Sequence[UsageRecord], *, settle: Settle | None = None) -> WriteResult:
         """Store records, each once, and settle the groups they join; see `Store`."""

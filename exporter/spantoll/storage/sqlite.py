@@ -42,7 +42,7 @@ LEAST_FREE_BYTES = 1 << 20
 
 
 def open_url(url: URL, *, create: bool = True) -> SqliteStore:
-    """Open `sqlite:///path`; `?timeout=` says how many seconds to wait for another writer."""
+    """Open `sqlite:///path`; `?timeout=` is how many seconds to wait for another writer."""
     if unknown := set(url.query) - {"timeout"}:
         raise ConfigurationError(f"unknown database option {min(unknown)!r}; one of: timeout")
     try:
@@ -130,7 +130,7 @@ class SqliteStore(SqlStore):
         return isinstance(cause, bad)
 
     def check_room(self, connection: Connection) -> None:
-        """Ask the file system: SQLite itself learns of a full disk in the middle of a write."""
+        """Ask the file system for free space: SQLite finds a full disk in the middle of a write."""
         path = self._file.path
         if path is not None and shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
             raise StoreUnavailable(f"database {self.url}: the disk is full")

@@ -1,3 +1,10 @@
+"""The connections to a SQLite file.
+
+Input: a path, or None for a database in memory. Output: transactions that are durable when they
+end, and an engine for readers. A file that is removed or replaced is noticed, as
+https://www.sqlite.org/howtocorrupt.html section 1.4 asks.
+"""
+
 from __future__ import annotations
 
 import logging
@@ -72,13 +79,13 @@ class SqliteFile:
             self.close()
             if getattr(error.orig, "sqlite_errorname", "") == "SQLITE_NOTADB":
                 raise ConfigurationError(f"{path} is not a SQLite database") from error
-            raise self._unavailable(error) from error
+            raise self._make_error(error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """The write transaction: durable when the block has ended without an error.
 
-        What the driver complains of becomes StoreUnavailable, other errors pass through.
+        What the driver raises becomes StoreUnavailable, other errors pass through.
         """
         if self._closed:
             raise StoreUnavailable(f"database {self.url} is closed")
@@ -94,14 +101,14 @@ class SqliteFile:
                         connection.invalidate()
                     raise
         except (DBAPIError, PoolTimeout) as error:
-            raise self._unavailable(error) from error
-        if self._file != self._identity():
+            raise self._make_error(error) from error
+        if self._file != self._identify_file():
             raise StoreUnavailable(f"database {self.url} was removed or replaced during the write")
         if self._journal is None:
-            self._journal = self._identity("-wal")
+            self._journal = self._identify_file("-wal")
 
     def close(self) -> None:
-        """Give the connections back; the last one checkpoints. What comes later is refused."""
+        """Close the connections; the last one checkpoints. Later calls raise StoreUnavailable."""
         self._closed = True
         self.reader.dispose()
         self.writer.dispose()
@@ -110,16 +117,16 @@ class SqliteFile:
         """Make the file at `path` the one that is written, with this version's schema."""
         with self._opening:
             if self._file is not None:
-                if self._file == self._identity():
+                if self._file == self._identify_file():
                     return
                 log.warning("database %s was removed or replaced, opening it anew", self.url)
-                self._let_go()
-            if self._identity() is None or not is_current(self.reader):
+                self._release()
+            if self._identify_file() is None or not is_current(self.reader):
                 migrate(self.writer)
-            self._file = self._identity()
+            self._file = self._identify_file()
 
-    def _let_go(self) -> None:
-        stale = self._journal is not None and self._journal == self._identity("-wal")
+    def _release(self) -> None:
+        stale = self._journal is not None and self._journal == self._identify_file("-wal")
         self.reader.dispose()
         self.writer.dispose()
         if stale and self.path is not None:
@@ -129,8 +136,8 @@ class SqliteFile:
                 Path(f"{self.path}{suffix}").unlink(missing_ok=True)
         self._file = self._journal = None
 
-    def _identity(self, suffix: str = "") -> tuple[int, int] | None:
-        """Which file the path leads to. Its number cannot be another's while we have it open."""
+    def _identify_file(self, suffix: str = "") -> tuple[int, int] | None:
+        """Return device and inode of the file, or None; an open file keeps its inode."""
         if self.path is None:
             return MEMORY
         try:
@@ -148,7 +155,7 @@ class SqliteFile:
             **pool,
         )
 
-    def _unavailable(self, error: DBAPIError | PoolTimeout) -> StoreUnavailable:
+    def _make_error(self, error: DBAPIError | PoolTimeout) -> StoreUnavailable:
         if isinstance(error, PoolTimeout):
             reason = f"another write has been going on for {self._timeout_s:g} s"
         else:

@@ -1,3 +1,9 @@
+"""The contract of a ledger in a database.
+
+Input: records, rates, and the function that settles them. Output: a `WriteResult`, or an error that
+says whether to try again. `storage/sql.py` implements it for SQL databases.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -14,7 +20,7 @@ __all__ = ["Correction", "Settle", "Store", "Stored", "WriteResult"]
 class Stored(NamedTuple):
     """A record in the database with its surrogate id.
 
-    `facts` is the record as its own span told it, before any correction was applied.
+    `facts` is the record as its own span reported it, before any correction was applied.
     """
 
     id: int

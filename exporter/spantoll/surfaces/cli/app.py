@@ -1,3 +1,8 @@
+"""The commands, and how a failure becomes one line on stderr and an exit status.
+
+Input: arguments. Output: status 0, 1 for a failure, 2 for wrong usage.
+"""
+
 from __future__ import annotations
 
 import os
@@ -40,14 +45,14 @@ def run_program(program: Annotated[list[str], typer.Argument(metavar="-- PROGRAM
 
 @app.command()
 def version() -> None:
-    """Say which version this is."""
+    """Print the version."""
     from spantoll.surfaces.cli import main
 
     main(["version"])
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command; every expected failure is one line on stderr and an exit status."""
+    """Run a command and return its exit status."""
     try:
         status = app(list(arguments), prog_name="spantoll", standalone_mode=False)
         sys.stdout.flush()

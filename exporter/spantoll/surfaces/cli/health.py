@@ -34,7 +34,7 @@ def health(
     )
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
     from spantoll.surfaces.cli.output import write_csv, write_json, write_notice
-    from spantoll.surfaces.cli.report import print_report, why_empty
+    from spantoll.surfaces.cli.report import explain_empty, print_report
 
     with open_ledger(database) as ledger:
         start_ns, end_ns = parse_period(
@@ -42,7 +42,7 @@ def health(
         )
         query = health_query(filters=parse_filters(where or ()), start_ns=start_ns, end_ns=end_ns)
         result = run(ledger.engine, query)
-        reason = "" if result.groups else why_empty(ledger)
+        reason = "" if result.groups else explain_empty(ledger)
     match format:
         case Format.json:
             write_json(plain_rows(result))

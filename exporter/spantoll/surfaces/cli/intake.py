@@ -1,3 +1,9 @@
+"""Read files of OTLP requests into a ledger.
+
+Input: paths, or stdin. Output: stored records, and lines that sum up what was stored and what was
+not. Records are written in groups, so that the commit does not count.
+"""
+
 from __future__ import annotations
 
 import io
@@ -16,7 +22,7 @@ from spantoll.otlp import holds_logs
 from spantoll.pipeline import Ingest, Ledger
 from spantoll.pricing import Rate
 from spantoll.records import UsageRecord
-from spantoll.surfaces.cli.requests import requests_in
+from spantoll.surfaces.cli.requests import read_requests
 
 __all__ = ["FileIntake"]
 
@@ -53,14 +59,14 @@ class FileIntake:
             task = progress.add_task("reading", total=total or None)
             for path in files:
                 progress.update(task, description=path.name)
-                for size in self._file(path):
+                for size in self._read_file(path):
                     progress.advance(task, size)
         self._flush()
 
     def summary(self) -> Iterator[str]:
-        """Say what became of what was read, and which requests could not be read."""
+        """Return lines: how many records were stored, skipped, rejected; what was not read."""
         yield (
-            f"{_counted(self.stored, 'record')} stored, {self.duplicates:,} already there, "
+            f"{_format_count(self.stored, 'record')} stored, {self.duplicates:,} already there, "
             f"{self.skipped:,} not of model calls, "
             f"{self.rejected.total():,} rejected."
         )
@@ -69,21 +75,21 @@ class FileIntake:
         for complaint in self.unreadable:
             yield f"  not read: {complaint}"
 
-    def _file(self, path: Path) -> Iterator[int]:
+    def _read_file(self, path: Path) -> Iterator[int]:
         """Read one file, yielding how many bytes each request had."""
         place = "stdin" if str(path) == STDIN else str(path)
         try:
-            with _opened(path) as stream:
-                for request in requests_in(stream):
+            with _open_file(path) as stream:
+                for request in read_requests(stream):
                     where = place if request.line is None else f"{place}:{request.line}"
-                    self._request(request.body, request.content_type, where)
+                    self._read_request(request.body, request.content_type, where)
                     yield len(request.body)
         except OSError as error:
             self.unreadable.append(f"{place}: {error.strerror or error}")
         except (EOFError, ZlibError) as error:
             self.unreadable.append(f"{place}: {error}")
 
-    def _request(self, body: bytes, content_type: str, where: str) -> None:
+    def _read_request(self, body: bytes, content_type: str, where: str) -> None:
         logs = holds_logs(body, content_type=content_type)
         read = self._ingest.logs if logs else self._ingest.traces
         try:
@@ -113,9 +119,9 @@ class FileIntake:
             self.duplicates += written.duplicates
 
 
-def _opened(path: Path) -> io.BufferedReader:
+def _open_file(path: Path) -> io.BufferedReader:
     return path.open("rb") if str(path) != STDIN else open(sys.stdin.fileno(), "rb", closefd=False)
 
 
-def _counted(number: int, noun: str) -> str:
+def _format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"

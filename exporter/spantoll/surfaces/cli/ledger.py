@@ -1,3 +1,9 @@
+"""The ledger a command works on.
+
+Input: the option `--database` over the settings. Output: the open store, which is closed when the
+command ends.
+"""
+
 from __future__ import annotations
 
 import time
@@ -24,7 +30,7 @@ class Opened(NamedTuple):
 
     @property
     def links(self) -> TraceUrl | None:
-        """Where its traces are looked at, if the settings say so. Raises ConfigurationError."""
+        """Links to traces, if the settings have a trace_url. Raises ConfigurationError."""
         return TraceUrl(self.settings.trace_url) if self.settings.trace_url else None
 
     @property
@@ -35,7 +41,7 @@ class Opened(NamedTuple):
 
 @contextmanager
 def open_ledger(database: str | None, *, create: bool = False) -> Iterator[Opened]:
-    """Open the ledger of the settings. Raises StoreUnavailable, saying how to begin one."""
+    """Open the ledger of the settings. Raises StoreUnavailable, with how to begin one."""
     settings = load_settings(database=database)
     if create:
         make_directory(settings.database)

@@ -1,4 +1,8 @@
-"""Writing answers: data on stdout, everything else on stderr."""
+"""Write answers: data to stdout, everything else to stderr.
+
+Input: headers and rows, or plain values. Output: a table, JSON or CSV; a table is plain text where
+stdout is not a terminal.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +56,7 @@ def write_table(
             overflow="fold",
         )
     for row in rows:
-        table.add_row(*(Text(_printable(cell)) for cell in row))
+        table.add_row(*(Text(_escape(cell)) for cell in row))
     console.print(table)
 
 
@@ -74,10 +78,10 @@ def write_csv(headers: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None
     writer = csv.DictWriter(sys.stdout, headers, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: _cell(row.get(name)) for name in headers})
+        writer.writerow({name: _format_cell(row.get(name)) for name in headers})
 
 
-def _cell(value: Any) -> Any:
+def _format_cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (dict, list)):
@@ -97,21 +101,21 @@ def _is_number(text: str) -> bool:
 
 def write_line(line: str = "") -> None:
     """Write a line of an answer meant for people."""
-    print(_printable(line))
+    print(_escape(line))
 
 
 def write_notice(line: str = "") -> None:
-    """Tell the person at the terminal something that is not data."""
-    print(_printable(line), file=sys.stderr)
+    """Write a line that is not data to stderr."""
+    print(_escape(line), file=sys.stderr)
 
 
-def _printable(text: str) -> str:
-    """Show what would move the cursor or change the terminal; spans come from strangers."""
+def _escape(text: str) -> str:
+    """Escape what would move the cursor or change the terminal: text of spans is not trusted."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def format_number(value: Any) -> str:
-    """Show a number for people: thousands apart, few decimals, `-` for unknown."""
+    """Format a number: thousands separated, few decimals, `-` for unknown."""
     if value is None:
         return UNKNOWN
     if isinstance(value, int):
@@ -120,7 +124,7 @@ def format_number(value: Any) -> str:
 
 
 def format_dollars(value: Decimal | None, *, lower_bound: bool = False) -> str:
-    """Show money to the cent, or to as many places as a small amount needs; `+` for at least."""
+    """Format money to the cent, or to the places a small amount needs; `+` for a lower bound."""
     if value is None:
         return UNKNOWN
     places = 2 if abs(value) >= 1 or not value else min(9, 3 - value.adjusted())

@@ -1,3 +1,8 @@
+"""`spantoll records`: list calls, newest first, as a table, JSON or CSV.
+
+The columns of the table are those of `plain_record`, in the same units.
+"""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
@@ -77,7 +82,7 @@ def records(
         write_notice,
         write_table,
     )
-    from spantoll.surfaces.cli.report import why_empty
+    from spantoll.surfaces.cli.report import explain_empty
 
     with open_ledger(database) as ledger:
         zone_name = tz or ledger.settings.tz
@@ -96,7 +101,7 @@ def records(
                 uncounted=uncounted,
             ),
         )
-        reason = "" if page.records else why_empty(ledger)
+        reason = "" if page.records else explain_empty(ledger)
     match format:
         case Format.json:
             write_json([plain_record(each, links) for each in page.records])

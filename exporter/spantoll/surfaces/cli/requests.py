@@ -1,4 +1,7 @@
-"""OTLP requests kept in files: protobuf, JSON, or one JSON request a line, gzipped or not."""
+"""OTLP requests in files: protobuf, JSON, or one JSON request a line, gzipped or not.
+
+Input: a stream. Output: its requests one by one. Lines are those of the Collector's file exporter.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import orjson
 
 from spantoll.otlp import JSON, PROTOBUF, MediaType
 
-__all__ = ["StoredRequest", "requests_in"]
+__all__ = ["StoredRequest", "read_requests"]
 
 GZIP = b"\x1f\x8b"
 
@@ -25,11 +28,8 @@ class StoredRequest(NamedTuple):
     """Where it stands in a file of JSON lines, from 1."""
 
 
-def requests_in(stream: io.BufferedReader) -> Iterator[StoredRequest]:
-    """Read the requests of a file one by one, telling its form by its content.
-
-    The lines are the Collector's file exporter's: each a whole request.
-    """
+def read_requests(stream: io.BufferedReader) -> Iterator[StoredRequest]:
+    """Read the requests of a file one by one, recognising its form by its content."""
     if stream.peek(len(GZIP)).startswith(GZIP):
         stream = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)))
     before = b""

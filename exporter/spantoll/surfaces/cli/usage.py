@@ -1,3 +1,5 @@
+"""`spantoll usage`: sums of measures by dimensions and windows, as a table, JSON or CSV."""
+
 from __future__ import annotations
 
 from typing import Annotated
@@ -57,7 +59,7 @@ def usage(
     )
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
     from spantoll.surfaces.cli.output import write_csv, write_json, write_notice
-    from spantoll.surfaces.cli.report import print_report, why_empty
+    from spantoll.surfaces.cli.report import explain_empty, print_report
 
     with open_ledger(database) as ledger:
         query = parse_query(
@@ -75,15 +77,16 @@ def usage(
             now_ns=now_ns(),
         )
         result = run(ledger.engine, query)
-        doubts = run(ledger.engine, unpriced_query(query)) if result.totals.lower_bound else None
-        reason = "" if result.totals.requests else why_empty(ledger)
+        lower_bound = result.totals.lower_bound
+        unpriced = run(ledger.engine, unpriced_query(query)) if lower_bound else None
+        reason = "" if result.totals.requests else explain_empty(ledger)
     match format:
         case Format.json:
-            missing = plain_rows(doubts) if doubts else []
+            missing = plain_rows(unpriced) if unpriced else []
             write_json({**plain_result(result), "unpriced": missing})
         case Format.csv:
             write_csv(plain_headers(result), plain_rows(result))
         case Format.table if reason:
             write_notice(reason)
         case Format.table:
-            print_report(result, doubts)
+            print_report(result, unpriced)

@@ -14,7 +14,7 @@ EVERYWHERE = ("", "0.0.0.0", "[::]")  # noqa: S104  compared, not listened on
 
 
 def welcome(settings: Settings, bound: Bound) -> Iterator[str]:
-    """Say where to send, where the data is and which prices hold, once it is listened."""
+    """Return lines: where to send, where the ledger is, which prices are used."""
     prices = load_rate_card().price_set
     http = _url(settings.http, bound.http)
     grpc = _url(settings.grpc, bound.grpc)
@@ -26,7 +26,7 @@ def welcome(settings: Settings, bound: Bound) -> Iterator[str]:
     yield f"Prices     {prices.source} {prices.version} of {prices.as_of}, {prices.rows:,} models"
     for target in read_targets(settings.forward):
         yield f"Forward    {target}"
-    # `spantoll run` speaks HTTP unless told otherwise
+    # `spantoll run` sends over HTTP by default
     protocol = "" if http else "OTEL_EXPORTER_OTLP_PROTOCOL=grpc "
     if http or grpc:
         endpoint = f"{protocol}OTEL_EXPORTER_OTLP_ENDPOINT={http or grpc}"
