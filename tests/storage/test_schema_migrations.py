@@ -143,12 +143,16 @@ def insert_rows(engine: Engine, count: int) -> list[dict[str, Any]]:
     return rows
 
 
-def stored_rows(engine: Engine, like: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def holds_rows(engine: Engine, written: list[dict[str, Any]]) -> bool:
+    """Whether a ledger has those records and their rate, in the columns of both schemas."""
     with engine.connect() as connection:
         table = Table("usage_record", MetaData(), autoload_with=connection)
         found = connection.execute(select(table).order_by(table.c.id)).mappings().all()
-        assert len(connection.execute(select(tables.rate)).all()) == 1
-    return [{name: row[name] for name in like[0]} for row in found]
+        rates = connection.execute(select(tables.rate)).all()
+    names = [name for name in written[0] if name in table.c]
+    return len(rates) == 1 and [[row[name] for name in names] for row in found] == [
+        [row[name] for name in names] for row in written
+    ]
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
@@ -161,7 +165,7 @@ def test_a_ledger_of_an_earlier_schema_keeps_every_record(
     store = open_store(str(ledger))
 
     assert is_current(engine)
-    assert stored_rows(engine, written) == written
+    assert holds_rows(engine, written)
     assert store.write([make_record()]).inserted == 1
     store.close()
 
@@ -180,7 +184,7 @@ def test_a_ledger_goes_back_to_an_earlier_schema_with_its_records(
 
     assert sorted(inspect(engine).get_table_names()) == tables_before
     assert {each["name"] for each in inspect(engine).get_columns("usage_record")} == columns_before
-    assert stored_rows(engine, written) == written
+    assert holds_rows(engine, written)
 
 
 EDITED = {
@@ -216,7 +220,7 @@ def test_a_ledger_of_an_edited_migration_is_completed(
     migrate(engine)
 
     assert schema_differences(engine) == []
-    assert stored_rows(engine, written) == written
+    assert holds_rows(engine, written)
 
 
 def test_every_table_is_filled_by_something(engine: Engine) -> None:

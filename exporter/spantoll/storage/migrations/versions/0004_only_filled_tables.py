@@ -47,6 +47,8 @@ def _complete_schema(found: sa.Inspector) -> None:
             sa.Column("written_ns", sa.BigInteger, nullable=False),
             sa.Column("padding", sa.LargeBinary),
         )
+    if "twin_key" not in columns:
+        return
     indexed = {index["name"]: index["column_names"] for index in found.get_indexes("usage_record")}
     for name, (names, rows) in INDEXES.items():
         if indexed.get(name) != names:
