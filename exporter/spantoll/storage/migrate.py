@@ -15,10 +15,13 @@ from spantoll.storage import tables
 
 __all__ = ["HEAD", "is_current", "migrate"]
 
-HEAD = "0004"
-"""The newest file of `migrations/versions`: a database that is there needs no Alembic."""
-
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+REVISIONS = sorted(
+    path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")
+)
+HEAD = REVISIONS[-1]
+"""The newest schema. Read off the names of the files: a database that is there needs no Alembic."""
 
 _VERSION = table("alembic_version", column("version_num"))
 
@@ -50,8 +53,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _check(connection: Connection, found: str | None) -> None:
-    known = {path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")}
-    if found is not None and found not in known:
+    if found is not None and found not in REVISIONS:
         raise SchemaMismatch(
             f"{connection.engine.url} has schema {found}, and this version of SpanToll knows "
             f"schemas up to {HEAD}: a newer version has written it; upgrade spantoll"
