@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import pytest
 
 from spantoll.records import UsageRecord
 from spantoll.storage import Correction, Store, Stored, open_store
+from tests.support.postgresql import INSTALL, Server, find_programs, start_server
 from tests.support.records import stored_records
 
 
@@ -15,14 +16,25 @@ class Backend(NamedTuple):
     """A database the conformance suite runs on; another one is another entry of BACKENDS."""
 
     name: str
-    url: Callable[[Path], str]
+    url: Callable[[pytest.FixtureRequest], str]
+    """Makes a database that is empty."""
     lasts: bool = True
     """What was written is there when the store is opened again, also from another process."""
 
 
+def make_file(request: pytest.FixtureRequest) -> str:
+    return f"sqlite:///{request.getfixturevalue('tmp_path')}/ledger.db"
+
+
+def make_postgresql(request: pytest.FixtureRequest) -> str:
+    server: Server = request.getfixturevalue("postgresql_server")
+    return server.make_database()
+
+
 BACKENDS = [
-    Backend("sqlite", lambda directory: f"sqlite:///{directory}/ledger.db"),
-    Backend("memory", lambda directory: "memory:", lasts=False),
+    Backend("sqlite", make_file),
+    Backend("memory", lambda request: "memory:", lasts=False),
+    Backend("postgresql", make_postgresql),
 ]
 
 
@@ -59,9 +71,18 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     return found
 
 
+@pytest.fixture(scope="session")
+def postgresql_server(missing: Callable[[str, str], NoReturn]) -> Iterator[Server]:
+    programs = find_programs()
+    if programs is None:
+        missing("PostgreSQL", INSTALL)
+    with start_server(programs) as server:
+        yield server
+
+
 @pytest.fixture
-def url(backend: Backend, tmp_path: Path) -> str:
-    return backend.url(tmp_path)
+def url(backend: Backend, request: pytest.FixtureRequest) -> str:
+    return backend.url(request)
 
 
 @pytest.fixture

@@ -19,7 +19,10 @@ __all__ = ["GROUP", "OpenUrl", "find_backend"]
 
 GROUP = "spantoll_stores"
 
-BUILT_IN = (EntryPoint(name="sqlite", value="spantoll.storage.sqlite:open_url", group=GROUP),)
+BUILT_IN = tuple(
+    EntryPoint(name=scheme, value=f"spantoll.storage.{scheme}:open_url", group=GROUP)
+    for scheme in ("sqlite", "postgresql")
+)
 
 
 class OpenUrl(Protocol):
