@@ -22,7 +22,7 @@ from spantoll.surfaces.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from spantoll.query import Listed
+    from spantoll.query import Listed, Page
 
 __all__ = ["records"]
 
@@ -75,13 +75,7 @@ def records(
         plain_record,
     )
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
-    from spantoll.surfaces.cli.output import (
-        write_csv,
-        write_json,
-        write_line,
-        write_notice,
-        write_table,
-    )
+    from spantoll.surfaces.cli.output import write_csv, write_json, write_notice
     from spantoll.surfaces.cli.report import explain_empty
 
     with open_ledger(database) as ledger:
@@ -110,17 +104,21 @@ def records(
         case Format.table if reason:
             write_notice(reason)
         case Format.table:
-            headers = (*HEADERS, "counted") if uncounted else HEADERS
-            rows = [_row(each, zone_name) for each in page.records]
-            write_table(headers, (row[: len(headers)] for row in rows), numeric=NUMERIC)
-            write_line(
-                f"Times in {zone_name}; `spantoll explain ID` shows how a record was priced."
-            )
+            _write_table(page, tz=zone_name, uncounted=uncounted)
     if page.cursor:
         write_notice(f"More: --after {page.cursor}")
 
 
-def _row(listed: Listed, tz: str) -> list[str]:
+def _write_table(page: Page, *, tz: str, uncounted: bool) -> None:
+    from spantoll.surfaces.cli.output import write_line, write_table
+
+    headers = (*HEADERS, "counted") if uncounted else HEADERS
+    rows = [_format_row(each, tz) for each in page.records]
+    write_table(headers, (row[: len(headers)] for row in rows), numeric=NUMERIC)
+    write_line(f"Times in {tz}; `spantoll explain ID` shows how a record was priced.")
+
+
+def _format_row(listed: Listed, tz: str) -> list[str]:
     from spantoll.query import to_usd
     from spantoll.query.windows import find_zone, to_local_time
     from spantoll.surfaces.cli.output import UNKNOWN, format_dollars, format_number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from spantoll.surfaces.cli.options import (
     Tz,
     Where,
 )
+
+if TYPE_CHECKING:
+    from spantoll.query import Result
 
 __all__ = ["usage"]
 
@@ -49,17 +52,10 @@ def usage(
     database: Database = None,
 ) -> None:
     """Show what was used and what it costs, by anything, over any period."""
-    from spantoll.query import (
-        parse_query,
-        plain_headers,
-        plain_result,
-        plain_rows,
-        run,
-        unpriced_query,
-    )
+    from spantoll.query import parse_query, run, unpriced_query
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
-    from spantoll.surfaces.cli.output import write_csv, write_json, write_notice
-    from spantoll.surfaces.cli.report import explain_empty, print_report
+    from spantoll.surfaces.cli.output import write_notice
+    from spantoll.surfaces.cli.report import explain_empty
 
     with open_ledger(database) as ledger:
         query = parse_query(
@@ -80,13 +76,22 @@ def usage(
         lower_bound = result.totals.lower_bound
         unpriced = run(ledger.engine, unpriced_query(query)) if lower_bound else None
         reason = "" if result.totals.requests else explain_empty(ledger)
+    if format is Format.table and reason:
+        write_notice(reason)
+    else:
+        _write_answer(result, unpriced, format)
+
+
+def _write_answer(result: Result, unpriced: Result | None, format: Format) -> None:
+    from spantoll.query import plain_headers, plain_result, plain_rows
+    from spantoll.surfaces.cli.output import write_csv, write_json
+    from spantoll.surfaces.cli.report import print_report
+
     match format:
         case Format.json:
             missing = plain_rows(unpriced) if unpriced else []
             write_json({**plain_result(result), "unpriced": missing})
         case Format.csv:
             write_csv(plain_headers(result), plain_rows(result))
-        case Format.table if reason:
-            write_notice(reason)
         case Format.table:
             print_report(result, unpriced)
