@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick soak soak-long lint format bench peers clean
+.PHONY: help demo test test-quick soak soak-long lint format bench peers servers clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +66,10 @@ peers:  ## A real Collector and a real Jaeger for the tests, built with Go into 
 	  npm install --prefix new --no-audit --no-fund --ignore-scripts --loglevel=error >&2; \
 	  rm -rf node_modules; mv new/node_modules new/package.json .; rm -rf new )
 	@echo "$(PEERS)"
+
+servers:  ## The database servers of the tests, from Debian's packages where they are missing
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	  { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes postgresql; } >&2
 
 clean:  ## Remove what the targets made
 	rm -rf .venv .venv-* .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*

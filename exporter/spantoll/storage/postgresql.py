@@ -8,7 +8,7 @@ what `SqlStore` does for all databases. Records come in by binary COPY into a te
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar, cast
 
 import psycopg
@@ -111,14 +111,16 @@ class PostgresqlStore(SqlStore):
             isolation_level="REPEATABLE READ",
             execution_options={"postgresql_readonly": True},
         )
-        try:
-            if not is_current(self._reader):
-                if not create:
-                    raise NoLedger(self.url)
-                migrate(self._writer)
-        except DBAPIError as error:
-            self.close()
-            raise self._make_error(error) from error
+        with ExitStack() as unless_opened:
+            unless_opened.callback(self.close)
+            try:
+                if not is_current(self._reader):
+                    if not create:
+                        raise NoLedger(self.url)
+                    migrate(self._writer)
+            except DBAPIError as error:
+                raise self._make_error(error) from error
+            unless_opened.pop_all()
 
     @property
     def url(self) -> str:

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
@@ -73,13 +73,15 @@ class SqliteFile:
             uri = f"{path.as_uri()}?mode=rw"
             self.reader = self._make_engine(lambda: _connect(uri, timeout_s, READER_PRAGMAS))
             event.listen(self.reader, "begin", lambda each: each.exec_driver_sql("BEGIN"))
-        try:
-            self._open()
-        except DBAPIError as error:
-            self.close()
-            if getattr(error.orig, "sqlite_errorname", "") == "SQLITE_NOTADB":
-                raise ConfigurationError(f"{path} is not a SQLite database") from error
-            raise self._make_error(error) from error
+        with ExitStack() as unless_opened:
+            unless_opened.callback(self.close)
+            try:
+                self._open()
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlite_errorname", "") == "SQLITE_NOTADB":
+                    raise ConfigurationError(f"{path} is not a SQLite database") from error
+                raise self._make_error(error) from error
+            unless_opened.pop_all()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
