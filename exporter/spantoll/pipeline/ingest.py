@@ -17,13 +17,13 @@ from spantoll.otlp import (
 )
 from spantoll.pricing import Priced, Rate, RateCard
 from spantoll.records import UsageRecord, to_record
+from spantoll.records.build import DEFAULT_TENANT
+from spantoll.records.times import with_plausible_times
 from spantoll.semconv import ModelCall
 
 __all__ = ["Batch", "Ingest"]
 
 log = logging.getLogger(__name__)
-
-DEFAULT_TENANT = "default"
 
 Told = TypeVar("Told", Span, LogRecord)
 
@@ -117,6 +117,7 @@ class Ingest:
                 if call is None:
                     skipped += 1
                     continue
+                call, flaws = with_plausible_times(call, one.flaws, received_ns=received_ns)
                 answer = price(call)
                 record = to_record(
                     call,
@@ -124,7 +125,7 @@ class Ingest:
                     tenant=tenant,
                     source=source,
                     received_ns=received_ns,
-                    flaws=one.flaws,
+                    flaws=flaws,
                 )
             # A defect that one span brings to light: sent again it would fail again, and as a
             # refusal of the request it would cost all its neighbours.

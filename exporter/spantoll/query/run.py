@@ -20,7 +20,7 @@ from spantoll.query.measures import Measure
 from spantoll.query.query import Query
 from spantoll.query.result import PriceSetUsed, Result, Row
 from spantoll.query.statement import list_measures, select_bounds, select_groups, select_price_sets
-from spantoll.query.windows import Window, find_zone, join_windows, list_windows
+from spantoll.query.windows import LAST_NS, Window, find_zone, join_windows, list_windows
 
 __all__ = ["reading", "run"]
 
@@ -94,7 +94,7 @@ def _close_period(connection: Connection, query: Query) -> tuple[int, int]:
         return 0, 0
     return (
         first if query.start_ns is None else query.start_ns,
-        last + 1 if query.end_ns is None else query.end_ns,
+        min(last + 1, LAST_NS) if query.end_ns is None else query.end_ns,
     )
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from spantoll.errors import QueryError
-from spantoll.query.windows import EPOCH, list_windows, to_local_time
+from spantoll.query.windows import EPOCH, LAST_NS, list_windows, to_local_time
 
 __all__ = ["parse_time", "subtract_period"]
 
@@ -31,8 +31,6 @@ PERIOD = re.compile(r"(\d{1,6})(min|h|d|w|mo|y)")
 EXACT = {"min": timedelta(minutes=1), "h": timedelta(hours=1)}
 DAYS = {"d": 1, "w": 7}
 MONTHS = {"mo": 1, "y": 12}
-LAST_NS = 2**63 - 1
-"""The end of what a column of nanoseconds holds, in the year 2262."""
 
 
 def parse_time(text: str, *, field: str, tz: ZoneInfo, now_ns: int) -> int:

@@ -32,6 +32,8 @@ MAX_WINDOWS = 10_000
 """More windows than this are a mistake, not a report."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_NS = 2**63 - 1
+"""The end of what a column of nanoseconds holds, in the year 2262."""
 
 
 class Window(NamedTuple):
@@ -77,8 +79,8 @@ def list_windows(kind: str, *, start_ns: int, end_ns: int, tz: ZoneInfo) -> tupl
     for edge in EDGES[kind](start_ns // SECOND_NS, tz):
         if edges and edges[-1] == edge * SECOND_NS:
             continue  # a date that does not exist there, e.g. 2011-12-30 in Samoa
-        edges.append(edge * SECOND_NS)
-        if edges[-1] >= end_ns:
+        edges.append(min(edge * SECOND_NS, LAST_NS))
+        if edges[-1] >= min(end_ns, LAST_NS):
             return tuple(Window(*pair) for pair in pairwise(edges))
         if len(edges) > MAX_WINDOWS:
             break
