@@ -1,3 +1,10 @@
+"""Undo the content encoding of a body.
+
+In: the bytes of a body, and its Content-Encoding. Out: its bytes decompressed, not more than
+`limit_bytes`; or UnsupportedMedia, TooLarge, BadRequest.
+https://www.rfc-editor.org/rfc/rfc9110#section-8.4
+"""
+
 from __future__ import annotations
 
 import zlib
@@ -9,6 +16,8 @@ __all__ = ["Decompressor", "decompress"]
 
 WINDOW = {"gzip": 31, "deflate": 15}
 """Content encodings by zlib's window bits; `deflate` is the zlib format (RFC 9110, 8.4.1.2)."""
+ALIASES = {"x-gzip": "gzip", "none": "identity", "": "identity"}
+"""`x-gzip` is equivalent to `gzip` (RFC 9110, 8.4.1.3)."""
 
 IN_BYTES = 1 << 16
 OUT_BYTES = 1 << 20
@@ -26,13 +35,14 @@ class Decompressor:
     """
 
     def __init__(self, *, encoding: str | None, limit_bytes: int) -> None:
-        self._encoding = (encoding or "identity").strip().lower()
+        spelled = (encoding or "").strip().lower()
+        self._encoding = ALIASES.get(spelled, spelled)
         self.compressed = self._encoding in WINDOW
         self._limit_bytes = limit_bytes
         self._body = BytesIO()
         self._members = 0
         self._inflater: zlib._Decompress | None = None
-        if not self.compressed and self._encoding not in ("", "identity", "none"):
+        if not self.compressed and self._encoding != "identity":
             raise UnsupportedMedia(
                 f"Content-Encoding {self._encoding!r} is not supported: use gzip, deflate or none"
             )

@@ -74,7 +74,11 @@ def _read_all(
         for scope in _read_objects(group, scopes):
             ignored |= SNAKE_CASE.intersection(scope)
             members = _read_list(scope, items)
-            kept = [each for each in members if wanted is None or _is_wanted(each, wanted)]
+            kept = [
+                each
+                for each in members
+                if wanted is None or not isinstance(each, dict) or _is_wanted(each, wanted)
+            ]
             batch.received += len(members)
             batch.skipped += len(members) - len(kept)
             if kept:
