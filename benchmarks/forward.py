@@ -32,7 +32,9 @@ RECEIVER = """
 import json, pathlib, statistics, sys, time
 from spantoll.forward import Forwarder, Target
 from spantoll.forward.queue_file import QueueFile
-from spantoll.receiver import run
+from spantoll.pipeline import make_settle
+from spantoll.pricing import load_rate_card
+from spantoll.receiver import ReceiverConfig, run
 
 database, target, queue, durable = sys.argv[1:]
 made, queued, waited_s = [], {}, []
@@ -58,7 +60,9 @@ def onward(store):
 def ready(receiver, bound):
     print(json.dumps(bound), flush=True)
 
-run(database=database, grpc="127.0.0.1:0", http="127.0.0.1:0", ready=ready,
+config = ReceiverConfig(grpc="127.0.0.1:0", http="127.0.0.1:0")
+rate_card = load_rate_card()
+run(database, config, rate_card=rate_card, settle=make_settle(rate_card), ready=ready,
     onward=onward if target else None)
 for counts in made[0].counts().values() if made else ():
     found = counts._asdict()

@@ -48,13 +48,17 @@ MIB = 1 << 20
 
 RECEIVER = """
 import json, sys, threading
-from spantoll.receiver import run
+from spantoll.pipeline import make_settle
+from spantoll.pricing import load_rate_card
+from spantoll.receiver import ReceiverConfig, run
 
 def ready(receiver, bound):
     threads = {thread.native_id: thread.name for thread in threading.enumerate()}
     print(json.dumps([*bound, threads]), flush=True)
 
-run(database=sys.argv[1], grpc="127.0.0.1:0", http="127.0.0.1:0", ready=ready)
+config = ReceiverConfig(grpc="127.0.0.1:0", http="127.0.0.1:0")
+rate_card = load_rate_card()
+run(sys.argv[1], config, rate_card=rate_card, settle=make_settle(rate_card), ready=ready)
 """
 
 

@@ -18,6 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from spantoll.defaults import GRPC_ADDRESS, HTTP_ADDRESS
 from spantoll.errors import ConfigurationError
 
 __all__ = ["PREFIX", "Settings", "default_database", "load_settings"]
@@ -41,9 +42,9 @@ class Settings(BaseSettings):
 
     database: str = Field(default_factory=default_database)
     """The ledger: the path of a file, or the URL of a database."""
-    grpc: str | None = "127.0.0.1:4317"
+    grpc: str | None = GRPC_ADDRESS
     """HOST:PORT of OTLP over gRPC; `off` does not listen."""
-    http: str | None = "127.0.0.1:4318"
+    http: str | None = HTTP_ADDRESS
     """HOST:PORT of OTLP over HTTP; `off` does not listen."""
     tokens: SecretStr = SecretStr("")
     """Bearer tokens that senders may use, comma separated; none = anybody who can connect."""
@@ -63,8 +64,8 @@ class Settings(BaseSettings):
     """Headers for them, comma separated NAME=VALUE, or 'URL NAME=VALUE' if they are several."""
     max_body_bytes: int = Field(default=64 << 20, gt=0)
     """Of one request, before and after decompression."""
-    max_inflight_bytes: int = Field(default=256 << 20, gt=0)
-    """Of all requests under way."""
+    max_inflight_bytes: int = Field(default=128 << 20, gt=0)
+    """Of the bodies of all requests under way, decompressed."""
     grace_s: float = Field(default=20.0, ge=0)
     """How long a stopping receiver finishes what is under way."""
     tz: str = "UTC"

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from spantoll.pipeline import make_settle
 from spantoll.pricing import RateCard, load_rate_card
 from spantoll.receiver import Receiver
 from spantoll.storage import open_store
-from tests.receiver.conftest import Rows, Running
+from tests.receiver.conftest import Rows, Running, local
 from tests.support.ports import free_port
 
 SPANTOLL = str(Path(sys.executable).with_name("spantoll"))
@@ -48,7 +49,9 @@ def start(spans: int, port: int, **settings: str) -> subprocess.Popen[str]:
 def receiver(path: Path, port: int) -> Iterator[Running]:
     store = open_store(f"sqlite:///{path}")
     card: RateCard = load_rate_card()
-    running = Running(Receiver(store, card, grpc="127.0.0.1:0", http=f"127.0.0.1:{port}"))
+    running = Running(
+        Receiver(store, card, local(http=f"127.0.0.1:{port}"), settle=make_settle(card))
+    )
     yield running
     running.stop()
     store.close()

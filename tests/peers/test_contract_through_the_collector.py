@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from spantoll.errors import RecordRejected, StoreUnavailable
+from spantoll.pipeline import make_settle
 from spantoll.pricing import load_rate_card
 from spantoll.receiver import Limits, Receiver
 from spantoll.records import UsageRecord
 from spantoll.storage import Settle, Store, WriteResult, open_store
 from tests.peers.conftest import Collector, calls, wait_until
-from tests.receiver.conftest import Rows, Running
+from tests.receiver.conftest import Rows, Running, local
 
 Collect = Callable[..., Collector]
 
@@ -67,12 +68,12 @@ def store(tmp_path: Path) -> Iterator[SelectiveStore]:
 
 @pytest.fixture
 def receiver(store: SelectiveStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    card = load_rate_card()
     receiver = Receiver(
         store,
-        load_rate_card(),
-        grpc="127.0.0.1:0",
-        http="127.0.0.1:0",
-        limits=Limits(retry_s=0.0),
+        card,
+        local(limits=Limits(retry_s=0.0)),
+        settle=make_settle(card),
     )
     monkeypatch.setattr(receiver.intake.admission, "retry_after_s", lambda: 0.1)
     running = Running(receiver)

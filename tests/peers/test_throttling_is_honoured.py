@@ -14,12 +14,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from spantoll.errors import StoreUnavailable
+from spantoll.pipeline import make_settle
 from spantoll.pricing import load_rate_card
 from spantoll.receiver import Limits, Receiver
 from spantoll.records import UsageRecord
 from spantoll.storage import Settle, Store, WriteResult, open_store
 from tests.peers.conftest import Collector, calls, wait_until
-from tests.receiver.conftest import Running
+from tests.receiver.conftest import Running, local
 from tests.receiver.test_real_clients import make_calls
 
 Collect = Callable[..., Collector]
@@ -61,12 +62,12 @@ def store(tmp_path: object) -> Iterator[StoreUnavailableAtFirst]:
 @pytest.fixture
 def receiver(store: StoreUnavailableAtFirst, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     """The real receiver, with a known delay in RetryInfo and Retry-After."""
+    card = load_rate_card()
     receiver = Receiver(
         store,
-        load_rate_card(),
-        grpc="127.0.0.1:0",
-        http="127.0.0.1:0",
-        limits=Limits(retry_s=0.02),
+        card,
+        local(limits=Limits(retry_s=0.02)),
+        settle=make_settle(card),
     )
     monkeypatch.setattr(receiver.intake.admission, "retry_after_s", store.retry_after_s)
     running = Running(receiver)

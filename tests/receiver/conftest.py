@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,8 +26,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from spantoll.pipeline import make_settle
 from spantoll.pricing import RateCard, load_rate_card
-from spantoll.receiver import Limits, Receiver
+from spantoll.receiver import Limits, Receiver, ReceiverConfig
 from spantoll.storage import Store, open_store
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -153,6 +154,11 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.001)
 
 
+def local(**config: Any) -> ReceiverConfig:
+    """A configuration that listens on free ports of this machine."""
+    return ReceiverConfig(**{"grpc": "127.0.0.1:0", "http": "127.0.0.1:0"} | config)
+
+
 class Running:
     """A receiver on its own loop and thread, and the clients of both transports."""
 
@@ -170,7 +176,7 @@ class Running:
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         bound = await self.receiver.start()
         assert bound.grpc is not None
@@ -182,7 +188,7 @@ class Running:
 
     def stop(self) -> None:
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
+            self.loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(PATIENCE_S)
         self.channel.close()
         if self._thread.is_alive():
@@ -334,13 +340,8 @@ def start(store: Store, rate_card: RateCard) -> Iterator[Callable[..., Running]]
     started: list[Running] = []
 
     def start(on: Store = store, **limits: float) -> Running:
-        receiver = Receiver(
-            on,
-            rate_card,
-            grpc="127.0.0.1:0",
-            http="127.0.0.1:0",
-            limits=Limits(**limits),  # type: ignore[arg-type]
-        )
+        config = local(limits=Limits(**limits))  # type: ignore[arg-type]
+        receiver = Receiver(on, rate_card, config, settle=make_settle(rate_card))
         started.append(Running(receiver))
         return started[-1]
 
@@ -357,16 +358,20 @@ def running(start: Callable[..., Running]) -> Running:
 class Process:
     """A receiver in a process of its own, for faults that a process does not survive."""
 
-    def __init__(self, database: str, prelude: str = "") -> None:
+    def __init__(self, database: str, prelude: str = "", tokens: Sequence[str] = ()) -> None:
         program = f"""
 import json, sys
 {prelude}
-from spantoll.receiver import run
+from spantoll.pipeline import make_settle
+from spantoll.pricing import load_rate_card
+from spantoll.receiver import ReceiverConfig, Tokens, run
 
 def ready(receiver, bound):
     print(json.dumps(bound), flush=True)
 
-sys.exit(run(database={database!r}, grpc="127.0.0.1:0", http="127.0.0.1:0", ready=ready))
+config = ReceiverConfig(grpc="127.0.0.1:0", http="127.0.0.1:0", tokens=Tokens({list(tokens)!r}))
+card = load_rate_card()
+sys.exit(run({database!r}, config, rate_card=card, settle=make_settle(card), ready=ready))
 """
         self.popen = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
         assert self.popen.stdout is not None
@@ -381,8 +386,8 @@ sys.exit(run(database={database!r}, grpc="127.0.0.1:0", http="127.0.0.1:0", read
 def spawn(database: str) -> Iterator[Callable[..., Process]]:
     spawned: list[Process] = []
 
-    def spawn(prelude: str = "") -> Process:
-        spawned.append(Process(database, prelude))
+    def spawn(prelude: str = "", tokens: Sequence[str] = ()) -> Process:
+        spawned.append(Process(database, prelude, tokens))
         return spawned[-1]
 
     yield spawn

@@ -17,11 +17,12 @@ from typing import Any
 
 from sqlalchemy import RowMapping, select
 
+from spantoll.pipeline import make_settle
 from spantoll.pricing import RateCard, load_rate_card
 from spantoll.receiver import Receiver
 from spantoll.records import usage_record
 from spantoll.storage import open_store
-from tests.receiver.conftest import Reply, Running
+from tests.receiver.conftest import Reply, Running, local
 
 COUNTERS = {
     "input_tokens": "input_tokens",
@@ -38,7 +39,7 @@ COUNTERS = {
 SAME = ("provider", "request_model", "response_model", "response_id", "operation", "status")
 
 
-def told(row: RowMapping) -> dict[str, Any]:
+def row_as_json(row: RowMapping) -> dict[str, Any]:
     """A record in the words of the corpus."""
     units = json.loads(row["extra_units"] or "{}")
     sound_ms = row["audio_ms"]
@@ -60,7 +61,7 @@ def billed(case: Path, card: RateCard) -> list[RowMapping]:
     came = json.loads((case / "expected.json").read_text())["requests"]
     over_grpc = {name for name, way, *_ in map(str.split, came) if way == "grpc"}
     store = open_store("memory:")
-    running = Running(Receiver(store, card, grpc="127.0.0.1:0", http="127.0.0.1:0"))
+    running = Running(Receiver(store, card, local(), settle=make_settle(card)))
     try:
         for path in sorted(case.glob("request-*")):
             send: Callable[[bytes], Reply] = running.http_protobuf
@@ -87,7 +88,7 @@ def main(cases: Path, out: Path) -> None:
         print(f"{at}/{len(found)} {case.parent.name}/{case.name}", file=sys.stderr)
         target = out / case.parent.name / f"{case.name}.json"
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps([told(row) for row in billed(case, card)], default=str))
+        target.write_text(json.dumps([row_as_json(row) for row in billed(case, card)], default=str))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from spantoll.receiver.answer import Answer, Overloaded, Verdict, refusal, retry
         (StoreUnavailable("locked"), Verdict.RETRY),
         (Overloaded("full", retry_after_s=3), Verdict.RETRY),
         (SchemaMismatch("older"), Verdict.RETRY),
-        (RecordRejected("nobody told", [1]), Verdict.RETRY),
+        (RecordRejected("no such column", [1]), Verdict.RETRY),
         (MemoryError(), Verdict.RETRY),
         (ZeroDivisionError(), Verdict.RETRY),
         (RecursionError(), Verdict.RETRY),
@@ -58,7 +58,7 @@ def test_retry_after_is_whole_seconds_and_never_none(delay_s: float, header: byt
     assert Answer(Verdict.RETRY, retry_after_s=delay_s).retry_after_header == header
 
 
-def test_retry_info_tells_the_exact_delay() -> None:
+def test_retry_info_carries_the_exact_delay() -> None:
     info = error_details_pb2.RetryInfo.FromString(
         retry_info(Answer(Verdict.RETRY, retry_after_s=2.25))
     )

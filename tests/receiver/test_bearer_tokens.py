@@ -14,11 +14,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from spantoll.errors import ConfigurationError, Unauthenticated
+from spantoll.pipeline import make_settle
 from spantoll.pricing import RateCard
 from spantoll.receiver import Receiver, Tokens
 from spantoll.settings import load_settings
 from spantoll.storage import Store
-from tests.receiver.conftest import Reply, Rows, Running, chat, request
+from tests.receiver.conftest import Reply, Rows, Running, chat, local, request
 
 OLD, NEW = "old-token-of-shop", "new-token-of-shop"
 BODY = request(chat(1)).SerializeToString()
@@ -28,7 +29,7 @@ BODY = request(chat(1)).SerializeToString()
 def guarded(store: Store, rate_card: RateCard) -> Iterator[Running]:
     tokens = Tokens([OLD, NEW])
     running = Running(
-        Receiver(store, rate_card, grpc="127.0.0.1:0", http="127.0.0.1:0", tokens=tokens)
+        Receiver(store, rate_card, local(tokens=tokens), settle=make_settle(rate_card))
     )
     yield running
     running.stop()
@@ -59,7 +60,7 @@ def test_any_of_several_tokens_may_send(
 
 @both
 @pytest.mark.parametrize("spelled", ["", OLD, f"Basic {OLD}", "Bearer", f"Bearer {OLD}x"])
-def test_whoever_has_none_is_told_so_and_nothing_is_stored(
+def test_a_sender_without_a_known_token_is_refused_and_nothing_is_stored(
     guarded: Running, rows: Rows, send: Send, spelled: str
 ) -> None:
     reply = send(guarded, spelled)
@@ -117,7 +118,7 @@ def test_a_file_of_tokens_is_read_again_when_it_changes(tmp_path: Path) -> None:
     tokens.check(f"Bearer {OLD}")
 
     file.write_text(f"{NEW}\n")
-    tokens._looked_at = float("-inf")
+    tokens._checked_at = float("-inf")
 
     tokens.check(f"Bearer {NEW}")
     with pytest.raises(Unauthenticated):
@@ -130,7 +131,7 @@ def test_a_file_that_goes_away_locks_nobody_out(tmp_path: Path) -> None:
     tokens = Tokens(file=file)
 
     file.unlink()
-    tokens._looked_at = float("-inf")
+    tokens._checked_at = float("-inf")
 
     tokens.check(f"Bearer {OLD}")
 

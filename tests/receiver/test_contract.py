@@ -20,7 +20,7 @@ ATTEMPTS = 500
 TRANSPORTS = ["grpc", "http_protobuf", "http_json"]
 
 
-class MoodyStore:
+class UnreliableStore:
     """A real store that now and then is away, breaks, answers too late, or refuses a record."""
 
     def __init__(self, store: Store, seed: int) -> None:
@@ -33,15 +33,15 @@ class MoodyStore:
         self.close = store.close
 
     def write(self, records: Sequence[UsageRecord], *, settle: Settle | None = None) -> WriteResult:
-        mood = self._rng.random()
-        if mood < 0.15:
+        outcome = self._rng.random()
+        if outcome < 0.15:
             raise StoreUnavailable("away")
-        if mood < 0.25:
+        if outcome < 0.25:
             raise OverflowError("a defect")
         refused = [n for n, record in enumerate(records) if is_refused(record.span_id)]
         kept = [record for record in records if not is_refused(record.span_id)]
         result = self._store.write(kept, settle=settle)
-        if mood < 0.4:
+        if outcome < 0.4:
             raise StoreUnavailable("committed, but the connection broke before it said so")
         if refused:
             raise RecordRejected("refused by the database", refused)
@@ -56,7 +56,7 @@ def is_refused(span_id: bytes) -> bool:
 def test_accepted_and_rejected_are_exactly_what_was_sent(
     start: Callable[..., Running], store: Store, rows: Rows, seed: int
 ) -> None:
-    running = start(MoodyStore(store, seed), retry_s=0.02)
+    running = start(UnreliableStore(store, seed), retry_s=0.02)
 
     def send(sender: int) -> int:
         """Send until everything is answered for good; say how many spans were rejected."""

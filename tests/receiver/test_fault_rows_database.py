@@ -11,9 +11,12 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, cast
 
 import pytest
 
+from spantoll.errors import StoreUnavailable
+from spantoll.receiver import health
 from spantoll.storage import Store
 from tests.receiver.conftest import COST_NANO, Rows, Running, chat, request
 
@@ -96,6 +99,34 @@ def directory_removed(rows: Rows) -> Iterator[None]:
     shutil.rmtree(rows.path.parent)
     yield
     rows.path.parent.mkdir()
+
+
+class WriteOnlyFails:
+    """A store that answers a ping and refuses every record."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def write(self, *_: object, **__: object) -> NoReturn:
+        raise StoreUnavailable("disk I/O error")
+
+
+def test_row37_writes_that_fail_are_seen_by_readiness_though_the_database_answers(
+    start: Callable[..., Running], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = start(cast("Store", WriteOnlyFails(store)), retry_s=0.1)
+    before, _ = readiness(running)
+
+    running.send("http_protobuf", request(chat(1)))
+    failing, checks = readiness(running)
+    monkeypatch.setattr(health, "FAILED_S", 0.0)
+    later, _ = readiness(running)
+
+    assert (before, failing, later) == (200, 503, 200)
+    assert (checks["database"], checks["writes"]) == ("ok", "disk I/O error")
 
 
 Fault = Callable[[Rows], contextlib.AbstractContextManager[None]]

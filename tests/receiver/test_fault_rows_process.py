@@ -209,9 +209,13 @@ def test_row47_a_second_sigterm_ends_at_once(spawn: Spawn) -> None:
 PORT_IN_USE = """
 import sys
 from spantoll.errors import ConfigurationError
-from spantoll.receiver import run
+from spantoll.pipeline import make_settle
+from spantoll.pricing import load_rate_card
+from spantoll.receiver import ReceiverConfig, run
 try:
-    run(database={database!r}, grpc={grpc!r}, http={http!r})
+    card = load_rate_card()
+    config = ReceiverConfig(grpc={grpc!r}, http={http!r})
+    run({database!r}, config, rate_card=card, settle=make_settle(card))
 except ConfigurationError as error:
     sys.exit(str(error))
 """

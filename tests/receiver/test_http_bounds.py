@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -52,6 +53,10 @@ def read_all(sock: socket.socket) -> bytes:
         pytest.param(POST + b"X: " + b"y" * 100_000 + b"\r\n\r\n", b"431", id="row12-big-header"),
         pytest.param(POST + b"X: y\r\n" * 20_000 + b"\r\n", b"431", id="row12-many-headers"),
         pytest.param(POST + b"X: " + b"y" * 100_000, b"431", id="row12-unfinished-header"),
+        pytest.param(SECOND.replace(b"Host: x\r\n", b""), b"400", id="row12-no-host"),
+        pytest.param(
+            SECOND.replace(b"Host: x\r\n", b"Host: x\r\nhost: x\r\n"), b"400", id="row12-two-hosts"
+        ),
         pytest.param(TLS_HELLO, b"400", id="row12-tls"),
         pytest.param(H2_PREFACE, b"400", id="row12-http2"),
     ],
@@ -142,14 +147,44 @@ def test_a_connection_serves_many_requests(running: Running, rows: Rows) -> None
     assert rows.count() == 5
 
 
-def test_a_client_is_told_to_continue(running: Running, rows: Rows) -> None:
+def test_http_1_0_needs_no_host(running: Running) -> None:
+    with connected(running) as sock:
+        sock.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
+        received = read_all(sock)
+
+    assert received.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        *((method, "/v1/traces", "POST") for method in ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")),
+        ("GET", "/v1/logs", "POST"),
+        *(("POST", path, "GET, HEAD") for path in ("/livez", "/readyz", "/metrics")),
+    ],
+    ids=lambda value: f"row11-{value}",
+)
+def test_a_method_that_a_path_does_not_have_is_405_with_those_it_has(
+    running: Running, method: str, path: str, allow: str
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", running.http_port, timeout=20)
+    with contextlib.closing(connection):
+        connection.request(method, path, BODY if method in ("PUT", "POST") else None)
+        response = connection.getresponse()
+        response.read()
+        allowed = response.getheader("Allow")
+
+    assert (response.status, allowed) == (405, allow)
+
+
+def test_a_client_that_expects_it_gets_100_continue(running: Running, rows: Rows) -> None:
     with connected(running) as sock:
         sock.sendall(POST + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(BODY))
-        told = sock.recv(1_000)
+        interim = sock.recv(1_000)
         sock.sendall(BODY)
         answered = sock.recv(1_000)
 
-    assert told == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert interim == b"HTTP/1.1 100 Continue\r\n\r\n"
     assert answered.startswith(b"HTTP/1.1 200")
     assert rows.count() == 1
 
@@ -166,7 +201,7 @@ def test_a_body_announced_as_too_large_is_refused_before_it_is_sent(
     assert answered.startswith(b"HTTP/1.1 413")
 
 
-def test_too_many_connections_are_told_to_come_back(start: Callable[..., Running]) -> None:
+def test_too_many_connections_are_answered_retry(start: Callable[..., Running]) -> None:
     running = start(connections=2)
 
     with connected(running), connected(running), connected(running) as third:
@@ -201,7 +236,7 @@ def test_a_working_receiver_is_live_and_ready(running: Running, path: str) -> No
     assert set(answer["checks"].values()) == {"ok"}
 
 
-def test_an_error_is_told_in_the_encoding_of_the_request(running: Running) -> None:
+def test_an_error_is_answered_in_the_encoding_of_the_request(running: Running) -> None:
     replies = [running.http_protobuf(b"\xff"), running.http_json(b"\xff")]
 
     assert [reply.headers["content-type"] for reply in replies] == [PROTOBUF, "application/json"]

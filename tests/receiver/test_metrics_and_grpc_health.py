@@ -12,12 +12,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
+from spantoll.pipeline import make_settle
 from spantoll.pricing import RateCard
 from spantoll.receiver import Receiver, Tokens
 from spantoll.receiver.health import Health
 from spantoll.receiver.rpc_health import HealthService
 from spantoll.storage import Store
-from tests.receiver.conftest import Running, chat, plain, request, wait_until
+from tests.receiver.conftest import Running, chat, local, plain, request, wait_until
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 TRACES = "opentelemetry.proto.collector.trace.v1.TraceService"
@@ -41,25 +42,25 @@ def samples(running: Running) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_metrics_tell_what_became_of_everything(running: Running) -> None:
+def test_metrics_count_what_became_of_everything(running: Running) -> None:
     unpriced = chat(3, gen_ai__request__model="m", gen_ai__response__model="m")
     running.send("grpc", request(chat(1), chat(2), unpriced, plain(4)))
     running.send("http_protobuf", request(chat(1)))
     running.http_protobuf(b"\xff")
 
-    told = samples(running)
+    sampled = samples(running)
 
-    assert told["spantoll_ingest_requests_total", "ok"] == 2
-    assert told["spantoll_ingest_requests_total", "bad"] == 1
-    assert told["spantoll_ingest_spans_total", "stored"] == 3
-    assert told["spantoll_ingest_spans_total", "duplicate"] == 1
-    assert told["spantoll_ingest_spans_total", "not_genai"] == 1
-    assert told["spantoll_records_unpriced_total", "openai"] == 1
-    assert told["spantoll_ingest_duration_seconds_count",] == 3
-    assert told["spantoll_ingest_inflight_bytes",] == 0
-    assert told["spantoll_writer_up",] == 1
-    assert told["spantoll_last_record_timestamp_seconds",] > 1.7e9
-    assert told["process_resident_memory_bytes",] > 0
+    assert sampled["spantoll_ingest_requests_total", "ok"] == 2
+    assert sampled["spantoll_ingest_requests_total", "bad"] == 1
+    assert sampled["spantoll_ingest_spans_total", "stored"] == 3
+    assert sampled["spantoll_ingest_spans_total", "duplicate"] == 1
+    assert sampled["spantoll_ingest_spans_total", "not_genai"] == 1
+    assert sampled["spantoll_records_unpriced_total", "openai"] == 1
+    assert sampled["spantoll_ingest_duration_seconds_count",] == 3
+    assert sampled["spantoll_ingest_inflight_bytes",] == 0
+    assert sampled["spantoll_writer_up",] == 1
+    assert sampled["spantoll_last_record_timestamp_seconds",] > 1.7e9
+    assert sampled["process_resident_memory_bytes",] > 0
 
 
 def test_openmetrics_is_spoken_to_who_asks_for_it(running: Running) -> None:
@@ -75,7 +76,7 @@ def test_metrics_are_for_those_who_may_send(store: Store, rate_card: RateCard) -
     token = "token-of-prometheus"
     tokens = Tokens([token])
     running = Running(
-        Receiver(store, rate_card, grpc="127.0.0.1:0", http="127.0.0.1:0", tokens=tokens)
+        Receiver(store, rate_card, local(tokens=tokens), settle=make_settle(rate_card))
     )
 
     refused, granted = scrape(running), scrape(running, authorization=f"Bearer {token}")
@@ -111,40 +112,38 @@ def test_grpc_health_says_when_the_database_is_gone(
     wait_until(lambda: check(running, TRACES) == health_pb2.HealthCheckResponse.NOT_SERVING)
 
 
-def test_a_watch_tells_of_an_end_that_came_while_it_was_sending(
+def test_a_watch_reports_an_end_that_came_while_it_was_sending(
     store: Store, rate_card: RateCard
 ) -> None:
-    receiver = Receiver(store, rate_card)
+    receiver = Receiver(store, rate_card, settle=make_settle(rate_card))
     admission = receiver.intake.admission
     service = HealthService(Health(store, receiver.commit, admission))
 
     async def watch() -> list[int]:
-        told = []
+        statuses = []
         async for answer in service.Watch(health_pb2.HealthCheckRequest(service=TRACES), None):
-            told.append(answer.status)
+            statuses.append(answer.status)
             admission.draining = True
-        return told
+        return statuses
 
     try:
-        told = asyncio.run(watch())
+        statuses = asyncio.run(watch())
     finally:
         receiver.commit.close(flush=False)
 
     serving = health_pb2.HealthCheckResponse
-    assert told == [serving.SERVING, serving.NOT_SERVING]
+    assert statuses == [serving.SERVING, serving.NOT_SERVING]
 
 
-def test_a_watch_tells_of_the_end_and_does_not_hold_it_up(
-    store: Store, rate_card: RateCard
-) -> None:
-    running = Running(Receiver(store, rate_card, grpc="127.0.0.1:0", http="127.0.0.1:0"))
+def test_a_watch_reports_the_end_and_does_not_hold_it_up(store: Store, rate_card: RateCard) -> None:
+    running = Running(Receiver(store, rate_card, local(), settle=make_settle(rate_card)))
     stub = health_pb2_grpc.HealthStub(running.channel)
-    told: list[int] = []
+    statuses: list[int] = []
     seen = threading.Event()
 
     def watch() -> None:
         for answer in stub.Watch(health_pb2.HealthCheckRequest(service=TRACES)):
-            told.append(answer.status)
+            statuses.append(answer.status)
             seen.set()
 
     watching = threading.Thread(target=watch)
@@ -154,4 +153,4 @@ def test_a_watch_tells_of_the_end_and_does_not_hold_it_up(
     watching.join(20)
 
     serving = health_pb2.HealthCheckResponse
-    assert told == [serving.SERVING, serving.NOT_SERVING]
+    assert statuses == [serving.SERVING, serving.NOT_SERVING]

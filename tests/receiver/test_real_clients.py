@@ -122,9 +122,10 @@ def test_a_large_request_is_decoded_beside_the_loop(
     assert running.receiver.intake.admission.taken_bytes == 0
 
 
-def test_requests_beyond_the_budget_are_told_to_come_back(start: Callable[..., Running]) -> None:
+def test_requests_beyond_the_budget_are_answered_retry(start: Callable[..., Running]) -> None:
     running = start(budget_bytes=10)
-    with running.receiver.intake.admission.admit(10):
+    with running.receiver.intake.admission.admit() as ticket:
+        ticket.grow(10)
         replies = [
             running.send(transport, request(chat(1)))
             for transport in ("grpc", "http_protobuf", "http_json")

@@ -13,12 +13,12 @@ import grpc
 import pytest
 
 from spantoll.errors import ConfigurationError
+from spantoll.pipeline import make_settle
 from spantoll.pricing import RateCard
 from spantoll.receiver import Bound, Receiver, serve
 from spantoll.storage import Store
-from tests.receiver.conftest import EXPORT, Export, Rows, Running, chat, request, wait_until
+from tests.receiver.conftest import EXPORT, Export, Rows, Running, chat, local, request, wait_until
 
-EPHEMERAL = "127.0.0.1:0"
 BODY = request(chat(1)).SerializeToString()
 
 
@@ -33,18 +33,26 @@ def signalled_when_ready(*numbers: signal.Signals) -> Callable[[Receiver, Bound]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
-async def test_serving_ends_well_on_a_signal(database: str, number: signal.Signals) -> None:
+async def test_serving_ends_well_on_a_signal(
+    database: str, rate_card: RateCard, number: signal.Signals
+) -> None:
     before = signal.getsignal(number)
 
     status = await serve(
-        database=database, grpc=EPHEMERAL, http=EPHEMERAL, ready=signalled_when_ready(number)
+        database,
+        local(),
+        rate_card=rate_card,
+        settle=make_settle(rate_card),
+        ready=signalled_when_ready(number),
     )
 
     assert status == 0
     assert signal.getsignal(number) is before
 
 
-def test_a_second_signal_ends_at_once_and_says_so(database: str, rows: Rows) -> None:
+def test_a_second_signal_ends_at_once_and_says_so(
+    database: str, rate_card: RateCard, rows: Rows
+) -> None:
     asked: list[threading.Thread] = []
     outcomes: list[grpc.StatusCode] = []
 
@@ -67,7 +75,15 @@ def test_a_second_signal_ends_at_once_and_says_so(database: str, rows: Rows) -> 
     with contextlib.closing(
         sqlite3.connect(rows.path, isolation_level=None, check_same_thread=False)
     ) as locked:
-        status = asyncio.run(serve(database=database, grpc=EPHEMERAL, http=None, ready=ready))
+        status = asyncio.run(
+            serve(
+                database,
+                local(http=None),
+                rate_card=rate_card,
+                settle=make_settle(rate_card),
+                ready=ready,
+            )
+        )
         asked[0].join()
 
     assert status == 1
@@ -76,15 +92,16 @@ def test_a_second_signal_ends_at_once_and_says_so(database: str, rows: Rows) -> 
 
 
 async def test_what_cannot_be_listened_on_ends_before_a_database_is_made(
-    database: str, running: Running, tmp_path: Path
+    rate_card: RateCard, running: Running, tmp_path: Path
 ) -> None:
     never = tmp_path / "never.db"
 
     with pytest.raises(ConfigurationError, match=r"--http .* in use"):
         await serve(
-            database=f"sqlite:///{never}",
-            grpc=EPHEMERAL,
-            http=f"127.0.0.1:{running.http_port}",
+            f"sqlite:///{never}",
+            local(http=f"127.0.0.1:{running.http_port}"),
+            rate_card=rate_card,
+            settle=make_settle(rate_card),
         )
 
     assert not never.exists()
@@ -93,7 +110,8 @@ async def test_what_cannot_be_listened_on_ends_before_a_database_is_made(
 async def test_a_receiver_that_cannot_start_leaves_nothing_listening(
     store: Store, rate_card: RateCard, running: Running
 ) -> None:
-    receiver = Receiver(store, rate_card, http=EPHEMERAL, grpc=f"127.0.0.1:{running.grpc_port}")
+    config = local(grpc=f"127.0.0.1:{running.grpc_port}")
+    receiver = Receiver(store, rate_card, config, settle=make_settle(rate_card))
 
     with pytest.raises(ConfigurationError, match=r"--grpc .* in use"):
         await receiver.start()
@@ -103,12 +121,8 @@ async def test_a_receiver_that_cannot_start_leaves_nothing_listening(
 
 @pytest.mark.parametrize("transport", ["grpc", "http"])
 async def test_one_transport_may_be_off(store: Store, rate_card: RateCard, transport: str) -> None:
-    receiver = Receiver(
-        store,
-        rate_card,
-        grpc=EPHEMERAL if transport == "grpc" else None,
-        http=EPHEMERAL if transport == "http" else None,
-    )
+    off = {"grpc": None} if transport == "http" else {"http": None}
+    receiver = Receiver(store, rate_card, local(**off), settle=make_settle(rate_card))
 
     bound = await receiver.start()
     await receiver.stop()

@@ -18,11 +18,12 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from spantoll.defaults import HOP_HEADER
 from spantoll.forward.target import Target
 
 __all__ = ["HOP", "Outcome", "Reply", "Sender", "connect"]
 
-HOP = "spantoll-hop"
+HOP = HOP_HEADER
 """Header and metadata key: the receivers a request came through, comma separated."""
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"

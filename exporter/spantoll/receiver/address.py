@@ -1,3 +1,8 @@
+"""The addresses that the receiver listens on.
+
+In: HOST:PORT as an operator writes it. Out: listening sockets, or ConfigurationError with the flag.
+"""
+
 from __future__ import annotations
 
 import errno

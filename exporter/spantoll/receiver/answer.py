@@ -1,7 +1,7 @@
-"""What a sender is told, in the words of both transports.
+"""Map outcomes to the codes of both transports.
 
-A wrong code is silent data loss: senders drop at once what is answered with a permanent code. So
-only what can never be stored is refused for good; everything else, the unknown included, is RETRY.
+In: an error. Out: an `Answer`, and its google.rpc.Status and RetryInfo. Senders drop what is
+answered with a permanent code, so only what can never be stored gets one; the rest is RETRY.
 https://opentelemetry.io/docs/specs/otlp/#failures
 """
 
@@ -33,7 +33,7 @@ class Verdict(Enum):
 
     OK = (code_pb2.OK, 200)
     BAD = (code_pb2.INVALID_ARGUMENT, 400)
-    UNKNOWN = (code_pb2.UNAUTHENTICATED, 401)
+    UNAUTHENTICATED = (code_pb2.UNAUTHENTICATED, 401)
     MEDIA = (code_pb2.INVALID_ARGUMENT, 415)
     TOO_LARGE = (code_pb2.RESOURCE_EXHAUSTED, 413)
     METHOD = (code_pb2.UNIMPLEMENTED, 405)
@@ -47,7 +47,7 @@ class Verdict(Enum):
 
 
 class Answer(NamedTuple):
-    """One answer; `rejected` and `message` of an OK become its partial success."""
+    """The answer to one request; `rejected` and `message` of an OK become its partial success."""
 
     verdict: Verdict
     message: str = ""
@@ -56,7 +56,7 @@ class Answer(NamedTuple):
 
     @property
     def retry_after_header(self) -> bytes:
-        """Spell whole seconds, at least one: clients read 0 and fractions as "no delay"."""
+        """Return whole seconds, at least one: clients read 0 and fractions as no delay."""
         return b"%d" % max(1, math.ceil(self.retry_after_s))
 
 
@@ -64,7 +64,7 @@ ACCEPTED = Answer(Verdict.OK)
 
 
 class Overloaded(StoreUnavailable):
-    """Raised when a request is not even looked at; says when to come back."""
+    """Raised when a request is refused unread; `retry_after_s` says when to send it again."""
 
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
@@ -72,10 +72,10 @@ class Overloaded(StoreUnavailable):
 
 
 def refusal(error: Exception, *, retry_after_s: float = 1.0) -> Answer:
-    """Map an error to the answer. Total: whatever is not known to be the sender's is ours."""
+    """Map an error to an answer; RETRY for every error that is not listed here."""
     match error:
         case Unauthenticated():
-            return Answer(Verdict.UNKNOWN, str(error))
+            return Answer(Verdict.UNAUTHENTICATED, str(error))
         case TooLarge():
             return Answer(Verdict.TOO_LARGE, str(error))
         case UnsupportedMedia():

@@ -1,3 +1,8 @@
+"""Liveness and readiness, as `/livez`, `/readyz` and grpc.health.v1 report them.
+
+In: the store, the writer and admission. Out: checks by name, each "ok" or what is wrong.
+"""
+
 from __future__ import annotations
 
 import asyncio
@@ -14,6 +19,9 @@ __all__ = ["Health"]
 
 PING_S = 2.0
 REMEMBERED_S = 1.0
+FAILED_S = 10.0
+"""How long a failed write makes the receiver unready. Then senders may try again: nothing else
+would show that writes succeed."""
 
 
 class Health:
@@ -33,6 +41,8 @@ class Health:
         self._pinged = float("-inf")
         self._database = "not asked yet"
         self._asking = asyncio.Lock()
+        self._failure: str | None = None
+        self._failed_at = float("-inf")
 
     @property
     def draining(self) -> bool:
@@ -50,8 +60,17 @@ class Health:
             "accepting": "shutting down" if self._admission.draining else "ok",
             "backlog": self._admission.backlog() or "ok",
             "database": await self._ask_database(),
+            "writes": self._check_writes(),
             **self._check_queues(),
         }
+
+    def _check_writes(self) -> str:
+        """What the last write failed with: a database may answer a ping and refuse a record."""
+        failure = self._commit.failure
+        now_s = time.monotonic()
+        if failure is not self._failure:
+            self._failure, self._failed_at = failure, now_s
+        return failure if failure and now_s - self._failed_at < FAILED_S else "ok"
 
     def _check_queues(self) -> dict[str, str]:
         """Report forwarding queues whose disk cannot be written."""

@@ -1,3 +1,9 @@
+"""OTLP over HTTP, health checks and metrics.
+
+In: requests of uvicorn's protocol. Out: the response of the signal in the encoding of its request,
+or google.rpc.Status. https://opentelemetry.io/docs/specs/otlp/#otlphttp
+"""
+
 from __future__ import annotations
 
 import asyncio
@@ -5,38 +11,41 @@ import contextlib
 import functools
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from email.utils import formatdate
-from typing import Any
+from http import HTTPStatus
+from io import BytesIO
 
 import orjson
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from spantoll.defaults import HOP_HEADER
 from spantoll.errors import TooLarge, Unauthenticated
 from spantoll.otlp import JSON, Decompressor, MediaType, media_type
 from spantoll.receiver.admission import Ticket
 from spantoll.receiver.answer import Answer, Verdict, status
+from spantoll.receiver.decoding import Request
 from spantoll.receiver.health import Health
-from spantoll.receiver.intake import HOP, Intake
+from spantoll.receiver.intake import Intake
 from spantoll.receiver.limits import Limits
 from spantoll.receiver.metrics import Metrics
+from spantoll.receiver.mount import Application, Mount, Receive, Scope, Send
 from spantoll.receiver.protocol import BoundedProtocol
 from spantoll.receiver.signals import SIGNALS, Signal, receipt
 
 __all__ = ["HttpServer"]
 
 LINGER_S = 1.0
-UNREAD = (Verdict.TOO_LARGE, Verdict.UNKNOWN)
-"""What is answered before the body has come."""
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+READING = ("GET", "HEAD")
+PROBLEM = "application/problem+json"
+"""RFC 9457."""
+UNREAD = (Verdict.TOO_LARGE, Verdict.UNAUTHENTICATED)
+"""Answered before the body has been read."""
 
 
 class DisconnectedError(Exception):
-    """The sender went away before its request was complete: nobody to answer."""
+    """Raised when the sender disconnects before its request is complete."""
 
 
 class HttpServer:
@@ -45,11 +54,19 @@ class HttpServer:
     Not uvicorn's server, which takes the process's signals, and answers 500 to what it cancels.
     """
 
-    def __init__(self, intake: Intake, health: Health, metrics: Metrics, *, limits: Limits) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        health: Health,
+        metrics: Metrics,
+        *,
+        limits: Limits,
+        application: Application | None = None,
+    ) -> None:
         self._limits = limits
         self._state = ServerState()
         self._config = Config(
-            _App(intake, health, metrics, limits),
+            _App(intake, health, metrics, limits, application),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -83,35 +100,67 @@ class HttpServer:
 
 
 class _App:
-    def __init__(self, intake: Intake, health: Health, metrics: Metrics, limits: Limits) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        health: Health,
+        metrics: Metrics,
+        limits: Limits,
+        application: Application | None,
+    ) -> None:
         self._intake = intake
         self._health = health
         self._metrics = metrics
         self._limits = limits
         self._signals = {signal.path: signal for signal in SIGNALS}
+        self._reports: Mapping[str, Callable[[Scope, Send], Awaitable[None]]] = {
+            "/livez": self._report_liveness,
+            "/readyz": self._report_readiness,
+            "/metrics": self._report_metrics,
+        }
+        self._mount = (
+            Mount(application, most=limits.application_requests, refuse=self._refuse_application)
+            if application is not None
+            else None
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].rstrip("/")
         if (signal := self._signals.get(path)) is not None:
+            if scope["method"] != "POST":
+                await _respond(send, Answer(Verdict.METHOD, "use POST"), JSON, allow="POST")
+                return
             with contextlib.suppress(DisconnectedError):
                 await self._export(signal, scope, receive, send)
-        elif path == "/livez":
-            await _report(send, self._health.live())
-        elif path == "/readyz":
-            await _report(send, await self._health.ready())
-        elif path == "/metrics":
-            await self._tell(scope, send)
+        elif (report := self._reports.get(path)) is not None:
+            if scope["method"] not in READING:
+                answer = Answer(Verdict.METHOD, f"use {READING[0]}")
+                await _respond(send, answer, JSON, allow=", ".join(READING))
+                return
+            await report(scope, send)
+        elif self._mount is not None:
+            await self._mount(scope, receive, send)
         else:
             message = f"nothing at {scope['path']}; send to {', '.join(self._signals)}"
             await _respond(send, Answer(Verdict.NOT_FOUND, message), JSON)
 
-    async def _tell(self, scope: Scope, send: Send) -> None:
-        """Tell numbers to whoever may send: they name providers, and how much there is to steal."""
+    async def _refuse_application(self, send: Send, code: int) -> None:
+        body = orjson.dumps({"status": code, "title": HTTPStatus(code).phrase})
+        await _send(send, code, body, PROBLEM)
+
+    async def _report_liveness(self, _: Scope, send: Send) -> None:
+        await _report(send, self._health.live())
+
+    async def _report_readiness(self, _: Scope, send: Send) -> None:
+        await _report(send, await self._health.ready())
+
+    async def _report_metrics(self, scope: Scope, send: Send) -> None:
+        """Report only to whoever may send: metrics name providers and amounts."""
         headers = dict(scope["headers"])
         try:
             self._intake.admission.tokens.check(_header(headers, b"authorization"))
         except Unauthenticated as error:
-            await _respond(send, Answer(Verdict.UNKNOWN, str(error)), JSON)
+            await _respond(send, Answer(Verdict.UNAUTHENTICATED, str(error)), JSON)
             return
         body, media_type = self._metrics.render(_header(headers, b"accept"))
         await _send(send, 200, body, media_type)
@@ -120,9 +169,6 @@ class _App:
         headers = dict(scope["headers"])
         content_type: MediaType = JSON
         try:
-            if scope["method"] != "POST":
-                await _respond(send, Answer(Verdict.METHOD, "use POST"), content_type)
-                return
             content_type = media_type(_header(headers, b"content-type"))
             answer = await self._answer(signal, headers, content_type, receive)
         except DisconnectedError:
@@ -153,31 +199,33 @@ class _App:
         compressed = Decompressor(encoding=encoding, limit_bytes=0).compressed
         authorization = _header(headers, b"authorization")
         with self._intake.admission.admit(announced, authorization) as ticket:
-            body = await self._read(receive, announced, ticket)
-            if compressed:
-                body = await self._intake.unpack(body, encoding=encoding, ticket=ticket)
-            hops = headers.get(HOP.encode(), b"").decode("latin-1")
-            return await self._intake.take(
-                body, signal=signal, ticket=ticket, content_type=content_type, hops=hops
+            request = Request(
+                signal,
+                ticket,
+                content_type=content_type,
+                encoding=encoding if compressed else "",
+                hops=_header(headers, HOP_HEADER.encode()),
             )
+            return await self._intake.take(await self._read(receive, ticket), request)
 
-    async def _read(self, receive: Receive, announced: int, ticket: Ticket) -> bytes:
-        chunks = []
-        size_bytes = 0
-        more = True
-        while more:
+    async def _read(self, receive: Receive, ticket: Ticket) -> bytes:
+        """Return the body; it is never held twice, as the parts of a list and their sum would."""
+        body: BytesIO | None = None
+        while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise DisconnectedError
-            chunk = message.get("body", b"")
-            size_bytes += len(chunk)
-            if size_bytes > self._limits.body_bytes:
+            chunk: bytes = message.get("body", b"")
+            if ticket.size_bytes + len(chunk) > self._limits.body_bytes:
                 raise TooLarge(self._limits.body_bytes)
-            if size_bytes > announced:
-                ticket.grow(min(len(chunk), size_bytes - announced))
-            chunks.append(chunk)
+            ticket.grow(len(chunk))
             more = message.get("more_body", False)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            if body is None and not more:
+                return chunk
+            body = body or BytesIO()
+            body.write(chunk)
+            if not more:
+                return body.getvalue()
 
 
 def _header(headers: dict[bytes, bytes], name: bytes) -> str:
@@ -191,17 +239,22 @@ async def _report(send: Send, checks: dict[str, str]) -> None:
 
 
 async def _respond(
-    send: Send, answer: Answer, content_type: MediaType, receive: Receive | None = None
+    send: Send,
+    answer: Answer,
+    content_type: MediaType,
+    receive: Receive | None = None,
+    *,
+    allow: str = "",
 ) -> None:
     """Send an error with google.rpc.Status in the request's encoding, JSON if that is unknown."""
     body = status(answer, as_json=content_type == JSON)
     headers = []
     if answer.verdict is Verdict.RETRY:
         headers.append((b"retry-after", answer.retry_after_header))
-    if answer.verdict is Verdict.UNKNOWN:
+    if answer.verdict is Verdict.UNAUTHENTICATED:
         headers.append((b"www-authenticate", b"Bearer"))
-    if answer.verdict is Verdict.METHOD:
-        headers.append((b"allow", b"POST"))
+    if allow:
+        headers.append((b"allow", allow.encode()))
     if answer.verdict in UNREAD and receive is not None:
         headers.append((b"connection", b"close"))
         linger = receive
@@ -237,8 +290,8 @@ def _date(now_s: int) -> bytes:
 
 
 async def _read_on(receive: Receive) -> None:
-    """Read for a moment what is still coming in: closing at once would reset the connection, and
-    the sender would lose the answer along with it.
+    """Read what still comes in for LINGER_S: closing at once would reset the connection, and the
+    sender would lose the answer.
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LINGER_S):

@@ -1,36 +1,40 @@
+"""From the bytes of a request to its answer, for both transports.
+
+In: a body and its `Request`. Out: an `Answer`, OK only after the records are committed; every error
+becomes the answer of `refusal`. What was committed is handed to forwarding.
+"""
+
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from concurrent.futures import Future
+from typing import Any, NamedTuple, Protocol
 
-from spantoll.errors import BadRequest, RecordRejected, StoreUnavailable, TooLarge
-from spantoll.otlp import decompress
+from spantoll.errors import BadRequest, RecordRejected, StoreUnavailable
 from spantoll.pipeline import Batch, GroupCommit, Ingest
-from spantoll.receiver.admission import Admission, Ticket
+from spantoll.receiver.admission import Admission
 from spantoll.receiver.answer import ACCEPTED, Answer, Verdict, refusal
+from spantoll.receiver.backlog import Backlog
+from spantoll.receiver.decoding import Decoded, Decoder, Request
 from spantoll.receiver.limits import Limits
-from spantoll.receiver.signals import TRACES, Signal
+from spantoll.receiver.signals import TRACES
 from spantoll.receiver.tokens import Tokens
 from spantoll.records import Billed
 
-__all__ = ["HOP", "Intake", "Onward"]
+__all__ = ["Intake", "Onward"]
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-HOP = "spantoll-hop"
-"""Header and metadata key: the receivers a request was forwarded by."""
+PART_RECORDS = 8_192
+"""Of a large request per commit: others wait for half a second of it at most."""
 
 
 class Onward(Protocol):
-    """Who is told of a request of spans after its commit: returns at once and raises nothing."""
+    """Takes over requests of spans after their commit: returns at once and raises nothing."""
 
     def __call__(
         self,
@@ -59,7 +63,7 @@ class Onward(Protocol):
 
 
 class Intake:
-    """From the bytes of a request to its answer, the same for both transports.
+    """Turns the bytes of a request into its answer, the same for both transports.
 
     Answers OK only after the records are committed.
     """
@@ -74,18 +78,12 @@ class Intake:
         onward: Onward | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._ingest = ingest
+        self._decoder = Decoder(ingest, limits, clock_ns=clock_ns)
         self._commit = commit
         self._limits = limits
         self._onward = onward
-        self._clock_ns = clock_ns
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="spantoll-decode")
-        self.admission = Admission(
-            budget_bytes=limits.budget_bytes,
-            backlog_s=limits.backlog_s,
-            stalled_s=commit.stalled_s,
-            tokens=tokens,
-        )
+        self._backlog = Backlog(stalled_s=commit.stalled_s)
+        self.admission = Admission(limits, self._backlog, tokens=tokens)
         self.answers: Counter[Verdict] = Counter()
         """Requests by outcome; each is counted once."""
         self.spans: Counter[str] = Counter()
@@ -95,42 +93,21 @@ class Intake:
         self.stored_at: float | None = None
         """When something was last stored, in seconds since the epoch."""
         self.timed: Callable[[float], None] | None = None
-        """Told how many seconds each request took."""
+        """Called with the seconds that each request took."""
 
     def forwarding(self) -> Mapping[str, Any]:
         """What each target of forwarding was sent; empty without one."""
         return self._onward.counts() if self._onward is not None else {}
 
-    async def unpack(self, body: bytes, *, encoding: str, ticket: Ticket) -> bytes:
-        """Undo the content encoding within the limits. Raises BadRequest and Overloaded."""
-        limit_bytes = self._limits.body_bytes
-        try:
-            inline_bytes = min(self._limits.inline_bytes, limit_bytes)
-            plain = decompress(body, encoding=encoding, limit_bytes=inline_bytes)
-        except TooLarge:
-            # Small bytes may hold much: what turns out large is unpacked beside the loop.
-            plain = await self._offload(
-                limit_bytes, decompress, body, encoding=encoding, limit_bytes=limit_bytes
-            )
-        ticket.grow(len(plain) - len(body))
-        return plain
-
     async def take(
-        self,
-        body: bytes,
-        *,
-        signal: Signal,
-        ticket: Ticket,
-        content_type: str = "application/x-protobuf",
-        timeout_s: float | None = None,
-        hops: str = "",
+        self, body: bytes, request: Request, *, timeout_s: float | None = None
     ) -> Answer:
         """Decode, price and commit one request, and say how that went. Raises nothing."""
         limit_s = self._limits.answer_s
         began = time.perf_counter()
         try:
             async with asyncio.timeout(limit_s if timeout_s is None else min(limit_s, timeout_s)):
-                answer = await self._take(body, signal, ticket, content_type, hops)
+                answer = await self._take(body, request)
         except TimeoutError:
             return self.refuse(StoreUnavailable("not committed in time, please send again"))
         # The error table is total: an unknown error must not become a permanent code.
@@ -151,55 +128,41 @@ class Intake:
         return answer
 
     def close(self) -> None:
-        """End the worker thread; what it has not begun is cancelled."""
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        """End the thread that decodes; what it has not begun is cancelled."""
+        self._decoder.close()
 
-    async def _take(
-        self, body: bytes, signal: Signal, ticket: Ticket, content_type: str, hops: str
-    ) -> Answer:
+    async def _take(self, body: bytes, request: Request) -> Answer:
         if not body:
             return ACCEPTED
-        batch = await self._offload(
-            len(body),
-            functools.partial(signal.read, self._ingest),
-            body,
-            received_ns=self._clock_ns(),
-            content_type=content_type,
-            tenant=ticket.tenant,
-        )
-        rejected = batch.rejected_count
-        reasons = [f"{refused.spans} x {refused.reason}" for refused in batch.rejected]
-        stored, as_given = len(batch.records), False
-        if batch.records:
-            try:
-                as_given = await asyncio.wrap_future(
-                    self._commit.submit(batch.records, rates=batch.rates, size_bytes=len(body))
-                )
-            except RecordRejected as error:
-                stored -= len(error.indexes)
-                rejected += len(error.indexes)
-                reasons.append(f"{len(error.indexes)} x {error}")
-            else:
-                self.stored_at = time.time()
-            self.unpriced.update(
-                record.provider
-                for record in batch.records
-                if record.counted and record.pricing_status == "unpriced"
-            )
+        self.admission.check_backlog()
+        # Large bodies have a queue of their own, see `Decoder`: they say little about this one.
+        work_bytes = len(body) if len(body) <= self._limits.inline_bytes else 0
+        with self._backlog.work(work_bytes):
+            return await self._store(await self._decoder.decode(body, request), request)
+
+    async def _store(self, decoded: Decoded, request: Request) -> Answer:
+        batch = decoded.batch
+        stored = await self._commit_batch(batch, len(decoded.body))
+        rejected = batch.rejected_count + stored.rejected
         self.spans.update(
-            received=batch.received, records=stored, skipped=batch.skipped, rejected=rejected
+            received=batch.received,
+            records=len(batch.records) - stored.rejected,
+            skipped=batch.skipped,
+            rejected=rejected,
         )
+        reasons = [f"{refused.spans} x {refused.reason}" for refused in batch.rejected]
+        reasons += stored.reasons
         if rejected and rejected == batch.received:
             raise BadRequest("; ".join(reasons))
-        if self._onward is not None and signal is TRACES:
+        if self._onward is not None and request.signal is TRACES:
             queued = self._onward(
-                body,
-                content_type=content_type,
-                tenant=ticket.tenant,
+                decoded.body,
+                content_type=request.content_type,
+                tenant=request.ticket.tenant,
                 spans=batch.received,
-                billed=_billed(batch) if as_given else None,
-                keys=[] if as_given else [record[1:3] for record in batch.records],
-                hops=hops,
+                billed=_billed(batch) if stored.as_given else None,
+                keys=[] if stored.as_given else [record[1:3] for record in batch.records],
+                hops=request.hops,
             )
             for future in queued:
                 await asyncio.wrap_future(future)
@@ -207,14 +170,37 @@ class Intake:
             return Answer(Verdict.OK, "; ".join(reasons), rejected)
         return Answer(Verdict.OK, batch.warning) if batch.warning else ACCEPTED
 
-    async def _offload(
-        self, size_bytes: int, work: Callable[..., T], body: bytes, **how: object
-    ) -> T:
-        """Do small work here and large work in the worker thread."""
-        if size_bytes <= self._limits.inline_bytes:
-            return work(body, **how)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._worker, lambda: work(body, **how))
+    async def _commit_batch(self, batch: Batch, size_bytes: int) -> _Stored:
+        """Commit the records in parts, so that other requests are written between them."""
+        as_given = bool(batch.records)
+        reasons = []
+        rejected = 0
+        for start in range(0, len(batch.records), PART_RECORDS):
+            part = batch.records[start : start + PART_RECORDS]
+            part_bytes = size_bytes * len(part) // len(batch.records)
+            try:
+                as_given &= await asyncio.wrap_future(
+                    self._commit.submit(part, rates=batch.rates, size_bytes=part_bytes)
+                )
+            except RecordRejected as error:
+                as_given = False
+                rejected += len(error.indexes)
+                reasons.append(f"{len(error.indexes)} x {error}")
+            else:
+                self.stored_at = time.time()
+        self.unpriced.update(
+            record.provider
+            for record in batch.records
+            if record.counted and record.pricing_status == "unpriced"
+        )
+        return _Stored(as_given, rejected, reasons)
+
+
+class _Stored(NamedTuple):
+    as_given: bool
+    """Whether all records are new and stand in the ledger as they were given."""
+    rejected: int
+    reasons: Sequence[str]
 
 
 def _billed(batch: Batch) -> list[Billed]:

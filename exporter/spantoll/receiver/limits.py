@@ -11,14 +11,18 @@ class Limits:
 
     body_bytes: int = 64 << 20
     """Of one request, before and after decompression; the default the OTLP specification names."""
-    budget_bytes: int = 256 << 20
-    """Of all requests under way."""
+    budget_bytes: int = 128 << 20
+    """Of the bodies of all requests under way, decompressed."""
+    memory_bytes: int = 200 << 20
+    """While the process holds more, gRPC uploads that take long are refused, all but one."""
+    wait_s: float = 1.0
+    """No request is admitted while one is expected to wait longer than this: see `Backlog`."""
     backlog_s: float = 2.0
-    """No request is let in while an older one has waited this long for the database."""
+    """No request is admitted while an older one has waited this long for the database."""
     answer_s: float = 4.0
     """Every request is answered in this time: the Collector's gRPC exporter gives up at 5 s."""
     retry_s: float = 3.0
-    """How long a database that is unavailable is tried again before senders are told."""
+    """How long a database that is unavailable is tried again before requests are refused."""
     inline_bytes: int = 1 << 20
     """Larger bodies are decoded in a worker thread, so that the event loop stays live."""
     head_bytes: int = 32 << 10
@@ -28,5 +32,7 @@ class Limits:
     write_s: float = 30.0
     idle_s: float = 75.0
     """Longer than the pause between two exports of an SDK (5 s) or Collector (30 s at most)."""
+    application_requests: int = 256
+    """Under way of the application that is mounted beside OTLP: the rest of the connections."""
     connections: int = 2_000
     """Open HTTP connections."""

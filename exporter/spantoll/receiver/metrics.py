@@ -1,4 +1,4 @@
-"""What the receiver tells Prometheus: counts of work, never of money.
+"""The metrics of the receiver for Prometheus: counts of work, never of money.
 
 A corrected price would have to lower a counter of dollars, and a counter may not fall; the ledger
 is asked what things cost.
@@ -56,8 +56,7 @@ class Metrics:
 
     def __init__(self, intake: Intake, commit: GroupCommit, prices: PriceSet) -> None:
         self._registry = CollectorRegistry()
-        self._told = _Told(intake, commit, prices)
-        self._registry.register(self._told)
+        self._registry.register(_ReceiverCollector(intake, commit, prices))
         ProcessCollector(registry=self._registry)
         seconds = Histogram(
             "spantoll_ingest_duration_seconds",
@@ -73,14 +72,14 @@ class Metrics:
         return encode(self._registry), media_type
 
 
-class _Told(Collector):
+class _ReceiverCollector(Collector):
     def __init__(self, intake: Intake, commit: GroupCommit, prices: PriceSet) -> None:
         self._intake = intake
         self._commit = commit
         self._prices = prices
 
     def describe(self) -> Iterable[Metric]:
-        """Name nothing in advance: names are read when they are told."""
+        """Return nothing: the names of metrics are known when they are collected."""
         return ()
 
     def collect(self) -> Iterator[Metric]:

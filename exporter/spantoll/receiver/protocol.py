@@ -1,7 +1,13 @@
+"""HTTP/1.1 connections with bounds: uvicorn's protocol, which parses with llhttp, has none.
+
+In: the bytes of a connection. Out: requests for the application; or a Status of google.rpc for what
+is no request, and nothing for a sender that is too slow. https://www.rfc-editor.org/rfc/rfc9112
+"""
+
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, NoReturn
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -11,6 +17,8 @@ from spantoll.receiver.answer import Answer, Verdict, status
 from spantoll.receiver.limits import Limits
 
 __all__ = ["BoundedProtocol"]
+
+HEAD_TOO_LARGE = Answer(Verdict.HEADERS, "request head too large")
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -36,7 +44,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._in_body = False
         self._head_bytes = 0
-        self._verdict = Verdict.BAD
+        self._hosts = 0
+        self._refusal: Answer | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse what is too much; a connection must not stay silent."""
@@ -60,8 +69,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.head_bytes:
-                self._verdict = Verdict.HEADERS
-                self.send_400_response("request head too large")
+                self._refuse(HEAD_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """Bound the head of a pipelined request."""
@@ -72,12 +80,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """Bound a head that came in one piece."""
         self._head_bytes += len(name) + len(value) + 4
         if self._head_bytes > self._limits.head_bytes:
-            self._verdict = Verdict.HEADERS
-            raise ValueError("request head too large")
+            self._stop_parsing(HEAD_TOO_LARGE)
+        self._hosts += name.lower() == b"host"
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Give the body its time."""
+        """Give the body its time. Refuse a head without a Host, or with two (RFC 9112, 3.2)."""
+        if self._hosts > 1 or (not self._hosts and self.parser.get_http_version() != "1.0"):
+            self._stop_parsing(Answer(Verdict.BAD, "a request has one Host header"))
         self._in_head, self._in_body = False, True
         self._wait(self._limits.body_s)
         super().on_headers_complete()
@@ -90,7 +100,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer with a Status, as every OTLP error."""
-        self._refuse(Answer(self._verdict, msg))
+        self._refuse(self._refusal or Answer(Verdict.BAD, msg))
 
     def pause_writing(self) -> None:
         """Bound how long our answers may stay unread."""
@@ -104,8 +114,13 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def _begin_head(self) -> None:
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._head_bytes, self._hosts = True, 0, 0
         self._wait(self._limits.head_s)
+
+    def _stop_parsing(self, refusal: Answer) -> NoReturn:
+        """End the parser from within one of its callbacks; `send_400_response` follows."""
+        self._refusal = refusal
+        raise ValueError(refusal.message)
 
     def _wait(self, limit_s: float) -> None:
         self._stop_waiting()

@@ -1,17 +1,27 @@
+"""OTLP over gRPC.
+
+In: calls of the export methods, as raw bytes, so that a malformed message is ours to answer. Out:
+the response of the signal, or a status with google.rpc.Status and RetryInfo in its trailers.
+https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
+"""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import grpc
 from grpc import aio
 
-from spantoll.errors import ConfigurationError, Unauthenticated
+from spantoll.defaults import HOP_HEADER
+from spantoll.errors import ConfigurationError, SpantollError
 from spantoll.receiver.address import Address
-from spantoll.receiver.answer import Answer, Overloaded, Verdict, retry_info, shorten, status
+from spantoll.receiver.answer import Answer, Verdict, retry_info, shorten, status
+from spantoll.receiver.decoding import Request
 from spantoll.receiver.health import Health
-from spantoll.receiver.intake import HOP, Intake
+from spantoll.receiver.intake import Intake
 from spantoll.receiver.limits import Limits
+from spantoll.receiver.reading import MessageReader
 from spantoll.receiver.rpc_health import serve_health
 from spantoll.receiver.signals import SIGNALS, Signal, receipt
 
@@ -48,7 +58,8 @@ class RpcServer:
     """OTLP over gRPC: takes the raw bytes, so that a malformed message is ours to answer."""
 
     def __init__(self, intake: Intake, health: Health, *, limits: Limits) -> None:
-        self._server = aio.server(handlers=[_Methods(intake)], options=options(limits))
+        reader = MessageReader(body_s=limits.body_s, memory_bytes=limits.memory_bytes)
+        self._server = aio.server(handlers=[_Methods(intake, reader)], options=options(limits))
         serve_health(self._server, health)
 
     async def start(self, address: Address) -> int:
@@ -67,30 +78,40 @@ class RpcServer:
 
 
 class _Methods(grpc.GenericRpcHandler):
-    def __init__(self, intake: Intake) -> None:
-        self._methods = {signal.rpc: _method(signal, intake) for signal in SIGNALS}
+    """The export method of each signal.
+
+    Registered as taking a stream, although it takes one message: only so does the metadata come
+    before the message, which is not read, not even decompressed, for a call that is refused.
+    """
+
+    def __init__(self, intake: Intake, reader: MessageReader) -> None:
+        self._intake = intake
+        self._reader = reader
+        self._methods = {signal.rpc: self._method(signal) for signal in SIGNALS}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Method | None:
         return self._methods.get(handler_call_details.method)
 
+    def _method(self, signal: Signal) -> Method:
+        async def export(_: object, context: Context) -> bytes:
+            answer = await self._answer(signal, context)
+            if answer.verdict is Verdict.OK:
+                return receipt(signal, answer)
+            _refuse(context, answer)
+            return b""
 
-def _method(signal: Signal, intake: Intake) -> Method:
-    async def export(body: bytes, context: Context) -> bytes:
+        return grpc.stream_unary_rpc_method_handler(export)
+
+    async def _answer(self, signal: Signal, context: Context) -> Answer:
         try:
-            ticket = intake.admission.admit(len(body), _metadata(context, "authorization"))
-        except (Overloaded, Unauthenticated) as error:
-            await _abort(context, intake.refuse(error))
-        with ticket:
-            timeout_s = context.time_remaining()
-            hops = _metadata(context, HOP) or ""
-            answer = await intake.take(
-                body, signal=signal, ticket=ticket, timeout_s=timeout_s, hops=hops
-            )
-        if answer.verdict is not Verdict.OK:
-            await _abort(context, answer)
-        return receipt(signal, answer)
-
-    return grpc.unary_unary_rpc_method_handler(export)
+            authorization = _metadata(context, "authorization")
+            with self._intake.admission.admit(authorization=authorization) as ticket:
+                body = await self._reader.read(context)
+                ticket.grow(len(body))
+                request = Request(signal, ticket, hops=_metadata(context, HOP_HEADER) or "")
+                return await self._intake.take(body, request, timeout_s=context.time_remaining())
+        except SpantollError as error:
+            return self._intake.refuse(error)
 
 
 def _metadata(context: Context, wanted: str) -> str | None:
@@ -100,9 +121,16 @@ def _metadata(context: Context, wanted: str) -> str | None:
     return None
 
 
-async def _abort(context: Context, answer: Answer) -> NoReturn:
+def _refuse(context: Context, answer: Answer) -> None:
+    """Set the status of a call.
+
+    `context.abort` would raise an exception that refers to the call, which refers to the exception:
+    both, and what their frames hold, would stay in memory until the garbage collector runs.
+    """
     trailers = [("grpc-status-details-bin", status(answer))]
     if answer.verdict is Verdict.RETRY:
         # The Python SDK's exporter reads this one only, the Collector the details above.
         trailers.append(("google.rpc.retryinfo-bin", retry_info(answer)))
-    await context.abort(CODES[answer.verdict.code], shorten(answer.message), tuple(trailers))
+    context.set_trailing_metadata(tuple(trailers))
+    context.set_details(shorten(answer.message))
+    context.set_code(CODES[answer.verdict.code])

@@ -24,12 +24,12 @@ SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
 def serve_health(server: aio.Server, health: Health) -> None:
-    """Answer for the whole server, "", and for each service by name."""
+    """Register the health of the whole server, "", and of each service by name."""
     health_pb2_grpc.add_HealthServicer_to_server(HealthService(health), server)
 
 
 class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # no types
-    """What the protocol calls the servicer."""
+    """The servicer of grpc.health.v1."""
 
     def __init__(self, health: Health) -> None:
         self._health = health
@@ -37,20 +37,20 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # no
         self._services = {"", *(signal.rpc.split("/")[1] for signal in SIGNALS)}
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802  the protocol's name
-        """Tell the state once; NOT_FOUND for a service this server does not have."""
+        """Return the state once; NOT_FOUND for a service this server does not have."""
         if request.service not in self._services:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no service {request.service}")
         return health_pb2.HealthCheckResponse(status=await self._status())
 
     async def Watch(self, request: Any, _: Any) -> AsyncIterator[Any]:  # noqa: N802
-        """Tell every change, until shutting down: a watch must not hold that up."""
-        told = None
+        """Report every change, until the receiver shuts down."""
+        reported = None
         while True:
             ending = self._health.draining
             known = request.service in self._services
             status = await self._status() if known else SERVICE_UNKNOWN
-            if status != told:
-                told = status
+            if status != reported:
+                reported = status
                 yield health_pb2.HealthCheckResponse(status=status)
             if ending:
                 return

@@ -1,3 +1,9 @@
+"""The receiver: both transports, admission, decoding and one writer, from start to drain.
+
+In: a store, a rate card and a `ReceiverConfig`. Out: committed records, and an exit status when it
+runs as a process. What is under way when it ends is answered first (`stop`).
+"""
+
 from __future__ import annotations
 
 import asyncio
@@ -5,30 +11,26 @@ import contextlib
 import gc
 import signal
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from spantoll.pipeline import GroupCommit, Ingest, make_settle
-from spantoll.pricing import RateCard, load_rate_card
-from spantoll.receiver.address import Address
+from spantoll.pipeline import GroupCommit, Ingest
+from spantoll.pricing import RateCard
+from spantoll.receiver.config import ReceiverConfig
 from spantoll.receiver.health import Health
 from spantoll.receiver.http import HttpServer
 from spantoll.receiver.intake import Intake, Onward
-from spantoll.receiver.limits import Limits
+from spantoll.receiver.memory import limit_arenas, watch_memory
 from spantoll.receiver.metrics import Metrics
+from spantoll.receiver.mount import Application
 from spantoll.receiver.rpc import RpcServer
-from spantoll.receiver.tokens import Tokens
 from spantoll.storage import Settle, Store, open_store
 
-__all__ = ["GRPC", "HTTP", "Bound", "Receiver", "run", "serve"]
+__all__ = ["Bound", "Receiver", "run", "serve"]
 
-GRPC = "127.0.0.1:4317"
-HTTP = "127.0.0.1:4318"
 ENDING = (signal.SIGTERM, signal.SIGINT)
 ABANDON_S = 1.0
 FORWARD_S = 5.0
 """For what still waits to be forwarded, after everything is committed."""
-GRACE_S = 20.0
-"""Below the 30 s that Kubernetes and Docker Compose users tend to grant."""
 
 
 class Bound(NamedTuple):
@@ -48,32 +50,35 @@ class Receiver:
         self,
         store: Store,
         rate_card: RateCard,
+        config: ReceiverConfig | None = None,
         *,
-        grpc: str | None = GRPC,
-        http: str | None = HTTP,
-        settle: Settle | None = None,
-        limits: Limits | None = None,
-        tokens: Tokens | None = None,
+        settle: Settle,
         onward: Onward | None = None,
+        application: Application | None = None,
     ) -> None:
-        limits = limits or Limits()
-        self._grpc = Address.parse(grpc, flag="--grpc") if grpc else None
-        self._http = Address.parse(http, flag="--http") if http else None
+        self._config = config = config or ReceiverConfig()
+        self._grpc = config.grpc_address
+        self._http = config.http_address
+        self._application = application
         self.store = store
         self.commit = GroupCommit(
             store,
-            settle=settle or make_settle(rate_card),
-            queue_bytes=limits.budget_bytes,
-            retry_s=limits.retry_s,
+            settle=settle,
+            queue_bytes=config.limits.budget_bytes,
+            retry_s=config.limits.retry_s,
         )
         self.intake = Intake(
-            Ingest(rate_card), self.commit, limits=limits, tokens=tokens, onward=onward
+            Ingest(rate_card),
+            self.commit,
+            limits=config.limits,
+            tokens=config.tokens,
+            onward=onward,
         )
         self.metrics = Metrics(self.intake, self.commit, rate_card.price_set)
         self._health = Health(store, self.commit, self.intake.admission, self.intake.forwarding)
-        self._limits = limits
         self._rpc_server: RpcServer | None = None
         self._http_server: HttpServer | None = None
+        self._memory_watch: asyncio.Task[None] | None = None
 
     async def start(self) -> Bound:
         """Listen; answers with the bound ports. Raises ConfigurationError naming the flag."""
@@ -83,20 +88,29 @@ class Receiver:
                 sockets = self._http.listen()
                 ports["http"] = sockets[0].getsockname()[1]
                 self._http_server = HttpServer(
-                    self.intake, self._health, self.metrics, limits=self._limits
+                    self.intake,
+                    self._health,
+                    self.metrics,
+                    limits=self._config.limits,
+                    application=self._application,
                 )
                 await self._http_server.start(sockets)
             if self._grpc is not None:
-                self._rpc_server = RpcServer(self.intake, self._health, limits=self._limits)
+                self._rpc_server = RpcServer(self.intake, self._health, limits=self._config.limits)
                 ports["grpc"] = await self._rpc_server.start(self._grpc)
         except BaseException:
             await self.stop(grace_s=0)
             raise
+        limit_bytes = self._config.limits.memory_bytes // 2
+        self._memory_watch = asyncio.create_task(watch_memory(limit_bytes))
         return Bound(ports.get("grpc"), ports.get("http"))
 
-    async def stop(self, *, grace_s: float = GRACE_S) -> None:
+    async def stop(self, *, grace_s: float | None = None) -> None:
         """Refuse what is new, finish what is under way, write what waits."""
+        grace_s = self._config.grace_s if grace_s is None else grace_s
         self.intake.admission.draining = True
+        if self._memory_watch is not None:
+            self._memory_watch.cancel()
         servers = [server for server in (self._rpc_server, self._http_server) if server]
         await asyncio.gather(*(server.stop(grace_s) for server in servers))
         self.commit.close(flush=grace_s > 0, wait=False)
@@ -109,49 +123,34 @@ class Receiver:
 
 
 async def serve(
-    *,
     database: str,
-    grpc: str | None = GRPC,
-    http: str | None = HTTP,
-    settle: Settle | None = None,
-    limits: Limits | None = None,
-    tokens: Tokens | None = None,
-    insecure: bool = False,
-    grace_s: float = GRACE_S,
+    config: ReceiverConfig,
+    *,
+    rate_card: RateCard,
+    settle: Settle,
     onward: Callable[[Store], Onward] | None = None,
+    application: Application | None = None,
     ready: Callable[[Receiver, Bound], None] | None = None,
 ) -> int:
     """Receive until SIGTERM or SIGINT, then drain; a second signal ends at once.
 
-    Answers with the exit status: 0 when drained, 1 when cut short. Raises ConfigurationError and
-    SchemaMismatch before it listens; `ready` is told when it does. Listening beyond this machine
+    Returns the exit status: 0 when drained, 1 when cut short. Raises ConfigurationError and
+    SchemaMismatch before it listens; calls `ready` when it does. Listening beyond this machine
     takes tokens, or `insecure`.
     """
-    for text, flag in ((grpc, "--grpc"), (http, "--http")):
-        if text:
-            address = Address.parse(text, flag=flag)
-            if not (tokens or insecure):
-                address.check_private()
-            address.probe()
+    config.check()
     store = open_store(database)
     forwarder = onward(store) if onward is not None else None
     try:
         receiver = Receiver(
-            store,
-            load_rate_card(),
-            grpc=grpc,
-            http=http,
-            settle=settle,
-            limits=limits,
-            tokens=tokens,
-            onward=forwarder,
+            store, rate_card, config, settle=settle, onward=forwarder, application=application
         )
         with _Signals() as signals:
             bound = await receiver.start()
             if ready is not None:
                 ready(receiver, bound)
             await signals.first.wait()
-            draining = asyncio.create_task(_drain(receiver, forwarder, grace_s))
+            draining = asyncio.create_task(_drain(receiver, forwarder, config.grace_s))
             hurried = asyncio.create_task(signals.second.wait())
             await asyncio.wait({draining, hurried}, return_when=asyncio.FIRST_COMPLETED)
             if draining.done():
@@ -172,11 +171,30 @@ async def _drain(receiver: Receiver, forwarder: Onward | None, grace_s: float) -
         await asyncio.to_thread(forwarder.close, budget_s=min(grace_s, FORWARD_S))
 
 
-def run(**settings: Any) -> int:
+def run(
+    database: str,
+    config: ReceiverConfig,
+    *,
+    rate_card: RateCard,
+    settle: Settle,
+    onward: Callable[[Store], Onward] | None = None,
+    application: Application | None = None,
+    ready: Callable[[Receiver, Bound], None] | None = None,
+) -> int:
     """Run `serve` on uvloop where it is installed, else on asyncio's own loop."""
     _collect_rarely()
+    limit_arenas()
+    served = serve(
+        database,
+        config,
+        rate_card=rate_card,
+        settle=settle,
+        onward=onward,
+        application=application,
+        ready=ready,
+    )
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(serve(**settings))
+        return runner.run(served)
 
 
 def _collect_rarely() -> None:

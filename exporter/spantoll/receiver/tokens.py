@@ -1,3 +1,10 @@
+"""Bearer tokens of senders.
+
+In: tokens from the settings and from a file that is read again when it changes; the header
+`Authorization` of a request. Out: nothing, or Unauthenticated.
+https://www.rfc-editor.org/rfc/rfc6750
+"""
+
 from __future__ import annotations
 
 import hmac
@@ -11,12 +18,12 @@ from spantoll.errors import ConfigurationError, Unauthenticated
 
 __all__ = ["Tokens"]
 
-LOOKED_AT_S = 1.0
+CHECK_S = 1.0
 SHORTEST = 8
 
 
 class Tokens:
-    """Who may send: any of several bearer tokens, so that senders can change theirs one by one.
+    """The tokens with which senders may send: several, so that they can change one by one.
 
     A file is read again when it changes: one token a line, `#` begins a comment. Tokens are kept
     as digests and compared in constant time, all of them, whichever fits.
@@ -26,11 +33,11 @@ class Tokens:
     def __init__(self, tokens: Iterable[str] = (), *, file: Path | None = None) -> None:
         self._given = [_digest(token) for token in _checked(tokens, "tokens")]
         self._file = file
-        self._looked_at = float("-inf")
-        self._seen: tuple[int, int, int] | None = None
+        self._checked_at = float("-inf")
+        self._file_state: tuple[int, int, int] | None = None
         self._read: list[bytes] = []
         if file is not None:
-            self._look(must=True)
+            self._reload(must=True)
 
     def __bool__(self) -> bool:
         return bool(self._given) or self._file is not None
@@ -39,7 +46,7 @@ class Tokens:
         """Raise Unauthenticated unless the header `Authorization` holds a token that is known."""
         if not self:
             return
-        self._look()
+        self._reload()
         scheme, _, token = (authorization or "").strip().partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthenticated("send a token: Authorization: Bearer TOKEN")
@@ -50,21 +57,21 @@ class Tokens:
         if not known:
             raise Unauthenticated("this token is not known")
 
-    def _look(self, *, must: bool = False) -> None:
-        """Read the file if it has changed; what cannot be read leaves the tokens as they were."""
+    def _reload(self, *, must: bool = False) -> None:
+        """Read the file if it has changed; an unreadable file leaves the tokens as they were."""
         now = time.monotonic()
-        if self._file is None or now - self._looked_at < LOOKED_AT_S:
+        if self._file is None or now - self._checked_at < CHECK_S:
             return
-        self._looked_at = now
+        self._checked_at = now
         try:
             state = os.stat(self._file)
-            seen = (state.st_mtime_ns, state.st_size, state.st_ino)
-            if seen == self._seen:
+            file_state = (state.st_mtime_ns, state.st_size, state.st_ino)
+            if file_state == self._file_state:
                 return
             lines = self._file.read_text().splitlines()
             tokens = [line.partition("#")[0].strip() for line in lines]
             self._read = [_digest(token) for token in _checked(tokens, f"token file {self._file}")]
-            self._seen = seen
+            self._file_state = file_state
         except OSError as error:
             if must:
                 raise ConfigurationError(f"token file {self._file}: {error.strerror}") from None

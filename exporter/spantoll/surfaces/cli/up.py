@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from spantoll.defaults import GRPC_ADDRESS, HTTP_ADDRESS
 from spantoll.surfaces.cli.options import Database
 
 __all__ = ["up"]
@@ -14,11 +15,11 @@ def up(
     database: Database = None,
     grpc: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="OTLP over gRPC, or off. [127.0.0.1:4317]"),
+        typer.Option(metavar="HOST:PORT", help=f"OTLP over gRPC, or off. [{GRPC_ADDRESS}]"),
     ] = None,
     http: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="OTLP over HTTP, or off. [127.0.0.1:4318]"),
+        typer.Option(metavar="HOST:PORT", help=f"OTLP over HTTP, or off. [{HTTP_ADDRESS}]"),
     ] = None,
     token_file: Annotated[
         Path | None,
@@ -66,7 +67,7 @@ def up(
     from spantoll.forward import Forwarder, read_headers, read_targets
     from spantoll.pipeline.settle import make_settle
     from spantoll.pricing import load_rate_card
-    from spantoll.receiver import Bound, Limits, Receiver, Tokens, run
+    from spantoll.receiver import Bound, Limits, Receiver, ReceiverConfig, Tokens, run
     from spantoll.receiver.address import Address
     from spantoll.settings import load_settings
     from spantoll.storage import Store
@@ -108,15 +109,20 @@ def up(
         for line in welcome(settings, bound):
             print(line, flush=True)
 
-    status = run(
-        database=settings.database,
+    config = ReceiverConfig(
         grpc=settings.grpc,
         http=settings.http,
-        settle=make_settle(load_rate_card()),
         limits=Limits(body_bytes=settings.max_body_bytes, budget_bytes=settings.max_inflight_bytes),
         tokens=tokens,
         insecure=settings.insecure,
         grace_s=settings.grace_s,
+    )
+    rate_card = load_rate_card()
+    status = run(
+        settings.database,
+        config,
+        rate_card=rate_card,
+        settle=make_settle(rate_card),
         onward=onward if targets else None,
         ready=ready,
     )

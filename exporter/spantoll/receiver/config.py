@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from spantoll.defaults import GRPC_ADDRESS, HTTP_ADDRESS
+from spantoll.receiver.address import Address
+from spantoll.receiver.limits import Limits
+from spantoll.receiver.tokens import Tokens
+
+__all__ = ["ReceiverConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverConfig:
+    """What is decided about a receiver before it starts."""
+
+    grpc: str | None = GRPC_ADDRESS
+    """HOST:PORT of OTLP over gRPC; None does not listen."""
+    http: str | None = HTTP_ADDRESS
+    """HOST:PORT of OTLP over HTTP; None does not listen."""
+    limits: Limits = field(default_factory=Limits)
+    tokens: Tokens = field(default_factory=Tokens)
+    """Without any, everybody who can connect may send."""
+    insecure: bool = False
+    """Listen beyond this machine without tokens."""
+    grace_s: float = 20.0
+    """How long a stopping receiver finishes what is under way: below the 30 s that Kubernetes and
+    Docker Compose users tend to grant."""
+
+    @property
+    def grpc_address(self) -> Address | None:
+        """The address of gRPC. Raises ConfigurationError."""
+        return Address.parse(self.grpc, flag="--grpc") if self.grpc else None
+
+    @property
+    def http_address(self) -> Address | None:
+        """The address of HTTP. Raises ConfigurationError."""
+        return Address.parse(self.http, flag="--http") if self.http else None
+
+    def check(self) -> None:
+        """Raise ConfigurationError for an address that is in use or must not be listened on."""
+        for address in (self.grpc_address, self.http_address):
+            if address is not None:
+                if not (self.tokens or self.insecure):
+                    address.check_private()
+                address.probe()
