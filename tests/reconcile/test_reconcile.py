@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from spantoll.errors import QueryError
+from spantoll.query import Filter
 from spantoll.reconcile import (
     RULES,
     Comparison,
@@ -328,6 +329,24 @@ def test_a_period_limits_both_sides(ledger: Write, file: File) -> None:
     assert (answer.billed_usd, answer.used_usd) == (1, 1)
     with pytest.raises(QueryError, match="no rows in this period"):
         compare(engine, path, first=date(2026, 12, 1))
+
+
+def test_calls_on_days_without_any_charge_are_not_billed(ledger: Write, file: File) -> None:
+    path = file("start_time,amount_value,amount_currency,line_item\n1795132800,,,\n")
+
+    answer = compare(ledger(make_record(cost_nano=10**9)), path)
+
+    assert causes(only(answer)) == ["not_billed"]
+    assert not answer.is_within(D(1))
+
+
+def test_a_filter_restricts_the_ledger_to_what_is_billed(ledger: Write, file: File) -> None:
+    engine = ledger(make_record(cost_nano=10**9, project="a"), make_record(project="b"))
+    path = file("date,model,amount_usd\n2026-11-20,gpt-4o,1\n")
+
+    answer = compare(engine, path, filters=[Filter("project", ("a",))])
+
+    assert answer.used_usd == 1
 
 
 def test_a_bill_of_nothing_is_beyond_any_threshold_once_there_are_calls(

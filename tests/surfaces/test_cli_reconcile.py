@@ -149,19 +149,40 @@ def test_an_alias_names_the_model_of_the_ledger(
 def test_the_example_of_the_documentation_is_what_it_prints(
     spantoll: Cli, stored: Write, record: Make, tmp_path: Path
 ) -> None:
-    costs, printed = (block.strip("\n") for block in re.findall(r"```text\n(.*?)```", DOCS, re.S))
+    blocks = re.findall(r"```text\n(.*?)```", DOCS, re.DOTALL)
+    costs, usage, printed = (block.strip("\n") for block in blocks)
     (tmp_path / "costs.csv").write_text(costs + "\n")
+    (tmp_path / "usage.csv").write_text(usage + "\n")
     stored(
         [
-            record(model="gpt-4o-2024-08-06", cost_nano=11_150_000_000, cache_cost_nano=10**9),
-            record(model="gpt-4o-mini-2024-07-18", cost_nano=600_000_000, cache_cost_nano=0),
-            record(model="o3-2025-04-16", cost_nano=3 * 10**9, input_tokens=9),
+            record(
+                model="gpt-4o-2024-08-06",
+                requests=400,
+                input_tokens=3_220_000,
+                cache_read_tokens=720_000,
+                output_tokens=400_000,
+                cost_nano=11_150_000_000,
+            ),
+            record(
+                model="gpt-4o-mini-2024-07-18",
+                requests=80,
+                input_tokens=4_000_000,
+                output_tokens=0,
+                cost_nano=600_000_000,
+            ),
+            record(
+                model="o3-2025-04-16",
+                requests=90,
+                input_tokens=900_000,
+                output_tokens=90_000,
+                cost_nano=2_520_000_000,
+            ),
         ]
     )
 
-    ran = spantoll("reconcile", "openai", "costs.csv")
+    ran = spantoll("reconcile", "openai", "costs.csv", "usage.csv")
 
     command, _, rest = printed.partition("\n")
-    assert command == "$ spantoll reconcile openai costs.csv"
+    assert command == "$ spantoll reconcile openai costs.csv usage.csv"
     assert ran.status == 1
     assert [line.rstrip() for line in ran.out.splitlines()] == rest.splitlines()

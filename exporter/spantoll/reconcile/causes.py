@@ -70,7 +70,7 @@ def _explain_no_call(each: Comparison, _: Decimal) -> str | None:
 
 
 def _explain_not_billed(each: Comparison, _: Decimal) -> str | None:
-    return None if each.billed.rows else f"{each.used.requests} calls, none in the bill"
+    return None if each.billed.rows else f"{_count_calls(each.used.requests)}, none in the bill"
 
 
 def _explain_rounding(each: Comparison, _: Decimal) -> str | None:
@@ -85,7 +85,9 @@ def _explain_rounding(each: Comparison, _: Decimal) -> str | None:
 def _explain_unpriced(each: Comparison, _: Decimal) -> str | None:
     if not each.used.unpriced_requests or (each.drift_usd or Decimal(-1)) > 0:
         return None
-    return f"{each.used.unpriced_requests} of {each.used.requests} calls have no full price"
+    return (
+        f"{each.used.unpriced_requests} of {_count_calls(each.used.requests)} without a full price"
+    )
 
 
 def _explain_missing_usage(each: Comparison, threshold: Decimal) -> str | None:
@@ -140,7 +142,7 @@ def _explain_batch(each: Comparison, threshold: Decimal) -> str | None:
     if not batch and abs(share - 1) <= threshold:
         return "the ledger's cost is twice the bill's: half price is what batches cost"
     if batch and not each.billed.batch and abs(share + Decimal("0.5")) <= threshold:
-        return f"the ledger's cost is half the bill's, {batch} calls are priced as batch"
+        return f"the ledger's cost is half the bill's, {_count_calls(batch)} priced as batch"
     return None
 
 
@@ -158,7 +160,7 @@ def _explain_estimate(each: Comparison, _: Decimal) -> str | None:
     count = each.used.estimated_requests
     if not count or not each.drift_usd:
         return None
-    return f"{count} of {each.used.requests} calls have an estimated price"
+    return f"{count} of {_count_calls(each.used.requests)} with an estimated price"
 
 
 def _explain_price(each: Comparison, threshold: Decimal) -> str | None:
@@ -174,6 +176,10 @@ def _explain_amounts_only(each: Comparison, _: Decimal) -> str | None:
 
 def _explain_rest(_: Comparison, __: Decimal) -> str | None:
     return "no rule explains it"
+
+
+def _count_calls(count: int) -> str:
+    return f"{count:,} call{'s' * (count != 1)}"
 
 
 def _is_short(each: Comparison, threshold: Decimal) -> bool:

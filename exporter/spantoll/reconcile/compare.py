@@ -17,6 +17,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 
 from spantoll.errors import QueryError
+from spantoll.query import Filter
 from spantoll.reconcile.causes import find_causes
 from spantoll.reconcile.comparison import Billed, Comparison, Scope
 from spantoll.reconcile.ledger import Key, Usage, add_usage, read_usage
@@ -115,10 +116,12 @@ def reconcile(
     first: date | None = None,
     last: date | None = None,
     aliases: Mapping[str, str] | None = None,
+    filters: Sequence[Filter] = (),
 ) -> Reconciliation:
     """Compare bills with the ledger, from `first` to `last` or over the days the bills have.
 
-    `aliases` are names of models, bill -> ledger. Raises QueryError when the bills have no day in
+    `aliases` are names of models, bill -> ledger; `filters` restrict the ledger to what is billed,
+    such as one project. Raises QueryError when the bills have no day in
     the period, and as `query.run`.
     """
     days = {day for bill in bills for day in bill.days}
@@ -127,8 +130,10 @@ def reconcile(
         raise QueryError("the bill has no rows in this period", field="from")
     period = Period(first or min(days), last or max(days))
     lines = _select_lines(bills, period)
-    providers = {line.provider for bill in bills for line in bill.lines}
-    usage = read_usage(engine, providers, first=period.first, last=period.last, tz=tz)
+    providers = {provider for bill in bills for provider in bill.providers}
+    usage = read_usage(
+        engine, providers, first=period.first, last=period.last, tz=tz, filters=filters
+    )
     whole = sorted(bill.file for bill in bills if bill.lines and not bill.split_by_model)
     if whole:
         billed, used = _join_models(lines), _join_usage(usage)

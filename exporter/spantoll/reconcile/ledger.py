@@ -70,7 +70,13 @@ class Usage:
 
 
 def read_usage(
-    engine: Engine, providers: Iterable[str], *, first: date, last: date, tz: str
+    engine: Engine,
+    providers: Iterable[str],
+    *,
+    first: date,
+    last: date,
+    tz: str,
+    filters: Iterable[Filter] = (),
 ) -> Mapping[Key, Usage]:
     """Read what the calls from `first` to `last`, both included, used. Raises as `query.run`."""
     zone = find_zone(tz)
@@ -83,6 +89,7 @@ def read_usage(
             filters=(
                 Filter("provider", tuple(sorted(providers))),
                 Filter("cache_hit", (True,), negate=True),
+                *filters,
             ),
             start_ns=parse_time(first.isoformat(), field="from", tz=zone, now_ns=0),
             end_ns=parse_time(following.isoformat(), field="to", tz=zone, now_ns=0),

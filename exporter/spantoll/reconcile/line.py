@@ -69,6 +69,8 @@ class Bill:
 
     file: str
     format: str
+    provider: str
+    """Canonical; empty where each row names its own."""
     kind: Literal["usage", "cost"]
     lines: tuple[BillLine, ...]
     days: frozenset[date]
@@ -78,8 +80,9 @@ class Bill:
 
     @property
     def providers(self) -> frozenset[str]:
-        """Whose calls are billed."""
-        return frozenset(line.provider for line in self.lines)
+        """Whose calls are billed; a file without a charge says that there were none."""
+        named = frozenset(line.provider for line in self.lines)
+        return named | {self.provider} if self.provider else named
 
     @property
     def split_by_model(self) -> bool:

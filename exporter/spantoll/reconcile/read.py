@@ -67,6 +67,7 @@ def read_bill(path: Path, provider: str, *, tz: str | None = None) -> Bill:
     return Bill(
         file=path.name,
         format=format.name,
+        provider=wanted,
         kind=kind,
         lines=tuple(lines),
         days=frozenset(days),

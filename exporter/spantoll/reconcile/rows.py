@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -25,6 +26,11 @@ GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
 YES = frozenset({"true", "1", "yes"})
 NO = frozenset({"false", "0", "no"})
+
+LARGEST, SMALLEST = 18, -40
+"""Powers of ten: OpenAI's amounts have up to 30 decimal places; no bill has a quintillion."""
+FIRST_YEAR, LAST_YEAR = 1971, 2261
+"""What integer nanoseconds hold, with a day to spare."""
 
 
 class BillRow(NamedTuple):
@@ -56,6 +62,8 @@ class BillRow(NamedTuple):
             raise self.make_error(column, f"{value!r} is not a number such as 1234.56") from None
         if not number.is_finite():
             raise self.make_error(column, f"{value!r} is not a finite number")
+        if number and (number.adjusted() > LARGEST or int(number.as_tuple().exponent) < SMALLEST):
+            raise self.make_error(column, f"{value!r} is too large or has too many decimal places")
         return number
 
     def read_count(self, *columns: str) -> Decimal | None:
@@ -83,11 +91,15 @@ class BillRow(NamedTuple):
             raise self.make_error(column, "is empty: every row needs a day")
         try:
             if value.isdecimal() and len(value) > len("20261120"):
-                return datetime.fromtimestamp(int(value), UTC).astimezone(self.zone).date()
-            time = datetime.fromisoformat(value.removesuffix(" UTC"))
+                time = datetime.fromtimestamp(int(value), UTC)
+            else:
+                time = datetime.fromisoformat(value.removesuffix(" UTC"))
         except (ValueError, OverflowError, OSError):
             raise self.make_error(column, f"{value!r} is not a date such as 2026-11-20") from None
-        return (time.astimezone(self.zone) if time.tzinfo else time).date()
+        day = (time.astimezone(self.zone) if time.tzinfo else time).date()
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise self.make_error(column, f"{value!r} is not between {FIRST_YEAR} and {LAST_YEAR}")
+        return day
 
     def _find_field(self, columns: tuple[str, ...]) -> tuple[str, str | None]:
         """Find the first of the columns that is not empty, or else the first that is there."""
@@ -116,7 +128,7 @@ def read_table(path: Path, *, zone: ZoneInfo) -> Table:
         if raw.startswith(PARQUET):
             raise BillError("is Parquet: export CSV instead", file=file)
         text = raw.decode("utf-8-sig")
-    except (OSError, EOFError, gzip.BadGzipFile) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise BillError(f"cannot be read: {error}", file=file) from None
     except UnicodeDecodeError:
         raise BillError("is not text in UTF-8", file=file) from None

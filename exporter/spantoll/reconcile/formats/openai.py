@@ -104,7 +104,7 @@ USAGE = BillFormat(
     day=("start_time", "start_time_iso"),
     zone=UTC,
     read=_read_usage,
-    source="https://platform.openai.com/docs/api-reference/usage/completions",
+    source="https://help.openai.com/en/articles/8554956-understanding-your-api-usage",
 )
 COSTS = BillFormat(
     name="openai-costs",
@@ -114,5 +114,5 @@ COSTS = BillFormat(
     day=("start_time", "start_time_iso"),
     zone=UTC,
     read=_read_cost,
-    source="https://platform.openai.com/docs/api-reference/usage/costs",
+    source="https://developers.openai.com/api/reference/cli/resources/admin/subresources/organization/subresources/usage/methods/costs",
 )

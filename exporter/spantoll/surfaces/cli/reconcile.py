@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spantoll.surfaces.cli.options import Database, Format, Formatted, From, To
+from spantoll.surfaces.cli.options import Database, Format, Formatted, From, To, Where
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,7 @@ def reconcile(
     ],
     from_: From = None,
     to: To = None,
+    where: Where = None,
     threshold: Annotated[
         str, typer.Option(metavar="SHARE", help="How far both may differ: 1%, 0.01.")
     ] = "1%",
@@ -51,6 +52,7 @@ def reconcile(
     database: Database = None,
 ) -> None:
     """Compare a provider's bill with the ledger: coverage, drift and why, per model and day."""
+    from spantoll.query import parse_filters
     from spantoll.reconcile import read_bills
     from spantoll.reconcile import reconcile as compare
     from spantoll.surfaces.cli.ledger import open_ledger
@@ -62,7 +64,13 @@ def reconcile(
     bills = read_bills(files, provider, tz=tz)
     with open_ledger(database) as ledger:
         answer = compare(
-            ledger.engine, bills, tz=tz or "UTC", first=first, last=last, aliases=aliases
+            ledger.engine,
+            bills,
+            tz=tz or "UTC",
+            first=first,
+            last=last,
+            aliases=aliases,
+            filters=parse_filters(where or ()),
         )
         calls = sum(each.used.requests for each in answer.comparisons)
         reason = "" if calls else explain_empty(ledger)

@@ -77,7 +77,8 @@ def _list_remarks(answer: Reconciliation, threshold: Decimal) -> Iterator[str]:
         for name, share in (("costs", answer.cost_difference), ("usage", answer.usage_difference))
         if share is not None
     ]
-    yield f"{verdict} the threshold of {_format_difference(threshold)}: {', '.join(differences)}."
+    found = ", ".join(differences) or "neither the bill nor the ledger has anything"
+    yield f"{verdict} the threshold of {_format_difference(threshold)}: {found}."
 
 
 def _subtract(one: Decimal | None, other: Decimal | None) -> Decimal | None:
