@@ -68,12 +68,12 @@ def test_equal_sides_have_no_drift_and_no_cause(ledger: Write, file: File) -> No
     answer = compare(engine, file(HEADER + bill))
 
     each = only(answer)
-    assert (each.drift_usd, each.coverage, each.causes) == (0, 1, ())
-    assert (answer.cost_difference, answer.usage_difference) == (0, 0)
+    assert (each.drift_usd, each.coverage, each.causes) == (D(0), D(1), ())
+    assert (answer.cost_difference, answer.usage_difference) == (D(0), D(0))
     assert answer.is_within(D(0))
 
 
-TOKENS = {"input_tokens": 1000, "output_tokens": 1000, "cost_nano": 2 * 10**9}
+TOKENS: dict[str, Any] = {"input_tokens": 1000, "output_tokens": 1000, "cost_nano": 2 * 10**9}
 BILLED = (
     "2026-11-20,gpt-4o,uncached_input_tokens,1000,1,,\n2026-11-20,gpt-4o,output_tokens,1000,1,,\n"
 )
@@ -150,6 +150,9 @@ BILLED = (
             BILLED.replace(",1,,", ",1.75,,priority"),
             ["price"],
             id="same-tier-other-price",
+        ),
+        pytest.param(
+            [TOKENS], BILLED.replace(",1,,", ",0.5,,flex"), ["service_tier"], id="flex-by-half"
         ),
         pytest.param(
             [TOKENS | {"pricing_status": "estimated"}],
@@ -242,7 +245,7 @@ def test_amounts_and_quantities_come_from_two_exports(ledger: Write, file: File)
 
     each = only(answer)
     assert each.billed.quantities["uncached_input_tokens"] == 700
-    assert (each.drift_usd, each.coverage, each.causes) == (0, 1, ())
+    assert (each.drift_usd, each.coverage, each.causes) == (D(0), D(1), ())
 
 
 def test_calls_after_the_last_day_of_the_cost_export_have_no_drift(
@@ -272,7 +275,7 @@ def test_a_bill_without_models_is_compared_by_day(ledger: Write, file: File) -> 
     answer = compare(engine, path)
 
     each = only(answer)
-    assert (each.scope, each.drift_usd, each.used.requests) == (Scope.ALL_MODELS, 0, 2)
+    assert (each.scope, each.drift_usd, each.used.requests) == (Scope.ALL_MODELS, D(0), 2)
     assert answer.notes == ("bill.csv is not split by model: days are compared",)
 
 
@@ -301,7 +304,7 @@ def test_calls_of_other_providers_and_uncounted_ones_are_not_compared(
 
     answer = compare(engine, file("date,model,amount_usd\n2026-11-20,gpt-4o,1\n"))
 
-    assert (answer.used_usd, only(answer).used.requests) == (1, 1)
+    assert (answer.used_usd, only(answer).used.requests) == (D(1), 1)
 
 
 def test_usage_alone_shows_calls_that_were_not_billed(ledger: Write, file: File) -> None:
@@ -326,7 +329,7 @@ def test_a_period_limits_both_sides(ledger: Write, file: File) -> None:
 
     answer = compare(engine, path, first=date(2026, 11, 21), last=date(2026, 11, 21))
 
-    assert (answer.billed_usd, answer.used_usd) == (1, 1)
+    assert (answer.billed_usd, answer.used_usd) == (D(1), D(1))
     with pytest.raises(QueryError, match="no rows in this period"):
         compare(engine, path, first=date(2026, 12, 1))
 

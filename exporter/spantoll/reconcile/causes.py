@@ -139,6 +139,8 @@ def _explain_batch(each: Comparison, threshold: Decimal) -> str | None:
     share = each.drift_share
     if share is None or not each.used.requests or not _agrees_in_usage(each):
         return None
+    if _list_other_tiers(each):
+        return None  # flex is half price too, and the bill names it
     if not batch and abs(share - 1) <= threshold:
         return "the ledger's cost is twice the bill's: half price is what batches cost"
     if batch and not each.billed.batch and abs(share + Decimal("0.5")) <= threshold:
@@ -147,13 +149,10 @@ def _explain_batch(each: Comparison, threshold: Decimal) -> str | None:
 
 
 def _explain_tier(each: Comparison, _: Decimal) -> str | None:
-    theirs, ours = each.billed.tiers - ORDINARY_TIERS, each.used.tiers - ORDINARY_TIERS
-    # A cost export may name no tier at all: then only tiers that the bill does name count.
-    if theirs <= ours or not each.used.requests:
+    theirs, ours = _list_other_tiers(each), sorted(each.used.tiers - ORDINARY_TIERS)
+    if not theirs or not each.used.requests:
         return None
-    return (
-        f"billed as {', '.join(sorted(theirs))}, in the ledger {', '.join(sorted(ours)) or 'none'}"
-    )
+    return f"billed as {', '.join(theirs)}, in the ledger {', '.join(ours) or 'none'}"
 
 
 def _explain_estimate(each: Comparison, _: Decimal) -> str | None:
@@ -176,6 +175,11 @@ def _explain_amounts_only(each: Comparison, _: Decimal) -> str | None:
 
 def _explain_rest(_: Comparison, __: Decimal) -> str | None:
     return "no rule explains it"
+
+
+def _list_other_tiers(each: Comparison) -> list[str]:
+    """List tiers with prices of their own that only the bill names; many exports name none."""
+    return sorted(each.billed.tiers - ORDINARY_TIERS - each.used.tiers)
 
 
 def _count_calls(count: int) -> str:
@@ -280,7 +284,7 @@ RULES = (
         _explain_batch,
         "OpenAI, Anthropic and Bedrock charge half for batches; the span does not say that the "
         "call was part of one.",
-        "https://platform.openai.com/docs/guides/batch",
+        "https://docs.aws.amazon.com/bedrock/latest/userguide/capacity-limits-cost-optimization.html",
         "bill $1.00, ledger $2.00 for the same tokens",
     ),
     Rule(
@@ -288,7 +292,7 @@ RULES = (
         ALWAYS,
         _explain_tier,
         "A tier such as flex or priority has prices of its own; the spans name another or none.",
-        "https://platform.openai.com/docs/pricing",
+        "https://aws.amazon.com/bedrock/service-tiers",
         "billed as flex, in the ledger none",
     ),
     Rule(

@@ -41,7 +41,7 @@ KINDS = (
 """Part of a line item's kind -> metric; the first that matches, since `cached input` is input."""
 
 TIERS = ("flex", "priority", "scale")
-"""Service tiers by the word that a line item has: platform.openai.com/docs/pricing."""
+"""Service tiers with prices of their own, by the word that a line item has for them."""
 
 
 def _read_usage(row: BillRow, day: date, provider: str) -> Sequence[BillLine]:
