@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import csv
 import gzip
 import json
+import tempfile
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from spantoll.errors import BillError, QueryError
 from spantoll.reconcile import FORMATS, BillLine, read_bill, read_bills
@@ -222,6 +227,21 @@ CASES = [
         [line("mistral_ai", "mistral-large", "output_tokens", "7", "0.5")],
         id="generic",
     ),
+    pytest.param(
+        "generic",
+        "date,provider,model,amount_usd\n2026-11-20,claude,claude-opus-4-6,0.5\n",
+        [line("anthropic", "claude-opus-4-6", None, None, "0.5")],
+        id="generic-of-several-providers",
+    ),
+    pytest.param(
+        "bedrock",
+        CUR + "2026-11-20,AmazonBedrock,Usage,USE1-Claude4.6Opus-reserved-1-month-input-tokens-"
+        "per-minute,1,1K tokens,7,USD,{}\n",
+        [line("aws.bedrock", None, None, None, "7")],
+        id="bedrock-reserved-capacity",
+    ),
+    pytest.param("anthropic", ANTHROPIC_COSTS + "2026-11-20" + "," * 11 + "\n", [], id="no-cost"),
+    pytest.param("openai", OPENAI_USAGE + "1795132800" + "," * 13 + "\n", [], id="no-usage"),
 ]
 
 
@@ -348,7 +368,7 @@ def test_a_page_of_json_that_is_not_the_last_says_so(file: File) -> None:
         pytest.param("openai", OPENAI_COSTS, "has no rows", id="header-only"),
         pytest.param("openai", "", "is of no format known for openai", id="empty"),
         pytest.param("openai", "a,b\n1,2\n", "the columns a, b; openai-usage needs", id="columns"),
-        pytest.param("openai", "a,a\n", "row 1, column a: stands twice", id="twice"),
+        pytest.param("openai", "a,a\n", "row 1, column a: appears twice", id="twice"),
         pytest.param("openai", "{", "is not JSON", id="json"),
         pytest.param("openai", '{"error": {}}', "no list `data`", id="json-error"),
         pytest.param("openai", "PAR1", "is Parquet: export CSV", id="parquet"),
@@ -357,6 +377,30 @@ def test_a_page_of_json_that_is_not_the_last_says_so(file: File) -> None:
             "date,amount_usd\n2026-11-20,1\n",
             "row 2, column provider: is empty",
             id="generic-provider",
+        ),
+        pytest.param(
+            "groq",
+            "date,metric,quantity\n2026-11-20,,1\n",
+            "row 2, column quantity: is at least 0 and needs a metric",
+            id="generic-quantity",
+        ),
+        pytest.param(
+            "groq",
+            "date,metric,quantity\n2026-11-20,,\n",
+            "row 2, column amount_usd: is empty, and so is quantity",
+            id="generic-nothing",
+        ),
+        pytest.param(
+            "bedrock",
+            CUR + "2026-11-20,AmazonBedrock,Usage,,1,1K tokens,1,USD,\n",
+            "row 2, column line_item_usage_type: is empty",
+            id="cur-usage-type",
+        ),
+        pytest.param(
+            "bedrock",
+            CUR + "2026-11-20,AmazonBedrock,Usage,x,1,1K tokens,1,USD,{\n",
+            "row 2, column product: is not a JSON object",
+            id="cur-product",
         ),
         pytest.param(
             "groq",
@@ -405,3 +449,45 @@ def test_every_format_is_documented_with_its_source() -> None:
 
     assert [each.name for each in FORMATS if f"`{each.name}`" not in text] == []
     assert [each.source for each in FORMATS[:-1] if each.source not in text] == []
+
+
+CELL = st.one_of(
+    st.sampled_from(["", "1795132800", "2026-11-20", "12.0", "usd", "true", "1K tokens", "{}"]),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(
+        [
+            ("openai", OPENAI_USAGE),
+            ("openai", OPENAI_COSTS),
+            ("anthropic", ANTHROPIC_USAGE),
+            ("anthropic", ANTHROPIC_COSTS),
+            ("bedrock", CUR),
+            ("generic", "date,provider,model,metric,quantity,amount_usd,batch,tier\n"),
+        ]
+    ),
+    st.data(),
+)
+def test_whatever_the_cells_hold_is_read_or_named(export: tuple[str, str], data: Any) -> None:
+    provider, header = export
+    width = header.count(",") + 1
+    cells = data.draw(st.lists(CELL, min_size=width, max_size=width))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "bill.csv")
+        with path.open("w", encoding="utf-8", newline="") as out:
+            out.write(header)
+            csv.writer(out).writerow(cells)
+
+        assert describe(path, provider) in {"read", "named"}
+
+
+def describe(path: Path, provider: str) -> str:
+    """Read a bill of one row: it is read as one day at most, or the error names that row."""
+    try:
+        days = read_bill(path, provider).days
+    except BillError as error:
+        return "named" if error.row is None or error.row > 1 else "misnamed"
+    return "read" if len(days) == 1 else "misread"

@@ -90,7 +90,7 @@ def test_a_ledger_without_calls_says_so_and_every_amount_is_drift(
     ran = spantoll("reconcile", "openai", bill("2026-11-20,gpt-4o,,,4\n"))
 
     assert ran.status == 1
-    assert "The ledger has no calls of openai in this period. No calls in" in ran.err
+    assert "no calls of openai from 2026-11-20 to 2026-11-20: `spantoll usage" in ran.err
     assert re.search(r"gpt-4o +- +\$4\.00 +- +-\$4\.00 +-100\.00% +no_calls", ran.out)
 
 

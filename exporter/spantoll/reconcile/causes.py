@@ -2,7 +2,7 @@
 
 Input: a `Comparison`. Output: its likely causes, in the order of the table. A rule looks at both
 sides and returns what it found, or None; it reads only what is in the comparison. A rule that is
-marked `alone` is asked where none before it matched.
+marked `alone` is evaluated only if none before it matched.
 """
 
 from __future__ import annotations
@@ -115,13 +115,15 @@ def _explain_cache(each: Comparison, threshold: Decimal) -> str | None:
         used = sum((each.used_quantity(name) for name in inputs), Decimal(0))
         if not billed or not used:
             return None
-        theirs, ours = (
+        billed_share, used_share = (
             1 - each.billed.quantities[UNCACHED_INPUT] / billed,
             1 - each.used_quantity(UNCACHED_INPUT) / used,
         )
-        if abs(ours - theirs) <= threshold:
+        if abs(used_share - billed_share) <= threshold:
             return None
-        return f"{theirs:.1%} of the billed input is cache reads and writes, {ours:.1%} of ours"
+        return (
+            f"caches are {billed_share:.1%} of the billed input, {used_share:.1%} of the ledger's"
+        )
     if each.billed.cache_cost_usd is None or each.billed.cost_usd is None:
         return None
     difference = each.used.cache_cost_usd - each.billed.cache_cost_usd
@@ -149,10 +151,10 @@ def _explain_batch(each: Comparison, threshold: Decimal) -> str | None:
 
 
 def _explain_tier(each: Comparison, _: Decimal) -> str | None:
-    theirs, ours = _list_other_tiers(each), sorted(each.used.tiers - ORDINARY_TIERS)
-    if not theirs or not each.used.requests:
+    billed_tiers, used_tiers = _list_other_tiers(each), sorted(each.used.tiers - ORDINARY_TIERS)
+    if not billed_tiers or not each.used.requests:
         return None
-    return f"billed as {', '.join(theirs)}, in the ledger {', '.join(ours) or 'none'}"
+    return f"billed as {', '.join(billed_tiers)}, in the ledger {', '.join(used_tiers) or 'none'}"
 
 
 def _explain_estimate(each: Comparison, _: Decimal) -> str | None:

@@ -2,8 +2,8 @@
 
 Input: the names of both sides, and the user's aliases. Output: ledger name -> bill name. Bills use
 display names (`Claude Haiku 4.5`) and codes (`Claude4.6Sonnet`). Two names match only if they have
-the same words, the same numbers in the same order and no two different dates; nothing is matched by
-resemblance, and what matches several names matches none.
+the same words, the same numbers in the same order and no two different dates; similar names do not
+match, and a name that matches several names of the bill is left out.
 """
 
 from __future__ import annotations

@@ -38,10 +38,10 @@ class BillRow(NamedTuple):
 
     file: str
     number: int
-    """The line of a CSV file, the header being line 1; the how-manieth result of JSON."""
+    """The line of a CSV file, the header being line 1; the position of a JSON result, from 1."""
     fields: Mapping[str, str]
     zone: ZoneInfo
-    """Where a date and a time without an offset are meant."""
+    """The zone of dates, and of times without an offset."""
 
     def make_error(self, column: str, problem: str) -> BillError:
         """Make the error that names this row and the column."""
@@ -145,7 +145,7 @@ def _read_csv(file: str, text: str, zone: ZoneInfo) -> Table:
         raise BillError(f"is not CSV: {error}", file=file, row=1) from None
     twice = next((name for name in header if name and header.count(name) > 1), None)
     if twice is not None:
-        raise BillError("stands twice in the header", file=file, row=1, column=twice)
+        raise BillError("appears twice in the header", file=file, row=1, column=twice)
 
     def rows() -> Iterator[BillRow]:
         try:

@@ -57,7 +57,6 @@ def reconcile(
     from spantoll.reconcile import reconcile as compare
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.output import write_notice
-    from spantoll.surfaces.cli.report import explain_empty
 
     limit, aliases = _parse_share(threshold), _parse_aliases(alias or ())
     first, last = _parse_days(from_, to, tz or "UTC")
@@ -72,10 +71,11 @@ def reconcile(
             aliases=aliases,
             filters=parse_filters(where or ()),
         )
-        calls = sum(each.used.requests for each in answer.comparisons)
-        reason = "" if calls else explain_empty(ledger)
-    if reason:
-        write_notice(f"The ledger has no calls of {provider} in this period. {reason}")
+    if not any(each.used.requests for each in answer.comparisons):
+        write_notice(
+            f"The ledger has no calls of {provider} from {answer.period.first} to "
+            f"{answer.period.last}: `spantoll usage --by provider` shows what it has."
+        )
     _write_answer(answer, limit, format)
     if not answer.is_within(limit):
         raise typer.Exit(BEYOND)

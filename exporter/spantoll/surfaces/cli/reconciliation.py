@@ -98,5 +98,5 @@ def _format_share(share: Decimal | None) -> str:
 
 def _format_difference(share: Decimal) -> str:
     if not share.is_finite():
-        return "more than can be said of a bill of nothing"
+        return "an infinite share (the bill adds up to 0)"
     return f"{share:.2%}"
