@@ -249,7 +249,8 @@ class _Search:
         """Read what is below an aggregate, until one record with usage is found."""
         self._climb([aggregate])
         self._found[aggregate.id] = aggregate
-        below: dict[int, Stored] = {}
+        # In a cycle of parents it would be found below itself.
+        below = {aggregate.id: aggregate}
         for read in (self._children, self._orphans):
             level = read([aggregate])
             while level := [each for each in level if each.id not in below]:
