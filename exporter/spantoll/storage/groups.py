@@ -138,14 +138,16 @@ class _Search:
             self._found |= parents
             level = [each for each in parents.values() if each.id not in self._climbed]
 
-    def _above(self, member: Stored) -> Iterator[Stored]:
-        """Give what is above a span, the nearest first; a cycle of parents ends where it began."""
-        seen = {member.id}
+    def _above(self, member: Stored) -> list[Stored]:
+        """Return what is above a span, the nearest first; spans in a cycle have nothing above."""
+        path = [member]
+        places = {member.id: 0}
         above = self._lookups.parent(member)
-        while above is not None and above.id not in seen:
-            seen.add(above.id)
-            yield above
+        while above is not None and above.id not in places:
+            places[above.id] = len(path)
+            path.append(above)
             above = self._lookups.parent(above)
+        return path[1:] if above is None else path[1 : places[above.id] + 1]
 
     def _call_above(self, member: Stored) -> Stored | None:
         return next((each for each in self._above(member) if is_billable(each.facts)), None)
@@ -225,7 +227,7 @@ class _Search:
         aggregates: dict[int, Stored] = {}
         times = dict(orphaned)
         for each in changed:
-            above = list(self._above(each))
+            above = self._above(each)
             if _carries_usage(each):
                 self._summed |= {aggregate.id for aggregate in above}
             self._open |= {aggregate.id for aggregate in above if aggregate.facts.role == AGGREGATE}
@@ -268,7 +270,9 @@ class _Search:
     def _children(self, members: Collection[Stored]) -> list[Stored]:
         """Read one child with tokens if there is one, else all children."""
         found = self._lookups.child_with_usage(members)
-        return [found] if found else list(self._lookups.children(members))
+        if found is not None and self._above(found):
+            return [found]
+        return [each for each in self._lookups.children(members) if self._above(each)]
 
     def _orphans(self, aggregates: Iterable[Stored]) -> list[Stored]:
         return [orphan for each in aggregates for orphan in self._lookups.orphans(each)]

@@ -26,6 +26,7 @@ class Forest:
             place.get((each.trace_id, each.parent_span_id)) if each.parent_span_id else None
             for each in records
         ]
+        self._in_cycle: set[int] = set()
         self._cut_cycles()
         self._calls_above = self._count_calls_above()
         self._children: defaultdict[int, list[int]] = defaultdict(list)
@@ -88,7 +89,8 @@ class Forest:
                 break
             ends_within = end_ns(other) <= end
             # A true root of the trace is inside nothing.
-            if j != i and other.parent_span_id is not None and ends_within:
+            is_orphan = other.parent_span_id is not None and j not in self._in_cycle
+            if j != i and is_orphan and ends_within:
                 found.append(j)
         return found
 
@@ -104,6 +106,7 @@ class Forest:
                 on_path.add(above)
                 above = self._parent[above]
             if above is not None and above in on_path:
+                self._in_cycle.update(path[path.index(above) :])
                 for each in path[path.index(above) :]:
                     self._parent[each] = None
             clear |= on_path
