@@ -124,7 +124,7 @@ class Ingest:
                 if call is None:
                     skipped += 1
                     continue
-                call, flaws = with_plausible_times(call, one.flaws, received_ns=received_ns)
+                call, flaws = with_plausible_times(call, item.flaws, received_ns=received_ns)
                 answer = price(call)
                 record = to_record(
                     call,

@@ -138,19 +138,29 @@ class _Search:
             self._found |= parents
             level = [each for each in parents.values() if each.id not in self._climbed]
 
-    def _above(self, member: Stored) -> list[Stored]:
-        """Return what is above a span, the nearest first; spans in a cycle have nothing above."""
-        path = [member]
+    def _chain(self, member: Stored) -> tuple[list[Stored], int | None]:
+        """Return a span and its parents up to a root, or to where a cycle of parents closes.
+
+        The second value is the place in the list at which the cycle begins.
+        """
+        chain = [member]
         places = {member.id: 0}
         above = self._lookups.parent(member)
         while above is not None and above.id not in places:
-            places[above.id] = len(path)
-            path.append(above)
+            places[above.id] = len(chain)
+            chain.append(above)
             above = self._lookups.parent(above)
-        return path[1:] if above is None else path[1 : places[above.id] + 1]
+        return chain, None if above is None else places[above.id]
+
+    def _above(self, member: Stored) -> list[Stored]:
+        """Return what is above a span, the nearest first; spans in a cycle have nothing above."""
+        chain, cycle = self._chain(member)
+        return chain[1:] if cycle is None else chain[1 : cycle + 1]
 
     def _call_above(self, member: Stored) -> Stored | None:
-        return next((each for each in self._above(member) if is_billable(each.facts)), None)
+        """Return the nearest call above; in a cycle too, whose calls were perhaps joined before."""
+        chain, _ = self._chain(member)
+        return next((each for each in chain[1:] if is_billable(each.facts)), None)
 
     def _calls_below(self, calls: Iterable[Stored]) -> Iterator[Stored]:
         """Give the calls that are below a call with no other call between."""
