@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from spantoll import instrumentation
 from tests.instrumentation.scenes import Case, cases, close, exhaust, leave, shown
 
-# What the SDK says of itself.
+# Headers the SDK adds.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:The generate_videos method:DeprecationWarning"),
@@ -89,7 +89,7 @@ PLAIN: dict[str, Case] = {
             "gen_ai.output.type": "speech",
         },
     ),
-    "embedding, which tells no usage": (
+    "embedding, which reports no usage": (
         lambda m: m.embed_content(
             model="gemini-embedding-001",
             contents=NUMBERS,
@@ -160,17 +160,17 @@ def vertex(provider: Any) -> Iterator[genai.Client]:
 
 
 @cases(PLAIN)
-def test_each_operation_tells_its_numbers(
+def test_each_operation_reports_its_usage(
     gemini: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     call(gemini.models)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
     assert spans.one().kind is SpanKind.CLIENT
 
 
 @cases(PLAIN)
-async def test_each_async_operation_tells_its_numbers(
+async def test_each_async_operation_reports_its_usage(
     async_gemini: Any,
     spans: Any,
     call: Callable[[Any], Awaitable[Any]],
@@ -178,34 +178,34 @@ async def test_each_async_operation_tells_its_numbers(
 ) -> None:
     await call(async_gemini.models)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @cases(VERTEX)
-def test_vertex_ai_is_told_apart(
+def test_vertex_ai_is_a_provider_of_its_own(
     vertex: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     with warnings.catch_warnings(category=genai._common.ExperimentalWarning, action="ignore"):
         call(vertex.models)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
-def test_a_stream_tells_its_numbers(gemini: Any, spans: Any) -> None:
+def test_a_stream_reports_its_usage(gemini: Any, spans: Any) -> None:
     stream = gemini.models.generate_content_stream(model=FLASH, contents=NUMBERS)
     words = "".join(chunk.text for chunk in stream)
 
     assert words == "The toll of a span"
-    assert shown(spans.told(), STREAM) == STREAM
-    assert spans.told()["gen_ai.response.time_to_first_chunk"] > 0
+    assert shown(spans.attributes(), STREAM) == STREAM
+    assert spans.attributes()["gen_ai.response.time_to_first_chunk"] > 0
 
 
-async def test_an_async_stream_tells_its_numbers(async_gemini: Any, spans: Any) -> None:
+async def test_an_async_stream_reports_its_usage(async_gemini: Any, spans: Any) -> None:
     stream = await async_gemini.models.generate_content_stream(model=FLASH, contents=NUMBERS)
     words = [chunk.text async for chunk in stream]
 
     assert "".join(words) == "The toll of a span"
-    assert shown(spans.told(), STREAM) == STREAM
+    assert shown(spans.attributes(), STREAM) == STREAM
 
 
 def test_a_chat_is_counted_message_by_message(gemini: Any, spans: Any) -> None:
@@ -214,8 +214,8 @@ def test_a_chat_is_counted_message_by_message(gemini: Any, spans: Any) -> None:
     chat.send_message(NUMBERS)
     exhaust(chat.send_message_stream(NUMBERS))
 
-    told = [span.attributes["gen_ai.usage.input_tokens"] for span in spans.all()]
-    assert told == [1000, 1000]
+    found = [span.attributes["gen_ai.usage.input_tokens"] for span in spans.all()]
+    assert found == [1000, 1000]
 
 
 async def test_an_async_chat_is_counted_message_by_message(async_gemini: Any, spans: Any) -> None:
@@ -229,7 +229,7 @@ async def test_an_async_chat_is_counted_message_by_message(async_gemini: Any, sp
 
 
 def weather(city: str) -> str:
-    """Tell the weather of a city."""
+    """Return the weather of a city."""
     return f"fine in {city}"
 
 
@@ -242,8 +242,8 @@ def test_automatic_function_calling_is_counted_request_by_request(
 
     assert answer.text == "The toll of a span"
     assert len(provider.asked) == 2
-    told = [span.attributes["gen_ai.usage.input_tokens"] for span in spans.all()]
-    assert told == [1000, 1000]
+    found = [span.attributes["gen_ai.usage.input_tokens"] for span in spans.all()]
+    assert found == [1000, 1000]
 
 
 def test_counting_tokens_is_no_call(gemini: Any, spans: Any) -> None:
@@ -254,7 +254,7 @@ def test_counting_tokens_is_no_call(gemini: Any, spans: Any) -> None:
 
 
 @pytest.mark.parametrize("way", [leave, close])
-def test_a_stream_left_early_keeps_what_it_told(
+def test_a_stream_left_early_keeps_what_it_reported(
     gemini: Any, spans: Any, way: Callable[[Any], None]
 ) -> None:
     way(gemini.models.generate_content_stream(model=FLASH, contents=NUMBERS))
@@ -264,7 +264,7 @@ def test_a_stream_left_early_keeps_what_it_told(
         "gen_ai.response.finish_reasons": ("error",),
         "spantoll.usage.status": "partial",
     }
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
     assert spans.one().status.status_code is StatusCode.UNSET
 
 
@@ -274,8 +274,8 @@ def test_an_error_is_named_as_people_import_it(gemini: Any, spans: Any) -> None:
     with pytest.raises(errors.ClientError):
         exhaust(gemini.models.generate_content_stream(model=FLASH, contents="#status=400"))
 
-    told = [span.attributes["error.type"] for span in spans.all()]
-    assert told == ["google.genai.errors.ClientError"] * 2
+    found = [span.attributes["error.type"] for span in spans.all()]
+    assert found == ["google.genai.errors.ClientError"] * 2
 
 
 def test_uninstrument_puts_the_client_back(gemini: Any, spans: Any) -> None:
@@ -325,7 +325,7 @@ def test_nothing_of_the_conversation_is_on_a_span(gemini: Any, spans: Any) -> No
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_conversation_is_told_where_it_is_asked_for(
+def test_the_content_is_recorded_where_it_is_captured(
     gemini: Any, spans: Any, monkeypatch: pytest.MonkeyPatch, stream: bool
 ) -> None:
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
@@ -337,14 +337,14 @@ def test_the_conversation_is_told_where_it_is_asked_for(
     else:
         gemini.models.generate_content(**SPOKEN)
 
-    told = spans.told()
-    assert told["gen_ai.system_instructions"] == '[{"type":"text","content":"Be brief."}]'
-    assert '"parameters":{"type":"object"}' in told["gen_ai.tool.definitions"]
-    assert '"content":"the secret ingredient"' in told["gen_ai.input.messages"]
-    assert '"name":"weather","arguments":{"city":"Oslo"}' in told["gen_ai.input.messages"]
-    assert '"mime_type":"image/png","content":"iVBORw=="' in told["gen_ai.input.messages"]
-    assert '"uri":"gs://b/f.pdf"' in told["gen_ai.input.messages"]
-    assert told["gen_ai.output.messages"] == (
+    found = spans.attributes()
+    assert found["gen_ai.system_instructions"] == '[{"type":"text","content":"Be brief."}]'
+    assert '"parameters":{"type":"object"}' in found["gen_ai.tool.definitions"]
+    assert '"content":"the secret ingredient"' in found["gen_ai.input.messages"]
+    assert '"name":"weather","arguments":{"city":"Oslo"}' in found["gen_ai.input.messages"]
+    assert '"mime_type":"image/png","content":"iVBORw=="' in found["gen_ai.input.messages"]
+    assert '"uri":"gs://b/f.pdf"' in found["gen_ai.input.messages"]
+    assert found["gen_ai.output.messages"] == (
         '[{"role":"assistant","parts":[{"type":"text","content":"The toll of a span"}],'
         '"finish_reason":"STOP"}]'
     )
@@ -382,9 +382,9 @@ asyncio.run(talk())
 
 
 def test_google_genai_1_10_is_read_as_todays_is(older: Any) -> None:
-    told = [
+    found = [
         (span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"])
         for span in older(OLD, "google-genai==1.10.0")
     ]
 
-    assert told == [(100, 25)] * 5
+    assert found == [(100, 25)] * 5

@@ -59,15 +59,15 @@ def test_a_call_is_measured_with_the_conventions_buckets(
     assert 0 < first.sum <= duration.sum
 
 
-def test_a_point_says_which_call_it_is_of(
+def test_a_point_has_the_dimensions_of_its_call(
     client: openai.OpenAI, measured: Measured, question: Any
 ) -> None:
     client.chat.completions.create(**question())
 
     (point,) = measured.points()[INFERENCE + "duration"]
-    told = dict(point.attributes)
-    assert told.pop("server.port") > 0
-    assert told == {
+    found = dict(point.attributes)
+    assert found.pop("server.port") > 0
+    assert found == {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
         "gen_ai.request.model": "gpt-4o-mini",
@@ -121,7 +121,7 @@ def test_a_stream_without_usage_counts_zero_of_unknown_kind(
     assert (point.value, point.attributes["gen_ai.token.modality"]) == (0, "unknown")
 
 
-def test_errors_are_told_apart(client: openai.OpenAI, measured: Measured, question: Any) -> None:
+def test_errors_have_a_dimension(client: openai.OpenAI, measured: Measured, question: Any) -> None:
     with pytest.raises(openai.RateLimitError):
         client.chat.completions.create(**question("#status=429"))
 

@@ -1,3 +1,5 @@
+"""`spantoll run`: starts a program under `opentelemetry-instrument`, exporting OTLP over HTTP."""
+
 from __future__ import annotations
 
 import os
@@ -20,7 +22,7 @@ LAUNCHER = "opentelemetry-instrument"
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run a program instrumented, in place of this process; answers only if it cannot be run."""
+    """Replace this process by an instrumented program; return an exit code only if that fails."""
     command = list(argv)[1:] if argv[:1] == ["--"] else list(argv)
     if not command:
         return _refuse("which program? For example: spantoll run -- python app.py", 2)

@@ -1,3 +1,9 @@
+"""The GenAI client metrics of one call.
+
+Input: the attributes of a call's request and answer. Output: histograms and counters with the
+names, units and buckets of the GenAI convention (gen-ai-metrics.md).
+"""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -79,17 +85,17 @@ class Instruments:
 
     def record(
         self,
-        asked: Mapping[str, Any],
-        found: Mapping[str, Any],
+        request: Mapping[str, Any],
+        answer: Mapping[str, Any],
         duration_s: float,
         first_chunk_s: float | None,
     ) -> None:
-        """Count one call by what was asked and what was found."""
-        dimensions = {key: asked[key] for key in DIMENSIONS if key in asked}
+        """Record one call by the attributes of its request and of its answer."""
+        dimensions = {key: request[key] for key in DIMENSIONS if key in request}
         for key in (keys.RESPONSE_MODEL, keys.ERROR_TYPE):
-            if key in found:
-                dimensions[key] = found[key]
-        operation = asked[keys.OPERATION_NAME]
+            if key in answer:
+                dimensions[key] = answer[key]
+        operation = request[keys.OPERATION_NAME]
         inference = operation in INFERENCE
         if not inference and operation != "embeddings":
             self._other.record(duration_s, dimensions)
@@ -97,17 +103,17 @@ class Instruments:
         self._durations[inference].record(duration_s, dimensions)
         if first_chunk_s is not None and inference:
             self._first_chunk.record(first_chunk_s, dimensions)
-        for (of_inference, key), histogram in self._histograms.items():
-            if of_inference is inference and key in found:
-                histogram.record(found[key], dimensions)
+        for (for_inference, key), histogram in self._histograms.items():
+            if for_inference is inference and key in answer:
+                histogram.record(answer[key], dimensions)
         if inference:
-            self._count(found, dimensions)
+            self._count(answer, dimensions)
 
-    def _count(self, found: Mapping[str, Any], dimensions: dict[str, Any]) -> None:
+    def _count(self, answer: Mapping[str, Any], dimensions: dict[str, Any]) -> None:
         for key, counter in self._counters.items():
-            total = found.get(key)
+            total = answer.get(key)
             if total is None:
-                if keys.SPANTOLL_USAGE_STATUS in found and key in (
+                if keys.SPANTOLL_USAGE_STATUS in answer and key in (
                     keys.USAGE_INPUT_TOKENS,
                     keys.USAGE_OUTPUT_TOKENS,
                 ):
@@ -117,7 +123,7 @@ class Instruments:
             rest = total
             family, _, kind = key.removeprefix("gen_ai.usage.").rpartition(".")
             for modality in MODALITIES:
-                part = found.get(f"gen_ai.usage.{modality}.{f'{family}.' if family else ''}{kind}")
+                part = answer.get(f"gen_ai.usage.{modality}.{f'{family}.' if family else ''}{kind}")
                 if part:
                     counter.add(part, {**dimensions, "gen_ai.token.modality": modality})
                     rest -= part

@@ -1,13 +1,13 @@
-"""What a provider file declares.
+"""What a provider declares: which functions of an SDK make a call, and where the values are.
 
-A provider is data: which functions of an SDK make a call (`Hook`), and for each API operation
-(`Call`) in which places of the request, the response and the stream the values are. Keys are the
-attribute keys of `spantoll.semconv.attributes`, so that a table reads like the span it makes.
+A provider is data: the functions (`Hook`), and for each API operation (`Call`) the places of the
+request, the response and the stream that have its values. Keys are the attribute keys of
+`spantoll.semconv.attributes`, so that a table reads like the span it makes.
 
 Rules for a table:
 
 * Totals are inclusive: input contains cache reads, cache writes and every modality; output contains
-  reasoning. Where an SDK tells the parts, write `Sum(...)`.
+  reasoning. Where an SDK reports the parts, write `Sum(...)`.
 * Billed counts win over consumed counts (Cohere `billed_units`).
 * A value that is not there is left out; never write a default.
 * No content: prompts, completions, tool arguments and headers have no key here.
@@ -19,20 +19,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from spantoll.instrumentation.observer import Observer, SpanSource
 from spantoll.instrumentation.reading import Sum, Table, Value, reader
-
-if TYPE_CHECKING:
-    from spantoll.instrumentation.wrap import Emitter, Tap
 
 __all__ = [
     "Call",
     "Describe",
-    "Detour",
     "Hook",
     "Open",
     "Provider",
+    "Replacement",
     "Request",
     "Server",
     "Settings",
@@ -54,15 +52,15 @@ class Call:
     chunk: Table | None = None
     """Read from a chunk of a stream; a later chunk's value replaces an earlier one's. None: chunks
     are shaped like responses."""
-    notable: Callable[[Any], bool] | None = None
-    """Whether a chunk after the first can say anything. Called for every chunk, so it must cost a
+    has_values: Callable[[Any], bool] | None = None
+    """Whether a chunk after the first can have values. Called for every chunk, so it must cost a
     fraction of a microsecond. None: every chunk is read."""
     refine: Callable[[dict[str, Any]], None] | None = None
-    """Settles what one value alone cannot tell, in place, from what was read of a response or a
-    chunk. Keys that begin with an underscore are for its use, and it takes them out."""
+    """Combines, in place, the values that were read of one response or chunk. Keys that begin with
+    an underscore are for its use, and it takes them out."""
     conclude: Callable[[dict[str, Any]], None] | None = None
-    """Settles, once at the end, what only all parts of an answer together tell, in place; it takes
-    the keys that begin with an underscore out."""
+    """Combines, in place and once at the end, the values of all chunks; it takes the keys that
+    begin with an underscore out."""
     constant: Mapping[str, Value] = field(default_factory=dict)
     """Attributes every span of this operation has."""
     billed: bool = True
@@ -86,7 +84,7 @@ class Call:
 
 
 class Server(NamedTuple):
-    """Who answers: provider name, host and port."""
+    """The server of a call: provider name, host and port."""
 
     provider: str
     address: str | None = None
@@ -106,11 +104,11 @@ class Request:
     raw: str = ""
     """How the caller gets the HTTP response instead of a parsed one, in the SDK's own word."""
     hidden: Callable[[Any], bool] | None = None
-    """Recognises the chunk that only came because we asked for it."""
+    """Recognises the chunk that only came because SpanToll asked for usage."""
     attributes: Mapping[str, Value] | None = None
-    """What only the client object knows (API version, region, deployment)."""
+    """Values of the client object (region, deployment)."""
     kept: Any = None
-    """A response the SDK holds and may still refuse to return, though it was billed."""
+    """A response that the SDK has parsed and may still refuse to return, though it was billed."""
     override: Mapping[str, Any] | None = None
     """Arguments to pass instead of the caller's (`stream_options`)."""
 
@@ -119,9 +117,9 @@ Describe = Callable[[Any, dict[str, Any], "Settings"], "Request | None"]
 """Turns a call of a hooked function into a `Request`; None: not a model call. It gets the object
 the method was called on (None for a function), the arguments by name, and the settings."""
 
-Open = Callable[[Any, Request, "Tap"], Any]
-"""Sees the result of a call with `stream` or `raw`, and returns what the caller gets. It must leave
-the result's type and behaviour as they are and let the tap know how it ends."""
+Open = Callable[[Any, Request, "Observer"], Any]
+"""Takes the result of a call with `stream` or `raw`, and returns what the caller gets. It must
+leave the result's type and behaviour as they are, and end the span through the observer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +168,13 @@ class Hook(_Target):
 
 
 @dataclass(frozen=True, slots=True)
-class Detour(_Target):
-    """A part of an SDK that is no request and behaves otherwise while its provider is switched on.
+class Replacement(_Target):
+    """A function or property of an SDK that is no request and is replaced while its provider is on.
 
-    Where it does not exist, nothing is said: what it is for is not needed then.
+    Where the SDK does not have it, nothing is replaced and nothing is logged.
     """
 
-    around: Callable[[Any, Emitter], Any]
+    around: Callable[[Any, SpanSource], Any]
     """Makes the replacement from the original, function or property."""
 
     optional = True
@@ -184,13 +182,15 @@ class Detour(_Target):
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """An SDK: how it is called when switched on, which versions, and its hooks."""
+    """An SDK: its name in `instrument(providers=...)`, its versions and its hooks."""
 
     name: str
-    """What `instrument(providers=[...])` calls it."""
+    """The name that `instrument(providers=[...])` takes."""
     requires: str
     """`openai >= 1.30`: the distribution and the oldest version that was tested."""
-    hooks: tuple[Hook | Detour, ...]
+    hooks: tuple[Hook | Replacement, ...]
+    aliases: tuple[str, ...] = ()
+    """Names of other packages' instrumentation of this SDK, where it is not `name`."""
     skip: Callable[[], str | None] | None = None
     """Asked once when the SDK is imported: a reason not to instrument it (it traces itself)."""
 
@@ -200,7 +200,7 @@ def by_name(
 ) -> Describe:
     """Describe a plain SDK method: its arguments by name are the request.
 
-    `stream` is True for a method that always streams, or the name of the argument that says so.
+    `stream` is True for a method that always streams, or the name of the argument that decides it.
     """
 
     def describe(client: Any, arguments: dict[str, Any], settings: Settings) -> Request:

@@ -1,3 +1,9 @@
+"""Compiles tables of paths to functions that read attributes out of requests and responses.
+
+Input: a `Table` (attribute key -> where its value is). Output: a function from a mapping or object
+to the attributes it has; what is not there, or cannot be an attribute, is left out.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -5,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
-__all__ = ["Reading", "Sum", "Table", "Value", "Via", "pick", "plain", "reader"]
+__all__ = ["Reading", "Sum", "Table", "Value", "Via", "nest_table", "pick", "plain", "reader"]
 
 Value = str | bool | int | float | tuple[str, ...] | tuple[int, ...] | tuple[float, ...]
 """What an OpenTelemetry attribute can hold."""
@@ -13,7 +19,7 @@ Value = str | bool | int | float | tuple[str, ...] | tuple[int, ...] | tuple[flo
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Paths whose numbers are added: a provider tells the parts, the convention wants the total.
+    """Paths whose numbers are added: a provider reports the parts, the convention wants the total.
 
     Absent parts count as nothing; without any part there is no total.
     """
@@ -67,7 +73,7 @@ class _Node:
 
 
 def reader(table: Table) -> Callable[[Any], dict[str, Any]]:
-    """Compile a table to a function that finds what a source tells; other keys are absent.
+    """Compile a table to a function that reads what a source has; other keys are absent.
 
     The function is written out as code, a step per name, shared prefixes once: reading a response
     is on the path of every call, and walking the table costs four times as much.
@@ -79,12 +85,12 @@ def reader(table: Table) -> Callable[[Any], dict[str, Any]]:
             computed.append((key, _lenient(reading)))
         elif isinstance(reading, Sum):
             for summand in reading.paths:
-                _plant(root, summand, key, ADD)
+                _add_path(root, summand, key, ADD)
         elif isinstance(reading, tuple):
             for rank, alternative in enumerate(reading):
-                _plant(root, alternative, key, rank)
+                _add_path(root, alternative, key, rank)
         else:
-            _plant(root, reading, key, -1)
+            _add_path(root, reading, key, -1)
     code = _Code()
     code.visit(root.below, "source", 1)
     body = "\n".join(code.lines)
@@ -110,7 +116,7 @@ class _Code:
         self.names: dict[str, Any] = {}
 
     def visit(self, nodes: dict[str, _Node], source: str, depth: int) -> None:
-        """Write how to ask `source`, a variable, for what the nodes name."""
+        """Write the steps that read what the nodes name from `source`, a variable."""
         get, value = f"get{depth}", f"value{depth}"
         self._line(depth, f"{get} = get_of({source})")
         for name, node in nodes.items():
@@ -163,7 +169,7 @@ def _with_computed(
 
 
 def _lenient(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A host that answers oddly in one place shall not cost what it says in others."""
+    """Return None where a value has another shape than expected; other values are still read."""
 
     def read(value: Any) -> Any:
         try:
@@ -233,7 +239,7 @@ def plain(value: Any) -> Value | None:
     return None
 
 
-def _plant(node: _Node, path: Path, key: str, rank: int) -> None:
+def _add_path(node: _Node, path: Path, key: str, rank: int) -> None:
     convert = path.convert if isinstance(path, Via) else None
     level = node.below
     for step in (path.path if isinstance(path, Via) else path).split("."):
@@ -246,7 +252,7 @@ _models: dict[type, bool] = {}
 
 
 def _getter(source: Any) -> Callable[[str], Any]:
-    """Find how to ask a value for its fields: the fastest way that answers None for no field."""
+    """Return the fastest function that reads a field by name, None where there is none."""
     kind = type(source)
     if kind is dict:
         return source.get  # type: ignore[no-any-return]  # a dict, by its exact type
@@ -254,10 +260,25 @@ def _getter(source: Any) -> Callable[[str], Any]:
     if is_model is None:
         is_model = _models[kind] = hasattr(kind, "__pydantic_fields__")
     if is_model:
-        # A missing field of a pydantic model costs a formatted AttributeError: ask its dicts.
+        # A missing field of a pydantic model costs a formatted AttributeError: read its dicts.
         extra = source.__pydantic_extra__
         fields = source.__dict__
         return (fields | extra).get if extra else fields.get  # type: ignore[no-any-return]  # dicts
     if isinstance(source, Mapping):
         return source.get
     return lambda name: getattr(source, name, None)
+
+
+def nest_table(path: str, table: Table) -> Table:
+    """Return a table of the same values one level below `path`."""
+
+    def lower(reading: Any) -> Any:
+        if isinstance(reading, Via):
+            return Via(f"{path}.{reading.path}", reading.convert)
+        if isinstance(reading, str):
+            return f"{path}.{reading}"
+        if isinstance(reading, tuple):
+            return tuple(lower(alternative) for alternative in reading)
+        return lambda source: reading(pick(source, path))
+
+    return {key: lower(reading) for key, reading in table.items()}

@@ -1,3 +1,5 @@
+"""What the application chose, put over what its environment says."""
+
 from __future__ import annotations
 
 import os
@@ -19,7 +21,7 @@ def resolve(
     baggage: bool | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """Put what the application chose over what its environment says."""
+    """Return the settings; an argument that is None is read from the environment."""
     return Settings(
         stream_usage=_flag(stream_usage, environ, "SPANTOLL_STREAM_USAGE", default=True),
         hosts={**_hosts(environ.get("SPANTOLL_PROVIDER_HOSTS", "")), **(hosts or {})},
@@ -31,10 +33,10 @@ def resolve(
 def _flag(chosen: bool | None, environ: Mapping[str, str], name: str, *, default: bool) -> bool:
     if chosen is not None:
         return chosen
-    said = environ.get(name, "").strip().lower()
-    return said in ("1", "true", "yes", "on") if said else default
+    text = environ.get(name, "").strip().lower()
+    return text in ("1", "true", "yes", "on") if text else default
 
 
-def _hosts(said: str) -> dict[str, str]:
-    pairs = (entry.partition("=") for entry in said.split(",") if "=" in entry)
+def _hosts(text: str) -> dict[str, str]:
+    pairs = (entry.partition("=") for entry in text.split(",") if "=" in entry)
     return {host.strip(): provider.strip() for host, _, provider in pairs}
