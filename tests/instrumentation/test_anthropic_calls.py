@@ -418,7 +418,7 @@ OLD = """
 import anthropic
 
 client = anthropic.Anthropic(api_key="none", base_url=url, max_retries=0)
-asked = {
+request = {
     "model": "claude-haiku-4-5",
     "max_tokens": 100,
     "messages": [{"role": "user", "content": "Hello #input=1000 #cached=600 #output=20"}],

@@ -24,6 +24,7 @@ def instrument(
     stream_usage: bool | None = None,
     hosts: Mapping[str, str] | None = None,
     baggage: bool | None = None,
+    caller_fields: Iterable[str] | None = None,
 ) -> None:
     """Make a span of every model call, whichever SDKs are imported now or later.
 
@@ -38,13 +39,17 @@ def instrument(
         hosts: `host` or `host:port` -> provider, for gateways and servers of your own
             (SPANTOLL_PROVIDER_HOSTS="llm.internal:8000=vllm,...").
         baggage: take attribution that other services sent along (SPANTOLL_BAGGAGE, off by default).
+        caller_fields: which of user, safety_identifier, prompt_cache_key, metadata and session go
+            from a request to its span (SPANTOLL_CALLER_FIELDS, all by default; "none" for none).
 
     Raises:
-        ValueError: a name in `providers` is unknown.
+        ValueError: a name in `providers` or `caller_fields` is unknown.
     """
     registry.install(
         providers,
-        settings.resolve(stream_usage=stream_usage, hosts=hosts, baggage=baggage),
+        settings.resolve(
+            stream_usage=stream_usage, hosts=hosts, baggage=baggage, caller_fields=caller_fields
+        ),
         tracer_provider=tracer_provider,
         meter_provider=meter_provider,
     )

@@ -16,7 +16,7 @@ from opentelemetry.context import Context
 from spantoll.instrumentation.reading import plain
 from spantoll.semconv.attributes import ATTRIBUTION, SPANTOLL_METADATA_PREFIX
 
-__all__ = ["attributes", "carry", "current_attributes"]
+__all__ = ["attribute_key", "attributes", "carry", "current_attributes"]
 
 _KEY = context.create_key("spantoll-attribution")
 _NONE: Mapping[str, object] = {}
@@ -40,7 +40,7 @@ def attributes(*, propagate: bool = False, **values: object) -> Iterator[None]:
     merged = dict(context.get_value(_KEY, here) or _NONE)  # type: ignore[call-overload]  # ours
     inner = here
     for name, value in values.items():
-        key = _key_of(name)
+        key = attribute_key(name)
         usable = plain(value)
         if usable is None:
             merged.pop(key, None)
@@ -104,5 +104,6 @@ def _is_attribution(key: str) -> bool:
     return key in _PROPAGATED or key.startswith(SPANTOLL_METADATA_PREFIX)
 
 
-def _key_of(name: str) -> str:
+def attribute_key(name: str) -> str:
+    """Return the attribute key of an attribution name; any unknown name is metadata."""
     return _KEYS.get(name) or SPANTOLL_METADATA_PREFIX + name

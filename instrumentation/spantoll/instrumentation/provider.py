@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from spantoll.instrumentation.caller import CALLER_FIELDS, CallerTable, caller_readings
 from spantoll.instrumentation.observer import Observer, SpanSource
 from spantoll.instrumentation.reading import Sum, Table, Value, reader
 
@@ -47,6 +48,8 @@ class Call:
     """`gen_ai.operation.name`."""
     request: Table = field(default_factory=dict)
     """Read from `Request.body` before the call; goes on the span at its start."""
+    caller: CallerTable = field(default_factory=dict)
+    """Where the request names its user, session and metadata; read with `request`."""
     response: Table = field(default_factory=dict)
     """Read from a complete response."""
     chunk: Table | None = None
@@ -78,7 +81,9 @@ class Call:
 
     def __post_init__(self) -> None:
         chunk = self.response if self.chunk is None else self.chunk
-        object.__setattr__(self, "read_request", reader(self.request))
+        object.__setattr__(
+            self, "read_request", reader({**self.request, **caller_readings(self.caller)})
+        )
         object.__setattr__(self, "read_response", reader(self.response))
         object.__setattr__(self, "read_chunk", reader(chunk))
 
@@ -132,6 +137,8 @@ class Settings:
     """`host` or `host:port` -> provider name, for gateways and servers of one's own."""
     baggage: bool = False
     """Take attribution from baggage of other services; only where callers are trusted."""
+    caller_fields: frozenset[str] = CALLER_FIELDS
+    """Which of `CALLER_FIELDS` go from a request to its span."""
     content: bool = False
     """Record messages (OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT)."""
 

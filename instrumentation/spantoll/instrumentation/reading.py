@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
-__all__ = ["Reading", "Sum", "Table", "Value", "Via", "nest_table", "pick", "plain", "reader"]
+__all__ = [
+    "AsIs",
+    "Reading",
+    "Sum",
+    "Table",
+    "Value",
+    "Via",
+    "nest_table",
+    "pick",
+    "plain",
+    "reader",
+]
 
 Value = str | bool | int | float | tuple[str, ...] | tuple[int, ...] | tuple[float, ...]
 """What an OpenTelemetry attribute can hold."""
@@ -31,6 +42,19 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True)
+class AsIs:
+    """Paths, in order of preference, whose value is taken as it is, also where no attribute can be.
+
+    Whoever calls the reader takes such values out.
+    """
+
+    paths: tuple[str, ...]
+
+    def __init__(self, *paths: str) -> None:
+        object.__setattr__(self, "paths", paths)
+
+
+@dataclass(frozen=True, slots=True)
 class Via:
     """A path whose value a function turns into the attribute's; None: there is none."""
 
@@ -39,7 +63,7 @@ class Via:
 
 
 Path = str | Via
-Reading = Path | tuple[Path, ...] | Sum | Callable[[Any], Any]
+Reading = Path | tuple[Path, ...] | Sum | AsIs | Callable[[Any], Any]
 """Where a value is: a dotted path, several in order of preference, a sum, or a function.
 
 A path works on mappings and objects alike. `choices[].finish_reason` reads a field of every item. A
@@ -56,6 +80,7 @@ class _Leaf(NamedTuple):
     rank: int
     """Place among alternatives, -1 for the only path of a key, ADD for a summand."""
     convert: Callable[[Any], Any] | None
+    as_is: bool = False
 
 
 ADD = -2
@@ -86,6 +111,9 @@ def reader(table: Table) -> Callable[[Any], dict[str, Any]]:
         elif isinstance(reading, Sum):
             for summand in reading.paths:
                 _add_path(root, summand, key, ADD)
+        elif isinstance(reading, AsIs):
+            for rank, path in enumerate(reading.paths):
+                _add_path(root, path, key, rank, as_is=True)
         elif isinstance(reading, tuple):
             for rank, alternative in enumerate(reading):
                 _add_path(root, alternative, key, rank)
@@ -99,6 +127,7 @@ def reader(table: Table) -> Callable[[Any], dict[str, Any]]:
         "put": _put,
         "add": _add,
         "rank_of": _rank_of,
+        "rank_as_is": _rank_as_is,
         "each": _each,
         **code.names,
     }
@@ -136,7 +165,9 @@ class _Code:
             self.names[name] = _lenient(leaf.convert)
             self._line(depth, f"taken = {name}({value})")
             value = "taken"
-        if leaf.rank >= 0:
+        if leaf.as_is:
+            self._line(depth, f"rank_as_is(found, ranks, {leaf.key!r}, {value}, {leaf.rank})")
+        elif leaf.rank >= 0:
             self._line(depth, f"rank_of(found, ranks, {leaf.key!r}, {value}, {leaf.rank})")
         elif leaf.rank == ADD:
             self._line(depth, f"add(found, {leaf.key!r}, {value})")
@@ -199,6 +230,14 @@ def _rank_of(found: dict[str, Any], ranks: dict[str, int], key: str, value: Any,
         ranks[key] = rank
 
 
+def _rank_as_is(
+    found: dict[str, Any], ranks: dict[str, int], key: str, value: Any, rank: int
+) -> None:
+    if rank < ranks.get(key, 1_000):
+        found[key] = value
+        ranks[key] = rank
+
+
 def _each(found: dict[str, Any], key: str, items: Any, name: str) -> None:
     if isinstance(items, list | tuple):
         values = tuple([_getter(item)(name) for item in items])
@@ -239,13 +278,13 @@ def plain(value: Any) -> Value | None:
     return None
 
 
-def _add_path(node: _Node, path: Path, key: str, rank: int) -> None:
+def _add_path(node: _Node, path: Path, key: str, rank: int, *, as_is: bool = False) -> None:
     convert = path.convert if isinstance(path, Via) else None
     level = node.below
     for step in (path.path if isinstance(path, Via) else path).split("."):
         node = level.setdefault(step.removesuffix("[]"), _Node())
         level = node.each if step.endswith("[]") else node.below
-    node.leaves.append(_Leaf(key, rank, convert))
+    node.leaves.append(_Leaf(key, rank, convert, as_is))
 
 
 _models: dict[type, bool] = {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
+from spantoll.instrumentation.caller import set_caller
 from spantoll.instrumentation.reading import plain
 from spantoll.semconv import attributes as keys
 
@@ -65,6 +66,7 @@ class CallSpan:
         here: Context,
         attribution: Mapping[str, Any],
         content: bool,
+        caller_fields: frozenset[str],
     ) -> None:
         call, server = request.call, request.server
         values: dict[str, Any] = {
@@ -82,6 +84,8 @@ class CallSpan:
             values[keys.REQUEST_STREAM] = True
         if request.attributes:
             values.update(request.attributes)
+        if call.caller:
+            set_caller(values, caller_fields)
         if attribution:
             values.update(attribution)
         self._content_chunks: list[Any] | None = None

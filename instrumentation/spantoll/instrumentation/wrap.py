@@ -155,6 +155,7 @@ class Emitter:
             here,
             attribution.current_attributes(here, from_baggage=settings.baggage),
             settings.content,
+            settings.caller_fields,
         )
 
 

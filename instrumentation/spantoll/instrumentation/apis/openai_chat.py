@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from spantoll.instrumentation.apis import openai_content
+from spantoll.instrumentation.caller import CallerTable
 from spantoll.instrumentation.provider import Call
 from spantoll.instrumentation.reading import Table, Via, pick
 from spantoll.instrumentation.values import as_list, unless_one
 from spantoll.semconv import attributes as keys
 
 __all__ = [
+    "CALLER",
     "CHAT",
     "COMPLETION",
     "COMPLETION_USAGE",
@@ -104,6 +106,17 @@ SAMPLING: Table = {
     keys.OPENAI_REQUEST_SERVICE_TIER: "service_tier",
 }
 
+CALLER: CallerTable = {
+    # Azure has an end user of its own for alerts (learn.microsoft.com, UserSecurityContext).
+    "user": ("user", "user_security_context.end_user_id"),
+    "safety_identifier": "safety_identifier",
+    "prompt_cache_key": "prompt_cache_key",
+    "metadata": "metadata",
+    # OpenRouter's (openrouter.ai/docs, session_id).
+    "session": "session_id",
+}
+"""Also OpenRouter's, Groq's and Cerebras', as far as they have these fields."""
+
 COST: Table = {
     # OpenRouter reports what it charges, in US dollars; Perplexity nests a total.
     keys.COST_AMOUNT: ("usage.cost", "usage.cost.total_cost"),
@@ -163,6 +176,7 @@ CHAT = Call(
             Via("response_format.type", OUTPUT_TYPES.get),
         ),
     },
+    caller=CALLER,
     response=COMPLETION_RESPONSE,
     chunk=COMPLETION_CHUNK,
     has_values=_has_values,
@@ -176,6 +190,7 @@ CHAT = Call(
 COMPLETION = Call(
     "text_completion",
     request=SAMPLING,
+    caller=CALLER,
     response=COMPLETION_RESPONSE,
     chunk=COMPLETION_CHUNK,
     has_values=_has_values,

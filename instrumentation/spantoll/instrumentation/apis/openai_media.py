@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spantoll.instrumentation.apis.openai_chat import COST, combine_totals
+from spantoll.instrumentation.apis.openai_chat import CALLER, COST, combine_totals
 from spantoll.instrumentation.provider import Call
 from spantoll.instrumentation.reading import Via
 from spantoll.instrumentation.values import as_list, whole_milliseconds
@@ -17,6 +17,7 @@ EMBEDDING = Call(
         keys.EMBEDDINGS_DIMENSION_COUNT: "dimensions",
         keys.REQUEST_ENCODING_FORMATS: Via("encoding_format", as_list),
     },
+    caller=CALLER,
     response={
         keys.RESPONSE_MODEL: "model",
         keys.USAGE_INPUT_TOKENS: "usage.prompt_tokens",

@@ -112,6 +112,7 @@ MESSAGE = Call(
             Via("output_format.type", {"json_schema": "json"}.get),
         ),
     },
+    caller={"user": "metadata.user_id"},
     response={
         keys.RESPONSE_ID: "id",
         keys.RESPONSE_MODEL: "model",
@@ -143,6 +144,7 @@ COMPLETION = Call(
         keys.REQUEST_TOP_K: "top_k",
         keys.REQUEST_STOP_SEQUENCES: "stop_sequences",
     },
+    caller={"user": "metadata.user_id"},
     response={
         keys.RESPONSE_ID: "id",
         keys.RESPONSE_MODEL: "model",

@@ -98,6 +98,7 @@ REQUEST: Table = {
 CONVERSE = Call(
     "chat",
     request=REQUEST,
+    caller={"metadata": "requestMetadata"},
     response={
         **_usage("usage"),
         keys.RESPONSE_FINISH_REASONS: Via("stopReason", as_list),
@@ -218,6 +219,8 @@ INVOKE = Call(
         keys.SPANTOLL_SERVICE_TIER_REQUESTED: "serviceTier",
         "aws.bedrock.guardrail.id": "guardrailIdentifier",
     },
+    # Anthropic's and OpenAI's bodies name their user.
+    caller={"metadata": "requestMetadata", "user": ("body.metadata.user_id", "body.user")},
     response=INVOKED,
     conclude=_conclude,
     messages=(

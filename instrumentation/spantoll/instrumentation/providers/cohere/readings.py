@@ -51,6 +51,8 @@ REQUEST: Table = {
     keys.REQUEST_PRESENCE_PENALTY: "presence_penalty",
     keys.REQUEST_STOP_SEQUENCES: "stop_sequences",
     keys.OUTPUT_TYPE: Via("response_format.type", openai_chat.OUTPUT_TYPES.get),
+    # Version 1 keeps conversations; version 2 has no field for a user or metadata.
+    keys.CONVERSATION_ID: "conversation_id",
 }
 CHAT = Call(
     "chat",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from spantoll.instrumentation.caller import CallerTable
 from spantoll.instrumentation.provider import Call
 from spantoll.instrumentation.providers.google_genai import content
 from spantoll.instrumentation.reading import Reading, Sum, Table, Via, pick
@@ -86,6 +87,9 @@ USAGE: Table = {
     ),
 }
 
+LABELS: CallerTable = {"metadata": "config.labels"}
+"""Vertex AI's labels, by which Google Cloud splits its own bill."""
+
 CONTENT = Call(
     "generate_content",
     request={
@@ -110,6 +114,7 @@ CONTENT = Call(
         ),
         keys.SPANTOLL_SERVICE_TIER_REQUESTED: _config("service_tier", lower_name),
     },
+    caller=LABELS,
     response={
         keys.RESPONSE_ID: "response_id",
         keys.RESPONSE_MODEL: "model_version",
@@ -157,6 +162,7 @@ IMAGE = Call(
         keys.REQUEST_SEED: _config("seed"),
         keys.SPANTOLL_IMAGE_SIZE: _config("image_size"),
     },
+    caller=LABELS,
     response={keys.SPANTOLL_IMAGES: Via("generated_images", count_items)},
     constant={keys.OUTPUT_TYPE: "image"},
 )
@@ -176,5 +182,6 @@ VIDEO = Call(
         # The answer is an operation: the seconds requested are billed.
         keys.SPANTOLL_VIDEO_MS: Via("config", _video_ms),
     },
+    caller=LABELS,
     response={keys.RESPONSE_ID: "name"},
 )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from spantoll.instrumentation.apis import openai_chat, openai_content
+from spantoll.instrumentation.caller import CallerTable
 from spantoll.instrumentation.provider import Call
 from spantoll.instrumentation.reading import Sum, Table, Via, nest_table
 from spantoll.instrumentation.values import as_list, as_wire, whole_milliseconds
@@ -47,9 +48,12 @@ RESPONSE: Table = {
     **USAGE,
 }
 
+CALLER: CallerTable = {"metadata": "metadata", "prompt_cache_key": "prompt_cache_key"}
+
 CHAT = Call(
     "chat",
     request=SAMPLING,
+    caller=CALLER,
     response=RESPONSE,
     chunk=nest_table(
         "data", {**RESPONSE, keys.RESPONSE_FINISH_REASONS: openai_chat.finish_by_index}
@@ -71,6 +75,7 @@ EMBEDDING = Call(
         keys.EMBEDDINGS_DIMENSION_COUNT: "output_dimension",
         keys.REQUEST_ENCODING_FORMATS: Via("encoding_format", as_list),
     },
+    caller=CALLER,
     response={
         keys.RESPONSE_ID: "id",
         keys.RESPONSE_MODEL: "model",
@@ -109,7 +114,9 @@ CONVERSATION = Call(
         keys.REQUEST_TEMPERATURE: "completion_args.temperature",
         keys.REQUEST_TOP_P: "completion_args.top_p",
         keys.REQUEST_SEED: "completion_args.random_seed",
+        keys.CONVERSATION_ID: "conversation_id",
     },
+    caller=CALLER,
     response=CONVERSATION_VALUES,
     chunk={
         keys.CONVERSATION_ID: "data.conversation_id",

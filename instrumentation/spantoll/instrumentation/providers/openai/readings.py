@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spantoll.instrumentation.apis.openai_chat import COST, OUTPUT_TYPES, combine_totals
+from spantoll.instrumentation.apis.openai_chat import CALLER, COST, OUTPUT_TYPES, combine_totals
 from spantoll.instrumentation.provider import Call
 from spantoll.instrumentation.providers.openai import content
 from spantoll.instrumentation.reading import Table, Via, nest_table, pick
@@ -92,6 +92,7 @@ RESPONSE = Call(
         "gen_ai.prompt.name": "prompt.id",
         "gen_ai.prompt.version": "prompt.version",
     },
+    caller={**CALLER, "session": ("session_id", "previous_response_id")},
     response=RESPONSE_VALUES,
     chunk={**nest_table("response", RESPONSE_VALUES), keys.ERROR_TYPE: _error_event},
     has_values=_event_has_values,
@@ -140,6 +141,7 @@ IMAGE = Call(
         keys.SPANTOLL_IMAGE_QUALITY: "quality",
         keys.REQUEST_CHOICE_COUNT: Via("n", unless_one),
     },
+    caller=CALLER,
     response={**IMAGE_USAGE, keys.SPANTOLL_IMAGES: Via("data", count_items)},
     chunk={**IMAGE_USAGE, keys.SPANTOLL_IMAGES: _one_image},
     has_values=lambda event: event.type.endswith(".completed"),
