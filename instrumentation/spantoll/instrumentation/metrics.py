@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from spantoll.instrumentation.call_events import INFERENCE
 from spantoll.semconv import attributes as keys
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ DIMENSIONS = (
     keys.SERVER_ADDRESS,
     keys.SERVER_PORT,
 )
-INFERENCE = frozenset({"chat", "generate_content", "text_completion"})
 MODALITIES = ("text", "image", "audio")
 
 

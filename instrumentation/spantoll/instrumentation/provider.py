@@ -140,7 +140,11 @@ class Settings:
     caller_fields: frozenset[str] = CALLER_FIELDS
     """Which of `CALLER_FIELDS` go from a request to its span."""
     content: bool = False
-    """Record messages (OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT)."""
+    """Put messages on spans (OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT)."""
+    content_events: bool = False
+    """Emit the convention's event, with messages (the same variable)."""
+    usage_logs: bool = False
+    """Emit a log record without content for each call, outside the sampler."""
 
 
 @dataclass(frozen=True, slots=True)

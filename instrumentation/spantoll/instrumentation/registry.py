@@ -23,6 +23,7 @@ from spantoll.instrumentation.provider import Hook, Provider, Replacement, Setti
 from spantoll.instrumentation.wrap import Emitter, wrap
 
 if TYPE_CHECKING:
+    from opentelemetry._logs import LoggerProvider
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
     from packaging.requirements import Requirement
@@ -107,6 +108,7 @@ def install(
     *,
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
 ) -> None:
     """Switch providers on: patch what is imported, and what will be as soon as it is.
 
@@ -128,6 +130,7 @@ def install(
             version=_version("spantoll") or "0",
             tracer_provider=tracer_provider,
             meter_provider=meter_provider,
+            logger_provider=logger_provider,
             first_call=_warn_of_rivals,
         )
         _installed[name] = _Installed(known[name], emitter)

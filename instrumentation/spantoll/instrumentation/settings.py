@@ -6,12 +6,16 @@ import os
 from collections.abc import Iterable, Mapping
 
 from spantoll.instrumentation.caller import CALLER_FIELDS
+from spantoll.instrumentation.launch import ON
 from spantoll.instrumentation.provider import Settings
 
-__all__ = ["resolve"]
+__all__ = ["resolve", "sampled_without_usage_logs"]
 
 CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 ON_SPANS = frozenset({"span_only", "span_and_event", "true"})
+KEEPING_SAMPLERS = frozenset({"always_on", "parentbased_always_on"})
+"""Values of OTEL_TRACES_SAMPLER that drop nothing of their own."""
+IN_EVENTS = frozenset({"event_only", "span_and_event"})
 """`true` is what the variable took before the convention gave it modes."""
 
 
@@ -21,6 +25,7 @@ def resolve(
     hosts: Mapping[str, str] | None = None,
     baggage: bool | None = None,
     caller_fields: Iterable[str] | None = None,
+    usage_logs: bool | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
     """Return the settings; an argument that is None is read from the environment.
@@ -28,20 +33,40 @@ def resolve(
     Raises:
         ValueError: a name in `caller_fields` is unknown.
     """
+    mode = environ.get(CONTENT, "").lower()
     return Settings(
         stream_usage=_flag(stream_usage, environ, "SPANTOLL_STREAM_USAGE", default=True),
         hosts={**_hosts(environ.get("SPANTOLL_PROVIDER_HOSTS", "")), **(hosts or {})},
         baggage=_flag(baggage, environ, "SPANTOLL_BAGGAGE", default=False),
         caller_fields=_caller_fields(caller_fields, environ.get("SPANTOLL_CALLER_FIELDS")),
-        content=environ.get(CONTENT, "").lower() in ON_SPANS,
+        content=mode in ON_SPANS,
+        content_events=mode in IN_EVENTS,
+        usage_logs=_flag(usage_logs, environ, "SPANTOLL_USAGE_LOGS", default=False),
     )
+
+
+def sampled_without_usage_logs(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return the sampler of an environment that loses calls, None where no call is lost.
+
+    A ratio of 1 keeps all; usage logs keep all, unless no exporter sends them.
+    """
+    sampler = environ.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    if not sampler or sampler in KEEPING_SAMPLERS:
+        return None
+    ratio = environ.get("OTEL_TRACES_SAMPLER_ARG", "").strip()
+    if sampler.endswith("traceidratio") and ratio in ("", "1", "1.0"):
+        return None
+    sent = environ.get("OTEL_LOGS_EXPORTER", "otlp").strip().lower() != "none"
+    if sent and _flag(None, environ, "SPANTOLL_USAGE_LOGS", default=False):
+        return None
+    return f"{sampler}({ratio})" if ratio else sampler
 
 
 def _flag(chosen: bool | None, environ: Mapping[str, str], name: str, *, default: bool) -> bool:
     if chosen is not None:
         return chosen
     text = environ.get(name, "").strip().lower()
-    return text in ("1", "true", "yes", "on") if text else default
+    return text in ON if text else default
 
 
 def _hosts(text: str) -> dict[str, str]:

@@ -9,22 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
+from spantoll.instrumentation.call_events import CallEvents
 from spantoll.instrumentation.caller import set_caller
+from spantoll.instrumentation.metrics import Instruments
+from spantoll.instrumentation.provider import Request, Settings
 from spantoll.instrumentation.reading import plain
 from spantoll.semconv import attributes as keys
 
-if TYPE_CHECKING:
-    from opentelemetry.context import Context
-    from opentelemetry.trace import Tracer
-
-    from spantoll.instrumentation.metrics import Instruments
-    from spantoll.instrumentation.provider import Request
-
-__all__ = ["CallSpan"]
+__all__ = ["CallSpan", "Outputs"]
 
 _USAGE = ("gen_ai.usage.", "spantoll.usage.")
 LONGEST_MESSAGE = 256
@@ -34,6 +31,16 @@ def _is_usage(key: str) -> bool:
     return key.startswith(_USAGE)
 
 
+class Outputs(NamedTuple):
+    """Where the calls of a provider are recorded."""
+
+    tracer: Tracer
+    instruments: Instruments | None
+    """None where no meter provider would get anything."""
+    events: CallEvents | None
+    """None where no log record is switched on, or no logger provider would get it."""
+
+
 class CallSpan:
     """The span of one model call, from the request to however it ends.
 
@@ -41,12 +48,14 @@ class CallSpan:
     """
 
     __slots__ = (
+        "_content",
         "_content_chunks",
         "_has_values",
-        "_instruments",
         "_open",
+        "_outputs",
         "_reads",
         "_request_values",
+        "_settings",
         "_started",
         "_values",
         "answered",
@@ -61,12 +70,10 @@ class CallSpan:
     def __init__(
         self,
         request: Request,
-        tracer: Tracer,
-        instruments: Instruments | None,
+        outputs: Outputs,
         here: Context,
         attribution: Mapping[str, Any],
-        content: bool,
-        caller_fields: frozenset[str],
+        settings: Settings,
     ) -> None:
         call, server = request.call, request.server
         values: dict[str, Any] = {
@@ -85,22 +92,24 @@ class CallSpan:
         if request.attributes:
             values.update(request.attributes)
         if call.caller:
-            set_caller(values, caller_fields)
+            set_caller(values, settings.caller_fields)
         if attribution:
             values.update(attribution)
         self._content_chunks: list[Any] | None = None
         self._has_values = call.has_values
-        if content:
+        self._content: dict[str, Any] = {}
+        if settings.content or settings.content_events:
             self._content_chunks = []
             # Every chunk has content.
             self._has_values = None
             if call.messages is not None:
-                values.update(call.messages(request.body))
+                self._content.update(call.messages(request.body))
         model = values.get(keys.REQUEST_MODEL)
         self.request = request
         self._request_values = values
         self._values: dict[str, Any] = {}
-        self._instruments = instruments
+        self._outputs = outputs
+        self._settings = settings
         self._open = [True]
         self.finalizer: Any = None
         self.first_chunk_s: float | None = None
@@ -109,15 +118,16 @@ class CallSpan:
         """Whether the provider took the request, also where the answer then failed."""
         self.here = here
         self._started = time.perf_counter()
-        self.span: Span = tracer.start_span(
+        self.span: Span = outputs.tracer.start_span(
             f"{call.operation} {model}" if model else call.operation,
             context=here,
             kind=SpanKind.CLIENT,
-            attributes=values,
+            attributes={**values, **self._content} if settings.content else values,
         )
         # A stream may live long; the caller's messages need not live with it.
         request.body = None
-        self._reads = self.span.is_recording() or instruments is not None
+        recorded_elsewhere = outputs.instruments is not None or outputs.events is not None
+        self._reads = recorded_elsewhere or self.span.is_recording()
 
     @property
     def ended(self) -> bool:
@@ -152,7 +162,7 @@ class CallSpan:
         if self._reads:
             self._merge(self.request.call.read_response(response))
             if self._content_chunks is not None and self.request.call.answers is not None:
-                self._values.update(self.request.call.answers(response))
+                self._content.update(self.request.call.answers(response))
 
     def set_value(self, key: str, value: Any) -> None:
         """Set an attribute that no table can reach; None sets nothing."""
@@ -245,14 +255,23 @@ class CallSpan:
             elif not failed or self.answered:
                 values[keys.SPANTOLL_USAGE_STATUS] = "missing"
         if self._content_chunks and self.request.call.stream_answers is not None:
-            values.update(self.request.call.stream_answers(self._content_chunks))
+            self._content.update(self.request.call.stream_answers(self._content_chunks))
         self.span.set_attributes(values)
-        if self._instruments is not None:
-            self._instruments.record(
-                self._request_values,
-                values,
-                time.perf_counter() - self._started,
-                self.first_chunk_s,
+        if self._content and self._settings.content:
+            self.span.set_attributes(self._content)
+        self._record(time.perf_counter() - self._started)
+
+    def _record(self, duration_s: float) -> None:
+        _, instruments, events = self._outputs
+        if instruments is not None:
+            instruments.record(self._request_values, self._values, duration_s, self.first_chunk_s)
+        if events is not None:
+            events.emit(
+                {**self._request_values, **self._values},
+                self._content,
+                span=self.span,
+                here=self.here,
+                duration_s=duration_s,
             )
 
 

@@ -14,12 +14,13 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from opentelemetry import context, metrics, trace
+from opentelemetry import _logs, context, metrics, trace
 
 from spantoll.instrumentation import abandoned, attribution, streams, suppression
+from spantoll.instrumentation.call_events import CallEvents
 from spantoll.instrumentation.guard import guarded
 from spantoll.instrumentation.metrics import Instruments
-from spantoll.instrumentation.spans import CallSpan
+from spantoll.instrumentation.spans import CallSpan, Outputs
 from spantoll.semconv.attributes import SCHEMA_URL
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Emitter:
         version: str,
         tracer_provider: trace.TracerProvider | None = None,
         meter_provider: metrics.MeterProvider | None = None,
+        logger_provider: _logs.LoggerProvider | None = None,
         first_call: Callable[[], None] | None = None,
     ) -> None:
         self.on = True
@@ -109,13 +111,17 @@ class Emitter:
         self._settings = settings
         self._tracer_provider = tracer_provider
         self._meter_provider = meter_provider
+        self._logger_provider = logger_provider
         scope = f"spantoll.instrumentation.{provider.name}"
         self._tracer = trace.get_tracer(scope, version, tracer_provider, SCHEMA_URL)
         meter = metrics.get_meter(scope, version, meter_provider, SCHEMA_URL)
         self._instruments = Instruments(meter)
-        self._traces: object = None
-        self._meters: object = None
-        self._wanted = self._measures = False
+        logger = _logs.get_logger(scope, version, logger_provider, SCHEMA_URL)
+        events = CallEvents(logger, settings.usage_logs, settings.content_events)
+        self._events = events if events.usage or events.details else None
+        self._providers: tuple[object, ...] = ()
+        self._outputs = Outputs(self._tracer, None, None)
+        self._wanted = False
         self._first = first_call
 
     @property
@@ -124,17 +130,27 @@ class Emitter:
         return self._tracer_provider or trace.get_tracer_provider()
 
     def is_enabled(self) -> bool:
-        """Return whether a tracer or meter provider would get anything."""
+        """Return whether a provider of traces, metrics or logs would get anything."""
         if not self.on:
             return False
-        traces = self.tracer_provider
-        meters = self._meter_provider or metrics.get_meter_provider()
-        if traces is not self._traces or meters is not self._meters:
-            self._traces, self._meters = traces, meters
-            self.parents = self._tracer_provider in (None, trace.get_tracer_provider())
-            self._measures = is_real(meters)
-            self._wanted = self._measures or is_real(traces)
+        providers = (
+            self._tracer_provider or trace.get_tracer_provider(),
+            self._meter_provider or metrics.get_meter_provider(),
+            self._events and (self._logger_provider or _logs.get_logger_provider()),
+        )
+        if providers != self._providers:
+            self._find_outputs(*providers)
         return self._wanted
+
+    def _find_outputs(self, traces: object, meters: object, loggers: object) -> None:
+        self._providers = (traces, meters, loggers)
+        self.parents = self._tracer_provider in (None, trace.get_tracer_provider())
+        self._outputs = Outputs(
+            self._tracer,
+            self._instruments if is_real(meters) else None,
+            self._events if is_real(loggers) else None,
+        )
+        self._wanted = is_real(traces) or self._outputs[1:] != (None, None)
 
     def start_span(self, hook: Hook, client: Any, arguments: dict[str, Any]) -> GuardedSpan | None:
         """Start the span of a call; None if it is no model call, or suppressed."""
@@ -150,19 +166,17 @@ class Emitter:
             return None
         return GuardedSpan(
             request,
-            self._tracer,
-            self._instruments if self._measures else None,
+            self._outputs,
             here,
             attribution.current_attributes(here, from_baggage=settings.baggage),
-            settings.content,
-            settings.caller_fields,
+            settings,
         )
 
 
-def is_real(provider: Any) -> bool:
+def is_real(provider: object) -> bool:
     """Return whether a provider does anything: those of the API alone are placeholders."""
-    return not type(provider).__module__.startswith(
-        ("opentelemetry.trace", "opentelemetry.metrics")
+    return provider is not None and not type(provider).__module__.startswith(
+        ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
     )
 
 

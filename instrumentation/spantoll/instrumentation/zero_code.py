@@ -16,7 +16,12 @@ from spantoll.instrumentation.wrap import is_real
 
 __all__ = ["SpantollInstrumentor"]
 
-EXPORTERS = ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_CONFIG_FILE")
+EXPORTERS = (
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_METRICS_EXPORTER",
+    "OTEL_LOGS_EXPORTER",
+    "OTEL_CONFIG_FILE",
+)
 
 
 class SpantollInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped base
@@ -34,6 +39,7 @@ class SpantollInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped b
         instrumentation.instrument(
             tracer_provider=kwargs.get("tracer_provider"),
             meter_provider=kwargs.get("meter_provider"),
+            logger_provider=kwargs.get("logger_provider"),
         )
 
     def _uninstrument(self, **_: Any) -> None:

@@ -6,7 +6,8 @@ written out: the constants of `opentelemetry-semantic-conventions` are frozen at
 
 from __future__ import annotations
 
-SCHEMA_URL = "https://opentelemetry.io/schemas/1.41.0"
+SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai/1.42.0"
+"""The GenAI conventions have a version of their own since they have a repository of their own."""
 
 OPERATION_NAME = "gen_ai.operation.name"
 PROVIDER_NAME = "gen_ai.provider.name"
@@ -79,6 +80,13 @@ SPANTOLL_DEPLOYMENT = "spantoll.deployment"
 SPANTOLL_DEPLOYMENT_TYPE = "spantoll.deployment.type"
 SPANTOLL_PROVIDER_INSTANCE = "spantoll.provider.instance"
 SPANTOLL_REQUEST_ID = "spantoll.request.id"
+SPANTOLL_DURATION_MS = "spantoll.duration_ms"
+SPANTOLL_SPAN_ID = "spantoll.span_id"
+SPANTOLL_PARENT_SPAN_ID = "spantoll.parent_span_id"
+"""On log records of a call: its duration, the ids of its span and of that span's parent, in hex."""
+USAGE_EVENT = "spantoll.client.operation.usage"
+"""Name of the log record that reports a call outside the sampler."""
+DETAILS_EVENT = "gen_ai.client.inference.operation.details"
 SPANTOLL_CACHE_HIT = "spantoll.cache_hit"
 SPANTOLL_METADATA_PREFIX = "spantoll.metadata."
 
