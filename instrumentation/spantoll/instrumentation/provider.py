@@ -143,6 +143,10 @@ class Settings:
     """Put messages on spans (OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT)."""
     content_events: bool = False
     """Emit the convention's event, with messages (the same variable)."""
+    metrics_today: bool = True
+    """Record metrics under the names up to convention 1.41, which dashboards read."""
+    metrics_latest: bool = False
+    """Record metrics under the names after 1.41 (OTEL_SEMCONV_STABILITY_OPT_IN)."""
     usage_logs: bool = False
     """Emit a log record without content for each call, outside the sampler."""
 

@@ -15,6 +15,9 @@ CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 ON_SPANS = frozenset({"span_only", "span_and_event", "true"})
 KEEPING_SAMPLERS = frozenset({"always_on", "parentbased_always_on"})
 """Values of OTEL_TRACES_SAMPLER that drop nothing of their own."""
+OPT_IN, LATEST = "OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental"
+"""OpenTelemetry's variable and its value for GenAI: the newer names instead of today's, with `/dup`
+beside them. Attributes of spans have had one version only."""
 IN_EVENTS = frozenset({"event_only", "span_and_event"})
 """`true` is what the variable took before the convention gave it modes."""
 
@@ -33,6 +36,7 @@ def resolve(
     Raises:
         ValueError: a name in `caller_fields` is unknown.
     """
+    opted_in = {name.strip() for name in environ.get(OPT_IN, "").split(",")}
     mode = environ.get(CONTENT, "").lower()
     return Settings(
         stream_usage=_flag(stream_usage, environ, "SPANTOLL_STREAM_USAGE", default=True),
@@ -41,6 +45,8 @@ def resolve(
         caller_fields=_caller_fields(caller_fields, environ.get("SPANTOLL_CALLER_FIELDS")),
         content=mode in ON_SPANS,
         content_events=mode in IN_EVENTS,
+        metrics_today=LATEST not in opted_in,
+        metrics_latest=bool({LATEST, LATEST + "/dup"} & opted_in),
         usage_logs=_flag(usage_logs, environ, "SPANTOLL_USAGE_LOGS", default=False),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from opentelemetry.context import Context
@@ -16,7 +16,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from spantoll.instrumentation.call_events import CallEvents
 from spantoll.instrumentation.caller import set_caller
-from spantoll.instrumentation.metrics import Instruments
+from spantoll.instrumentation.metrics import Instruments, Timing
 from spantoll.instrumentation.provider import Request, Settings
 from spantoll.instrumentation.reading import plain
 from spantoll.semconv import attributes as keys
@@ -25,6 +25,8 @@ __all__ = ["CallSpan", "Outputs"]
 
 _USAGE = ("gen_ai.usage.", "spantoll.usage.")
 LONGEST_MESSAGE = 256
+MOST_CHUNK_TIMES = 10_000
+"""Chunks of a stream whose times are kept for metrics: 320 kB at most."""
 
 
 def _is_usage(key: str) -> bool:
@@ -48,6 +50,7 @@ class CallSpan:
     """
 
     __slots__ = (
+        "_chunk_times",
         "_content",
         "_content_chunks",
         "_has_values",
@@ -113,6 +116,8 @@ class CallSpan:
         self._open = [True]
         self.finalizer: Any = None
         self.first_chunk_s: float | None = None
+        measured = request.stream and outputs.instruments is not None
+        self._chunk_times: list[float] | None = [] if measured else None
         self.left_ns: int | None = None
         self.answered = False
         """Whether the provider took the request, also where the answer then failed."""
@@ -141,6 +146,8 @@ class CallSpan:
 
     def observe_chunk(self, chunk: Any) -> bool:
         """Read a chunk of the stream; False if the caller must not get it."""
+        if self._chunk_times is not None and len(self._chunk_times) < MOST_CHUNK_TIMES:
+            self._chunk_times.append(time.perf_counter())
         if self.first_chunk_s is None:
             self.first_chunk_s = time.perf_counter() - self._started
         elif self._has_values is not None and not self._has_values(chunk):
@@ -261,10 +268,15 @@ class CallSpan:
             self.span.set_attributes(self._content)
         self._record(time.perf_counter() - self._started)
 
+    def _gaps_between_chunks(self) -> list[float]:
+        times = self._chunk_times or ()
+        return [later - earlier for earlier, later in pairwise(times)]
+
     def _record(self, duration_s: float) -> None:
         _, instruments, events = self._outputs
         if instruments is not None:
-            instruments.record(self._request_values, self._values, duration_s, self.first_chunk_s)
+            timing = Timing(duration_s, self.first_chunk_s, self._gaps_between_chunks())
+            instruments.record(self._request_values, self._values, timing)
         if events is not None:
             events.emit(
                 {**self._request_values, **self._values},

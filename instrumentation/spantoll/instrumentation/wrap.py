@@ -19,7 +19,7 @@ from opentelemetry import _logs, context, metrics, trace
 from spantoll.instrumentation import abandoned, attribution, streams, suppression
 from spantoll.instrumentation.call_events import CallEvents
 from spantoll.instrumentation.guard import guarded
-from spantoll.instrumentation.metrics import Instruments
+from spantoll.instrumentation.metrics import make_instruments
 from spantoll.instrumentation.spans import CallSpan, Outputs
 from spantoll.semconv.attributes import SCHEMA_URL
 
@@ -115,7 +115,9 @@ class Emitter:
         scope = f"spantoll.instrumentation.{provider.name}"
         self._tracer = trace.get_tracer(scope, version, tracer_provider, SCHEMA_URL)
         meter = metrics.get_meter(scope, version, meter_provider, SCHEMA_URL)
-        self._instruments = Instruments(meter)
+        self._instruments = make_instruments(
+            meter, today=settings.metrics_today, latest=settings.metrics_latest
+        )
         logger = _logs.get_logger(scope, version, logger_provider, SCHEMA_URL)
         events = CallEvents(logger, settings.usage_logs, settings.content_events)
         self._events = events if events.usage or events.details else None
