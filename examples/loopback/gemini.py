@@ -36,6 +36,17 @@ def usage(ask: Ask) -> dict[str, Any]:
     }
     if sound:
         told["promptTokensDetails"].append({"modality": "AUDIO", "tokenCount": sound})
+    for modality in ("image", "video", "document"):
+        if script.number(modality):
+            counted = {"modality": modality.upper(), "tokenCount": script.number(modality)}
+            told["promptTokensDetails"].append(counted)
+            told["promptTokensDetails"][0]["tokenCount"] -= script.number(modality)
+    if tools:
+        told["toolUsePromptTokensDetails"] = [{"modality": "TEXT", "tokenCount": tools}]
+    if script.number("cached"):
+        counted = {"modality": "TEXT", "tokenCount": script.number("cached")}
+        told["cacheTokensDetails"] = [counted]
+    told["candidatesTokensDetails"] = [{"modality": "TEXT", "tokenCount": script.output - thoughts}]
     counts = {
         "cachedContentTokenCount": script.number("cached"),
         "thoughtsTokenCount": thoughts,

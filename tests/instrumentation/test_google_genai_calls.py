@@ -27,7 +27,9 @@ COUNTED = {
     "gen_ai.response.model": FLASH,
     # 900 of the prompt, 100 that a server-side tool brought; 20 of the answer, 5 thoughts.
     "gen_ai.usage.input_tokens": 1000,
-    "gen_ai.usage.text.input_tokens": 860,
+    "gen_ai.usage.text.input_tokens": 960,
+    "gen_ai.usage.text.output_tokens": 20,
+    "spantoll.usage.cache_read.text.input_tokens": 600,
     "gen_ai.usage.audio.input_tokens": 40,
     "gen_ai.usage.cache_read.input_tokens": 600,
     "gen_ai.usage.output_tokens": 25,
@@ -87,6 +89,20 @@ PLAIN: dict[str, Case] = {
             "gen_ai.request.temperature": 0.25,
             "gen_ai.request.reasoning.level": "low",
             "gen_ai.output.type": "speech",
+        },
+    ),
+    "every modality": (
+        lambda m: m.generate_content(
+            model=FLASH,
+            contents="#input=1000 #output=25 #audio=40 #image=30 #video=20 #document=10",
+        ),
+        {
+            "gen_ai.usage.input_tokens": 1000,
+            "gen_ai.usage.text.input_tokens": 900,
+            "gen_ai.usage.audio.input_tokens": 40,
+            "gen_ai.usage.image.input_tokens": 30,
+            "spantoll.usage.video.input_tokens": 20,
+            "spantoll.usage.document.input_tokens": 10,
         },
     ),
     "embedding, which reports no usage": (

@@ -7,7 +7,7 @@ counted beside it, thoughts are billed as output and counted beside the candidat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from spantoll.instrumentation.caller import CallerTable
@@ -36,16 +36,26 @@ def _config(name: str, convert: Callable[[Any], Any] | None = None) -> Reading:
     return spelled
 
 
-def _modality(wanted: str) -> Callable[[Any], int | None]:
-    def count(details: Any) -> int | None:
+def _tokens_of(modality: str, *details: str) -> Callable[[Any], int | None]:
+    """Sum the counts of a modality over lists of a usage object; None where no list has it."""
+
+    def count(usage: Any) -> int | None:
         counts = [
-            pick(each, "token_count") or 0
-            for each in details
-            if getattr(pick(each, "modality"), "value", pick(each, "modality")) == wanted
+            pick(entry, "token_count") or 0
+            for name in details
+            for entry in pick(usage, name) or ()
+            if getattr(pick(entry, "modality"), "value", pick(entry, "modality")) == modality
         ]
         return sum(counts) if counts else None
 
     return count
+
+
+def _modalities(table: Mapping[str, str], *details: str) -> Table:
+    return {
+        key: Via("usage_metadata", _tokens_of(modality, *details))
+        for modality, key in table.items()
+    }
 
 
 def _searches(candidates: Any) -> int | None:
@@ -66,6 +76,24 @@ def _finish_by_index(chunk: Any) -> dict[int, Any]:
     }
 
 
+INPUT = {
+    "TEXT": keys.USAGE_TEXT_INPUT,
+    "IMAGE": keys.USAGE_IMAGE_INPUT,
+    "AUDIO": keys.USAGE_AUDIO_INPUT,
+    "VIDEO": keys.SPANTOLL_VIDEO_INPUT,
+    "DOCUMENT": keys.SPANTOLL_DOCUMENT_INPUT,
+}
+OUTPUT = {
+    "TEXT": keys.USAGE_TEXT_OUTPUT,
+    "IMAGE": keys.USAGE_IMAGE_OUTPUT,
+    "AUDIO": keys.USAGE_AUDIO_OUTPUT,
+    "VIDEO": keys.SPANTOLL_VIDEO_OUTPUT,
+}
+CACHED = {
+    modality: f"spantoll.usage.cache_read.{modality.lower()}.input_tokens" for modality in INPUT
+}
+"""`MediaModality` -> key; the convention has keys for text, image and audio only."""
+
 USAGE: Table = {
     keys.USAGE_INPUT_TOKENS: Sum(
         "usage_metadata.prompt_token_count", "usage_metadata.tool_use_prompt_token_count"
@@ -75,11 +103,10 @@ USAGE: Table = {
     ),
     keys.USAGE_CACHE_READ: "usage_metadata.cached_content_token_count",
     keys.USAGE_REASONING: "usage_metadata.thoughts_token_count",
-    keys.USAGE_TEXT_INPUT: Via("usage_metadata.prompt_tokens_details", _modality("TEXT")),
-    keys.USAGE_IMAGE_INPUT: Via("usage_metadata.prompt_tokens_details", _modality("IMAGE")),
-    keys.USAGE_AUDIO_INPUT: Via("usage_metadata.prompt_tokens_details", _modality("AUDIO")),
-    keys.USAGE_IMAGE_OUTPUT: Via("usage_metadata.candidates_tokens_details", _modality("IMAGE")),
-    keys.USAGE_AUDIO_OUTPUT: Via("usage_metadata.candidates_tokens_details", _modality("AUDIO")),
+    # What server-side tools returned is input, and counted by modality beside the prompt.
+    **_modalities(INPUT, "prompt_tokens_details", "tool_use_prompt_tokens_details"),
+    **_modalities(OUTPUT, "candidates_tokens_details"),
+    **_modalities(CACHED, "cache_tokens_details"),
     # Gemini 2.5 bills a grounded answer, Gemini 3 each of its queries.
     keys.SPANTOLL_USAGE_PREFIX + "google_searches": Via("candidates", _searches),
     keys.SPANTOLL_SERVICE_TIER: Via(
