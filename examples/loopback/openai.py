@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -170,14 +171,27 @@ def responses(ask: Ask) -> Reply:
     wrong = failure(ask)
     if wrong is not None:
         return wrong
+    if ask.body.get("background"):
+        # Its id has the time it was made, so that every poll reports the same.
+        made_s = int(time.time())
+        name = unique(f"resp_background-{made_s}")
+        queued = {**_response(ask, name, status="queued"), "created_at": made_s}
+        return json_reply({**queued, "background": True}, x_request_id="req_loopback")
     if not ask.body.get("stream"):
         return json_reply(_response(ask), x_request_id="req_loopback")
     return events(_response_events(ask), named=True, done=False)
 
 
 def fetch_response(ask: Ask) -> Reply:
-    """GET /responses/{id}."""
-    return json_reply({**_response(ask, ask.groups[0]), "model": "gpt-4o-2024-08-06"})
+    """GET /responses/{id}: `resp_background...` was made in the background, and has ended."""
+    name = ask.groups[0]
+    made = {**_response(ask, name), "model": "gpt-4o-2024-08-06"}
+    if name.startswith("resp_background"):
+        made |= {"background": True, "created_at": int(name.split("-")[1])}
+    if "stream=true" not in ask.query:
+        return json_reply(made)
+    event = {"type": "response.completed", "sequence_number": 9, "response": made}
+    return events([event], named=True, done=False)
 
 
 def _response(ask: Ask, name: str | None = None, *, status: str = "completed") -> dict[str, Any]:
@@ -362,6 +376,69 @@ def moderations(ask: Ask) -> Reply:
     return json_reply({"id": unique("modr"), "model": ask.model, "results": [result]})
 
 
+BATCH_LINES = 3
+
+
+def batch(ask: Ask) -> Reply:
+    """POST /batches and GET /batches/{id}: a job that has ended at once."""
+    name = ask.groups[0] if ask.groups else unique("batch").replace("-", "_")
+    job = {
+        "id": name,
+        "object": "batch",
+        "endpoint": ask.body.get("endpoint", "/v1/chat/completions"),
+        "input_file_id": ask.body.get("input_file_id", "file-input"),
+        "completion_window": "24h",
+        "status": "completed",
+        "created_at": CREATED,
+        "output_file_id": f"file-{name}",
+        "request_counts": {"total": 4, "completed": 3, "failed": 1},
+    }
+    return json_reply(job)
+
+
+def batch_file(ask: Ask) -> Reply:
+    """GET /files/{id}/content: results of a batch, and one request that failed."""
+    name = ask.groups[0]
+    usage = {
+        "prompt_tokens": 100,
+        "completion_tokens": 20,
+        "total_tokens": 120,
+        "prompt_tokens_details": {"cached_tokens": 60},
+    }
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "x"}}
+    lines: list[dict[str, Any]] = [
+        {
+            "id": f"batch_req_{name}_{number}",
+            "custom_id": f"request-{number}",
+            "response": {
+                "status_code": 200,
+                "request_id": f"req_{number}",
+                "body": {
+                    "id": f"chatcmpl-{name}-{number}",
+                    "object": "chat.completion",
+                    "created": CREATED,
+                    "model": "gpt-4o-mini-2024-07-18",
+                    "choices": [choice],
+                    "usage": usage,
+                },
+            },
+            "error": None,
+        }
+        for number in range(BATCH_LINES)
+    ]
+    refused = {"error": {"code": "invalid_request_error", "message": "refused"}}
+    lines.append(
+        {
+            "id": f"batch_req_{name}_failed",
+            "custom_id": "request-failed",
+            "response": {"status_code": 400, "body": refused},
+            "error": None,
+        }
+    )
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    return Reply(text.encode(), content_type="application/octet-stream")
+
+
 _BASE = r"(?:/[\w.-]+)*?"
 ROUTES: dict[str, Handler] = {
     rf"POST {_BASE}/chat/completions": chat,
@@ -373,5 +450,8 @@ ROUTES: dict[str, Handler] = {
     rf"POST {_BASE}/audio/transcriptions": transcription,
     rf"POST {_BASE}/audio/speech": speech,
     rf"POST {_BASE}/moderations": moderations,
+    rf"POST {_BASE}/batches": batch,
+    rf"GET {_BASE}/batches/([\w-]+)": batch,
+    rf"GET {_BASE}/files/([\w-]+)/content": batch_file,
 }
 """`METHOD pattern`: any prefix, so that Azure's deployments and other hosts' paths work too."""

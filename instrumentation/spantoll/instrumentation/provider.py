@@ -17,9 +17,11 @@ Rules for a table:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from opentelemetry.trace import Link
 
 from spantoll.instrumentation.caller import CALLER_FIELDS, CallerTable, caller_readings
 from spantoll.instrumentation.observer import Observer, SpanSource
@@ -27,6 +29,9 @@ from spantoll.instrumentation.reading import Sum, Table, Value, reader
 
 __all__ = [
     "Call",
+    "DeferredReader",
+    "DeferredResult",
+    "DeferredSource",
     "Describe",
     "Hook",
     "Open",
@@ -66,6 +71,8 @@ class Call:
     begin with an underscore out."""
     constant: Mapping[str, Value] = field(default_factory=dict)
     """Attributes every span of this operation has."""
+    submits: str | None = None
+    """The attribute with the id of the batch that the operation submits; None: it submits none."""
     billed: bool = True
     """False for an operation that must not report usage (`fetch_response`)."""
     messages: Callable[[Any], Mapping[str, Any]] | None = None
@@ -116,6 +123,10 @@ class Request:
     """A response that the SDK has parsed and may still refuse to return, though it was billed."""
     override: Mapping[str, Any] | None = None
     """Arguments to pass instead of the caller's (`stream_options`)."""
+    links: Sequence[Link] = ()
+    """Spans that led to this one (the submission of a batch)."""
+    time_ns: int | None = None
+    """When the call started and ended, if that was before now (a result of a batch)."""
 
 
 Describe = Callable[[Any, dict[str, Any], "Settings"], "Request | None"]
@@ -195,6 +206,53 @@ class Replacement(_Target):
     optional = True
 
 
+class DeferredSource(NamedTuple):
+    """Where results are read from: a batch, the file of its results, a response in background."""
+
+    server: Server
+    origin_id: str
+    """The provider's id of the batch, the file or the response."""
+    batch: bool = True
+    """Whether the results have the price of batches."""
+    streamed: bool = False
+    """Whether the function returns an iterable of what `result_of_item` reads."""
+    attributes: Mapping[str, Value] | None = None
+
+
+class DeferredResult(NamedTuple):
+    """One result of a call that was made earlier."""
+
+    call: Call
+    result_id: str
+    """The provider's id of the result, unique in its origin."""
+    body: Any = None
+    """What `Call.response` is read from; None for a result without usage."""
+    custom_id: str | None = None
+    """The id that the application gave the request."""
+    created_s: int | None = None
+    """When the provider made the result, in Unix seconds; None: not reported."""
+    error: str | None = None
+
+
+def no_results(*_: Any) -> Iterator[DeferredResult]:
+    """Return no results: for a reader whose results are streamed."""
+    return iter(())
+
+
+@dataclass(frozen=True, slots=True)
+class DeferredReader(_Target):
+    """A function of an SDK that returns results of calls made earlier; each becomes a span."""
+
+    describe: Callable[[Any, dict[str, Any], Settings], DeferredSource | None]
+    """Gets the object the method was called on, the arguments by name and the settings."""
+    results: Callable[[Any, DeferredSource], Iterator[DeferredResult]] = no_results
+    """The results in what the function returned, where they are not streamed."""
+    result_of_item: Callable[[Any], DeferredResult | None] | None = None
+    """The result in an item of a stream, None where the item has none."""
+
+    optional = True
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """An SDK: its name in `instrument(providers=...)`, its versions and its hooks."""
@@ -203,7 +261,7 @@ class Provider:
     """The name that `instrument(providers=[...])` takes."""
     requires: str
     """`openai >= 1.30`: the distribution and the oldest version that was tested."""
-    hooks: tuple[Hook | Replacement, ...]
+    hooks: tuple[Hook | Replacement | DeferredReader, ...]
     aliases: tuple[str, ...] = ()
     """Names of other packages' instrumentation of this SDK, where it is not `name`."""
     skip: Callable[[], str | None] | None = None

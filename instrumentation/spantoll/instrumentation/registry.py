@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from wrapt import register_post_import_hook
 
 from spantoll.instrumentation import abandoned, providers
+from spantoll.instrumentation.deferred import wrap_reader
 from spantoll.instrumentation.guard import guarded
-from spantoll.instrumentation.provider import Hook, Provider, Replacement, Settings
+from spantoll.instrumentation.provider import DeferredReader, Hook, Provider, Replacement, Settings
 from spantoll.instrumentation.wrap import Emitter, wrap
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ GROUP = "spantoll.providers"
 
 logger = logging.getLogger("spantoll.instrumentation")
 
+AnyHook = Hook | Replacement | DeferredReader
 State = Literal["active", "waiting", "skipped", "unsupported", "off"]
 
 
@@ -206,7 +208,7 @@ def _imported(module: Any) -> None:
             _patch_all(installed, module, hooks)
 
 
-def _patch_all(installed: _Installed, module: Any, hooks: list[Hook | Replacement]) -> None:
+def _patch_all(installed: _Installed, module: Any, hooks: list[AnyHook]) -> None:
     provider = installed.provider
     refused = _refusal(provider)
     if refused is not None:
@@ -239,7 +241,7 @@ def _unsupported(provider: Provider, version: str | None) -> str | None:
     return f"{provider.requires} is needed, {version} is installed"
 
 
-def _patch(module: Any, hook: Hook | Replacement, emitter: Emitter) -> _Patch | None:
+def _patch(module: Any, hook: AnyHook, emitter: Emitter) -> _Patch | None:
     *path, name = hook.path.split(".")
     owner = module
     for part in path:
@@ -251,6 +253,8 @@ def _patch(module: Any, hook: Hook | Replacement, emitter: Emitter) -> _Patch | 
     wrapper: Any
     if isinstance(hook, Replacement):
         wrapper = hook.around(original, emitter)
+    elif isinstance(hook, DeferredReader):
+        wrapper = wrap_reader(original, hook, emitter)
     else:
         wrapper = wrap(original, hook, emitter)
     if isinstance(kept, staticmethod):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
+from spantoll.instrumentation import submissions
 from spantoll.instrumentation.call_events import CallEvents
 from spantoll.instrumentation.caller import set_caller
 from spantoll.instrumentation.metrics import Instruments, Timing
@@ -50,6 +51,7 @@ class CallSpan:
     """
 
     __slots__ = (
+        "_attribution",
         "_chunk_times",
         "_content",
         "_content_chunks",
@@ -112,13 +114,14 @@ class CallSpan:
         self._request_values = values
         self._values: dict[str, Any] = {}
         self._outputs = outputs
+        self._attribution = attribution
         self._settings = settings
         self._open = [True]
         self.finalizer: Any = None
         self.first_chunk_s: float | None = None
         measured = request.stream and outputs.instruments is not None
         self._chunk_times: list[float] | None = [] if measured else None
-        self.left_ns: int | None = None
+        self.left_ns = request.time_ns
         self.answered = False
         """Whether the provider took the request, also where the answer then failed."""
         self.here = here
@@ -128,6 +131,8 @@ class CallSpan:
             context=here,
             kind=SpanKind.CLIENT,
             attributes={**values, **self._content} if settings.content else values,
+            links=request.links or None,
+            start_time=request.time_ns,
         )
         # A stream may live long; the caller's messages need not live with it.
         request.body = None
@@ -252,6 +257,9 @@ class CallSpan:
                 )
         if keys.USAGE_CACHE_WRITE in values:
             values[keys.USAGE_CACHE_CREATION] = values[keys.USAGE_CACHE_WRITE]
+        batch = self.request.call.submits
+        if batch is not None and batch in values:
+            submissions.add(values[batch], self.span.get_span_context(), self._attribution)
         if self.request.call.billed:
             has_usage = keys.USAGE_INPUT_TOKENS in values or any(
                 map(_is_usage, chain(values, self._request_values))

@@ -108,12 +108,13 @@ class Emitter:
         self.on = True
         self.parents = True
         """Whether HTTP spans go below ours: not those of an application that samples otherwise."""
-        self._settings = settings
+        self.settings = settings
         self._tracer_provider = tracer_provider
         self._meter_provider = meter_provider
         self._logger_provider = logger_provider
         scope = f"spantoll.instrumentation.{provider.name}"
-        self._tracer = trace.get_tracer(scope, version, tracer_provider, SCHEMA_URL)
+        self._scope = (scope, version)
+        self._tracer = self.make_tracer()
         meter = metrics.get_meter(scope, version, meter_provider, SCHEMA_URL)
         self._instruments = make_instruments(
             meter, today=settings.metrics_today, latest=settings.metrics_latest
@@ -122,7 +123,8 @@ class Emitter:
         events = CallEvents(logger, settings.usage_logs, settings.content_events)
         self._events = events if events.usage or events.details else None
         self._providers: tuple[object, ...] = ()
-        self._outputs = Outputs(self._tracer, None, None)
+        self.outputs = Outputs(self._tracer, None, None)
+        """Where calls are recorded at the moment."""
         self._wanted = False
         self._first = first_call
 
@@ -130,6 +132,10 @@ class Emitter:
     def tracer_provider(self) -> object:
         """The tracer provider that spans go to at the moment."""
         return self._tracer_provider or trace.get_tracer_provider()
+
+    def make_tracer(self) -> trace.Tracer:
+        """Return a tracer of this provider's scope."""
+        return trace.get_tracer(*self._scope, self._tracer_provider, SCHEMA_URL)
 
     def is_enabled(self) -> bool:
         """Return whether a provider of traces, metrics or logs would get anything."""
@@ -147,12 +153,12 @@ class Emitter:
     def _find_outputs(self, traces: object, meters: object, loggers: object) -> None:
         self._providers = (traces, meters, loggers)
         self.parents = self._tracer_provider in (None, trace.get_tracer_provider())
-        self._outputs = Outputs(
+        self.outputs = Outputs(
             self._tracer,
             self._instruments if is_real(meters) else None,
             self._events if is_real(loggers) else None,
         )
-        self._wanted = is_real(traces) or self._outputs[1:] != (None, None)
+        self._wanted = is_real(traces) or self.outputs[1:] != (None, None)
 
     def start_span(self, hook: Hook, client: Any, arguments: dict[str, Any]) -> GuardedSpan | None:
         """Start the span of a call; None if it is no model call, or suppressed."""
@@ -162,13 +168,13 @@ class Emitter:
         here = context.get_current()
         if suppression.is_suppressed(here):
             return None
-        settings = self._settings
+        settings = self.settings
         request = hook.describe(client, arguments, settings)
         if request is None:
             return None
         return GuardedSpan(
             request,
-            self._outputs,
+            self.outputs,
             here,
             attribution.current_attributes(here, from_baggage=settings.baggage),
             settings,

@@ -26,6 +26,7 @@ from spantoll.instrumentation.provider import (
     Server,
     Settings,
 )
+from spantoll.instrumentation.providers.anthropic.batches import SUBMISSION, batch_readers
 from spantoll.instrumentation.providers.anthropic.readings import COMPLETION, MESSAGE
 from spantoll.instrumentation.stainless import hooks
 from spantoll.semconv.attributes import CONVERSATION_ID, SPANTOLL_REGION
@@ -95,11 +96,16 @@ PROVIDER = Provider(
             replace(hook, describe=_with_conversation(hook.describe))
             for hook in hooks(
                 "anthropic",
-                {"/v1/messages": MESSAGE, "/v1/complete": COMPLETION},
+                {
+                    "/v1/messages": MESSAGE,
+                    "/v1/complete": COMPLETION,
+                    "/v1/messages/batches": SUBMISSION,
+                },
                 server=_server,
                 attributes=_client_attributes,
             )
         ),
         Replacement("anthropic._base_client:BaseClient._tracer", _tracer),
+        *batch_readers(_server),
     ),
 )

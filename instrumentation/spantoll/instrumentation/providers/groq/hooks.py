@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from spantoll.instrumentation.apis import openai_chat, openai_media
+from spantoll.instrumentation.apis import openai_batches, openai_chat, openai_media
 from spantoll.instrumentation.provider import Provider
 from spantoll.instrumentation.stainless import hooks, server_of_client
 
@@ -17,6 +17,7 @@ def _has_values(chunk: Any) -> bool:
     return chunk.x_groq is not None or any(choice.finish_reason for choice in chunk.choices)
 
 
+SERVER = server_of_client("groq")
 PROVIDER = Provider(
     "groq",
     requires="groq >= 0.13",
@@ -28,7 +29,11 @@ PROVIDER = Provider(
             "/openai/v1/audio/transcriptions": openai_media.TRANSCRIPTION,
             "/openai/v1/audio/translations": openai_media.TRANSCRIPTION,
             "/openai/v1/audio/speech": openai_media.SPEECH,
+            "/openai/v1/batches": openai_batches.SUBMISSION,
         },
-        server=server_of_client("groq"),
+        server=SERVER,
+    )
+    + openai_batches.batch_readers(
+        "groq", SERVER, {"chat.completion": openai_chat.CHAT, "error": openai_chat.CHAT}
     ),
 )

@@ -10,10 +10,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from spantoll.instrumentation.apis import openai_chat, openai_media
+from spantoll.instrumentation.apis import openai_batches, openai_chat, openai_media
 from spantoll.instrumentation.hosts import LOOPBACK, named_host, server_of_url
 from spantoll.instrumentation.provider import Provider, Request, Server, Settings
 from spantoll.instrumentation.providers.openai import readings
+from spantoll.instrumentation.providers.openai.background import background_readers
 from spantoll.instrumentation.stainless import hooks
 from spantoll.semconv.attributes import SPANTOLL_DEPLOYMENT, SPANTOLL_REGION
 from spantoll.semconv.providers import from_host
@@ -77,6 +78,15 @@ def _usage_only(chunk: Any) -> bool:
     return not chunk.choices and getattr(chunk, "usage", None) is not None
 
 
+BATCHED = {
+    "chat.completion": openai_chat.CHAT,
+    "text_completion": openai_chat.COMPLETION,
+    "response": readings.RESPONSE,
+    "list": openai_media.EMBEDDING,
+    "error": openai_chat.CHAT,
+}
+"""`object` of a response -> call; a request that failed has none."""
+
 PROVIDER = Provider(
     "openai",
     requires="openai >= 1.30",
@@ -97,9 +107,12 @@ PROVIDER = Provider(
             "/audio/translations": openai_media.TRANSCRIPTION,
             "/audio/speech": openai_media.SPEECH,
             "/videos": readings.VIDEO,
+            "/batches": openai_batches.SUBMISSION,
         },
         server=_server,
         attributes=_client_attributes,
         ask_usage=_ask_usage,
-    ),
+    )
+    + openai_batches.batch_readers("openai", _server, BATCHED)
+    + background_readers(_server),
 )
