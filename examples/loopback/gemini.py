@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -135,6 +136,55 @@ def video(ask: Ask) -> Reply:
     return failure(ask) or json_reply({"name": f"models/{ask.groups[0]}/operations/{unique('op')}"})
 
 
+BATCH_USAGE = {
+    "promptTokenCount": 100,
+    "candidatesTokenCount": 20,
+    "totalTokenCount": 120,
+    "cachedContentTokenCount": 60,
+}
+
+
+def _batched(index: int) -> dict[str, Any]:
+    return {
+        "candidates": [
+            {
+                "content": {"role": "model", "parts": [{"text": "toll"}]},
+                "finishReason": "STOP",
+                "index": 0,
+            }
+        ],
+        "modelVersion": "gemini-2.5-flash",
+        "responseId": f"batched-{index}",
+        "usageMetadata": BATCH_USAGE,
+    }
+
+
+def batch(ask: Ask) -> Reply:
+    """POST models/{model}:batchGenerateContent and GET batches/{id}: a job that has ended."""
+    name = ask.groups[0] if ask.method == "GET" else unique("gemini-batch")
+    refused = {"error": {"code": 3, "message": "refused"}}
+    answers = [*({"response": _batched(index)} for index in range(2)), refused]
+    output: dict[str, Any] = {"inlinedResponses": {"inlinedResponses": answers}}
+    if name.startswith("in-a-file"):
+        output = {"responsesFile": f"files/{name}"}
+    metadata = {
+        "model": "models/gemini-2.5-flash",
+        "state": "BATCH_STATE_SUCCEEDED",
+        "createTime": "2026-11-20T10:00:00Z",
+        "endTime": "2026-11-20T10:05:00Z",
+        "output": output,
+    }
+    return json_reply({"name": f"batches/{name}", "metadata": metadata})
+
+
+def batch_file(ask: Ask) -> Reply:
+    """GET files/{id}:download: the results of a job, line by line."""
+    lines = [{"key": f"request-{index}", "response": _batched(index)} for index in range(2)]
+    lines.append({"key": "request-failed", "error": {"code": 3, "message": "refused"}})
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    return Reply(text.encode(), content_type="application/octet-stream")
+
+
 MODEL = (
     r"/(?:v1beta1?|v1)/(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/google/)?models/([^/:]+)"
 )
@@ -143,5 +193,9 @@ ROUTES: dict[str, Handler] = {
     rf"POST {MODEL}:streamGenerateContent": stream,
     rf"POST {MODEL}:batchEmbedContents": embed,
     rf"POST {MODEL}:predict": predict,
+    rf"POST {MODEL}:batchGenerateContent": batch,
+    # OpenAI's batches have the same path.
+    r"GET /v1(?:beta)?/batches/((?:gemini|in-a-file)-[\w-]+)": batch,
+    r"GET /v1(?:beta)?/files/([\w-]+):download": batch_file,
     rf"POST {MODEL}:predictLongRunning": video,
 }

@@ -56,7 +56,31 @@ def conversation(ask: Ask) -> Reply:
     return events(told, named=True, done=False)
 
 
+def batch_job(ask: Ask) -> Reply:
+    """POST /v1/batch/jobs and GET /v1/batch/jobs/{id}: a job that has ended."""
+    name = ask.groups[0] if ask.groups else unique("batch").replace("-", "_")
+    job: dict[str, Any] = {
+        "id": name,
+        "object": "batch",
+        "input_files": ["00000000-0000-0000-0000-000000000001"],
+        "endpoint": "/v1/chat/completions",
+        "errors": [],
+        "status": "SUCCESS",
+        "created_at": 1_770_000_000,
+        "total_requests": 4,
+        "completed_requests": 4,
+        "succeeded_requests": 3,
+        "failed_requests": 1,
+        "output_file": f"file-{name}",
+    }
+    if "inline=true" in ask.query.lower():
+        job["outputs"] = openai.batch_lines(f"file-{name}")
+    return json_reply(job)
+
+
 ROUTES: dict[str, Handler] = {
+    r"POST /v1/batch/jobs": batch_job,
+    r"GET /v1/batch/jobs/([\w-]+)": batch_job,
     r"POST /v1/(?:agents|fim)/completions": chat,
     r"POST /v1/ocr": ocr,
     r"POST /v1/conversations(?:/[\w-]+)?": conversation,

@@ -397,8 +397,15 @@ def batch(ask: Ask) -> Reply:
 
 
 def batch_file(ask: Ask) -> Reply:
-    """GET /files/{id}/content: results of a batch, and one request that failed."""
-    name = ask.groups[0]
+    """GET /files/{id}/content: results of a batch, or another file if its id has no batch in it."""
+    if "batch" not in ask.groups[0]:
+        return Reply(b"notes", content_type="application/octet-stream")
+    text = "".join(json.dumps(line) + "\n" for line in batch_lines(ask.groups[0]))
+    return Reply(text.encode(), content_type="application/octet-stream")
+
+
+def batch_lines(name: str) -> list[dict[str, Any]]:
+    """The results of a batch, and one request that failed."""
     usage = {
         "prompt_tokens": 100,
         "completion_tokens": 20,
@@ -435,8 +442,7 @@ def batch_file(ask: Ask) -> Reply:
             "error": None,
         }
     )
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    return Reply(text.encode(), content_type="application/octet-stream")
+    return lines
 
 
 _BASE = r"(?:/[\w.-]+)*?"

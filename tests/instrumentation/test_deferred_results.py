@@ -9,7 +9,9 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from google import genai
 from groq import Groq
+from mistralai.client import Mistral
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from sqlalchemy import RowMapping, select
 
@@ -64,6 +66,34 @@ def anthropic_beta_batch(url: str) -> None:
         assert len(list(client.beta.messages.batches.results(job.id))) == 4
 
 
+def gemini_client(url: str) -> genai.Client:
+    return genai.Client(api_key="none", http_options=genai.types.HttpOptions(base_url=url))
+
+
+def gemini_batch(url: str) -> None:
+    with gemini_client(url) as client:
+        requests: Any = [{"contents": "x"}]
+        job = client.batches.create(model="gemini-2.5-flash", src=requests)
+        client.batches.get(name=job.name or "")
+
+
+def gemini_results(url: str, batch: str) -> None:
+    with gemini_client(url) as client:
+        client.batches.get(name=batch)
+
+
+def mistral_batch(url: str) -> None:
+    with Mistral(api_key="none", server_url=url) as client:
+        job = client.batch.jobs.create(endpoint="/v1/chat/completions", input_files=["file-1"])
+        done = client.batch.jobs.get(job_id=job.id)
+        client.files.download(file_id=done.output_file or "").read()
+
+
+def mistral_results(url: str, batch: str) -> None:
+    with Mistral(api_key="none", server_url=url) as client:
+        client.files.download(file_id=f"file-{batch}").read()
+
+
 GPT = {
     "gen_ai.operation.name": "chat",
     "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
@@ -81,6 +111,19 @@ BATCHES: dict[str, tuple[Callable[[str], None], dict[str, Any], int]] = {
     "Groq": (groq_batch, GPT | {"gen_ai.provider.name": "groq"}, 3),
     "Anthropic": (anthropic_batch, CLAUDE | {"gen_ai.provider.name": "anthropic"}, 2),
     "Anthropic, beta": (anthropic_beta_batch, CLAUDE | {"gen_ai.provider.name": "anthropic"}, 2),
+}
+BATCHES |= {
+    "Gemini": (
+        gemini_batch,
+        {key: value for key, value in GPT.items() if key != "spantoll.metadata.batch_custom_id"}
+        | {
+            "gen_ai.operation.name": "generate_content",
+            "gen_ai.response.model": "gemini-2.5-flash",
+            "gen_ai.provider.name": "gcp.gemini",
+        },
+        2,
+    ),
+    "Mistral": (mistral_batch, GPT | {"gen_ai.provider.name": "mistral_ai"}, 3),
 }
 batches = pytest.mark.parametrize(("run", "expected", "count"), BATCHES.values(), ids=list(BATCHES))
 
@@ -119,6 +162,8 @@ def test_results_that_are_read_twice_are_the_same_spans(
         "azure.ai.openai": azure_results,
         "groq": groq_results,
         "anthropic": anthropic_results,
+        "gcp.gemini": gemini_results,
+        "mistral_ai": mistral_results,
     }[expected["gen_ai.provider.name"]]
     run(provider.url)
     submission, *results = spans.all()
@@ -253,3 +298,26 @@ def test_a_stored_response_that_is_read_again_reports_no_usage(provider: Any, sp
 
     assert spans.attributes()["gen_ai.operation.name"] == "fetch_response"
     assert "gen_ai.usage.input_tokens" not in spans.attributes()
+
+
+def test_geminis_results_in_a_file_are_counted_by_key(provider: Any, spans: Any) -> None:
+    with gemini_client(provider.url) as client:
+        job = client.batches.get(name="batches/in-a-file-1")
+        client.files.download(file=(job.dest and job.dest.file_name) or "")
+
+    found = [dict(span.attributes) for span in spans.all()]
+    assert [values["spantoll.metadata.batch_custom_id"] for values in found] == [
+        "request-0",
+        "request-1",
+        "request-failed",
+    ]
+    assert found[0]["spantoll.metadata.batch_id"] == "batches/in-a-file-1"
+    assert found[0]["gen_ai.usage.input_tokens"] == 100
+    assert found[2]["error.type"] == "3"
+
+
+def test_mistrals_results_inline_are_those_of_openais_shape(provider: Any, spans: Any) -> None:
+    with Mistral(api_key="none", server_url=provider.url) as client:
+        client.batch.jobs.get(job_id="batch_7", inline=True)
+
+    assert len([span for span in spans.all() if "error.type" not in span.attributes]) == 3

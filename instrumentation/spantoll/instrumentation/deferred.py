@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from opentelemetry import context, trace
 from opentelemetry.trace import Link
 
-from spantoll.instrumentation import attribution, streams, submissions, suppression
+from spantoll.instrumentation import attribution, http_bodies, streams, submissions, suppression
 from spantoll.instrumentation.guard import guarded
 from spantoll.instrumentation.provider import (
     DeferredReader,
@@ -49,6 +49,10 @@ def wrap_reader(function: F, reader: DeferredReader, emitter: Emitter) -> F:
             return result
         if source.streamed:
             return streams.watch(result, _ResultObserver(reader, source, emitter))
+        if reader.results_of_body is not None:
+            observer = _ResultObserver(reader, source, emitter)
+            http_bodies.collect(result, observer, observer.take_body)
+            return result
         for found in reader.results(result, source):
             record_result(found, source, emitter)
         return result
@@ -135,7 +139,8 @@ def _tracer_of(source: DeferredSource, result: DeferredResult, emitter: Emitter)
     tracer = emitter.make_tracer()
     if hasattr(tracer, "id_generator"):
         tracer = copy.copy(tracer)
-        tracer.id_generator = _Ids(source.server.provider, source.origin_id, result.result_id)
+        origin = "" if result.is_unique else source.origin_id
+        tracer.id_generator = _Ids(source.server.provider, origin, result.result_id)
     return tracer
 
 
@@ -157,6 +162,13 @@ class _ResultObserver:
         if result is not None:
             record_result(result, self._source, self._emitter)
         return True
+
+    @guarded(lambda *_: None)
+    def take_body(self, body: bytes) -> None:
+        """Record the results in a file."""
+        if self._reader.results_of_body is not None:
+            for found in self._reader.results_of_body(body):
+                record_result(found, self._source, self._emitter)
 
     def observe_event(self, chunk: Any) -> None: ...
 

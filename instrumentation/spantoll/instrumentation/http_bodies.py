@@ -14,9 +14,11 @@ from typing import Any
 from spantoll.instrumentation.decoding import decode_object
 from spantoll.instrumentation.observer import Observer
 
-__all__ = ["watch", "watch_close"]
+__all__ = ["collect", "watch", "watch_close"]
 
 LONGEST_BODY = 16 * 1024 * 1024
+LONGEST_FILE = 512 * 1024 * 1024
+"""The longest file of results that is read: providers allow 200 MB (OpenAI) to 512 MB (Mistral)."""
 _VALUE_MARKERS = re.compile(
     rb'"(?:\w*[uU]sage\w*|finish_?[rR]eason|stop_reason|message_start)"\s*[:}]\s*(?!null)'
 )
@@ -50,6 +52,15 @@ def watch(response: Any, observer: Observer, *, holder: Any) -> None:
         body.feed(response.content)
         body.end()
         return
+    _attach(response, _reading(_class_of(response)), _Watch(observer, body, bool))
+
+
+def collect(response: Any, observer: Observer, take: Callable[[bytes], None]) -> None:
+    """Call `take` with the whole body once the caller has read it to its end."""
+    if response.is_stream_consumed:
+        take(response.content)
+        return
+    body = _Whole(observer, take)
     _attach(response, _reading(_class_of(response)), _Watch(observer, body, bool))
 
 
@@ -170,6 +181,30 @@ class _Json(_Body):
             values = decode_object(body)
             if values is not None:
                 self._observer.observe_response(values)
+        self._observer.finish()
+
+
+class _Whole(_Body):
+    """A body of any kind, passed on whole; one that is too long is not passed on."""
+
+    __slots__ = ("_pieces", "_size", "_take")
+
+    def __init__(self, observer: Observer, take: Callable[[bytes], None]) -> None:
+        super().__init__(observer)
+        self._take = take
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def feed(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size <= LONGEST_FILE:
+            self._pieces.append(piece)
+        else:
+            self._pieces.clear()
+
+    def end(self) -> None:
+        if self._size <= LONGEST_FILE:
+            self._take(b"".join(self._pieces))
         self._observer.finish()
 
 

@@ -229,6 +229,8 @@ class DeferredResult(NamedTuple):
     """What `Call.response` is read from; None for a result without usage."""
     custom_id: str | None = None
     """The id that the application gave the request."""
+    is_unique: bool = False
+    """Whether no other result of the provider has this id, wherever it is read from."""
     created_s: int | None = None
     """When the provider made the result, in Unix seconds; None: not reported."""
     error: str | None = None
@@ -249,6 +251,8 @@ class DeferredReader(_Target):
     """The results in what the function returned, where they are not streamed."""
     result_of_item: Callable[[Any], DeferredResult | None] | None = None
     """The result in an item of a stream, None where the item has none."""
+    results_of_body: Callable[[bytes], Iterator[DeferredResult]] | None = None
+    """For a function that returns an HTTP response (httpx) which the caller reads: its results."""
 
     optional = True
 

@@ -23,7 +23,7 @@ from spantoll.instrumentation.provider import (
 from spantoll.instrumentation.reading import pick
 from spantoll.semconv import attributes as keys
 
-__all__ = ["SUBMISSION", "batch_readers"]
+__all__ = ["SUBMISSION", "batch_readers", "result_of_line", "results_of_file"]
 
 SUBMISSION = Call(
     "create_batch",
@@ -51,7 +51,7 @@ def batch_readers(
         return found
 
     def results(response: Any, _: DeferredSource) -> Iterator[DeferredResult]:
-        return _results_of_file(_content_of(response), calls)
+        return results_of_file(_content_of(response), calls)
 
     return tuple(
         DeferredReader(f"{package}.resources.{target}", describe, results=read)
@@ -78,17 +78,18 @@ def _content_of(response: Any) -> Any:
     return content if content is not None else getattr(response.http_response, "content", None)
 
 
-def _results_of_file(content: Any, calls: Mapping[str, Call]) -> Iterator[DeferredResult]:
+def results_of_file(content: Any, calls: Mapping[str, Call]) -> Iterator[DeferredResult]:
+    """Yield the results in a file; none for a file of another kind."""
     if not isinstance(content, bytes) or b'"custom_id"' not in content.partition(b"\n")[0]:
         return
     for line in content.splitlines():
         found = decode_object(line)
-        result = _result_of_line(found, calls) if found is not None else None
+        result = result_of_line(found, calls) if found is not None else None
         if result is not None:
             yield result
 
 
-def _result_of_line(line: Mapping[str, Any], calls: Mapping[str, Call]) -> DeferredResult | None:
+def result_of_line(line: Mapping[str, Any], calls: Mapping[str, Call]) -> DeferredResult | None:
     """Read a line of results; None for a line of requests, and for an endpoint that is unknown."""
     custom_id, body = line.get("custom_id"), pick(line, "response.body")
     result_id = line.get("id") or custom_id
@@ -106,6 +107,8 @@ def _result_of_line(line: Mapping[str, Any], calls: Mapping[str, Call]) -> Defer
         result_id,
         body=body if error is None else None,
         custom_id=custom_id if isinstance(custom_id, str) else None,
+        # Azure has no id on a line, and a custom id is unique in its batch only.
+        is_unique="id" in line,
         created_s=int(created) if isinstance(created, int | float) else None,
         error=str(error) if error is not None else None,
     )

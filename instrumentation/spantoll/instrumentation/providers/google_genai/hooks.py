@@ -1,7 +1,7 @@
 """Which methods of google-genai make spans.
 
 The innermost methods are hooked, so that chats and automatic function calling are counted request
-by request. Not covered: the live API, the interactions API, batch jobs.
+by request. Not covered: the live API, the interactions API.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 from spantoll.instrumentation.hosts import server_of_url
 from spantoll.instrumentation.provider import Call, Hook, Provider, Request, Server, Settings
 from spantoll.instrumentation.providers.google_genai import readings
+from spantoll.instrumentation.providers.google_genai.batches import batch_hooks
 from spantoll.semconv.attributes import SPANTOLL_REGION
 
 __all__ = ["PROVIDER"]
@@ -54,5 +55,6 @@ PROVIDER = Provider(
         *_hooks("_edit_image", readings.IMAGE, optional=True),
         *_hooks("_upscale_image", readings.IMAGE, optional=True),
         *_hooks("_generate_videos", readings.VIDEO, optional=True),
+        *batch_hooks(_server),
     ),
 )

@@ -1,7 +1,7 @@
 """Which methods of Mistral's SDK make spans; its modules moved below `mistralai.client` with 2.0.
 
 The SDK can trace itself (`mistralai.extra.observability`); its span is then below ours and reports
-the same response, so that a ledger counts one of them. Not covered: realtime sessions, batch jobs.
+the same response, so that a ledger counts one of them. Not covered: realtime sessions.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 from spantoll.instrumentation.hosts import server_of_url
 from spantoll.instrumentation.provider import Call, Hook, Provider, Server, Settings, by_name
 from spantoll.instrumentation.providers.mistral import readings
+from spantoll.instrumentation.providers.mistral.batches import batch_hooks
 
 __all__ = ["PROVIDER"]
 
@@ -54,4 +55,9 @@ def _hooks() -> tuple[Hook, ...]:
     )
 
 
-PROVIDER = Provider("mistral", requires="mistralai >= 1.5", aliases=("mistralai",), hooks=_hooks())
+PROVIDER = Provider(
+    "mistral",
+    requires="mistralai >= 1.5",
+    aliases=("mistralai",),
+    hooks=(*_hooks(), *batch_hooks(_server)),
+)

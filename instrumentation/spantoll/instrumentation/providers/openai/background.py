@@ -62,5 +62,6 @@ def _result(response: Any) -> DeferredResult | None:
         RESPONSE,
         response_id,
         body=response,
+        is_unique=True,
         created_s=int(created) if isinstance(created, int | float) else None,
     )
