@@ -8,9 +8,11 @@ import pytest
 from google import genai
 from google.genai import errors, types
 from google.oauth2.credentials import Credentials
+from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from spantoll import instrumentation
+from spantoll.instrumentation.providers.google_genai.function_calling import ROOT_NAME
 from tests.instrumentation.scenes import Case, cases, close, exhaust, leave, shown
 
 # Headers the SDK adds.
@@ -258,8 +260,76 @@ def test_automatic_function_calling_is_counted_request_by_request(
 
     assert answer.text == "The toll of a span"
     assert len(provider.asked) == 2
-    found = [span.attributes["gen_ai.usage.input_tokens"] for span in spans.all()]
-    assert found == [1000, 1000]
+    requests = [span for span in spans.all() if span.name.startswith("generate_content")]
+    assert [span.attributes["gen_ai.usage.input_tokens"] for span in requests] == [1000, 1000]
+
+
+REQUEST, TOOL, ROOT = f"generate_content {FLASH}", "execute_tool weather", ROOT_NAME
+WITH_TOOL: Any = {"model": FLASH, "contents": NUMBERS, "config": {"tools": [weather]}}
+
+
+def in_one_trace(spans: Any) -> bool:
+    *below, root = spans.all()
+    return all(span.parent == root.context for span in below) and root.parent is None
+
+
+def test_automatic_function_calling_is_one_trace(gemini: Any, spans: Any, billed: Any) -> None:
+    gemini.models.generate_content(**WITH_TOOL)
+
+    assert [span.name for span in spans.all()] == [REQUEST, TOOL, REQUEST, ROOT]
+    assert in_one_trace(spans)
+    assert dict(spans.all()[1].attributes) == {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "weather",
+        "gen_ai.tool.type": "function",
+    }
+    assert len(billed()) == 2
+
+
+def test_a_stream_with_function_calling_is_one_trace(gemini: Any, spans: Any) -> None:
+    before = trace.get_current_span()
+    for _ in gemini.models.generate_content_stream(**WITH_TOOL):
+        assert trace.get_current_span() is before
+
+    assert sorted(span.name for span in spans.all()) == sorted([REQUEST, ROOT])
+    assert in_one_trace(spans)
+
+
+async def test_async_function_calling_is_one_trace(async_gemini: Any, spans: Any) -> None:
+    await async_gemini.models.generate_content(**WITH_TOOL)
+
+    assert [span.name for span in spans.all()] == [REQUEST, TOOL, REQUEST, ROOT]
+    assert in_one_trace(spans)
+
+
+async def test_an_async_stream_with_function_calling_is_one_trace(
+    async_gemini: Any, spans: Any
+) -> None:
+    async for _ in await async_gemini.models.generate_content_stream(**WITH_TOOL):
+        pass
+
+    assert spans.all()[-1].name == ROOT
+    assert in_one_trace(spans)
+
+
+def test_function_calling_below_a_span_has_no_root_of_its_own(gemini: Any, spans: Any) -> None:
+    with spans.provider.get_tracer("app").start_as_current_span("request"):
+        gemini.models.generate_content(**WITH_TOOL)
+
+    assert [span.name for span in spans.all()] == [REQUEST, TOOL, REQUEST, "request"]
+    assert in_one_trace(spans)
+
+
+def broken(city: str) -> str:
+    """Return the weather of a city."""
+    raise LookupError(city)
+
+
+def test_a_function_that_fails_is_a_span_with_its_error(gemini: Any, spans: Any) -> None:
+    gemini.models.generate_content(model=FLASH, contents=NUMBERS, config={"tools": [broken]})
+
+    (tool,) = [span for span in spans.all() if span.name == "execute_tool broken"]
+    assert tool.attributes["error.type"] == "LookupError"
 
 
 def test_counting_tokens_is_no_call(gemini: Any, spans: Any) -> None:

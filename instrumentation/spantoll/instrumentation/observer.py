@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from opentelemetry.trace import Tracer
+
 __all__ = ["Observer", "SpanSource"]
 
 
@@ -58,9 +60,14 @@ class Observer(Protocol):
 
 
 class SpanSource(Protocol):
-    """Who makes the spans of a provider's calls."""
+    """Makes the spans of a provider's calls."""
 
     on: bool
+    tracer: Tracer
+
+    def is_enabled(self) -> bool:
+        """Return whether a provider of traces, metrics or logs would get anything."""
+        ...
 
     @property
     def tracer_provider(self) -> object:

@@ -114,7 +114,7 @@ class Emitter:
         self._logger_provider = logger_provider
         scope = f"spantoll.instrumentation.{provider.name}"
         self._scope = (scope, version)
-        self._tracer = self.make_tracer()
+        self.tracer = self.make_tracer()
         meter = metrics.get_meter(scope, version, meter_provider, SCHEMA_URL)
         self._instruments = make_instruments(
             meter, today=settings.metrics_today, latest=settings.metrics_latest
@@ -123,7 +123,7 @@ class Emitter:
         events = CallEvents(logger, settings.usage_logs, settings.content_events)
         self._events = events if events.usage or events.details else None
         self._providers: tuple[object, ...] = ()
-        self.outputs = Outputs(self._tracer, None, None)
+        self.outputs = Outputs(self.tracer, None, None)
         """Where calls are recorded at the moment."""
         self._wanted = False
         self._first = first_call
@@ -154,7 +154,7 @@ class Emitter:
         self._providers = (traces, meters, loggers)
         self.parents = self._tracer_provider in (None, trace.get_tracer_provider())
         self.outputs = Outputs(
-            self._tracer,
+            self.tracer,
             self._instruments if is_real(meters) else None,
             self._events if is_real(loggers) else None,
         )

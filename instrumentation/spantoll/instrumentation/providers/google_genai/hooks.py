@@ -12,6 +12,7 @@ from spantoll.instrumentation.hosts import server_of_url
 from spantoll.instrumentation.provider import Call, Hook, Provider, Request, Server, Settings
 from spantoll.instrumentation.providers.google_genai import readings
 from spantoll.instrumentation.providers.google_genai.batches import batch_hooks
+from spantoll.instrumentation.providers.google_genai.function_calling import REPLACEMENTS
 from spantoll.semconv.attributes import SPANTOLL_REGION
 
 __all__ = ["PROVIDER"]
@@ -56,5 +57,6 @@ PROVIDER = Provider(
         *_hooks("_upscale_image", readings.IMAGE, optional=True),
         *_hooks("_generate_videos", readings.VIDEO, optional=True),
         *batch_hooks(_server),
+        *REPLACEMENTS,
     ),
 )
