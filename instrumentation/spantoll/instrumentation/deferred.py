@@ -41,6 +41,8 @@ def wrap_reader(function: F, reader: DeferredReader, emitter: Emitter) -> F:
 
     @guarded(lambda result, *_: result)
     def read(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if reader.has_results is not None and not reader.has_results(result):
+            return result
         if not emitter.is_enabled() or suppression.is_suppressed(context.get_current()):
             return result
         arguments = dict(zip(names, args, strict=False)) | kwargs
@@ -93,7 +95,7 @@ def record_result(result: DeferredResult, source: DeferredSource, emitter: Emitt
             result.call,
             {},
             source.server,
-            attributes=values | dict(source.attributes or {}),
+            attributes=values | dict(result.attributes or {}),
             links=[Link(submission.span)] if submission.span is not None else (),
             time_ns=result.created_s * 1_000_000_000 if result.created_s else None,
         ),

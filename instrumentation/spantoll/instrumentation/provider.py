@@ -216,7 +216,8 @@ class DeferredSource(NamedTuple):
     """Whether the results have the price of batches."""
     streamed: bool = False
     """Whether the function returns an iterable of what `result_of_item` reads."""
-    attributes: Mapping[str, Value] | None = None
+    client: Any = None
+    """What `results` needs of the object the method was called on."""
 
 
 class DeferredResult(NamedTuple):
@@ -234,6 +235,8 @@ class DeferredResult(NamedTuple):
     created_s: int | None = None
     """When the provider made the result, in Unix seconds; None: not reported."""
     error: str | None = None
+    attributes: Mapping[str, Any] | None = None
+    """Values that the result itself does not have, such as the model of its session."""
 
 
 def no_results(*_: Any) -> Iterator[DeferredResult]:
@@ -247,6 +250,9 @@ class DeferredReader(_Target):
 
     describe: Callable[[Any, dict[str, Any], Settings], DeferredSource | None]
     """Gets the object the method was called on, the arguments by name and the settings."""
+    has_results: Callable[[Any], bool] | None = None
+    """Whether what the function returned can have results, for one that is called often: it must
+    cost a fraction of a microsecond. None: it always can."""
     results: Callable[[Any, DeferredSource], Iterator[DeferredResult]] = no_results
     """The results in what the function returned, where they are not streamed."""
     result_of_item: Callable[[Any], DeferredResult | None] | None = None

@@ -15,6 +15,7 @@ from spantoll.instrumentation.hosts import LOOPBACK, named_host, server_of_url
 from spantoll.instrumentation.provider import Provider, Request, Server, Settings
 from spantoll.instrumentation.providers.openai import readings
 from spantoll.instrumentation.providers.openai.background import background_readers
+from spantoll.instrumentation.providers.openai.realtime import REALTIME_READERS
 from spantoll.instrumentation.stainless import hooks
 from spantoll.semconv.attributes import SPANTOLL_DEPLOYMENT, SPANTOLL_REGION
 from spantoll.semconv.providers import from_host
@@ -114,5 +115,6 @@ PROVIDER = Provider(
         ask_usage=_ask_usage,
     )
     + openai_batches.batch_readers("openai", _server, BATCHED)
-    + background_readers(_server),
+    + background_readers(_server)
+    + REALTIME_READERS,
 )

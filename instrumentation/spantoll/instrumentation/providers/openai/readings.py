@@ -14,10 +14,10 @@ from spantoll.instrumentation.reading import Table, Via, nest_table, pick
 from spantoll.instrumentation.values import count_items, unless_one, whole_milliseconds
 from spantoll.semconv import attributes as keys
 
-__all__ = ["FETCH", "IMAGE", "RESPONSE", "VIDEO"]
+__all__ = ["FETCH", "IMAGE", "RESPONSE", "VIDEO", "finish_of_status"]
 
 
-def _response_finish(response: Any) -> tuple[str, ...] | None:
+def finish_of_status(response: Any) -> tuple[str, ...] | None:
     """A response has a status where a chat completion has a finish reason."""
     status = pick(response, "status")
     if status == "completed":
@@ -43,7 +43,7 @@ def _tool_calls(kind: str, action: str | None = None) -> Via:
 RESPONSE_VALUES: Table = {
     keys.RESPONSE_ID: "id",
     keys.RESPONSE_MODEL: "model",
-    keys.RESPONSE_FINISH_REASONS: _response_finish,
+    keys.RESPONSE_FINISH_REASONS: finish_of_status,
     keys.USAGE_INPUT_TOKENS: "usage.input_tokens",
     keys.USAGE_OUTPUT_TOKENS: "usage.output_tokens",
     keys.USAGE_CACHE_READ: "usage.input_tokens_details.cached_tokens",
@@ -108,7 +108,7 @@ FETCH = Call(
     response={
         keys.RESPONSE_ID: "id",
         keys.RESPONSE_MODEL: "model",
-        keys.RESPONSE_FINISH_REASONS: _response_finish,
+        keys.RESPONSE_FINISH_REASONS: finish_of_status,
     },
     chunk={keys.RESPONSE_ID: "response.id", keys.RESPONSE_MODEL: "response.model"},
     has_values=_event_has_values,
