@@ -119,9 +119,9 @@ USAGES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         "https://openrouter.ai/api/v1",
         {**BASIC, "cost": 0.00125},
         {
-            "gen_ai.usage.cost.amount": 0.00125,
-            "gen_ai.usage.cost.currency": "USD",
-            "gen_ai.usage.cost.source": "provider",
+            "spantoll.usage.cost.amount": 0.00125,
+            "spantoll.usage.cost.currency": "USD",
+            "spantoll.usage.cost.source": "provider",
         },
     ),
     "OpenRouter with a key of one's own": (
@@ -132,7 +132,7 @@ USAGES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
             "is_byok": True,
             "cost_details": {"upstream_inference_cost": 0.2},
         },
-        {"gen_ai.usage.cost.amount": 0.21000000000000002},
+        {"spantoll.usage.cost.amount": 0.21000000000000002},
     ),
     "OpenRouter does not add the upstream's cost twice": (
         "https://openrouter.ai/api/v1",
@@ -142,12 +142,12 @@ USAGES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
             "is_byok": False,
             "cost_details": {"upstream_inference_cost": 0.2},
         },
-        {"gen_ai.usage.cost.amount": 0.2},
+        {"spantoll.usage.cost.amount": 0.2},
     ),
     "Perplexity": (
         "https://api.perplexity.ai",
         {**BASIC, "num_search_queries": 3, "cost": {"total_cost": 0.006}},
-        {"gen_ai.usage.cost.amount": 0.006, "spantoll.usage.units.web_searches": 3},
+        {"spantoll.usage.cost.amount": 0.006, "spantoll.usage.units.web_searches": 3},
     ),
     "DeepSeek": (
         "https://api.deepseek.com",

@@ -61,17 +61,17 @@ def combine_totals(found: dict[str, Any]) -> None:
         if rest > 0 and found.get(keys.USAGE_REASONING, rest) in (0, rest):
             found[keys.USAGE_OUTPUT_TOKENS] = output + rest
     byok, upstream = found.pop(_BYOK, False), found.pop(_UPSTREAM, 0)
-    cost = found.get(keys.COST_AMOUNT)
+    cost = found.get(keys.SPANTOLL_COST_AMOUNT)
     if cost is None:
         return
     if isinstance(cost, int | float):
         # OpenRouter with a key of one's own: the upstream's charge comes on top of its fee.
         extra = upstream if byok is True and isinstance(upstream, int | float) else 0
-        found[keys.COST_AMOUNT] = cost + extra
-        found[keys.COST_CURRENCY] = "USD"
-        found[keys.COST_SOURCE] = "provider"
+        found[keys.SPANTOLL_COST_AMOUNT] = cost + extra
+        found[keys.SPANTOLL_COST_CURRENCY] = "USD"
+        found[keys.SPANTOLL_COST_SOURCE] = "provider"
     else:
-        del found[keys.COST_AMOUNT]
+        del found[keys.SPANTOLL_COST_AMOUNT]
 
 
 def finish_by_index(chunk: Any) -> dict[int, str]:
@@ -119,7 +119,7 @@ CALLER: CallerTable = {
 
 COST: Table = {
     # OpenRouter reports what it charges, in US dollars; Perplexity nests a total.
-    keys.COST_AMOUNT: ("usage.cost", "usage.cost.total_cost"),
+    keys.SPANTOLL_COST_AMOUNT: ("usage.cost", "usage.cost.total_cost"),
     _BYOK: "usage.is_byok",
     _UPSTREAM: "usage.cost_details.upstream_inference_cost",
 }
