@@ -112,7 +112,10 @@ def embed(ask: Ask) -> Reply:
     wrong = failure(ask)
     if wrong is not None:
         return wrong
-    return json_reply({"embeddings": [{"values": [0.5]} for _ in ask.body["requests"]]})
+    answer: dict[str, Any] = {"embeddings": [{"values": [0.5]} for _ in ask.body["requests"]]}
+    if ask.script.number("counted"):
+        answer["usageMetadata"] = {"promptTokenCount": ask.script.input}
+    return json_reply(answer)
 
 
 def predict(ask: Ask) -> Reply:

@@ -107,6 +107,10 @@ PLAIN: dict[str, Case] = {
             "spantoll.usage.document.input_tokens": 10,
         },
     ),
+    "embedding with usage": (
+        lambda m: m.embed_content(model="gemini-embedding-2", contents="#input=9 #counted=1"),
+        {"gen_ai.usage.input_tokens": 9, "spantoll.usage.status": "reported"},
+    ),
     "embedding, which reports no usage": (
         lambda m: m.embed_content(
             model="gemini-embedding-001",
@@ -474,3 +478,20 @@ def test_google_genai_1_10_is_read_as_todays_is(older: Any) -> None:
     ]
 
     assert found == [(100, 25)] * 5
+
+
+EMBEDDING = """
+from google import genai
+from google.genai import types
+
+client = genai.Client(api_key="none", http_options=types.HttpOptions(base_url=url))
+answer = client.models.embed_content(model="gemini-embedding-001", contents="#input=9 #counted=1")
+assert getattr(answer, "usage_metadata", None) is None
+"""
+
+
+def test_the_tokens_that_google_genai_2_leaves_out_are_read_from_the_body(older: Any) -> None:
+    (span,) = older(EMBEDDING, "google-genai==2.0.0")
+
+    assert span["gen_ai.usage.input_tokens"] == 9
+    assert span["spantoll.usage.status"] == "reported"

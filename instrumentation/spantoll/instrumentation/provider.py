@@ -125,6 +125,8 @@ class Request:
     """Arguments to pass instead of the caller's (`stream_options`)."""
     links: Sequence[Link] = ()
     """Spans that led to this one (the submission of a batch)."""
+    late: Mapping[str, Value] | None = None
+    """Values that became known while the SDK worked on the request."""
     time_ns: int | None = None
     """When the call started and ended, if that was before now (a result of a batch)."""
 

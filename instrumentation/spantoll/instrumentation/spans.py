@@ -240,6 +240,8 @@ class CallSpan:
         values = self._values
         if not self._reads:
             return
+        if self.request.late:
+            values.update(self.request.late)
         conclude = self.request.call.conclude
         if conclude is not None:
             conclude(values)

@@ -12,6 +12,10 @@ from spantoll.instrumentation.hosts import server_of_url
 from spantoll.instrumentation.provider import Call, Hook, Provider, Request, Server, Settings
 from spantoll.instrumentation.providers.google_genai import readings
 from spantoll.instrumentation.providers.google_genai.batches import batch_hooks
+from spantoll.instrumentation.providers.google_genai.embedding_usage import (
+    REPLACEMENT,
+    set_current_request,
+)
 from spantoll.instrumentation.providers.google_genai.function_calling import REPLACEMENTS
 from spantoll.semconv.attributes import SPANTOLL_REGION
 
@@ -30,13 +34,16 @@ def _hooks(method: str, call: Call, *, stream: bool = False, optional: bool = Fa
     def describe(client: Any, arguments: dict[str, Any], settings: Settings) -> Request:
         api = client._api_client
         location = getattr(api, "location", None)
-        return Request(
+        request = Request(
             call,
             arguments,
             _server(api, settings),
             stream=stream,
             attributes={SPANTOLL_REGION: location} if location else None,
         )
+        if call is readings.EMBEDDING:
+            set_current_request(request)
+        return request
 
     return [
         Hook(f"{MODELS}:{kind}.{method}", describe, optional=optional)
@@ -58,5 +65,6 @@ PROVIDER = Provider(
         *_hooks("_generate_videos", readings.VIDEO, optional=True),
         *batch_hooks(_server),
         *REPLACEMENTS,
+        REPLACEMENT,
     ),
 )
