@@ -1,4 +1,4 @@
-"""OpenAI's Realtime API by the SDK's own WebSocket connection, against a server on this machine."""
+"""OpenAI's Realtime API and Gemini Live by their SDKs, against a WebSocket server here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import openai
 import pytest
+from google import genai
 from websockets.sync.server import ServerConnection, serve
 
 USAGE = {
@@ -128,3 +129,71 @@ async def test_an_async_session_is_counted_alike(realtime: str, spans: Any, bill
             pass
 
     assert len(billed()) == 3
+
+
+TURN = {
+    "promptTokenCount": 522,
+    "responseTokenCount": 42,
+    "thoughtsTokenCount": 136,
+    "totalTokenCount": 700,
+    "promptTokensDetails": [
+        {"modality": "TEXT", "tokenCount": 357},
+        {"modality": "AUDIO", "tokenCount": 165},
+    ],
+    "responseTokensDetails": [{"modality": "AUDIO", "tokenCount": 42}],
+}
+
+
+@pytest.fixture
+def live() -> Iterator[str]:
+    """The address of a server that answers two turns."""
+
+    def talk(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(json.dumps({"setupComplete": {"sessionId": "session-1"}}))
+        for _ in range(2):
+            connection.recv()
+            said = {"modelTurn": {"parts": [{"text": "toll"}]}}
+            connection.send(json.dumps({"serverContent": said}))
+            done = {"serverContent": {"turnComplete": True}, "usageMetadata": TURN}
+            connection.send(json.dumps(done))
+
+    with serve(talk, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        server.shutdown()
+        thread.join()
+
+
+async def test_each_turn_of_gemini_live_is_one_span(
+    live: str, spans: Any, billed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = genai.types.HttpOptions(base_url=live)
+    client = genai.Client(api_key="none", http_options=options)
+    # The SDK speaks TLS only; this server has no certificate.
+    client._api_client._websocket_ssl_ctx = {}
+    monkeypatch.setattr(client._api_client, "_websocket_base_url", lambda *_: live)
+    async with client.aio.live.connect(model="gemini-live-2.5-flash") as session:
+        for _ in range(2):
+            await session.send_realtime_input(text="Hello")
+            async for _ in session.receive():
+                pass
+    await client.aio.aclose()
+    client.close()
+
+    expected = {
+        "gen_ai.operation.name": "generate_content",
+        "gen_ai.provider.name": "gcp.gemini",
+        "gen_ai.request.model": "gemini-live-2.5-flash",
+        "gen_ai.usage.input_tokens": 522,
+        "gen_ai.usage.output_tokens": 178,
+        "gen_ai.usage.reasoning.output_tokens": 136,
+        "gen_ai.usage.audio.input_tokens": 165,
+        "gen_ai.usage.audio.output_tokens": 42,
+        "gen_ai.conversation.id": "session-1",
+        "spantoll.usage.status": "reported",
+    }
+    found = [dict(span.attributes) for span in spans.all()]
+    assert [{key: values.get(key) for key in expected} for values in found] == [expected] * 2
+    assert len(billed()) == 2

@@ -17,7 +17,7 @@ from spantoll.instrumentation.reading import Reading, Sum, Table, Via, pick
 from spantoll.instrumentation.values import count_items, lower_name, unless_one
 from spantoll.semconv import attributes as keys
 
-__all__ = ["CONTENT", "EMBEDDING", "IMAGE", "VIDEO"]
+__all__ = ["CONTENT", "EMBEDDING", "IMAGE", "VIDEO", "live_usage"]
 
 TIERS = {
     "ON_DEMAND_PRIORITY": "priority",
@@ -116,6 +116,18 @@ USAGE: Table = {
 
 LABELS: CallerTable = {"metadata": "config.labels"}
 """Vertex AI's labels, by which Google Cloud splits its own bill."""
+
+
+def live_usage() -> Table:
+    """Return the counters of a message of Gemini Live, whose output has another name."""
+    return {
+        **USAGE,
+        keys.USAGE_OUTPUT_TOKENS: Sum(
+            "usage_metadata.response_token_count", "usage_metadata.thoughts_token_count"
+        ),
+        **_modalities(OUTPUT, "response_tokens_details"),
+    }
+
 
 CONTENT = Call(
     "generate_content",
