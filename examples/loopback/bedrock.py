@@ -194,9 +194,21 @@ def _pieces(ask: Ask, model: str) -> Iterator[dict[str, Any]]:
             yield {"outputs": [{"text": word, "stop_reason": reason}]}
 
 
+def start_async(ask: Ask) -> Reply:
+    """POST /async-invoke: what it makes goes to S3."""
+    return json_reply({"invocationArn": f"arn:aws:bedrock:us-east-1:1:async-invoke/{unique('v')}"})
+
+
+def batch_job(ask: Ask) -> Reply:
+    """POST /model-invocation-job, of the service that is not the runtime."""
+    return json_reply({"jobArn": "arn:aws:bedrock:us-east-1:123456789012:model-invocation-job/j1"})
+
+
 ROUTES: dict[str, Handler] = {
     r"POST /model/([^/]+)/converse": converse,
     r"POST /model/([^/]+)/converse-stream": converse_stream,
     r"POST /model/([^/]+)/invoke": invoke,
+    r"POST /async-invoke": start_async,
+    r"POST /model-invocation-job": batch_job,
     r"POST /model/([^/]+)/invoke-with-response-stream": invoke_stream,
 }

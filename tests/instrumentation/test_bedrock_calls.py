@@ -633,3 +633,51 @@ def test_botocore_1_36_is_read_as_todays_is(older: Any) -> None:
     ]
 
     assert found == [(100, 20)] * 7
+
+
+VIDEOS = {
+    "Nova Reel": (
+        {
+            "taskType": "TEXT_VIDEO",
+            "videoGenerationConfig": {"durationSeconds": 6, "fps": 24, "dimension": "1280x720"},
+        },
+        {"spantoll.usage.video_ms": 6000, "spantoll.request.image_size": "1280x720"},
+    ),
+    "Luma": (
+        {"prompt": "toll", "duration": "5s", "resolution": "720p"},
+        {"spantoll.usage.video_ms": 5000, "spantoll.request.image_size": "720p"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked", "expected"), VIDEOS.values(), ids=list(VIDEOS))
+def test_an_asynchronous_video_is_billed_by_the_seconds_asked_for(
+    bedrock: Any, spans: Any, asked: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    bedrock.start_async_invoke(
+        modelId="amazon.nova-reel-v1:1",
+        modelInput=asked,
+        outputDataConfig={"s3OutputDataConfig": {"s3Uri": "s3://videos"}},
+    )
+
+    expected |= {"gen_ai.operation.name": "video_generation", "spantoll.usage.status": "reported"}
+    assert shown(spans.attributes(), expected) == expected
+
+
+def test_submitting_a_batch_reports_no_usage(provider: Any, spans: Any) -> None:
+    client = boto3.client(
+        "bedrock", region_name="us-east-1", endpoint_url=provider.url, config=ONCE, **STATIC
+    )
+    client.create_model_invocation_job(
+        jobName="nightly",
+        roleArn="arn:aws:iam::123456789012:role/batch",
+        modelId=CLAUDE,
+        inputDataConfig={"s3InputDataConfig": {"s3Uri": "s3://in/requests.jsonl"}},
+        outputDataConfig={"s3OutputDataConfig": {"s3Uri": "s3://out/"}},
+    )
+    client.close()
+
+    found = spans.attributes()
+    assert found["gen_ai.operation.name"] == "create_batch"
+    assert found["spantoll.request.batch"] is True
+    assert "spantoll.usage.status" not in found

@@ -22,26 +22,30 @@ __all__ = ["PROVIDER"]
 STREAM, BODY, CHUNKS = "stream", "body", "chunks"
 """How the caller gets the answer: events, a body to read, or chunks of a body."""
 
-OPERATIONS: dict[str, str] = {
-    "Converse": "",
-    "ConverseStream": STREAM,
-    "InvokeModel": BODY,
-    "InvokeModelWithResponseStream": CHUNKS,
+RUNTIME, CONTROL = "bedrock-runtime", "bedrock"
+OPERATIONS: dict[tuple[str, str], tuple[str, Call | None]] = {
+    (RUNTIME, "Converse"): ("", readings.CONVERSE),
+    (RUNTIME, "ConverseStream"): (STREAM, readings.CONVERSE_STREAM),
+    (RUNTIME, "InvokeModel"): (BODY, None),
+    (RUNTIME, "InvokeModelWithResponseStream"): (CHUNKS, None),
+    (RUNTIME, "StartAsyncInvoke"): ("", readings.ASYNC_INVOKE),
+    (CONTROL, "CreateModelInvocationJob"): ("", readings.BATCH),
 }
+"""Service and operation -> how the answer comes, and its call; None: the model decides."""
 
 
 def _describe(client: Any, arguments: dict[str, Any], settings: Settings) -> Request | None:
-    kind = OPERATIONS.get(arguments["operation_name"])
-    if kind is None or client.meta.service_model.service_name != "bedrock-runtime":
+    service = client.meta.service_model.service_name
+    found = OPERATIONS.get((service, arguments["operation_name"]))
+    if found is None:
         return None
+    kind, call = found
     parameters = arguments["api_params"]
     url, region = client.meta.endpoint_url, client.meta.region_name
-    if kind in (BODY, CHUNKS):
+    if call is None:
         body = _decode_body(parameters.get("body"))
         call = _call_of_model(str(parameters.get("modelId")), body)
         parameters = {**parameters, "body": body}
-    else:
-        call = readings.CONVERSE_STREAM if kind == STREAM else readings.CONVERSE
     return Request(
         call,
         parameters,

@@ -16,10 +16,19 @@ from spantoll.instrumentation.apis import anthropic_content
 from spantoll.instrumentation.provider import Call
 from spantoll.instrumentation.providers.bedrock import content
 from spantoll.instrumentation.reading import Table, Via, pick
-from spantoll.instrumentation.values import as_list, count_items
+from spantoll.instrumentation.values import as_list, count_items, whole_milliseconds
 from spantoll.semconv import attributes as keys
 
-__all__ = ["CONVERSE", "CONVERSE_STREAM", "EMBED", "HEADERS", "IMAGE", "INVOKE"]
+__all__ = [
+    "ASYNC_INVOKE",
+    "BATCH",
+    "CONVERSE",
+    "CONVERSE_STREAM",
+    "EMBED",
+    "HEADERS",
+    "IMAGE",
+    "INVOKE",
+]
 
 _FRESH, _WHOLE, _METRIC_IN = "_fresh", "_whole", "_metric_in"
 _OUTPUT, _METRIC_OUT = "_output", "_metric_out"
@@ -255,3 +264,30 @@ IMAGE = replace(
     },
     constant={keys.OUTPUT_TYPE: "image"},
 )
+
+ASYNC_INVOKE = Call(
+    "video_generation",
+    request={
+        keys.REQUEST_MODEL: "modelId",
+        # Nova Reel's, then Luma's names: what is billed is what was asked for.
+        keys.SPANTOLL_VIDEO_MS: (
+            Via("modelInput.videoGenerationConfig.durationSeconds", whole_milliseconds),
+            Via("modelInput.duration", lambda text: whole_milliseconds(text.removesuffix("s"))),
+        ),
+        keys.SPANTOLL_IMAGE_SIZE: (
+            "modelInput.videoGenerationConfig.dimension",
+            "modelInput.resolution",
+        ),
+    },
+    response={keys.RESPONSE_ID: "invocationArn"},
+)
+"""StartAsyncInvoke; its result is a file in S3."""
+
+BATCH = Call(
+    "create_batch",
+    request={keys.REQUEST_MODEL: "modelId"},
+    response={keys.SPANTOLL_METADATA_PREFIX + "batch_id": "jobArn"},
+    constant={keys.SPANTOLL_BATCH: True},
+    billed=False,
+)
+"""CreateModelInvocationJob; its results are files in S3, which no SDK of Bedrock's reads."""
