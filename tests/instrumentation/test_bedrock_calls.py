@@ -681,3 +681,14 @@ def test_submitting_a_batch_reports_no_usage(provider: Any, spans: Any) -> None:
     assert found["gen_ai.operation.name"] == "create_batch"
     assert found["spantoll.request.batch"] is True
     assert "spantoll.usage.status" not in found
+
+
+def test_a_rerank_is_no_chat_and_its_usage_is_missing(bedrock: Any, spans: Any) -> None:
+    answer = bedrock.invoke_model(
+        modelId="cohere.rerank-v3-5:0", body=body(query="toll", documents=["a", "b"])
+    )
+    answer["body"].read()
+
+    found = spans.attributes()
+    assert found["gen_ai.operation.name"] == "rerank"
+    assert found["spantoll.usage.status"] == "missing"

@@ -46,6 +46,9 @@ def caller_readings(table: CallerTable) -> Table:
 
 def set_caller(values: dict[str, Any], fields: frozenset[str]) -> None:
     """Replace what caller readings found by attribution attributes, in place."""
+    if values.keys().isdisjoint(_FOUND):
+        # Most requests name nobody, and this runs before each.
+        return
     for field, convert in _CONVERTERS.items():
         value = values.pop(PREFIX + field, None)
         if value is not None and field in fields:
@@ -100,3 +103,4 @@ _CONVERTERS: dict[str, Callable[[dict[str, Any], Any], None]] = {
     "metadata": _set_metadata,
 }
 """In order: what is named first is not replaced by metadata of the same name."""
+_FOUND = frozenset(PREFIX + field for field in CALLER_FIELDS)

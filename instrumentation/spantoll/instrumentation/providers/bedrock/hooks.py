@@ -69,6 +69,8 @@ def _call_of_model(model: str, body: Mapping[str, Any]) -> Call:
     name = model.lower()
     if "embed" in name or not EMBEDDING_FIELDS.isdisjoint(body):
         return readings.EMBED
+    if "rerank" in name:
+        return readings.RERANK
     drawing = any(word in name for word in ("image", "canvas", "stability."))
     if drawing or not IMAGE_FIELDS.isdisjoint(body):
         return readings.IMAGE

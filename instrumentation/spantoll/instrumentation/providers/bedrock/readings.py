@@ -28,6 +28,7 @@ __all__ = [
     "HEADERS",
     "IMAGE",
     "INVOKE",
+    "RERANK",
 ]
 
 _FRESH, _WHOLE, _METRIC_IN = "_fresh", "_whole", "_metric_in"
@@ -264,6 +265,9 @@ IMAGE = replace(
     },
     constant={keys.OUTPUT_TYPE: "image"},
 )
+
+RERANK = Call("rerank", request={keys.REQUEST_MODEL: "modelId"})
+"""Billed by the query, which no answer counts: the usage is missing."""
 
 ASYNC_INVOKE = Call(
     "video_generation",
