@@ -63,7 +63,7 @@ class EventDialect:
     except_scopes: tuple[str, ...] = ()
     """Scopes that report the same call by an event of their own, with more detail."""
     span_scopes: tuple[str, ...] = ()
-    """Beginnings of scopes whose events carry the id of the call's own span (SPANTOLL_SPAN_ID): such
+    """Beginnings of scopes whose events have the id of the call's own span (SPANTOLL_SPAN_ID): such
     an event and that span are one record, in any order of arrival."""
     duration_ms: str = "duration_ms"
     error_message: str = "error"
