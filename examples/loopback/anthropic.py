@@ -36,7 +36,7 @@ def usage(ask: Ask) -> dict[str, Any]:
     """Input apart from what the cache read and wrote; output with its thinking."""
     script = ask.script
     read, short, long = (script.number(name) for name in ("cached", "written", "written1h"))
-    told: dict[str, Any] = {
+    found: dict[str, Any] = {
         "input_tokens": max(0, script.input - read - short - long),
         "cache_creation_input_tokens": short + long,
         "cache_read_input_tokens": read,
@@ -45,18 +45,18 @@ def usage(ask: Ask) -> dict[str, Any]:
         "service_tier": "standard",
     }
     if script.number("reasoning"):
-        told["output_tokens_details"] = {"thinking_tokens": script.number("reasoning")}
+        found["output_tokens_details"] = {"thinking_tokens": script.number("reasoning")}
     if ask.body.get("speed"):
-        told["speed"] = ask.body["speed"]
+        found["speed"] = ask.body["speed"]
     if ask.body.get("inference_geo"):
-        told["inference_geo"] = ask.body["inference_geo"]
+        found["inference_geo"] = ask.body["inference_geo"]
     if script.number("searches"):
-        told["server_tool_use"] = {
+        found["server_tool_use"] = {
             "web_search_requests": script.number("searches"),
             "web_fetch_requests": 0,
         }
     if script.number("compacted"):
-        told["iterations"] = [
+        found["iterations"] = [
             {
                 "type": "compaction",
                 "input_tokens": script.number("compacted"),
@@ -66,7 +66,7 @@ def usage(ask: Ask) -> dict[str, Any]:
             }
         ]
     if script.number("advised"):
-        told["iterations"] = [
+        found["iterations"] = [
             {
                 "type": "advisor_message",
                 "model": "claude-opus-5",
@@ -76,7 +76,7 @@ def usage(ask: Ask) -> dict[str, Any]:
                 "cache_read_input_tokens": 0,
             }
         ]
-    return told
+    return found
 
 
 def message(ask: Ask, model: str) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def message(ask: Ask, model: str) -> dict[str, Any]:
 
 
 def message_events(ask: Ask, model: str) -> Iterator[dict[str, Any]]:
-    """A message as a stream tells it."""
+    """A message as the events of a stream."""
     whole = message(ask, model)
     counted = whole["usage"]
     later = ("output_tokens_details", "server_tool_use", "iterations")
@@ -156,7 +156,7 @@ def count_tokens(ask: Ask) -> Reply:
 
 
 def complete(ask: Ask) -> Reply:
-    """POST /v1/complete, the legacy API, which tells no usage."""
+    """POST /v1/complete, the legacy API, which reports no usage."""
     answer = {"id": unique("compl"), "type": "completion", "model": ask.model}
     return json_reply({**answer, "completion": "toll", "stop_reason": "stop_sequence"})
 

@@ -39,7 +39,7 @@ def usage(ask: Ask) -> dict[str, Any]:
     """Converse's counters: input apart from what the cache read and wrote."""
     script = ask.script
     read, short, long = (script.number(name) for name in ("cached", "written", "written1h"))
-    told: dict[str, Any] = {
+    found: dict[str, Any] = {
         "inputTokens": max(0, script.input - read - short - long),
         "outputTokens": script.output,
         "totalTokens": script.input + script.output,
@@ -47,11 +47,11 @@ def usage(ask: Ask) -> dict[str, Any]:
         "cacheWriteInputTokens": short + long,
     }
     if short or long:
-        told["cacheDetails"] = [
+        found["cacheDetails"] = [
             {"ttl": "5m", "inputTokens": short},
             {"ttl": "1h", "inputTokens": long},
         ]
-    return told
+    return found
 
 
 def converse(ask: Ask) -> Reply:
@@ -115,10 +115,10 @@ def _body(ask: Ask, model: str) -> dict[str, Any]:
     if "nova" in model:
         said = {"role": "assistant", "content": [{"text": words}]}
         counted = usage(ask)
-        told = {name: counted[name] for name in ("inputTokens", "outputTokens", "totalTokens")}
-        told["cacheReadInputTokenCount"] = counted["cacheReadInputTokens"]
-        told["cacheWriteInputTokenCount"] = counted["cacheWriteInputTokens"]
-        return {"output": {"message": said}, "stopReason": "end_turn", "usage": told}
+        found = {name: counted[name] for name in ("inputTokens", "outputTokens", "totalTokens")}
+        found["cacheReadInputTokenCount"] = counted["cacheReadInputTokens"]
+        found["cacheWriteInputTokenCount"] = counted["cacheWriteInputTokens"]
+        return {"output": {"message": said}, "stopReason": "end_turn", "usage": found}
     if "image" in model:
         return {"images": ["iVBORw0KGgo="] * script.number("images", 1)}
     if "embed" in model and "titan" in model:

@@ -29,34 +29,36 @@ def usage(ask: Ask) -> dict[str, Any]:
     script = ask.script
     thoughts, tools, sound = (script.number(name) for name in ("reasoning", "tools", "audio"))
     prompt = script.input - tools
-    told: dict[str, Any] = {
+    found: dict[str, Any] = {
         "promptTokenCount": prompt,
         "candidatesTokenCount": script.output - thoughts,
         "totalTokenCount": script.input + script.output,
         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": prompt - sound}],
     }
     if sound:
-        told["promptTokensDetails"].append({"modality": "AUDIO", "tokenCount": sound})
+        found["promptTokensDetails"].append({"modality": "AUDIO", "tokenCount": sound})
     for modality in ("image", "video", "document"):
         if script.number(modality):
             counted = {"modality": modality.upper(), "tokenCount": script.number(modality)}
-            told["promptTokensDetails"].append(counted)
-            told["promptTokensDetails"][0]["tokenCount"] -= script.number(modality)
+            found["promptTokensDetails"].append(counted)
+            found["promptTokensDetails"][0]["tokenCount"] -= script.number(modality)
     if tools:
-        told["toolUsePromptTokensDetails"] = [{"modality": "TEXT", "tokenCount": tools}]
+        found["toolUsePromptTokensDetails"] = [{"modality": "TEXT", "tokenCount": tools}]
     if script.number("cached"):
         counted = {"modality": "TEXT", "tokenCount": script.number("cached")}
-        told["cacheTokensDetails"] = [counted]
-    told["candidatesTokensDetails"] = [{"modality": "TEXT", "tokenCount": script.output - thoughts}]
+        found["cacheTokensDetails"] = [counted]
+    found["candidatesTokensDetails"] = [
+        {"modality": "TEXT", "tokenCount": script.output - thoughts}
+    ]
     counts = {
         "cachedContentTokenCount": script.number("cached"),
         "thoughtsTokenCount": thoughts,
         "toolUsePromptTokenCount": tools,
     }
-    told |= {name: count for name, count in counts.items() if count}
+    found |= {name: count for name, count in counts.items() if count}
     if "/publishers/" in ask.path:
-        told["trafficType"] = "ON_DEMAND"
-    return told
+        found["trafficType"] = "ON_DEMAND"
+    return found
 
 
 def _answer(ask: Ask, parts: list[dict[str, Any]], reason: str | None, name: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ __all__ = ["ROUTES"]
 
 
 def chat(ask: Ask) -> Reply:
-    """POST /v1/agents/completions and /v1/fim/completions: streams tell usage unasked."""
+    """POST /v1/agents/completions and /v1/fim/completions: streams report usage unasked."""
     ask.body.setdefault("model", "mistral-small-latest")
     if ask.body.get("stream"):
         ask.body["stream_options"] = {"include_usage": True}
@@ -43,9 +43,9 @@ def conversation(ask: Ask) -> Reply:
         return wrong
     name = unique("conv")
     if not ask.body.get("stream"):
-        said = {"type": "message.output", "role": "assistant", "content": "toll", "id": "msg"}
-        return json_reply({"conversation_id": name, "outputs": [said], "usage": _usage(ask)})
-    told = [
+        message = {"type": "message.output", "role": "assistant", "content": "toll", "id": "msg"}
+        return json_reply({"conversation_id": name, "outputs": [message], "usage": _usage(ask)})
+    found = [
         {"type": "conversation.response.started", "conversation_id": name},
         *(
             {"type": "message.output.delta", "id": "msg", "content": word}
@@ -53,7 +53,7 @@ def conversation(ask: Ask) -> Reply:
         ),
         {"type": "conversation.response.done", "usage": _usage(ask)},
     ]
-    return events(told, named=True, done=False)
+    return events(found, named=True, done=False)
 
 
 def batch_job(ask: Ask) -> Reply:

@@ -1,4 +1,4 @@
-"""OpenAI's API as far as it is told in numbers: chat, responses, embeddings, images, audio."""
+"""The part of OpenAI's API that reports usage: chat, responses, embeddings, media, batches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ERRORS = {
     429: "rate_limit_exceeded",
 }
 CREATED = 1_770_000_000
-TELL_UNASKED = ("cerebras", "asynccerebras", "mistral")
+REPORT_UNASKED = ("cerebras", "asynccerebras", "mistral")
 """SDKs whose services end every stream with usage."""
 
 
@@ -42,7 +42,7 @@ def failure(ask: Ask) -> Reply | None:
 
 
 def completion_usage(script: Script) -> dict[str, Any]:
-    """Usage as chat completions tell it: totals, with their parts beside."""
+    """Usage of chat completions: totals, with their parts beside."""
     usage: dict[str, Any] = {
         "prompt_tokens": script.input,
         "completion_tokens": script.output,
@@ -57,7 +57,7 @@ def completion_usage(script: Script) -> dict[str, Any]:
         "audio_tokens": 0,
     }
     if script.number("cost"):
-        # OpenRouter's way to tell what it charges.
+        # OpenRouter's field for what it charges.
         usage["cost"] = script.number("cost") / 1_000_000
     return usage
 
@@ -133,9 +133,9 @@ def _chat_chunks(ask: Ask) -> Iterator[dict[str, Any]]:
         yield {**head, "choices": [], "usage": completion_usage(ask.script)}
     elif ask.path.startswith("/openai/v1/"):
         # Groq's SDK: usage comes unasked, under a name of its own.
-        told = {"id": "req_loopback", "usage": completion_usage(ask.script)}
-        yield {**head, "choices": [], "x_groq": told}
-    elif ask.headers.get("user-agent", "").lower().startswith(TELL_UNASKED):
+        found = {"id": "req_loopback", "usage": completion_usage(ask.script)}
+        yield {**head, "choices": [], "x_groq": found}
+    elif ask.headers.get("user-agent", "").lower().startswith(REPORT_UNASKED):
         yield {**head, "choices": [], "usage": completion_usage(ask.script)}
 
 
