@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -22,7 +23,7 @@ from opentelemetry.trace import StatusCode
 from sqlalchemy import RowMapping, select
 
 from spantoll import instrumentation
-from spantoll.instrumentation import attributes
+from spantoll.instrumentation import attributes, launch
 from spantoll.pipeline import Ingest, Ledger, make_settle
 from spantoll.pricing import load_rate_card
 from spantoll.records import usage_record
@@ -328,3 +329,41 @@ def test_an_error_is_on_the_log_record(
     (record,) = sent.records
     assert (record.log_record.attributes or {})["error.type"] == "openai.RateLimitError"
     assert sent.spans[0].status.status_code is StatusCode.ERROR
+
+
+@pytest.mark.parametrize(
+    ("environment", "exporter"),
+    [
+        ({}, "none"),
+        ({"SPANTOLL_USAGE_LOGS": "true"}, "otlp"),
+        ({"SPANTOLL_USAGE_LOGS": "true", "OTEL_LOGS_EXPORTER": "console"}, "console"),
+    ],
+    ids=["off", "on", "chosen"],
+)
+def test_spantoll_run_sends_the_log_records(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], exporter: str
+) -> None:
+    started: dict[str, str] = {}
+    monkeypatch.setattr("os.execve", lambda _path, _args, given: started.update(given))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(AssertionError, match="execve"):
+        launch.main(["--", sys.executable])
+
+    assert started["OTEL_LOGS_EXPORTER"] == exporter
+
+
+def test_a_logger_provider_that_comes_later_gets_the_records(
+    client: openai.OpenAI, question: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = Application(ALWAYS_OFF)
+    instrumentation.instrument(usage_logs=True)
+    monkeypatch.setattr("opentelemetry._logs.get_logger_provider", lambda: later.logs)
+    monkeypatch.setattr("opentelemetry._logs._internal._LOGGER_PROVIDER", later.logs)
+
+    client.chat.completions.create(**question())
+
+    instrumentation.uninstrument()
+    later.logs.shutdown()
+    assert len(later.records) == 1
