@@ -44,6 +44,33 @@ class Outputs(NamedTuple):
     """None where no log record is switched on, or no logger provider would get it."""
 
 
+def _read_request(
+    request: Request, attribution: Mapping[str, Any], settings: Settings
+) -> dict[str, Any]:
+    """Return the attributes known before the call; `attributes()` wins over the request."""
+    call, server = request.call, request.server
+    values: dict[str, Any] = {
+        keys.OPERATION_NAME: call.operation,
+        keys.PROVIDER_NAME: server.provider,
+    }
+    values.update(call.read_request(request.body))
+    if call.constant:
+        values.update(call.constant)
+    if server.address:
+        values[keys.SERVER_ADDRESS] = server.address
+        if server.port:
+            values[keys.SERVER_PORT] = server.port
+    if request.stream:
+        values[keys.REQUEST_STREAM] = True
+    if request.attributes:
+        values.update(request.attributes)
+    if call.caller:
+        set_caller(values, settings.caller_fields)
+    if attribution:
+        values.update(attribution)
+    return values
+
+
 class CallSpan:
     """The span of one model call, from the request to however it ends.
 
@@ -80,26 +107,8 @@ class CallSpan:
         attribution: Mapping[str, Any],
         settings: Settings,
     ) -> None:
-        call, server = request.call, request.server
-        values: dict[str, Any] = {
-            keys.OPERATION_NAME: call.operation,
-            keys.PROVIDER_NAME: server.provider,
-        }
-        values.update(call.read_request(request.body))
-        if call.constant:
-            values.update(call.constant)
-        if server.address:
-            values[keys.SERVER_ADDRESS] = server.address
-            if server.port:
-                values[keys.SERVER_PORT] = server.port
-        if request.stream:
-            values[keys.REQUEST_STREAM] = True
-        if request.attributes:
-            values.update(request.attributes)
-        if call.caller:
-            set_caller(values, settings.caller_fields)
-        if attribution:
-            values.update(attribution)
+        call = request.call
+        values = _read_request(request, attribution, settings)
         self._content_chunks: list[Any] | None = None
         self._has_values = call.has_values
         self._content: dict[str, Any] = {}
