@@ -1,4 +1,8 @@
-"""Settings of the ledger: flags over `SPANTOLL_...` over a TOML file over defaults."""
+"""Settings of the ledger: flags over `SPANTOLL_...` over a TOML file over defaults.
+
+Input: flags that were given, environment variables, `spantoll.toml` (or SPANTOLL_CONFIG). Output:
+one frozen `Settings`. Raises ConfigurationError for a value or name that is wrong, at start.
+"""
 
 from __future__ import annotations
 

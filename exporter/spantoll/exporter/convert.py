@@ -1,3 +1,9 @@
+"""Spans of the OpenTelemetry SDK -> decoded OTLP spans.
+
+Input: finished `ReadableSpan`s of this process. Output: `otlp.Span`s, equal to those that would be
+decoded if the SDK had sent them over OTLP: the same limits and repairs of times apply.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,3 +1,9 @@
+"""An OpenTelemetry span exporter that writes to the ledger without a receiver.
+
+Input: finished spans of this process. Output: priced records, committed when `export` returns
+SUCCESS. The contract is that of `SpanExporter` in the OpenTelemetry SDK.
+"""
+
 from __future__ import annotations
 
 import logging

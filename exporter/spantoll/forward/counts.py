@@ -1,3 +1,9 @@
+"""Counters of forwarding, one set per target.
+
+Input: the result of each request to a target. Output: a `Counts`, which `/metrics` and the log of a
+shutdown show; each span is in exactly one of its span counters or in a waiting request.
+"""
+
 from __future__ import annotations
 
 import threading

@@ -1,4 +1,8 @@
-"""A target of forwarding, read from `--forward`: scheme, host, port and path, checked at start."""
+"""A target of forwarding, checked at start.
+
+Input: a URL of `--forward`. Output: a `Target` of scheme, host, port and path, with the default
+ports and path of OTLP. Raises ConfigurationError for a URL that no OTLP receiver can have.
+"""
 
 from __future__ import annotations
 

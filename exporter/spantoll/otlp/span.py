@@ -1,3 +1,9 @@
+"""The values that decoding returns, whichever encoding a request came in.
+
+`Span` and `Event` carry what `opentelemetry/proto/trace/v1` defines and the ledger reads; `Decoded`
+is the result for one export request, with the spans that were rejected and why.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,8 @@
-"""The gRPC health checking protocol (grpc.health.v1), beside `/livez` and `/readyz`."""
+"""The gRPC health checking protocol (grpc.health.v1), beside `/livez` and `/readyz`.
+
+Input: the checks of `Health`. Output: SERVING or NOT_SERVING, for the whole server and for each
+OTLP service; `Watch` streams every change.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The OTLP signals we take, as both transports name them."""
+"""The OTLP signals that are received, as both transports name them.
+
+Input: an `Answer` to a request that was accepted. Output: the path, RPC and response message of its
+signal, by the OTLP specification (opentelemetry-proto, `collector/*/v1`).
+"""
 
 from __future__ import annotations
 

@@ -37,6 +37,12 @@ Gained = Callable[[FromClause], ColumnElement[bool]]
 """How SQL knows, of one alias of `usage_record`, a row that the write in progress has inserted."""
 
 _r = usage_record.c
+_billable = _r.role.in_(sorted(BILLABLE_ROLES))
+_reports_tokens = or_(_r.input_tokens > 0, _r.output_tokens > 0)
+_as_reported = or_(_r[FACTS].is_(None), _r[FACTS].not_like('%_tokens"%'))
+_ends_ns = _r.started_ns + func.coalesce(_r.duration_ns, 0)
+# By an expression: an index of tenant and trace would read the whole trace.
+_of_tenant = _r.tenant_id.concat("") == bindparam("tenant")
 
 
 class Statements:
@@ -44,19 +50,13 @@ class Statements:
 
     def __init__(self, gained: Gained) -> None:
         older = select(usage_record).where(~gained(usage_record))
-        billable = _r.role.in_(sorted(BILLABLE_ROLES))
-        reports_tokens = or_(_r.input_tokens > 0, _r.output_tokens > 0)
-        as_reported = or_(_r[FACTS].is_(None), _r[FACTS].not_like('%_tokens"%'))
-        traces = _bind("traces", LargeBinary())
-        spans = _bind("spans", LargeBinary())
-        # By an expression: an index of tenant and trace would read the whole trace.
-        of_tenant = _r.tenant_id.concat("") == bindparam("tenant")
-        # Not `(trace_id, parent_span_id) IN (...)`, for which SQLite uses no index.
-        below = and_(
-            of_tenant,
-            _r.trace_id.in_(traces),
-            _r.parent_span_id.in_(spans),
-        )
+        self._prepare_keys(gained, older)
+        self._prepare_relatives(older)
+        self._prepare_streams(older)
+        self._prepare_aggregates(older)
+
+    def _prepare_keys(self, gained: Gained, older: Select[Any]) -> None:
+        """Prepare what finds the new records, and others by response and usage keys."""
         self.gained = select(_r.id, _r.tenant_id, _r.trace_id, _r.span_id).where(
             gained(usage_record)
         )
@@ -75,40 +75,52 @@ class Statements:
             )
             .limit(1)
         )
+        self.of_responses = older.where(_r.response_key.in_(_bind("keys", BigInteger())))
+        self.of_usages = older.where(_r.usage_key.in_(_bind("keys", BigInteger())))
+
+    def _prepare_relatives(self, older: Select[Any]) -> None:
+        """Prepare what finds spans by their ids, and their children."""
+        below = _below()
         self.spans = older.where(
-            _r.tenant_id == bindparam("tenant"), _r.trace_id.in_(traces), _r.span_id.in_(spans)
+            _r.tenant_id == bindparam("tenant"),
+            _r.trace_id.in_(_bind("traces", LargeBinary())),
+            _r.span_id.in_(_bind("spans", LargeBinary())),
         )
         self.children = older.where(below)
         self.child_with_usage = (
             select(usage_record)
-            .where(below, or_(billable, _r.role == "aggregate"), reports_tokens, as_reported)
+            .where(below, or_(_billable, _r.role == "aggregate"), _reports_tokens, _as_reported)
             .limit(1)
         )
-        ends_ns = _r.started_ns + func.coalesce(_r.duration_ns, 0)
         self.times_of_children = (
-            select(_r.trace_id, func.min(_r.started_ns), func.max(ends_ns))
+            select(_r.trace_id, func.min(_r.started_ns), func.max(_ends_ns))
             .where(below)
             .group_by(_r.trace_id)
         )
+
+    def _prepare_streams(self, older: Select[Any]) -> None:
+        """Prepare what finds requests of streams and the zero-length spans with their usage."""
+        below = _below()
         zero_length = or_(_r.duration_ns == 0, _r[FACTS].like('%"duration_ns"%'))
-        without_usage = or_(~reports_tokens.is_(True), ~as_reported)
+        without_usage = or_(~_reports_tokens.is_(True), ~_as_reported)
         roots = and_(
-            _r.trace_id.in_(traces),
+            _r.trace_id.in_(_bind("traces", LargeBinary())),
             _r.parent_span_id.is_(None),
-            of_tenant,
+            _of_tenant,
         )
-        self.stream_events = older.where(below, billable, zero_length)
-        self.stream_requests = older.where(below, billable, without_usage)
-        self.root_events = older.where(roots, billable, zero_length)
-        self.root_requests = older.where(roots, billable, without_usage)
-        self.of_responses = older.where(_r.response_key.in_(_bind("keys", BigInteger())))
-        self.of_usages = older.where(_r.usage_key.in_(_bind("keys", BigInteger())))
+        self.stream_events = older.where(below, _billable, zero_length)
+        self.stream_requests = older.where(below, _billable, without_usage)
+        self.root_events = older.where(roots, _billable, zero_length)
+        self.root_requests = older.where(roots, _billable, without_usage)
+
+    def _prepare_aggregates(self, older: Select[Any]) -> None:
+        """Prepare what finds aggregates by time, and spans whose parent is not recorded."""
         self.aggregates = older.where(
             _r.role == "aggregate",
             _r.trace_id == bindparam("trace"),
             _r.started_ns <= bindparam("last_ns"),
-            of_tenant,
-            ends_ns >= bindparam("first_ns"),
+            _of_tenant,
+            _ends_ns >= bindparam("first_ns"),
         )
         parent = usage_record.alias("parent")
         recorded = select(literal(1)).where(
@@ -121,13 +133,23 @@ class Statements:
             _r.trace_id == bindparam("trace"),
             _r.id != bindparam("above"),
             _r.started_ns.between(bindparam("first_ns"), bindparam("last_ns")),
-            ends_ns <= bindparam("last_ns"),
+            _ends_ns <= bindparam("last_ns"),
             _r.parent_span_id.is_not(None),
             ~recorded.exists(),
         )
         self.orphan_with_usage = self.orphans.where(
-            or_(billable, _r.role == "aggregate"), reports_tokens, as_reported
+            or_(_billable, _r.role == "aggregate"), _reports_tokens, _as_reported
         ).limit(1)
+
+
+def _below() -> ColumnElement[bool]:
+    """Return the condition that a record's parent is one of the bound spans."""
+    # Not `(trace_id, parent_span_id) IN (...)`, for which SQLite uses no index.
+    return and_(
+        _of_tenant,
+        _r.trace_id.in_(_bind("traces", LargeBinary())),
+        _r.parent_span_id.in_(_bind("spans", LargeBinary())),
+    )
 
 
 def _bind(name: str, kind: Any = None) -> ColumnElement[Any]:

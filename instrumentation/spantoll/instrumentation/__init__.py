@@ -1,4 +1,8 @@
-"""Records every call to a language model as an OpenTelemetry span, exactly and unnoticed."""
+"""Records every call to a language model as an OpenTelemetry span, exactly and unnoticed.
+
+Input: arguments of `instrument`, else the environment. Output: SDK functions that are wrapped, and
+their spans, metrics and log records by OpenTelemetry's GenAI conventions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What the application chose, put over what its environment says."""
+"""Settings of the instrumentation: arguments of `instrument()` over environment variables.
+
+Input: the arguments, and `SPANTOLL_...` and `OTEL_...` variables. Output: `Settings`. A wrong
+argument raises ValueError; a wrong variable is ignored, so that it never stops an application.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The instrumentor that `opentelemetry-instrument` loads."""
+"""The instrumentor that `opentelemetry-instrument` loads.
+
+Input: `OTEL_...` variables of the process. Output: an OpenTelemetry SDK configured by them, if
+nothing has configured one, and every installed SDK instrumented.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Operation names, as emitters write them -> the canonical name, and the role of the span."""
+"""Operation names, as emitters write them -> the canonical name, and the role of the span.
+
+Input: `gen_ai.operation.name` or a dialect's word for it. Output: the name of the GenAI convention,
+and one of the roles of `call.Role`. An unknown name is kept and has no role.
+"""
 
 from __future__ import annotations
 

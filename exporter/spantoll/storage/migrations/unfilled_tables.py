@@ -30,6 +30,13 @@ NAMES = (
 
 def create() -> None:
     """Create them, empty."""
+    _create_prices()
+    _create_customer_prices()
+    _create_budgets()
+    _create_buckets()
+
+
+def _create_prices() -> None:
     op.create_table(
         "price_set",
         sa.Column("sha256", text(64), primary_key=True),
@@ -84,6 +91,9 @@ def create() -> None:
         sa.Column("valid_from_ns", sa.BigInteger, nullable=False),
         sa.Column("valid_to_ns", sa.BigInteger, nullable=False),
     )
+
+
+def _create_customer_prices() -> None:
     op.create_table(
         "customer_price",
         sa.Column("id", identity, primary_key=True),
@@ -134,6 +144,9 @@ def create() -> None:
         sa.Column("locked_by", text(128), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "customer_id", "from_ns", name="pk_period_lock"),
     )
+
+
+def _create_budgets() -> None:
     op.create_table(
         "budget",
         sa.Column("id", identity, primary_key=True),
@@ -164,6 +177,9 @@ def create() -> None:
             "budget_id", "scope_id", "period_start_ns", "threshold", name="pk_alert_event"
         ),
     )
+
+
+def _create_buckets() -> None:
     op.create_table(
         "usage_dim",
         sa.Column("dim_id", sa.BigInteger, primary_key=True, autoincrement=False),

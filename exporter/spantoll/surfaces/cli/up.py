@@ -1,80 +1,86 @@
+"""`spantoll up`: the receiver as a process.
+
+Input: flags, over the settings. Output: a running receiver, its addresses on stdout, and the exit
+status of its shutdown. Raises ConfigurationError before it listens.
+"""
+
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spantoll.defaults import GRPC_ADDRESS, HTTP_ADDRESS
 from spantoll.surfaces.cli.options import Database
 
-__all__ = ["up"]
+if TYPE_CHECKING:
+    from spantoll.settings import Settings
+
+__all__ = ["run_receiver", "up"]
+
+
+Grpc = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help=f"OTLP over gRPC, or off. [{GRPC_ADDRESS}]"),
+]
+Http = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help=f"OTLP over HTTP, or off. [{HTTP_ADDRESS}]"),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Bearer tokens of senders, one a line, read again when it changes. "
+        "Also SPANTOLL_TOKENS=a,b.",
+    ),
+]
+Insecure = Annotated[
+    bool | None,
+    typer.Option("--insecure", help="Listen beyond this machine without tokens."),
+]
+Forward = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="URL",
+        help="Send received traces on, priced: http://jaeger:4318, grpc://jaeger:4317. Repeatable.",
+    ),
+]
+ForwardQueue = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Keep what waits to be sent on in files, not in memory."),
+]
+ForwardDurable = Annotated[
+    bool | None,
+    typer.Option(
+        "--forward-durable",
+        help="Acknowledge a request only when it is on the disk of --forward-queue.",
+    ),
+]
+ForwardHeader = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[URL ]NAME=VALUE",
+        help="Header for the target of --forward. Also SPANTOLL_FORWARD_HEADERS.",
+    ),
+]
 
 
 def up(
     database: Database = None,
-    grpc: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help=f"OTLP over gRPC, or off. [{GRPC_ADDRESS}]"),
-    ] = None,
-    http: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help=f"OTLP over HTTP, or off. [{HTTP_ADDRESS}]"),
-    ] = None,
-    token_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Bearer tokens of senders, one a line, read again when it changes. "
-            "Also SPANTOLL_TOKENS=a,b.",
-        ),
-    ] = None,
-    insecure: Annotated[
-        bool | None,
-        typer.Option("--insecure", help="Listen beyond this machine without tokens."),
-    ] = None,
-    forward: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="URL",
-            help="Send received traces on, priced: http://jaeger:4318, grpc://jaeger:4317. "
-            "Repeatable.",
-        ),
-    ] = None,
-    forward_queue: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Keep what waits to be sent on in files, not in memory."),
-    ] = None,
-    forward_durable: Annotated[
-        bool | None,
-        typer.Option(
-            "--forward-durable",
-            help="Acknowledge a request only when it is on the disk of --forward-queue.",
-        ),
-    ] = None,
-    forward_header: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[URL ]NAME=VALUE",
-            help="Header for the target of --forward. Also SPANTOLL_FORWARD_HEADERS.",
-        ),
-    ] = None,
+    grpc: Grpc = None,
+    http: Http = None,
+    token_file: TokenFile = None,
+    insecure: Insecure = None,
+    forward: Forward = None,
+    forward_queue: ForwardQueue = None,
+    forward_durable: ForwardDurable = None,
+    forward_header: ForwardHeader = None,
 ) -> None:
     """Receive OTLP, price model calls and keep them, until SIGINT or SIGTERM."""
-    import logging
-    import re
-
-    from spantoll.forward import Forwarder, read_headers, read_targets
-    from spantoll.pipeline.settle import make_settle
-    from spantoll.pricing import load_rate_card
-    from spantoll.receiver import Bound, Limits, Receiver, ReceiverConfig, Tokens, run
-    from spantoll.receiver.address import Address
     from spantoll.settings import load_settings
-    from spantoll.storage import Store
-    from spantoll.surfaces.cli.ledger import make_directory
-    from spantoll.surfaces.cli.welcome import welcome
 
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     settings = load_settings(
         database=database,
         grpc=grpc,
@@ -86,6 +92,27 @@ def up(
         forward_durable=forward_durable,
         forward_headers=",".join(forward_header) if forward_header else None,
     )
+    raise typer.Exit(run_receiver(settings))
+
+
+def run_receiver(settings: Settings) -> int:
+    """Run the receiver of these settings until it is stopped; return its exit status.
+
+    Raises ConfigurationError for targets, headers or addresses that are wrong.
+    """
+    import logging
+    import re
+
+    from spantoll.forward import Forwarder, read_headers, read_targets
+    from spantoll.pipeline.settle import make_settle
+    from spantoll.pricing import load_rate_card
+    from spantoll.receiver import Bound, Limits, Receiver, ReceiverConfig, Tokens, run
+    from spantoll.receiver.address import Address
+    from spantoll.storage import Store
+    from spantoll.surfaces.cli.ledger import make_directory
+    from spantoll.surfaces.cli.welcome import welcome
+
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     targets = read_targets(settings.forward)
     headers = read_headers(settings.forward_headers.get_secret_value(), targets)
     listened = [Address.parse(text, flag="") for text in (settings.grpc, settings.http) if text]
@@ -118,7 +145,7 @@ def up(
         grace_s=settings.grace_s,
     )
     rate_card = load_rate_card()
-    status = run(
+    return run(
         settings.database,
         config,
         rate_card=rate_card,
@@ -126,4 +153,3 @@ def up(
         onward=onward if targets else None,
         ready=ready,
     )
-    raise typer.Exit(status)

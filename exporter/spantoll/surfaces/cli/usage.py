@@ -1,4 +1,8 @@
-"""`spantoll usage`: sums of measures by dimensions and windows, as a table, JSON or CSV."""
+"""`spantoll usage`: sums of measures by dimensions and windows, as a table, JSON or CSV.
+
+Input: flags, which become one `Query`. Output: its `Result` on stdout; where cost is a lower bound,
+what could not be priced follows it. A table of nothing says why it is empty.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Anthropic's messages in the convention's shape."""
+"""Anthropic's messages in the convention's shape.
+
+Input: a request, a message or the events of a stream of the messages API. Output: attributes of
+OpenTelemetry's GenAI content (`gen_ai.input.messages` and its like) as JSON text.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Messages of OpenAI's chat completions in the convention's shape."""
+"""Messages of OpenAI's chat completions in the convention's shape.
+
+Input: a request, a completion or the chunks of a stream. Output: attributes of OpenTelemetry's
+GenAI content (`gen_ai.input.messages` and its like) as JSON text.
+"""
 
 from __future__ import annotations
 

@@ -1,3 +1,9 @@
+"""Spans of LangSmith's OpenTelemetry exporter, `langsmith.*`.
+
+Input: the attributes of a span. Output: its role and usage. Source: the keys the exporter of the
+`langsmith` package writes; its totals contain all details, as LangChain's usage_metadata does.
+"""
+
 from __future__ import annotations
 
 from spantoll.semconv.call import Role

@@ -1,4 +1,7 @@
-"""The ledger: records, rates, and tables that no version has filled."""
+"""The ledger: records, rates, and tables that no version has filled.
+
+Input: an empty database. Output: the first schema. Never edited: later migrations change it.
+"""
 
 from __future__ import annotations
 

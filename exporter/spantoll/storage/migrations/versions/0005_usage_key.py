@@ -1,4 +1,8 @@
-"""Find the reports of one call by usage keys of short time slices, and spans by their parent."""
+"""Find the reports of one call by usage keys of short time slices, and spans by their parent.
+
+Input: records of 0004. Output: the same records with `usage_key` computed from their own counters,
+and indexes on it; `counted_reason` gets today's values and no verdict changes.
+"""
 
 from __future__ import annotations
 

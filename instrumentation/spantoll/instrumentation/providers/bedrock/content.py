@@ -1,4 +1,8 @@
-"""Messages of Bedrock's Converse API in the convention's shape."""
+"""Messages of Bedrock's Converse API in the convention's shape.
+
+Input: a request, a response or the events of a stream. Output: attributes of OpenTelemetry's GenAI
+content (`gen_ai.input.messages` and its like) as JSON text.
+"""
 
 from __future__ import annotations
 

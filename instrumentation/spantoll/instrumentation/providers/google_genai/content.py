@@ -1,4 +1,8 @@
-"""Gemini's contents in the convention's shape."""
+"""Gemini's contents in the convention's shape.
+
+Input: a request, a response or the chunks of a stream of google-genai. Output: attributes of
+OpenTelemetry's GenAI content (`gen_ai.input.messages` and its like) as JSON text.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Which tasks of Hugging Face's `InferenceClient` make spans: all go through one method."""
+"""Which tasks of Hugging Face's `InferenceClient` make spans: all go through one method.
+
+Input: the request parameters that `_inner_post` is given, and its result: bytes, or lines of
+server-sent events. Output: `PROVIDER`, the hooks of the synchronous and the asynchronous client.
+"""
 
 from __future__ import annotations
 

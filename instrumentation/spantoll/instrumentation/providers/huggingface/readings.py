@@ -1,4 +1,8 @@
-"""Where the tasks of Hugging Face's inference have their values."""
+"""Where the tasks of Hugging Face's inference have their values.
+
+Input: request and response bodies of a task. Output: one `Call` per task, a table of attribute keys
+of the GenAI conventions and the paths of their values. A chat is read as OpenAI's.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Where Mistral's API has its values."""
+"""Where Mistral's API has its values.
+
+Input: requests, responses and stream events of the `mistralai` SDK. Output: one `Call` per
+operation, a table of attribute keys of the GenAI conventions and the paths of their values.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Where Ollama's API has its values: chat, generate and embeddings."""
+"""Where Ollama's API has its values: chat, generate and embeddings.
+
+Input: requests, responses and chunks of the `ollama` SDK. Output: one `Call` per operation, a table
+of attribute keys of the GenAI conventions and the paths of their values.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Items of the Responses API in the convention's shape."""
+"""Items of the Responses API in the convention's shape.
+
+Input: a request, or a response whole or as the last event of its stream. Output: attributes of
+OpenTelemetry's GenAI content (`gen_ai.input.messages` and its like) as JSON text.
+"""
 
 from __future__ import annotations
 
