@@ -2,7 +2,7 @@
 """What an instrumentation sees of the OpenAI SDK, case by case: SpanToll beside the official one.
 
 The real SDK against a server on this machine that speaks the API. Each cell says `right`, or what
-is wrong. A case is right if it makes exactly one span with exactly the numbers the server told,
+is wrong. A case is right if it makes exactly one span with exactly the numbers the server reported,
 says nothing that did not happen, and leaves the caller what it would have had.
 
     python benchmarks/instrumentation_matrix.py     # makes a throwaway environment with the peers
@@ -65,17 +65,17 @@ class Case:
     judge: Judge
 
 
-def tells(**wanted: Any) -> Judge:
+def expect_span(**wanted: Any) -> Judge:
     """Exactly one span, with these attributes; underscores are dots, None is absence."""
 
     def judge(seen: Seen) -> str | None:
         if len(seen.spans) != 1:
             return "no span" if not seen.spans else f"{len(seen.spans)} spans"
-        told = dict(seen.spans[0].attributes)
+        reported = dict(seen.spans[0].attributes)
         for key, value in wanted["attributes"].items():
-            if told.get(key) != value:
+            if reported.get(key) != value:
                 short = key.removeprefix("gen_ai.").removeprefix("usage.")
-                return f"{short} {told.get(key, 'missing')}"
+                return f"{short} {reported.get(key, 'missing')}"
         status = seen.spans[0].status.status_code.name
         if status != wanted.get("status", "UNSET"):
             return f"status {status}"
@@ -85,20 +85,20 @@ def tells(**wanted: Any) -> Judge:
 
 
 def counted(more: dict[str, Any] | None = None, **other: Any) -> Judge:
-    return tells(attributes=TOKENS | (more or {}), **other)
+    return expect_span(attributes=TOKENS | (more or {}), **other)
 
 
 def nothing_invented(seen: Seen) -> str | None:
     """One span that is no error and claims no usage."""
-    return tells(attributes={IN: None, OUT: None})(seen)
+    return expect_span(attributes={IN: None, OUT: None})(seen)
 
 
-def says_cancelled(seen: Seen) -> str | None:
+def reports_cancellation(seen: Seen) -> str | None:
     """One failed span that names the cancellation, by its public or its full name."""
-    told = {str(span.attributes.get("error.type")) for span in seen.spans}
-    if not all(name.endswith("CancelledError") for name in told):
-        return f"error.type {', '.join(told)}"
-    return tells(attributes={IN: None}, status="ERROR")(seen)
+    reported = {str(span.attributes.get("error.type")) for span in seen.spans}
+    if not all(name.endswith("CancelledError") for name in reported):
+        return f"error.type {', '.join(reported)}"
+    return expect_span(attributes={IN: None}, status="ERROR")(seen)
 
 
 def drain(stream: Any, caller: list[str], chunks: int) -> None:
@@ -312,53 +312,49 @@ def tier(client: Any, _: list[str]) -> None:
         pass
 
 
-def one(name: str, run: Sync | Async, judge: Judge) -> Case:
-    return Case(name, run, judge)
-
-
 FETCHED = {"gen_ai.operation.name": "fetch_response", IN: None, OUT: None}
 CASES = (
-    one("chat", chat_sync, counted()),
-    one("chat, async", chat_async, counted()),
-    one("cached and reasoning tokens", chat_sync, counted({CACHED: 60, REASONING: 5})),
-    one("stream with include_usage", asked_stream, counted()),
-    one("stream without include_usage", plain_stream, counted()),
-    one("async stream without include_usage", plain_async_stream, counted()),
-    one("with stream:", with_stream, counted()),
-    one("break", left, nothing_invented),
-    one("close", closed, nothing_invented),
-    one("never iterated", never_read, nothing_invented),
-    one(
+    Case("chat", chat_sync, counted()),
+    Case("chat, async", chat_async, counted()),
+    Case("cached and reasoning tokens", chat_sync, counted({CACHED: 60, REASONING: 5})),
+    Case("stream with include_usage", asked_stream, counted()),
+    Case("stream without include_usage", plain_stream, counted()),
+    Case("async stream without include_usage", plain_async_stream, counted()),
+    Case("with stream:", with_stream, counted()),
+    Case("break", left, nothing_invented),
+    Case("close", closed, nothing_invented),
+    Case("never iterated", never_read, nothing_invented),
+    Case(
         "caller's error inside with",
         callers_error,
-        tells(attributes={"error.type": "KeyError", IN: None}, status="ERROR"),
+        expect_span(attributes={"error.type": "KeyError", IN: None}, status="ERROR"),
     ),
-    one("task cancelled", cancelled, says_cancelled),
-    one("isinstance, .response", looks, lambda seen: None if seen.spans else "no span"),
-    one("span not current in the loop", current_in_loop, counted()),
-    one("with_raw_response", raw, counted()),
-    one("with_raw_response + stream", raw_stream, counted()),
-    one("with_streaming_response", streamed, counted()),
-    one("with_streaming_response, async", streamed_async, counted()),
-    one("chat.completions.parse", parse, counted()),
-    one("chat.completions.stream", stream_helper, counted()),
-    one("responses.create", respond, counted()),
-    one("responses.create stream=True", respond_stream, counted()),
-    one("responses.stream", respond_helper, counted()),
-    one("responses.parse", respond_parse, counted()),
-    one("responses.retrieve", retrieve, tells(attributes=FETCHED)),
-    one("embeddings", embed, tells(attributes={IN: 100})),
-    one("legacy completions", complete, counted()),
-    one("images.generate", draw, counted()),
-    one("audio.transcriptions", transcribe, tells(attributes={IN: 114, OUT: 20})),
-    one("audio.speech", speak, tells(attributes={"gen_ai.request.model": "tts-1"})),
-    one(
+    Case("task cancelled", cancelled, reports_cancellation),
+    Case("isinstance, .response", looks, lambda seen: None if seen.spans else "no span"),
+    Case("span not current in the loop", current_in_loop, counted()),
+    Case("with_raw_response", raw, counted()),
+    Case("with_raw_response + stream", raw_stream, counted()),
+    Case("with_streaming_response", streamed, counted()),
+    Case("with_streaming_response, async", streamed_async, counted()),
+    Case("chat.completions.parse", parse, counted()),
+    Case("chat.completions.stream", stream_helper, counted()),
+    Case("responses.create", respond, counted()),
+    Case("responses.create stream=True", respond_stream, counted()),
+    Case("responses.stream", respond_helper, counted()),
+    Case("responses.parse", respond_parse, counted()),
+    Case("responses.retrieve", retrieve, expect_span(attributes=FETCHED)),
+    Case("embeddings", embed, expect_span(attributes={IN: 100})),
+    Case("legacy completions", complete, counted()),
+    Case("images.generate", draw, counted()),
+    Case("audio.transcriptions", transcribe, expect_span(attributes={IN: 114, OUT: 20})),
+    Case("audio.speech", speak, expect_span(attributes={"gen_ai.request.model": "tts-1"})),
+    Case(
         "429 error",
         refused,
-        tells(attributes={"error.type": "openai.RateLimitError"}, status="ERROR"),
+        expect_span(attributes={"error.type": "openai.RateLimitError"}, status="ERROR"),
     ),
-    one("Azure client", azure, counted({"gen_ai.provider.name": "azure.ai.openai"})),
-    one("service tier in a stream", tier, counted({"openai.response.service_tier": "flex"})),
+    Case("Azure client", azure, counted({"gen_ai.provider.name": "azure.ai.openai"})),
+    Case("service tier in a stream", tier, counted({"openai.response.service_tier": "flex"})),
 )
 
 

@@ -43,13 +43,13 @@ class Spans:
     def all(self) -> tuple[ReadableSpan, ...]:
         return self._exporter.get_finished_spans()
 
-    def one(self) -> ReadableSpan:
+    def only_span(self) -> ReadableSpan:
         (span,) = self.all()
         return span
 
     def attributes(self) -> dict[str, Any]:
         """The attributes of the only span."""
-        return dict(self.one().attributes or {})
+        return dict(self.only_span().attributes or {})
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ def cases(table: dict[str, Case]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("call", "expected"), list(table.values()), ids=list(table))
 
 
-def shown(attributes: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+def select_keys(attributes: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
     return {key: attributes.get(key) for key in expected}
 
 

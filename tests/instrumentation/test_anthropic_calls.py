@@ -19,7 +19,7 @@ from tests.instrumentation.scenes import (
     exhaust,
     leave,
     leave_with,
-    shown,
+    select_keys,
 )
 
 NUMBERS = "Hello #input=1000 #cached=600 #written=100 #written1h=50 #output=20 #reasoning=5"
@@ -142,9 +142,9 @@ def test_each_operation_reports_its_usage(
 ) -> None:
     call(claude)
 
-    assert shown(spans.attributes(), expected) == expected
-    assert spans.one().name == "chat claude-haiku-4-5"
-    assert spans.one().kind is SpanKind.CLIENT
+    assert select_keys(spans.attributes(), expected) == expected
+    assert spans.only_span().name == "chat claude-haiku-4-5"
+    assert spans.only_span().kind is SpanKind.CLIENT
 
 
 @cases(PLAIN)
@@ -156,7 +156,7 @@ async def test_each_async_operation_reports_its_usage(
 ) -> None:
     await call(async_claude)
 
-    assert shown(spans.attributes(), expected) == expected
+    assert select_keys(spans.attributes(), expected) == expected
 
 
 @cases(STREAMED)
@@ -167,7 +167,7 @@ def test_each_stream_reports_its_usage(
     exhaust(stream)
 
     assert isinstance(stream, anthropic.Stream)
-    assert shown(spans.attributes(), expected) == expected
+    assert select_keys(spans.attributes(), expected) == expected
     assert spans.attributes()["gen_ai.response.time_to_first_chunk"] > 0
 
 
@@ -183,7 +183,7 @@ async def test_each_async_stream_reports_its_usage(
         pass
 
     assert isinstance(stream, anthropic.AsyncStream)
-    assert shown(spans.attributes(), expected) == expected
+    assert select_keys(spans.attributes(), expected) == expected
 
 
 @pytest.mark.parametrize("api", ["messages", "beta.messages"])
@@ -196,7 +196,7 @@ def test_the_stream_helper_works_as_before(claude: Any, spans: Any, api: str) ->
 
     assert words == "The toll of a span"
     assert final.usage.output_tokens == 20
-    assert shown(spans.attributes(), STREAM) == STREAM
+    assert select_keys(spans.attributes(), STREAM) == STREAM
 
 
 async def test_the_async_stream_helper_works_as_before(async_claude: Any, spans: Any) -> None:
@@ -204,14 +204,14 @@ async def test_the_async_stream_helper_works_as_before(async_claude: Any, spans:
         final = await stream.get_final_message()
 
     assert final.usage.output_tokens == 20
-    assert shown(spans.attributes(), STREAM) == STREAM
+    assert select_keys(spans.attributes(), STREAM) == STREAM
 
 
 def test_the_parse_helper_reports_what_was_billed(claude: Any, spans: Any) -> None:
     with pytest.raises(ValueError, match="Invalid JSON"):
         claude.messages.parse(**ASKED, output_format=Answer)
 
-    assert shown(spans.attributes(), {"gen_ai.usage.input_tokens": 1000}) == {
+    assert select_keys(spans.attributes(), {"gen_ai.usage.input_tokens": 1000}) == {
         "gen_ai.usage.input_tokens": 1000
     }
 
@@ -221,7 +221,7 @@ def test_the_parse_helper_works_as_before(claude: Any, spans: Any) -> None:
 
     assert answer.parsed_output == Answer(number=7)
     expected = CHAT | {"gen_ai.output.type": "json"}
-    assert shown(spans.attributes(), expected) == expected
+    assert select_keys(spans.attributes(), expected) == expected
 
 
 def test_attempts_that_were_refused_cost_nothing(
@@ -232,7 +232,7 @@ def test_attempts_that_were_refused_cost_nothing(
         claude.messages.create(**request("#refused=2"))
 
     assert len(provider.asked) == 3
-    assert shown(spans.attributes(), CHAT) == CHAT
+    assert select_keys(spans.attributes(), CHAT) == CHAT
     assert len(billed()) == 1
 
 
@@ -257,7 +257,7 @@ def test_a_streaming_response_is_read_by_the_caller_alone(claude: Any, spans: An
         body = b"".join(response.iter_bytes())
 
     assert body.startswith(b"event: message_start")
-    assert shown(spans.attributes(), STREAM) == STREAM
+    assert select_keys(spans.attributes(), STREAM) == STREAM
 
 
 def test_counting_tokens_is_no_call(claude: Any, spans: Any) -> None:
@@ -274,15 +274,15 @@ def test_a_stream_left_early_keeps_what_it_reported(
 ) -> None:
     way(claude.messages.create(**ASKED, stream=True))
 
-    assert shown(spans.attributes(), ABORTED) == ABORTED
-    assert spans.one().status.status_code is StatusCode.UNSET
+    assert select_keys(spans.attributes(), ABORTED) == ABORTED
+    assert spans.only_span().status.status_code is StatusCode.UNSET
 
 
 def test_a_stream_helper_left_early_keeps_what_it_reported(claude: Any, spans: Any) -> None:
     with claude.messages.stream(**ASKED) as stream:
         next(iter(stream))
 
-    assert shown(spans.attributes(), ABORTED) == ABORTED
+    assert select_keys(spans.attributes(), ABORTED) == ABORTED
 
 
 async def test_a_cancelled_task_ends_the_span_once(async_claude: Any, spans: Any) -> None:
@@ -300,7 +300,7 @@ def test_a_server_that_hangs_up_is_one_failed_span(claude: Any, spans: Any) -> N
     with pytest.raises(httpx2.RemoteProtocolError):
         exhaust(claude.messages.create(**request("#cut=3", stream=True)))
 
-    assert shown(spans.attributes(), ABORTED) == ABORTED
+    assert select_keys(spans.attributes(), ABORTED) == ABORTED
     assert spans.attributes()["error.type"] == "httpx2.RemoteProtocolError"
 
 
@@ -308,8 +308,8 @@ def test_an_error_event_inside_a_stream_is_one_failed_span(claude: Any, spans: A
     with pytest.raises(anthropic.APIStatusError):
         exhaust(claude.messages.create(**request("#broken=2", stream=True)))
 
-    assert shown(spans.attributes(), ABORTED) == ABORTED
-    assert spans.one().status.status_code is StatusCode.ERROR
+    assert select_keys(spans.attributes(), ABORTED) == ABORTED
+    assert spans.only_span().status.status_code is StatusCode.ERROR
 
 
 @pytest.mark.parametrize(

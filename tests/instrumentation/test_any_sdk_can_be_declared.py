@@ -230,8 +230,8 @@ def test_an_error_of_the_sdk_is_raised_as_it_is(client: Any, spans: Any) -> None
         client.plain("m", fail=True)
 
     assert spans.attributes()["error.type"] == "LookupError"
-    assert spans.one().status.status_code is StatusCode.ERROR
-    assert spans.one().status.description == "LookupError"
+    assert spans.only_span().status.status_code is StatusCode.ERROR
+    assert spans.only_span().status.description == "LookupError"
 
 
 def test_an_object_without_copies_has_none(client: Any, spans: Any) -> None:

@@ -32,7 +32,7 @@ def test_known_names_have_columns_and_others_are_metadata(
 
     more = {"user.id": "ann", "session.id": "s1"}
     metadata = {"spantoll.metadata.feature": "search", "spantoll.metadata.tries": 2}
-    assert attribution_of(spans.one()) == EXPECTED | more | metadata
+    assert attribution_of(spans.only_span()) == EXPECTED | more | metadata
 
 
 def test_nested_blocks_add_up_and_the_inner_one_wins(
@@ -55,7 +55,7 @@ def test_nothing_is_left_after_the_block(client: openai.OpenAI, spans: Any, ques
         raise KeyError
     client.chat.completions.create(**question())
 
-    assert "spantoll.customer_id" not in attribution_of(spans.one())
+    assert "spantoll.customer_id" not in attribution_of(spans.only_span())
 
 
 @attributes(customer_id="acme")
@@ -66,7 +66,7 @@ def decorated(client: openai.OpenAI, asked: dict[str, Any]) -> None:
 def test_it_decorates_a_function(client: openai.OpenAI, spans: Any, question: Any) -> None:
     decorated(client, question())
 
-    assert attribution_of(spans.one()) == EXPECTED
+    assert attribution_of(spans.only_span()) == EXPECTED
 
 
 async def test_tasks_do_not_mix(
@@ -93,7 +93,7 @@ async def test_a_task_inherits_the_block_it_was_made_in(
         task = asyncio.create_task(async_client.chat.completions.create(**question()))
     await task
 
-    assert attribution_of(spans.one()) == EXPECTED
+    assert attribution_of(spans.only_span()) == EXPECTED
 
 
 async def test_a_worker_thread_of_asyncio_inherits_the_block(
@@ -102,7 +102,7 @@ async def test_a_worker_thread_of_asyncio_inherits_the_block(
     with attributes(customer_id="acme"):
         await asyncio.to_thread(lambda: client.chat.completions.create(**question()))
 
-    assert attribution_of(spans.one()) == EXPECTED
+    assert attribution_of(spans.only_span()) == EXPECTED
 
 
 def test_carry_takes_it_into_any_thread(client: openai.OpenAI, spans: Any, question: Any) -> None:
@@ -127,7 +127,7 @@ async def test_a_stream_belongs_to_the_block_of_its_request(
         async for _ in stream:
             pass
 
-    assert attribution_of(spans.one())["spantoll.customer_id"] == "acme"
+    assert attribution_of(spans.only_span())["spantoll.customer_id"] == "acme"
 
 
 async def test_a_generator_closed_in_another_context_logs_nothing(

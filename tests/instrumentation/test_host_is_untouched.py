@@ -29,7 +29,7 @@ NUMBERS = {
 }
 
 
-def shown(found: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+def select_keys(found: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
     return {key: found.get(key) for key in expected}
 
 
@@ -70,7 +70,7 @@ def test_a_raw_response_is_read_without_parsing_it(
     raw = client.chat.completions.with_raw_response.create(**question())
 
     assert type(raw) is LegacyAPIResponse
-    assert shown(spans.attributes(), NUMBERS) == NUMBERS
+    assert select_keys(spans.attributes(), NUMBERS) == NUMBERS
     assert raw.headers["x-request-id"] == "req_loopback"
     assert isinstance(raw.parse(), ChatCompletion)
 
@@ -80,7 +80,7 @@ async def test_an_async_raw_response_is_read(
 ) -> None:
     raw = await async_client.chat.completions.with_raw_response.create(**question())
 
-    assert shown(spans.attributes(), NUMBERS) == NUMBERS
+    assert select_keys(spans.attributes(), NUMBERS) == NUMBERS
     assert isinstance(raw.parse(), ChatCompletion)
 
 
@@ -95,7 +95,7 @@ def test_the_stream_of_a_raw_response_is_one_whole_span(
     assert spans.all() == ()
     chunks = list(stream)
 
-    assert shown(spans.attributes(), NUMBERS) == NUMBERS
+    assert select_keys(spans.attributes(), NUMBERS) == NUMBERS
     assert all(chunk.choices for chunk in chunks)
 
 
@@ -106,7 +106,7 @@ async def test_the_stream_of_an_async_raw_response_is_one_whole_span(
     async for _ in raw.parse():
         pass
 
-    assert shown(spans.attributes(), NUMBERS) == NUMBERS
+    assert select_keys(spans.attributes(), NUMBERS) == NUMBERS
 
 
 def parse(response: Any) -> None:
@@ -142,7 +142,7 @@ def test_a_streamed_response_is_seen_however_it_is_read(
         assert not response.http_response.is_stream_consumed
         way(response)
 
-    assert shown(spans.attributes(), NUMBERS) == NUMBERS
+    assert select_keys(spans.attributes(), NUMBERS) == NUMBERS
     assert type(response.http_response).__module__.startswith("httpx")
 
 
@@ -167,7 +167,7 @@ def test_a_streamed_event_stream_is_seen_however_it_is_read(
         else:
             way(response)
 
-    assert shown(spans.attributes(), NUMBERS) == NUMBERS
+    assert select_keys(spans.attributes(), NUMBERS) == NUMBERS
 
 
 async def test_an_async_streamed_response_awaits_nothing_of_its_own(
@@ -177,7 +177,7 @@ async def test_an_async_streamed_response_awaits_nothing_of_its_own(
     async with opened as response:
         assert isinstance(await response.parse(), ChatCompletion)
 
-    assert shown(spans.attributes(), NUMBERS) == NUMBERS
+    assert select_keys(spans.attributes(), NUMBERS) == NUMBERS
 
 
 async def test_an_async_streamed_event_stream_is_seen(
@@ -188,7 +188,7 @@ async def test_an_async_streamed_event_stream_is_seen(
         lines = [line async for line in response.iter_lines()]
 
     assert lines[-2] == "data: [DONE]"
-    assert shown(spans.attributes(), NUMBERS) == NUMBERS
+    assert select_keys(spans.attributes(), NUMBERS) == NUMBERS
 
 
 def test_streamed_sound_is_passed_through(client: openai.OpenAI, spans: Any) -> None:
@@ -335,7 +335,7 @@ def test_a_body_left_half_read_is_one_span_without_usage(
         for _ in response.iter_bytes(chunk_size=10):
             break
 
-    assert shown(spans.attributes(), MISSING) == MISSING
+    assert select_keys(spans.attributes(), MISSING) == MISSING
 
 
 async def test_an_async_body_left_half_read_is_one_span_without_usage(
@@ -346,7 +346,7 @@ async def test_an_async_body_left_half_read_is_one_span_without_usage(
         async for _ in response.iter_bytes(chunk_size=10):
             break
 
-    assert shown(spans.attributes(), MISSING) == MISSING
+    assert select_keys(spans.attributes(), MISSING) == MISSING
 
 
 def test_a_body_that_breaks_off_is_one_failed_span(
@@ -389,7 +389,7 @@ def test_the_http_librarys_own_response_is_seen(
     response = client.post("/chat/completions", cast_to=httpx2.Response, body=question())
 
     assert type(response) is httpx2.Response
-    assert shown(spans.attributes(), NUMBERS) == NUMBERS
+    assert select_keys(spans.attributes(), NUMBERS) == NUMBERS
 
 
 def test_a_response_that_is_pickled_when_closed_is_as_before(

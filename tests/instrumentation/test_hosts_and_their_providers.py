@@ -294,8 +294,8 @@ def test_a_response_reports_how_it_ended(
     found = spans.attributes()
     assert found.get("gen_ai.response.finish_reasons") == reasons
     assert found.get("error.type") == error
-    assert spans.one().status.is_ok is (error is None)
-    assert "secret" not in spans.one().to_json()
+    assert spans.only_span().status.is_ok is (error is None)
+    assert "secret" not in spans.only_span().to_json()
 
 
 def test_a_response_that_fails_in_its_stream_is_a_failed_span(spans: Any) -> None:
@@ -307,7 +307,7 @@ def test_a_response_that_fails_in_its_stream_is_a_failed_span(spans: Any) -> Non
     found = spans.attributes()
     assert found["error.type"] == "server_error"
     assert found["gen_ai.usage.input_tokens"] == 9
-    assert not spans.one().status.is_ok
+    assert not spans.only_span().status.is_ok
 
 
 def test_http_spans_are_below_ours_where_one_provider_makes_both(
@@ -324,7 +324,7 @@ def test_http_spans_are_below_ours_where_one_provider_makes_both(
     client = openai.OpenAI(api_key="none", http_client=http)
     client.chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}])
 
-    assert current == [spans.one().context.span_id]
+    assert current == [spans.only_span().context.span_id]
     assert not trace.get_current_span().get_span_context().is_valid
 
 

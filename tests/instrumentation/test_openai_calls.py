@@ -159,7 +159,7 @@ def cases(table: dict[str, Case]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("call", "expected"), list(table.values()), ids=list(table))
 
 
-def shown(found: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+def select_keys(found: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
     return {key: found.get(key) for key in expected}
 
 
@@ -169,8 +169,8 @@ def test_each_operation_reports_its_usage(
 ) -> None:
     call(client)
 
-    assert shown(spans.attributes(), expected) == expected
-    assert spans.one().status.status_code is StatusCode.UNSET
+    assert select_keys(spans.attributes(), expected) == expected
+    assert spans.only_span().status.status_code is StatusCode.UNSET
 
 
 @cases(PLAIN)
@@ -182,7 +182,7 @@ async def test_each_async_operation_reports_its_usage(
 ) -> None:
     await call(async_client)
 
-    assert shown(spans.attributes(), expected) == expected
+    assert select_keys(spans.attributes(), expected) == expected
 
 
 @cases(STREAMED)
@@ -192,7 +192,7 @@ def test_each_stream_reports_its_usage(
     for _ in call(client):
         pass
 
-    assert shown(spans.attributes(), expected) == expected
+    assert select_keys(spans.attributes(), expected) == expected
     assert spans.attributes()["gen_ai.response.time_to_first_chunk"] > 0
 
 
@@ -206,7 +206,7 @@ async def test_each_async_stream_reports_its_usage(
     async for _ in await call(async_client):
         pass
 
-    assert shown(spans.attributes(), expected) == expected
+    assert select_keys(spans.attributes(), expected) == expected
 
 
 def test_span_is_a_client_span_named_by_operation_and_model(
@@ -214,8 +214,8 @@ def test_span_is_a_client_span_named_by_operation_and_model(
 ) -> None:
     client.chat.completions.create(**question())
 
-    assert spans.one().name == "chat gpt-4o-mini"
-    assert spans.one().kind is SpanKind.CLIENT
+    assert spans.only_span().name == "chat gpt-4o-mini"
+    assert spans.only_span().kind is SpanKind.CLIENT
 
 
 def test_every_request_setting_is_on_the_span(
@@ -255,7 +255,7 @@ def test_every_request_setting_is_on_the_span(
         "spantoll.request.id": "req_loopback",
         "server.address": "127.0.0.1",
     }
-    assert shown(spans.attributes(), expected) == expected
+    assert select_keys(spans.attributes(), expected) == expected
 
 
 def test_chat_parse_helper_reports_its_usage(
@@ -267,9 +267,9 @@ def test_chat_parse_helper_reports_its_usage(
     # The caller's parser refused the answer, which was billed all the same.
     expected = CHAT | {"error.type": "pydantic_core.ValidationError"}
     found = spans.attributes()
-    assert shown(found, expected) | {"error.type": None} == expected | {"error.type": None}
+    assert select_keys(found, expected) | {"error.type": None} == expected | {"error.type": None}
     assert found["error.type"].endswith("ValidationError")
-    assert "toll" not in (spans.one().status.description or "")
+    assert "toll" not in (spans.only_span().status.description or "")
 
 
 def test_chat_stream_helper_reports_its_usage(
@@ -279,7 +279,7 @@ def test_chat_stream_helper_reports_its_usage(
         kinds = [event.type for event in stream]
         final = stream.get_final_completion()
 
-    assert shown(spans.attributes(), STREAM) == STREAM
+    assert select_keys(spans.attributes(), STREAM) == STREAM
     assert kinds[-1] == "content.done"
     assert final.choices[0].message.content == "The toll of a span"
 
@@ -290,14 +290,14 @@ async def test_async_chat_stream_helper_reports_its_usage(
     async with async_client.chat.completions.stream(**question()) as stream:
         await stream.until_done()
 
-    assert shown(spans.attributes(), STREAM) == STREAM
+    assert select_keys(spans.attributes(), STREAM) == STREAM
 
 
 def test_responses_stream_helper_reports_its_usage(client: openai.OpenAI, spans: Any) -> None:
     with client.responses.stream(model="gpt-4o-mini", input=NUMBERS) as stream:
         final = stream.get_final_response()
 
-    assert shown(spans.attributes(), RESPONSE_STREAM) == RESPONSE_STREAM
+    assert select_keys(spans.attributes(), RESPONSE_STREAM) == RESPONSE_STREAM
     assert final.usage is not None
 
 
@@ -318,7 +318,7 @@ def test_an_error_is_named_as_people_import_it(
         client.chat.completions.create(**question(f"#status={status}"))
 
     assert spans.attributes()["error.type"] == kind
-    assert spans.one().status.status_code is StatusCode.ERROR
+    assert spans.only_span().status.status_code is StatusCode.ERROR
     assert "spantoll.usage.status" not in spans.attributes()
 
 

@@ -375,10 +375,10 @@ def test_keys_are_repaired_too() -> None:
 
 
 def test_pair_without_a_key_is_read_as_protobuf_does() -> None:
-    nameless = {"value": {"intValue": "1"}}
+    without_key = {"value": {"intValue": "1"}}
     by_index = {"keyStrindex": 3, "value": {"intValue": "2"}}
     value_by_index = {"key": "k", "value": {"stringValueStrindex": 3}}
-    attributes = [nameless, by_index, value_by_index]
+    attributes = [without_key, by_index, value_by_index]
 
     span = one_span(request({"attributes": attributes}))
 

@@ -27,7 +27,7 @@ every_transport = pytest.mark.parametrize("transport", TRANSPORTS)
 
 @pytest.fixture
 def locked(store: Store, rows: Rows) -> Iterator[sqlite3.Connection]:
-    """Another process in the middle of a write, as far as SQLite can tell."""
+    """A lock as SQLite sees it while another process writes."""
     connection = sqlite3.connect(rows.path, isolation_level=None, check_same_thread=False)
     connection.execute("BEGIN IMMEDIATE")
     yield connection

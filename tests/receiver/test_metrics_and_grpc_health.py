@@ -63,7 +63,7 @@ def test_metrics_count_what_became_of_everything(running: Running) -> None:
     assert sampled["process_resident_memory_bytes",] > 0
 
 
-def test_openmetrics_is_spoken_to_who_asks_for_it(running: Running) -> None:
+def test_openmetrics_is_served_on_request(running: Running) -> None:
     status, media_type, body = scrape(running, accept=OPENMETRICS)
 
     assert status == 200

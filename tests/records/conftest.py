@@ -61,7 +61,7 @@ def model_call(**given: Any) -> ModelCall:
 
 
 def attribution(**given: Any) -> Attribution:
-    whom = Attribution(
+    default = Attribution(
         tenant=None,
         customer_id="acme",
         organisation="Acme Ltd",
@@ -78,7 +78,7 @@ def attribution(**given: Any) -> Attribution:
         service_name="shop",
         metadata={"region": "north", "beta": True, "attempt": 2},
     )
-    return whom._replace(**given)
+    return default._replace(**given)
 
 
 @pytest.fixture

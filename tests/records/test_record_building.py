@@ -323,7 +323,7 @@ def test_latency_buckets_grow_by_four_percent(duration_ns: int, bucket: int) -> 
 
 
 @given(st.integers(min_value=1_000_000, max_value=2**63 - 1))
-def test_a_latency_bucket_tells_the_duration_within_four_percent(duration_ns: int) -> None:
+def test_a_latency_bucket_gives_the_duration_within_four_percent(duration_ns: int) -> None:
     bucket = latency_bucket(duration_ns)
 
     upper_ms = 1.04**bucket
@@ -353,7 +353,7 @@ def test_a_call_without_anything_optional_is_read_back() -> None:
 
 texts = st.text(st.characters(), max_size=80) | st.text("a\0\ud800é😀", max_size=1200)
 counts = st.none() | st.integers(min_value=0, max_value=2**63 - 1)
-WHOM = Attribution._fields[:-1]
+ATTRIBUTION = Attribution._fields[:-1]
 COUNTERS = Usage._fields[:-2]
 FREE_TEXT = ["provider", "request_model", "response_model", "response_id", "error_message", "speed"]
 FREE_TEXT += ["service_tier", "region", "deployment", "image_size", "request_id"]
@@ -365,11 +365,11 @@ metadata = st.dictionaries(
 
 @given(st.data())
 def test_every_call_becomes_a_record_that_fits_its_columns(data: st.DataObject) -> None:
-    whom = data.draw(st.fixed_dictionaries(dict.fromkeys(WHOM, st.none() | texts)))
+    attribution = data.draw(st.fixed_dictionaries(dict.fromkeys(ATTRIBUTION, st.none() | texts)))
     usage: dict[str, Any] = data.draw(st.fixed_dictionaries(dict.fromkeys(COUNTERS, counts)))
     call = model_call(
         usage=Usage(**usage, extra=data.draw(units)),
-        attribution=Attribution(**whom, metadata=data.draw(metadata)),
+        attribution=Attribution(**attribution, metadata=data.draw(metadata)),
         **data.draw(st.fixed_dictionaries(dict.fromkeys(FREE_TEXT, st.none() | texts))),
     )
 

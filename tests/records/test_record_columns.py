@@ -90,7 +90,7 @@ def test_the_index_of_response_ids_is_partial_where_it_can_be(url: str, expected
     assert str(CreateIndex(index).compile(dialect=dialect)).endswith(expected)
 
 
-def test_mysql_tells_letters_apart_and_indexes_ids() -> None:
+def test_mysql_distinguishes_letters_and_indexes_ids() -> None:
     ddl = str(CreateTable(usage_record).compile(dialect=mysql.dialect()))
 
     lines = {line.split()[0]: line for line in ddl.splitlines() if line.startswith("\t")}

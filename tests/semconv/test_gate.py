@@ -91,7 +91,7 @@ def test_every_event_name_opens_the_gate_of_events(events: EventDialect) -> None
 
 def test_the_gate_of_events_is_their_names_or_what_they_require() -> None:
     named = EventDialect(names={"acme.call": False, "acme.error": True})
-    nameless = EventDialect(names={"acme.call": False}, required={"kind": "done", "input": None})
+    unnamed = EventDialect(names={"acme.call": False}, required={"kind": "done", "input": None})
 
     assert named.gate == {b"acme.call", b"acme.error"}
-    assert nameless.gate == {b"done"}
+    assert unnamed.gate == {b"done"}

@@ -62,7 +62,7 @@ CLAUDE_CODE = {"body": "claude_code.api_request", "scope_name": "com.anthropic.c
 def test_claude_code_request_is_a_call_with_its_cost() -> None:
     found = call(API_REQUEST, **CLAUDE_CODE)
 
-    usage, whom = found.usage, found.attribution
+    usage, attribution = found.usage, found.attribution
     assert (found.role, found.operation, found.provider) == ("inference", "chat", "anthropic")
     assert found.request_model == "claude-opus-4-7"
     assert (usage.input_tokens, usage.output_tokens) == (85, 10)
@@ -72,8 +72,12 @@ def test_claude_code_request_is_a_call_with_its_cost() -> None:
     assert found.reported_cost.source == "instrumentation"
     assert (found.start_ns, found.end_ns) == (NOON_NS - 1_500_000_000, NOON_NS)
     assert (found.time_to_first_chunk_ns, found.speed) == (250_000_000, "fast")
-    assert (whom.user_email, whom.session_id, whom.organisation) == ("ann@example.org", "s1", "o1")
-    assert whom.purpose == "repl_main_thread"
+    assert (attribution.user_email, attribution.session_id, attribution.organisation) == (
+        "ann@example.org",
+        "s1",
+        "o1",
+    )
+    assert attribution.purpose == "repl_main_thread"
     assert found.response_id == found.request_id == "req_011CTruncatedId"
 
 
@@ -174,9 +178,9 @@ def test_codex_writes_an_event_twice_and_is_counted_once() -> None:
     for_the_log = {key: value for key, value in CODEX.items() if key != "event.name"}
 
     backend = call(CODEX, scope_name="codex_otel.trace_safe")
-    twin = call(for_the_log, scope_name="codex_otel.log_only")
+    for_log = call(for_the_log, scope_name="codex_otel.log_only")
 
-    assert (backend.trace_id, backend.span_id) == (twin.trace_id, twin.span_id)
+    assert (backend.trace_id, backend.span_id) == (for_log.trace_id, for_log.span_id)
 
 
 GENAI_EVENT = {

@@ -53,7 +53,7 @@ def greeting(process: subprocess.Popen[str]) -> Mapping[str, str]:
     return said
 
 
-def test_up_says_where_to_send_and_stops_when_told(start: Start, spantoll: Cli) -> None:
+def test_up_prints_where_to_send_and_stops_at_a_signal(start: Start, spantoll: Cli) -> None:
     process = start("--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0")
 
     said = greeting(process)
@@ -114,7 +114,7 @@ def test_a_ledger_elsewhere_is_named_without_its_password() -> None:
     assert "secret" not in text
 
 
-def test_up_listens_only_where_told(start: Start) -> None:
+def test_up_listens_only_at_the_given_addresses(start: Start) -> None:
     said = greeting(start("--grpc", "127.0.0.1:0", "--http", "off"))
 
     assert "OTLP/HTTP" not in said

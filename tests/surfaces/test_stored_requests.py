@@ -36,7 +36,7 @@ JSON, PROTOBUF = "application/json", "application/x-protobuf"
         pytest.param(b"\x1a\x00", [(b"\x1a\x00", PROTOBUF, None)], id="other-bytes"),
     ],
 )
-def test_the_form_of_a_file_is_told_by_its_content(
+def test_the_format_of_a_file_is_detected_by_its_content(
     pack: object, content: bytes, expected: list[tuple[bytes, str, int | None]]
 ) -> None:
     assert callable(pack)

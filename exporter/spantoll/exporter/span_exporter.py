@@ -67,7 +67,7 @@ class SpantollSpanExporter(SpanExporter):
         try:
             with self._lock:
                 return self._export(spans)
-        # The application that is being observed must not be harmed by its observer.
+        # SpanExporter.export never raises into the application.
         except Exception:
             log.exception("%d spans could not be stored", len(spans))
             return SpanExportResult.FAILURE
@@ -101,7 +101,7 @@ class SpantollSpanExporter(SpanExporter):
                 if time.monotonic() + pause_s > deadline:
                     self._answering = False
                     raise
-                # Not at the same moment as every other process that was turned away.
+                # Jitter: processes that were refused together do not retry together.
                 time.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311  no secret
                 pause_s *= 2
             else:
@@ -118,7 +118,7 @@ class SpantollSpanExporter(SpanExporter):
     def _forget(self) -> None:
         """In a forked child: the parent's connection and lock are not ours.
 
-        The connection is kept, untouched, because closing it would be felt by the parent.
+        The connection is kept, untouched, because closing it can end the parent's session.
         """
         if self._opened is not None:
             self._inherited.append(self._opened)

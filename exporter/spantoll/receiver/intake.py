@@ -51,8 +51,8 @@ class Onward(Protocol):
 
         It is acknowledged when all futures are done; their StoreUnavailable refuses it.
 
-        `billed` is what the ledger says of its spans, if nothing but this request had a say in it;
-        else the ledger has to be asked about `keys`, its spans that became records.
+        `billed` are its billed spans, if the request was stored as given; else it is None, and the
+        ledger is read for `keys`, its spans that became records.
         """
 
     def counts(self) -> Mapping[str, Any]:

@@ -121,14 +121,14 @@ class _ReceiverCollector(Collector):
         }
 
     def _forwarding(self) -> Iterator[Metric]:
-        told = self._intake.forwarding()
+        by_target = self._intake.forwarding()
         for fields, family in ((FORWARDED, CounterMetricFamily), (WAITING, GaugeMetricFamily)):
             for field, (name, text) in fields.items():
                 metric = family(f"spantoll_forward_{name}", text, labels=["target"])
-                for target, counts in told.items():
+                for target, counts in by_target.items():
                     number = getattr(counts, field)
                     metric.add_metric([target], bool(number) if field == "paused" else number)
-                if told:
+                if by_target:
                     yield metric
 
     def _gauges(self) -> Iterator[Metric]:

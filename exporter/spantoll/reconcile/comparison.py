@@ -1,4 +1,4 @@
-"""One line of a reconciliation: what the bill and the ledger say of one model on one day.
+"""One line of a reconciliation: the bill and the ledger for one model on one day.
 
 Input: the two sides. Output: `Comparison`, with drift and coverage in Decimal; None is unknown.
 Drift is the ledger's cost less the bill's; coverage is the ledger's quantity over the bill's.

@@ -27,7 +27,7 @@ R = TypeVar("R")
 
 @contextmanager
 def attributes(*, propagate: bool = False, **values: object) -> Iterator[None]:
-    """Set whom and what the model calls inside are for.
+    """Set the attribution of the model calls inside: customer, user, project, purpose ...
 
     `customer_id`, `project`, `user_id`, `team`, `session_id`, `task_type` and the other names of
     `spantoll.semconv.call.Attribution` have columns of their own in the ledger; any other name is

@@ -71,5 +71,5 @@ class SpanSource(Protocol):
 
     @property
     def tracer_provider(self) -> object:
-        """The tracer provider that spans go to at the moment."""
+        """The current tracer provider, which spans go to."""
         ...

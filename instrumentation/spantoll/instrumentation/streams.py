@@ -73,12 +73,12 @@ class _WatchedRaw(_Watched):
 
     def parse(self, *args: Any, **kwargs: Any) -> Any:
         parsed = self.__wrapped__.parse(*args, **kwargs)
-        return self._later(parsed) if inspect.isawaitable(parsed) else self._shown(parsed)
+        return self._later(parsed) if inspect.isawaitable(parsed) else self._get_shown(parsed)
 
     async def _later(self, parsed: Any) -> Any:
-        return self._shown(await parsed)
+        return self._get_shown(await parsed)
 
-    def _shown(self, parsed: Any) -> Any:
+    def _get_shown(self, parsed: Any) -> Any:
         # The SDK answers a second `parse` with the same object, and so does this.
         known = self._self_shown.get(id(parsed))
         if known is not None:

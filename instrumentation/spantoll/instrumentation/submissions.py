@@ -1,4 +1,4 @@
-"""Batches that this process has submitted: the span of each submission, and whom it was for.
+"""Batches that this process has submitted: the span of each submission, and its attribution.
 
 Input: the span that submitted a batch, and the file the provider writes results to. Output: the
 submission of a batch or file id. Bounded; another process, or a later one, finds nothing here, and

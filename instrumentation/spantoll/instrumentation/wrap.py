@@ -124,13 +124,13 @@ class Emitter:
         self._events = events if events.usage or events.details else None
         self._providers: tuple[object, ...] = ()
         self.outputs = Outputs(self.tracer, None, None)
-        """Where calls are recorded at the moment."""
+        """The current destination of spans, metrics and log records."""
         self._wanted = False
         self._first = first_call
 
     @property
     def tracer_provider(self) -> object:
-        """The tracer provider that spans go to at the moment."""
+        """The current tracer provider, which spans go to."""
         return self._tracer_provider or trace.get_tracer_provider()
 
     def make_tracer(self) -> trace.Tracer:

@@ -1,4 +1,4 @@
-"""The attribute keys SpanToll writes, and the aliases it reads for whom a call is.
+"""The attribute keys SpanToll writes, and the aliases it reads for attribution.
 
 GenAI convention as of the repository `open-telemetry/semantic-conventions-genai` in November 2026,
 written out: the constants of `opentelemetry-semantic-conventions` are frozen at v1.41.

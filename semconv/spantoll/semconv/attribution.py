@@ -1,4 +1,4 @@
-"""Whom a call is for: attributes of the span over those of its resource -> `Attribution`.
+"""The attribution of a call: attributes of the span over those of its resource -> `Attribution`.
 
 The keys are `attributes.ATTRIBUTION`; what has no field of its own and is on the allow-list of
 `attributes.METADATA_KEYS` becomes metadata, at most MAX_METADATA_CHARS characters of text each.

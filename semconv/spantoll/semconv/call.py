@@ -1,4 +1,4 @@
-"""The vocabulary: one normalised model call, what it used, whom it is for.
+"""The vocabulary: one normalised model call, its usage, its attribution.
 
 Every dialect is read into these values, and prices and records are made from them. Totals are
 inclusive as OpenTelemetry defines them; None is unknown, never zero.
@@ -83,7 +83,7 @@ class ReportedCost(NamedTuple):
 
 
 class Attribution(NamedTuple):
-    """Whom a call is for."""
+    """The customer, project, user and so on that a call is attributed to."""
 
     tenant: str | None = None
     customer_id: str | None = None

@@ -63,12 +63,12 @@ class Conversion(NamedTuple):
 
     def convert_attribution(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Convert to fields of `Attribution`."""
-        whom: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         for name, target, convert in self.attribution:
             converted = convert(found[name])
             if converted is not None:
-                whom[target] = converted
-        return whom
+                fields[target] = converted
+        return fields
 
 
 def make_plan(shape: Sequence[str], index: Mapping[str, tuple[str, int]]) -> Plan:

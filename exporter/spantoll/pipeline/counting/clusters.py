@@ -1,6 +1,6 @@
 """The calls of a group, joined where the evidence says that two spans report one call.
 
-Input: the records of a group and who is above whom. Output: clusters of positions; the records of a
+Input: the records of a group and their ancestors. Output: clusters of positions; the records of a
 cluster report one call. Rules are applied in the order of `EVIDENCE` and only ever join.
 
 The one-to-one rules compare calls with one usage hash (see `records.keys`), one emitter after the

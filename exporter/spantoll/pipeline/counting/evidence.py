@@ -36,7 +36,7 @@ class Evidence(NamedTuple):
     """One rule by which two spans are found to report one call."""
 
     name: str
-    """What `counted_reason` says of the record that is not billed."""
+    """The `counted_reason` of the record that is not billed."""
     joins: str
     threshold: str
     reason: str

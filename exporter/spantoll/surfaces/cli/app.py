@@ -28,7 +28,7 @@ FAILED = 1
 USAGE = 2
 
 app = typer.Typer(
-    help="What every LLM call costs, for whom and why.",
+    help="What every LLM call costs, who it was for and why.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
