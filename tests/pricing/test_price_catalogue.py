@@ -108,7 +108,9 @@ def _use(prices: ModelPrice, size: int) -> Use:
         if key in listed:
             extra[unit] = theirs[unit] = count
     if "output_citation_mtok" in listed:
+        # Theirs are part of the output, ours stand beside it.
         extra["citation_tokens"] = theirs["output_citation_tokens"] = 127
+        theirs["output_tokens"] += 127
     if extra:
         ours["extra"] = extra
     # Where both a modality and the cache are priced, theirs must be told that they do not overlap.
@@ -141,14 +143,20 @@ def _exact(card: RateCard, call: ModelCall) -> Fraction | None:
     )
 
 
+def _reason(card: RateCard, call: ModelCall) -> str:
+    answer = card.price(call)
+    return answer.reason or "" if isinstance(answer, Priced) else ""
+
+
 def test_prices_equal_those_of_genai_prices_for_every_model_both_can_price(
-    card: RateCard, make_call: CallMaker
+    catalogue_card: RateCard, make_call: CallMaker
 ) -> None:
     compared, differing = 0, []
 
     for provider, model, moment, context, size in _cases():
         at = datetime.fromisoformat(moment).replace(tzinfo=UTC)
-        use = _use(model.get_prices(at, context), size)
+        # Gemini before 3 bills one grounded prompt a request, which their count cannot say.
+        use = _use(model.get_prices(at, context), 1 if "gemini-2" in model.id else size)
         call = make_call(
             provider.id,
             model.id,
@@ -169,9 +177,11 @@ def test_prices_equal_those_of_genai_prices_for_every_model_both_can_price(
             )
         except LookupError:
             continue  # their own ids of a few models match none of their own clauses
-        ours = _exact(card, call)
+        ours = _exact(catalogue_card, call)
         if ours is None or theirs.model is not model:
             continue
+        if "earliest known" in _reason(catalogue_card, call):
+            continue  # theirs is then the list price, without a word
         compared += 1
         # Decimal division by 3600 stops at 28 digits.
         if abs(ours - Fraction(theirs.total_price)) > Fraction(1, 10**18):

@@ -206,6 +206,30 @@ CASES = [
         "0.010675",
     ),
     Case(
+        "T16 BerriAI/litellm#37751: one image of high quality",
+        "fal",
+        "gpt-image-2",
+        {"images": 1, "image_size": "1024x1024", "image_quality": "high", **IMAGE},
+        "0.211",
+        "0.145",
+    ),
+    Case(
+        "T16 BerriAI/litellm#37738: one image of low quality",
+        "fal",
+        "gpt-image-2",
+        {"images": 1, "image_size": "1024x1024", "image_quality": "low", **IMAGE},
+        "0.006",
+        "0.145",
+    ),
+    Case(
+        "T17 BerriAI/litellm#13209: dall-e-3, standard",
+        "openai",
+        "dall-e-3",
+        {"images": 1, "image_size": "1024x1024", "image_quality": "standard", **IMAGE},
+        "0.04",
+        "0",
+    ),
+    Case(
         "T17 BerriAI/litellm#13847: text 5, images in 10, out 40",
         "openai",
         "gpt-image-1",
@@ -404,18 +428,11 @@ def test_a_reported_wrong_bill_is_right_here(
 
 UNPRICED = [
     Case(
-        "T16 BerriAI/litellm#37751: per-image prices are not in the catalogue",
-        "fal",
-        "gpt-image-2",
-        {"images": 1, "image_size": "1024x1024", "image_quality": "high", **IMAGE},
-        "unknown_provider",
-    ),
-    Case(
-        "T17 BerriAI/litellm#13209: no price for dall-e-3, so none is made up",
+        "R11 an image whose size nobody reports has no price",
         "openai",
         "dall-e-3",
-        {"images": 1, "image_size": "1024x1024", "image_quality": "standard", **IMAGE},
-        "unknown_model",
+        {"images": 1, **IMAGE},
+        "no_price_for_units",
     ),
     Case(
         "T33 pydantic/genai-prices#471: not the price of `command-a` by its prefix",

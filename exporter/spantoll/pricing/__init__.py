@@ -34,10 +34,19 @@ def load_rate_card(rates: Iterable[Rate] = (), *, today: str | None = None) -> R
     """
     from spantoll.pricing.builtin import SelfHosted
     from spantoll.pricing.catalogue import GenaiPrices
+    from spantoll.pricing.lists import PriceLists, ShippedPrices
+    from spantoll.pricing.shipped import load_factors, load_rows
     from spantoll.pricing.table import RateTable
 
     given = tuple(rates)
     catalogue = GenaiPrices.installed(today=today)
+    lists = PriceLists(
+        ShippedPrices(*load_rows("prices")), catalogue, ShippedPrices(*load_rows("history"))
+    )
     own = RateTable((r for r in given if r.source != "default"), source="user")
     defaults = RateTable((r for r in given if r.source == "default"), source="default")
-    return RateCard((own, catalogue, SelfHosted(), defaults), price_set=catalogue.price_set)
+    return RateCard(
+        (own, lists, SelfHosted(), defaults),
+        price_set=catalogue.price_set,
+        factors=load_factors(),
+    )

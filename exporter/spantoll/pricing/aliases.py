@@ -5,14 +5,18 @@ from __future__ import annotations
 from types import MappingProxyType
 
 __all__ = [
+    "DEPLOYMENTS",
     "GATEWAYS",
     "MAKERS",
     "MODELS",
     "NOT_FREE",
     "ORDINARY_TIERS",
+    "OWN_LISTS",
     "PROVIDERS",
     "SAME_PRICES",
     "SELF_HOSTED",
+    "SHARED_LISTS",
+    "THINKING_MODELS",
     "TIERS",
     "VENDORS",
 ]
@@ -74,6 +78,14 @@ PROVIDERS = MappingProxyType(
     }
 )
 """Our canonical provider names, and the prefixes gateways put before a model, to price lists."""
+
+OWN_LISTS = MappingProxyType(
+    {"gcp.vertex_ai": "vertex", "vertex_ai": "vertex", "azure.ai.inference": "azure_foundry"}
+)
+"""Providers whose shipped rows are kept apart from the catalogue's list they share."""
+
+SHARED_LISTS = MappingProxyType({"vertex": ("google",), "azure_foundry": ("azure",)})
+"""Shipped list to those that hold too where it names no model."""
 
 GATEWAYS = frozenset({"litellm", "portkey", "helicone", "ai_gateway", "vercel_ai_gateway"})
 """Who is called only passes the call on: the model string says who answered."""
@@ -180,3 +192,18 @@ TIERS = MappingProxyType(
     }
 )
 """Vertex AI's traffic types in the words of the others."""
+
+DEPLOYMENTS = (
+    ("global", ""),
+    ("datazone", "data_zone"),
+    ("provisioned", "provisioned"),
+    ("developer", "developer"),
+    ("standard", "regional"),
+    ("regional", "regional"),
+)
+"""What an Azure deployment type contains, and the deployment of its price; the first match holds.
+https://learn.microsoft.com/azure/ai-foundry/foundry-models/concepts/deployment-types"""
+
+THINKING_MODELS = ("gemini-2.5-flash-preview", "qwen-plus", "qwen-turbo", "qwen3-")
+"""How the names of models begin that bill an answer without reasoning at another rate:
+https://ai.google.dev/gemini-api/docs/pricing (April 2025), https://www.alibabacloud.com/help/en/model-studio/models"""

@@ -10,8 +10,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from spantoll.pricing.aliases import PROVIDERS
+from spantoll.pricing.metrics import split_metric
 from spantoll.pricing.result import Rate, UnitPrice
 from spantoll.pricing.rules import (
+    ALWAYS_SEARCHES,
     INPUT_AUDIO_IS_INPUT,
     INPUT_IMAGE_IS_INPUT,
     MEDIUM_OF_MODEL,
@@ -128,9 +130,13 @@ class Row(NamedTuple):
     requests: Price | None
     units: Mapping[str, Price]
     """All prices by metric."""
+    graded: frozenset[str]
+    """Metrics whose price depends on a quality: size, image quality, search context."""
     minimum_audio_ms: int
     operation: str | None
     """What the model is called for, if it can only be one medium."""
+    always_searches: bool
+    """Whether each request searches the web, so that a search without a count is one."""
 
 
 @lru_cache(maxsize=4096)
@@ -164,7 +170,9 @@ def compile_row(rate: Rate) -> Row:
         output_image=of("output_image"),
         requests=of("requests"),
         units=MappingProxyType(own),
+        graded=frozenset(name for name, qualities in map(split_metric, own) if qualities),
         minimum_audio_ms=MINIMUM_AUDIO_MS.get(price_list, 0),
+        always_searches=ALWAYS_SEARCHES.search(rate.model) is not None,
         operation=next((name for stem, name in MEDIUM_OF_MODEL if stem.search(rate.model)), None),
     )
 

@@ -1,68 +1,30 @@
+"""The bill of one call: which quantities are priced at which price, and what is left out.
+
+Input: a call's usage, whose totals are inclusive as OpenTelemetry defines them, and a compiled row.
+Output: disjoint lines and remarks. A part is taken out of the total that contains it.
+"""
+
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Final, Literal, NamedTuple
-
 from spantoll.pricing.arithmetic import INPUT, OUTPUT, Price, Row, is_quantity
+from spantoll.pricing.lines import CONTRADICTION, DOUBT, NOTE, UNPRICED, UNREPORTED, Bill
 from spantoll.pricing.rules import (
-    FREE_UNITS,
     INPUT_IMAGE_IS_INPUT,
     MEDIA_OPERATIONS,
-    UNIT_METRICS,
+    REASONING_BESIDE_OUTPUT,
 )
+from spantoll.pricing.units import bill_extra_units, bill_media_units, find_graded
 from spantoll.semconv.call import ModelCall, Usage
 
-__all__ = [
-    "CONTRADICTION",
-    "DOUBT",
-    "NOTE",
-    "UNPRICED",
-    "UNREPORTED",
-    "Bill",
-    "Remark",
-    "has_usage",
-    "make_bill",
-]
+__all__ = ["has_usage", "make_bill"]
 
-CONTRADICTION = "contradictory counters, the parts are priced"
 _NO_CACHE_PRICE = "no cached input price, input rate"
+_CACHED_AUDIO_UNKNOWN = "cached share of audio not reported, as much as the totals allow"
 _SPLIT_UNKNOWN = "audio share not reported, all input priced as audio"
 _TTL_UNKNOWN = "cache lifetime not reported, five-minute write rate"
 _TTL_UNPRICED = "no one-hour cache write price, five-minute write rate"
 
-_UNITS = ("images", "audio_ms", "video_ms", "characters")
-
-
-Remark = Literal["unpriced", "unreported", "doubt", "note"]
-UNPRICED: Final = "unpriced"
-"""A unit was used and has no price: the sum is a lower bound."""
-UNREPORTED: Final = "unreported"
-"""A counter that was more than nothing is not known: the sum is a lower bound."""
-DOUBT: Final = "doubt"
-"""The sum may be off either way."""
-NOTE: Final = "note"
-"""A rule applied; the sum is as exact as anybody can know."""
-
-
-class Bill(NamedTuple):
-    """The lines of one call, and what stands between their sum and the exact cost."""
-
-    lines: list[tuple[Price, int | Decimal]]
-    remarks: list[tuple[Remark, str]]
-
-    def add(self, price: Price | None, quantity: int | Decimal, unit: str) -> None:
-        """Add a line, or the remark that there is no price for it."""
-        if quantity > 0:
-            if price is None:
-                self.remarks.append((UNPRICED, unit))
-            else:
-                self.lines.append((price, quantity))
-        elif quantity < 0:
-            self.remarks.append((DOUBT, CONTRADICTION))
-
-    def said(self, kind: Remark) -> list[str]:
-        """Give the remarks of one kind."""
-        return [text for which, text in self.remarks if which is kind]
+_UNITS = ("images", "audio_ms", "video_ms", "characters", "session_ms")
 
 
 def has_usage(usage: Usage) -> bool:
@@ -96,9 +58,16 @@ def make_bill(call: ModelCall, row: Row) -> Bill:
         extra,
     ) = usage
     bill = Bill([], [])
-    operation = call.operation or row.operation
+    operation = call.operation
+    if row.operation is not None and operation not in MEDIA_OPERATIONS:
+        # A speech model under a chat operation speaks: what it is decides, not what it is called.
+        operation = row.operation
     media = operation in MEDIA_OPERATIONS
 
+    if extra:
+        total_in = _billed_tokens(usage, "billed_input_tokens", total_in)
+        total_out = _billed_tokens(usage, "billed_output_tokens", total_out)
+        usage = usage._replace(input_tokens=total_in, output_tokens=total_out)
     fresh = total_in or 0
     if cache_read or cache_write or cache_write_1h or audio_in or image_in or extra:
         counts = (
@@ -126,11 +95,14 @@ def make_bill(call: ModelCall, row: Row) -> Bill:
         )
 
     if row.requests is not None:
-        bill.add(row.requests, requests, "requests")
+        price = row.requests
+        if "requests" in row.graded:
+            price = find_graded(bill, row, "requests", search=call.search_context_size) or price
+        bill.add(price, requests, "requests")
     if images or audio_ms or video_ms or characters:
-        _bill_units(bill, usage, row)
-    if extra:
-        _bill_extra(bill, usage, row)
+        bill_media_units(bill, call, row, operation)
+    if extra or call.search_context_size or row.always_searches:
+        bill_extra_units(bill, call, row)
 
     if media:
         _forgive_other_measures(bill, row, operation)
@@ -152,10 +124,18 @@ def _bill_input_parts(bill: Bill, usage: Usage, row: Row, parts: tuple[int, ...]
         written = written_1h
 
     fresh = (usage.input_tokens or 0) - read - written - audio - image - video
+    heard = min(_extra_tokens(usage, "cache_read_audio_tokens"), read, audio)
+    if heard:
+        bill.add(row.units.get("cache_read_audio", row.cache_read), heard, "cache_read")
+        fresh += heard
+        read -= heard
+        audio -= heard
     if fresh < 0 and read and (audio or image):
         # Media read from the cache stands in both counters: at least this much of it.
         cached_audio = min(-fresh, read, audio)
         cached_image = min(-fresh - cached_audio, read - cached_audio, image)
+        if cached_audio and "cache_read_audio" in row.units:
+            bill.remarks.append((DOUBT, _CACHED_AUDIO_UNKNOWN))
         bill.add(row.units.get("cache_read_audio", row.cache_read), cached_audio, "cache_read")
         bill.add(row.units.get("cache_read_image", row.cache_read), cached_image, "cache_read")
         fresh += cached_audio + cached_image
@@ -174,6 +154,8 @@ def _bill_input_parts(bill: Bill, usage: Usage, row: Row, parts: tuple[int, ...]
     if written:
         _bill_cache_writes(bill, row, written - written_1h, written_1h, usage.cache_write_1h_tokens)
     if audio:
+        if read and "cache_read_audio" in row.units and not heard:
+            bill.remarks.append((DOUBT, _CACHED_AUDIO_UNKNOWN))
         bill.add(row.input_audio, audio, "input_audio_tokens")
     if image:
         bill.add(row.input_image, image, "input_image_tokens")
@@ -197,6 +179,12 @@ def _bill_cache_writes(
             bill.remarks.append((NOTE, _TTL_UNKNOWN))
     elif long and "cache_write" in row.units:
         bill.remarks.append((DOUBT, _TTL_UNPRICED))
+
+
+def _billed_tokens(usage: Usage, unit: str, total: int | None) -> int | None:
+    """Return the tokens a provider says it bills, where it does (Cohere's `billed_units`)."""
+    billed = (usage.extra or {}).get(unit)
+    return int(billed) if billed is not None and is_quantity(billed) else total
 
 
 def _extra_tokens(usage: Usage, unit: str) -> int:
@@ -228,6 +216,7 @@ def _bill_output_parts(
     """Bill everything of the output that is not text at the output rate; return what is."""
     reasoning, audio, image = _not_negative(bill, parts)
     video = _extra_tokens(usage, "output_video_tokens")
+    # Perplexity reports the tokens of citations beside the output, not in it.
     citation = _extra_tokens(usage, "citation_tokens") if "citation" in row.units else 0
     image_price, audio_price = row.output_image, row.output_audio
     # An image or speech model may have one output rate, which is then its medium's.
@@ -236,10 +225,11 @@ def _bill_output_parts(
     elif operation == "speech":
         audio_price = audio_price or row.output
 
-    text = (usage.output_tokens or 0) - audio - image - video - citation
+    text = (usage.output_tokens or 0) - audio - image - video
     if row.reasoning is not None:
         bill.add(row.reasoning, reasoning, "reasoning_tokens")
-        text -= reasoning
+        if reasoning <= text or row.rate.provider not in REASONING_BESIDE_OUTPUT:
+            text -= reasoning
         reasoning = 0
     bill.add(audio_price, audio, "output_audio_tokens")
     bill.add(image_price, image, "output_image_tokens")
@@ -253,29 +243,6 @@ def _bill_output_parts(
     return reasoning
 
 
-def _bill_units(bill: Bill, usage: Usage, row: Row) -> None:
-    for unit, quantity in zip(_UNITS, usage[10:14], strict=True):
-        if quantity:
-            least = row.minimum_audio_ms if unit == "audio_ms" and usage.requests == 1 else quantity
-            bill.add(row.units.get(unit), max(quantity, least), unit)
-
-
-def _bill_extra(bill: Bill, usage: Usage, row: Row) -> None:
-    extra = {}
-    for unit, quantity in (usage.extra or {}).items():
-        # Tokens of any other kind are inside the totals already.
-        if unit in FREE_UNITS or unit.endswith("_tokens"):
-            continue
-        if is_quantity(quantity):
-            extra[UNIT_METRICS.get(unit, unit)] = quantity
-        else:
-            bill.remarks.append((DOUBT, CONTRADICTION))
-    if "annotated_pages" in row.units and "pages" in extra:
-        extra["pages"] -= extra.get("annotated_pages", 0)
-    for unit, quantity in extra.items():
-        bill.add(row.units.get(unit), quantity, unit)
-
-
 def _forgive_other_measures(bill: Bill, row: Row, operation: str | None) -> None:
     """Drop what has no price only because the call is billed by another measure of the same."""
     by_unit = any(price.metric in _UNITS for price, _ in bill.lines)
@@ -283,7 +250,7 @@ def _forgive_other_measures(bill: Bill, row: Row, operation: str | None) -> None
     by_token = any(price.share == decisive for price, _ in bill.lines)
     forgiven = {*_UNITS} if by_unit or by_token else set()
     if by_unit:
-        forgiven.update(unit for unit in bill.said(UNPRICED) if unit.endswith("_tokens"))
+        forgiven.update(unit for unit in bill.texts_of(UNPRICED) if unit.endswith("_tokens"))
     bill.remarks[:] = [
         remark for remark in bill.remarks if remark[0] is not UNPRICED or remark[1] not in forgiven
     ]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from spantoll.pricing.arithmetic import LEDGER_MAX_NANO, Row, compile_row, line_nano, nano_usd
 from spantoll.pricing.bill import make_bill
 from spantoll.pricing.cost import cost
+from spantoll.pricing.factors import Factors
 from spantoll.pricing.resolve import Asked, resolve
 from spantoll.pricing.result import CostLine, Priced, PriceSet, Rate, Unpriced
 from spantoll.pricing.tariff import PriceSource, Tariff
@@ -26,16 +27,9 @@ _BILLED_BY = frozenset({"provider", "gateway"})
 _FAILED = Priced("free", 0, 0, 0, 0, 0, "none", None, "failed_call")
 _CACHE_HIT = Priced("free", 0, 0, 0, 0, 0, "none", None, "cache_hit")
 
+_Text = str | None
 _Key = tuple[
-    str | None,
-    str | None,
-    str | None,
-    str | None,
-    str | None,
-    str | None,
-    bool,
-    str | None,
-    str | None,
+    _Text, _Text, _Text, _Text, _Text, _Text, bool, _Text, _Text, _Text, _Text, _Text, _Text, bool
 ]
 """The fields of `Asked`: a plain tuple is made in half the time."""
 
@@ -59,8 +53,15 @@ class RateCard:
     Safe to use from several threads.
     """
 
-    def __init__(self, sources: Sequence[PriceSource], *, price_set: PriceSet) -> None:
+    def __init__(
+        self,
+        sources: Sequence[PriceSource],
+        *,
+        price_set: PriceSet,
+        factors: Factors | None = None,
+    ) -> None:
         self.price_set = price_set
+        self._factors = factors
         self._sources = tuple(sources)
         self._answers: dict[_Key, _Answer] = {}
         self._lock = Lock()
@@ -110,7 +111,12 @@ class RateCard:
             call.speed,
             call.batch,
             call.deployment_type,
+            call.region,
             call.server_address,
+            call.data_residency,
+            call.endpoint_scope,
+            call.speed_requested,
+            bool(call.usage[5]),
         )
         answer = self._answers.get(key) or self._answer(key)
         if isinstance(answer, Timeline):
@@ -126,7 +132,7 @@ class RateCard:
         with self._lock:
             answer = self._answers.get(key)
             if answer is None:
-                answer = _compiled(resolve(self._sources, Asked(*key)))
+                answer = _compiled(resolve(self._sources, Asked(*key), self._factors))
                 if sum(len(name) for name in key if isinstance(name, str)) <= _MAX_NAMES_LENGTH:
                     if len(self._answers) >= _MAX_ANSWERS:
                         self._answers.pop(next(iter(self._answers)))
@@ -138,7 +144,7 @@ def _compiled(found: Timeline[Tariff | Unpriced] | Unpriced) -> _Answer:
     if isinstance(found, Unpriced):
         return found
     timeline = found.map(_compile)
-    if len(timeline.starts_ns) == 1 and len(timeline.minutes) == 1:
+    if timeline.is_constant:
         return timeline.values[0][0]
     return timeline
 

@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from spantoll.pricing import aliases
-from spantoll.pricing.clauses import alternatives, matcher
-from spantoll.pricing.names import spellings
+from spantoll.pricing.clauses import alternatives, literal_of_clause, matcher
+from spantoll.pricing.names import known_name, spellings
 from spantoll.pricing.result import PriceSet, UnitPrice
 from spantoll.pricing.selector import Selector
+from spantoll.pricing.shipped import load_known_models
 from spantoll.pricing.tariff import Tariff, make_rate
 from spantoll.pricing.timeline import Timeline, instant_ns, tabulate
 
@@ -69,6 +70,7 @@ class _PriceList:
 
     def __init__(self, provider: genai.Provider) -> None:
         self.provider = provider
+        self.named = set(load_known_models())
         self.exact: dict[str, int] = {}
         self.loose: list[_Clause] = []
         for position, model in enumerate(provider.models):
@@ -79,14 +81,20 @@ class _PriceList:
                     name = name.lower()
                     self.exact[name] = min(position, self.exact.get(name, position))
                 else:
+                    self.named.add(literal_of_clause(clause))
                     self.loose.append(_Clause(position, matcher(clause)))
 
     def find(self, name: str) -> genai.ModelInfo | None:
-        """Find the first model, in the catalogue's order, that claims `name`."""
+        """Find the first model, in the catalogue's order, that claims `name`.
+
+        A clause that matches more than one name prices only those that are known to exist: a
+        made-up snapshot would cost what the model costs without it.
+        """
         models = self.provider.models
         name = aliases.MODELS.get((self.provider.id, name), name)
         best = self.exact.get(name, len(models))
-        for clause in self.loose:
+        loose = self.loose if known_name(name) in self.named else ()
+        for clause in loose:
             if clause.position >= best:
                 break
             if clause.matches(name):
@@ -177,12 +185,14 @@ class GenaiPrices:
         doubts: tuple[str, ...],
     ) -> Timeline[Tariff | None]:
         # Another provider's list says nothing about this provider's discounts.
-        wanted = _price_context(selector) if own else {}
+        if not own and selector != Selector():
+            return Timeline((-(2**63),), (0,), ((None,),))
+        wanted = _price_context(selector)
         dates = sorted(set(_start_dates(model, wanted)))
         starts = [instant_ns(text) for text in dates]
         minutes = sorted({0, *_minutes(model, wanted)})
 
-        def on(time_ns: int, minute: int) -> Tariff | None:
+        def on(time_ns: int, minute: int, _is_rest_day: bool) -> Tariff | None:
             period = bisect_right(starts, time_ns)
             since = dates[period - 1] if period else ""
             until = dates[period] if period < len(dates) else ""
@@ -213,7 +223,9 @@ class GenaiPrices:
                 )
                 for step in steps
             )
-            return Tariff(rates, steps, doubts + served.shortfall(selector))
+            if served.call != selector.call:
+                return None
+            return Tariff(rates, steps, doubts)
 
         return tabulate(on, starts_ns=starts, minutes=minutes)
 

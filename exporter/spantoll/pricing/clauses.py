@@ -9,7 +9,7 @@ from spantoll.pricing.matching import is_fine_tune_of, is_version_suffix, starts
 if TYPE_CHECKING:
     from genai_prices import types as genai
 
-__all__ = ["alternatives", "matcher"]
+__all__ = ["alternatives", "literal_of_clause", "matcher"]
 
 Matcher = Callable[[str], bool]
 
@@ -23,6 +23,15 @@ def alternatives(clause: genai.MatchLogic) -> Iterator[genai.MatchLogic]:
             yield from alternatives(part)
     else:
         yield clause
+
+
+def literal_of_clause(clause: genai.MatchLogic) -> str:
+    """Return the text a clause names, '' if it names none (a pattern, a combination)."""
+    for kind in ("starts_with", "ends_with", "contains"):
+        literal: str | None = getattr(clause, kind, None)
+        if literal is not None:
+            return literal.lower()
+    return ""
 
 
 def matcher(clause: genai.MatchLogic) -> Matcher:

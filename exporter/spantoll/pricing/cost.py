@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from spantoll.pricing.arithmetic import LEDGER_MAX_NANO, Row, line_nano
-from spantoll.pricing.bill import (
+from spantoll.pricing.bill import has_usage, make_bill
+from spantoll.pricing.lines import (
     CONTRADICTION,
     DOUBT,
     NOTE,
@@ -12,8 +13,6 @@ from spantoll.pricing.bill import (
     UNREPORTED,
     Bill,
     Remark,
-    has_usage,
-    make_bill,
 )
 from spantoll.pricing.result import Priced, PricingStatus, Unpriced
 from spantoll.semconv.call import ModelCall, UsageQuality
@@ -42,7 +41,7 @@ def cost(call: ModelCall, row: Row, doubts: tuple[str, ...]) -> Priced | Unprice
         return Priced("free", 0, 0, 0, 0, 0, rate.source, rate, "; ".join(doubts) or None)
     lines, remarks = bill = make_bill(call, row)
     if not lines:
-        unpriced = bill.said(UNPRICED)
+        unpriced = bill.texts_of(UNPRICED)
         if unpriced:
             return Unpriced(
                 "no_price_for_units",
@@ -63,26 +62,9 @@ def cost(call: ModelCall, row: Row, doubts: tuple[str, ...]) -> Priced | Unprice
         return _OUT_OF_RANGE
     status: PricingStatus = "priced"
     reason = None
-    if call.region is not None and (regional := _regional(call, call.region)):
-        doubts = (*doubts, regional)
     if remarks or doubts or call.usage_quality in _QUALITY:
         status, reason = _standing(call, bill, doubts)
     return Priced(status, total, of_input, of_output, of_cache, other, rate.source, rate, reason)
-
-
-def _regional(call: ModelCall, region: str) -> str | None:
-    """Say where a place may cost more than the list, which has no prices by place.
-
-    docs.anthropic.com (pricing, data residency), platform.openai.com (data residency), and
-    cloud.google.com/vertex-ai (Claude on regional endpoints): a tenth more, for newer models. A
-    span's region may also be the application's own, which looks like `us-east-1`.
-    """
-    is_kept_there = call.provider in ("anthropic", "openai") and len(region) == 2
-    model = call.response_model or call.request_model or ""
-    is_regional = call.provider == "gcp.vertex_ai" and region != "global" and "claude" in model
-    if is_kept_there or is_regional:
-        return f"inference in {region} may cost more than the list price"
-    return None
 
 
 def _standing(
@@ -97,9 +79,10 @@ def _standing(
     for kind, about in bill.remarks:
         kinds.add(kind)
         reasons.append(_SAYS[kind] % about)
+    # What could turn out lower is an estimate even if something is left out of it: no lower bound.
     status: PricingStatus = "priced"
-    if UNPRICED in kinds or UNREPORTED in kinds:
-        status = "partial"
-    elif DOUBT in kinds:
+    if DOUBT in kinds:
         status = "estimated"
+    elif UNPRICED in kinds or UNREPORTED in kinds:
+        status = "partial"
     return status, "; ".join(dict.fromkeys(reasons)) or None

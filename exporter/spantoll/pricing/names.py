@@ -5,7 +5,14 @@ from collections.abc import Iterator
 
 from spantoll.pricing import aliases
 
-__all__ = ["is_bedrock_id", "opaque", "spellings", "split_provider"]
+__all__ = [
+    "is_bedrock_id",
+    "is_bedrock_profile",
+    "known_name",
+    "opaque",
+    "spellings",
+    "split_provider",
+]
 
 _COMPACT_DATE = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
 _ARN = re.compile(r"arn:aws[\w-]*:bedrock:[\w-]*:\d*:(?P<kind>[\w-]+)/(?P<id>.+)")
@@ -48,12 +55,34 @@ def _spellings(price_list: str, name: str) -> Iterator[str]:
     for stem, vendor in aliases.VENDORS.get(price_list, ()):
         if name.startswith(stem):
             yield vendor + name
+    if name.startswith("ft:"):
+        yield known_name(name)
     yield _COMPACT_DATE.sub(r"-\1-\2-\3", name)
+
+
+def known_name(model: str) -> str:
+    """Return the part of a name that must be known: without path, and a fine-tune's base.
+
+    `google/gemini-2.0-flash` is `gemini-2.0-flash`; `ft:gpt-4o-2024-08-06:acme::x` is
+    `ft:gpt-4o-2024-08-06`; `gpt-4o-2024-08-06.ft-x` is `gpt-4o-2024-08-06.ft-`.
+    """
+    name = model.rpartition("/")[2]
+    if name.startswith("ft:"):
+        return ":".join(name.split(":")[:2])
+    base, mark, _ = name.partition(".ft-")
+    return base + mark
 
 
 def is_bedrock_id(model: str) -> bool:
     """Tell whether a name has the form only Bedrock gives: `us.anthropic.claude-...-v1:0`."""
     return _BEDROCK_ID.match(model.lower()) is not None
+
+
+def is_bedrock_profile(model: str) -> bool:
+    """Return True if a Bedrock id names an inference profile: `global.`, `us.`, or an ARN."""
+    return (
+        model.lower().startswith(("global.", "arn:")) or _GEOGRAPHY.match(model.lower()) is not None
+    )
 
 
 def split_provider(model: str) -> tuple[str | None, str]:

@@ -26,6 +26,8 @@ class UnitPrice(NamedTuple):
     metric: str
     amount_usd: Decimal
     per: int
+    source: str = ""
+    """Page or public table a shipped price was read from; empty for the catalogue and users."""
 
 
 class Rate(NamedTuple):

@@ -49,26 +49,29 @@ class RateTable:
 
 
 def _timeline(rates: list[tuple[Selector, Rate]], wanted: Selector) -> Timeline[Tariff | None]:
+    rates = [(selector, rate) for selector, rate in rates if selector.call == wanted.call]
     starts = {instant_ns(rate.effective_from) for _, rate in rates if rate.effective_from}
     ends = {instant_ns(rate.effective_to) for _, rate in rates if rate.effective_to}
     minutes = {mark for selector, _ in rates for mark in selector.minutes}
 
-    def on(time_ns: int, minute: int) -> Tariff | None:
+    def on(time_ns: int, minute: int, is_rest_day: bool) -> Tariff | None:
         held = sorted(
             (instant_ns(rate.effective_from) if rate.effective_from else _ALWAYS_NS, selector, rate)
             for selector, rate in rates
-            if selector.covers(minute) and _holds(rate, time_ns)
+            if selector.covers(minute, is_rest_day=is_rest_day) and _holds(rate, time_ns)
         )
-        for honoured in wanted.weaker():
-            rows = {s.min_input_tokens: rate for _, s, rate in held if s.call == honoured.call}
-            if 0 in rows:
-                steps = tuple(sorted(rows))
-                return Tariff(
-                    tuple(rows[step] for step in steps), steps, honoured.shortfall(wanted)
-                )
-        return None
+        rows = {selector.min_input_tokens: rate for _, selector, rate in held}
+        if 0 not in rows:
+            return None
+        steps = tuple(sorted(rows))
+        return Tariff(tuple(rows[step] for step in steps), steps)
 
-    return tabulate(on, starts_ns=starts | ends, minutes=minutes)
+    return tabulate(
+        on,
+        starts_ns=starts | ends,
+        minutes=minutes,
+        calendar=next((selector.days for selector, _ in rates if selector.days), ""),
+    )
 
 
 def _holds(rate: Rate, time_ns: int) -> bool:

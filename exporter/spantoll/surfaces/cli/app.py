@@ -17,6 +17,7 @@ from spantoll.surfaces.cli.doctor import doctor
 from spantoll.surfaces.cli.explain import explain
 from spantoll.surfaces.cli.health import health
 from spantoll.surfaces.cli.ingest import ingest
+from spantoll.surfaces.cli.price import price
 from spantoll.surfaces.cli.records import records
 from spantoll.surfaces.cli.up import up
 from spantoll.surfaces.cli.usage import usage
@@ -31,7 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, ingest, usage, records, explain, health, doctor):
+for command in (up, ingest, usage, records, explain, health, doctor, price):
     app.command()(command)
 
 
