@@ -24,7 +24,7 @@ _SPLIT_UNKNOWN = "audio share not reported, all input priced as audio"
 _TTL_UNKNOWN = "cache lifetime not reported, five-minute write rate"
 _TTL_UNPRICED = "no one-hour cache write price, five-minute write rate"
 
-_UNITS = ("images", "audio_ms", "video_ms", "characters", "session_ms")
+_UNITS = ("images", "audio_ms", "video_ms", "characters")
 
 
 def has_usage(usage: Usage) -> bool:
@@ -106,12 +106,19 @@ def make_bill(call: ModelCall, row: Row) -> Bill:
 
     if media:
         _forgive_other_measures(bill, row, operation)
-    elif (total_in is None or total_out is None) and bill.lines and call.role != "embedding":
+    elif (total_in is None or total_out is None) and bill.lines and _has_token_usage(call):
         if total_in is None and row.input is not None:
             bill.remarks.append((UNREPORTED, "input_tokens"))
         if total_out is None and row.output is not None:
             bill.remarks.append((UNREPORTED, "output_tokens"))
     return bill
+
+
+def _has_token_usage(call: ModelCall) -> bool:
+    """Return True if a call should report tokens both ways: embeddings and sessions do not."""
+    if call.role == "embedding":
+        return False
+    return any(counter is not None for counter in call.usage[:10]) or not call.usage.extra
 
 
 def _bill_input_parts(bill: Bill, usage: Usage, row: Row, parts: tuple[int, ...]) -> int:
@@ -124,7 +131,9 @@ def _bill_input_parts(bill: Bill, usage: Usage, row: Row, parts: tuple[int, ...]
         written = written_1h
 
     fresh = (usage.input_tokens or 0) - read - written - audio - image - video
-    heard = min(_extra_tokens(usage, "cache_read_audio_tokens"), read, audio)
+    heard = 0
+    if usage.extra:
+        heard = min(_extra_tokens(usage, "cache_read_audio_tokens"), read, audio)
     if heard:
         bill.add(row.units.get("cache_read_audio", row.cache_read), heard, "cache_read")
         fresh += heard
@@ -245,7 +254,7 @@ def _bill_output_parts(
 
 def _forgive_other_measures(bill: Bill, row: Row, operation: str | None) -> None:
     """Drop what has no price only because the call is billed by another measure of the same."""
-    by_unit = any(price.metric in _UNITS for price, _ in bill.lines)
+    by_unit = any(price.metric.partition(" ")[0] in _UNITS for price, _ in bill.lines)
     decisive = INPUT if operation == "transcription" else OUTPUT
     by_token = any(price.share == decisive for price, _ in bill.lines)
     forgiven = {*_UNITS} if by_unit or by_token else set()

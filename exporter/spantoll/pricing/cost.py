@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from spantoll.pricing.arithmetic import LEDGER_MAX_NANO, Row, line_nano
@@ -11,7 +12,6 @@ from spantoll.pricing.lines import (
     NOTE,
     UNPRICED,
     UNREPORTED,
-    Bill,
     Remark,
 )
 from spantoll.pricing.result import Priced, PricingStatus, Unpriced
@@ -63,20 +63,18 @@ def cost(call: ModelCall, row: Row, doubts: tuple[str, ...]) -> Priced | Unprice
     status: PricingStatus = "priced"
     reason = None
     if remarks or doubts or call.usage_quality in _QUALITY:
-        status, reason = _standing(call, bill, doubts)
+        status, reason = _standing(tuple(remarks), doubts, call.usage_quality)
     return Priced(status, total, of_input, of_output, of_cache, other, rate.source, rate, reason)
 
 
+@lru_cache(maxsize=2048)
 def _standing(
-    call: ModelCall, bill: Bill, doubts: tuple[str, ...]
+    remarks: tuple[tuple[Remark, str], ...], doubts: tuple[str, ...], quality: UsageQuality
 ) -> tuple[PricingStatus, str | None]:
+    """Return the status of a cost and its reasons; most calls share a few combinations."""
     kinds = {DOUBT} if doubts else set()
     reasons = list(doubts)
-    if call.usage_quality in _QUALITY:
-        kind, about = _QUALITY[call.usage_quality]
-        kinds.add(kind)
-        reasons.append(_SAYS[kind] % about)
-    for kind, about in bill.remarks:
+    for kind, about in (*((_QUALITY[quality],) if quality in _QUALITY else ()), *remarks):
         kinds.add(kind)
         reasons.append(_SAYS[kind] % about)
     # What could turn out lower is an estimate even if something is left out of it: no lower bound.

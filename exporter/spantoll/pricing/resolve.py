@@ -168,7 +168,10 @@ def _factors_of(
     owners = owners_of_provider(provider)
     names = [split_provider(model.lower())[1] for model in models]
     missing = Selector().missing(wanted)
-    return {name: factors.find(owners, names, name, str(getattr(wanted, name))) for name in missing}
+    return {
+        name: factors.find(owners, names, name, "" if name == "batch" else getattr(wanted, name))
+        for name in missing
+    }
 
 
 def _offers(
