@@ -24,8 +24,17 @@ from spantoll.pricing.factors import TOKEN_METRICS, Factor, Factors
 from spantoll.pricing.metrics import METRIC_UNITS, split_metric
 from spantoll.pricing.result import PriceSet, UnitPrice
 from spantoll.pricing.selector import CALL_DIMENSIONS, Selector
+from spantoll.pricing.timeline import instant_ns
 
-__all__ = ["PriceDataError", "ShippedRow", "load_factors", "load_known_models", "load_rows"]
+__all__ = [
+    "PriceDataError",
+    "ShippedRow",
+    "load_factors",
+    "load_known_models",
+    "load_rows",
+    "read_factors",
+    "read_rows",
+]
 
 FIELDS = (
     *("provider", "model", "metric", "usd", "per", "context"),
@@ -104,6 +113,9 @@ def _row(record: Mapping[str, str], position: str) -> ShippedRow:
         selector = Selector.parse(record["context"])
     except ValueError as error:
         raise PriceDataError(f"{position}: {error}") from error
+    for day in (record["valid_from"], record["valid_to"]):
+        if day and not _is_instant(day):
+            raise PriceDataError(f"{position}: valid_from and valid_to must be ISO dates")
     if selector.days and selector.days not in CALENDARS:
         raise PriceDataError(f"{position}: unknown calendar {selector.days!r}")
     return ShippedRow(
@@ -119,6 +131,15 @@ def _row(record: Mapping[str, str], position: str) -> ShippedRow:
         else "",
         position,
     )
+
+
+@lru_cache(maxsize=4096)
+def _is_instant(text: str) -> bool:
+    try:
+        instant_ns(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _files(folder: str) -> Iterator[tuple[str, str]]:
@@ -144,10 +165,14 @@ def load_rows(folder: str) -> tuple[tuple[ShippedRow, ...], PriceSet]:
 @lru_cache(maxsize=1)
 def load_factors() -> Factors:
     """Load `data/factors.csv`, once per process."""
-    text = resources.files("spantoll.pricing").joinpath("data", "factors.csv").read_text("utf-8")
-    return Factors(
-        _factor(record, line) for line, record in enumerate(csv.DictReader(StringIO(text)), 2)
-    )
+    data = resources.files("spantoll.pricing").joinpath("data", "factors.csv")
+    return read_factors(data.read_text("utf-8"))
+
+
+def read_factors(text: str) -> Factors:
+    """Read and check the factors. Raises PriceDataError."""
+    rows = csv.DictReader(StringIO(text))
+    return Factors(_factor(record, line) for line, record in enumerate(rows, 2))
 
 
 def _factor(record: Mapping[str, str], line: int) -> Factor:
