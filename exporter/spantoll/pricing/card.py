@@ -81,6 +81,21 @@ class RateCard:
             for price, quantity in make_bill(call, compile_row(rate)).lines
         )
 
+    def find_rate(self, provider: str, model: str, time_ns: int) -> Rate | None:
+        """Find the list price of a model at a time; None if it has none."""
+        found = resolve(self._sources, Asked(provider, model, None), self._factors)
+        tariff = found if isinstance(found, Unpriced) else found.at(time_ns)
+        return None if isinstance(tariff, Unpriced) else tariff.rates[0]
+
+    def find_rates(self, provider: str, model: str) -> tuple[Rate, ...] | Unpriced:
+        """Find all rows a model has had at its list price, oldest first, each long-context step."""
+        found = resolve(self._sources, Asked(provider, model, None), self._factors)
+        if isinstance(found, Unpriced):
+            return found
+        tariffs = (value for parts in found.values for value in parts)
+        rates = (rate for t in tariffs if not isinstance(t, Unpriced) for rate in t.rates)
+        return tuple(dict.fromkeys(rates))
+
     def unpriced_hint(self, provider: str | None, model: str | None) -> str | None:
         """Say why a model has no price today and what to do about it; None if it has one."""
         answer = self._answer(Asked(provider, model, None))

@@ -197,10 +197,12 @@ def _lines(card: RateCard, call: ModelCall, answer: Priced) -> list[dict[str, An
 
 
 def _line(card: RateCard, line: CostLine, rate: Rate) -> dict[str, Any]:
-    quantity = line.quantity
+    quantity: int | str = int(line.quantity)
+    if quantity != line.quantity:
+        quantity = f"{line.quantity:f}"
     return {
         "metric": line.metric,
-        "quantity": quantity if isinstance(quantity, int) else f"{quantity:f}",
+        "quantity": quantity,
         "unit_price_usd": f"{line.unit_price.amount_usd.normalize():f}",
         "per": line.unit_price.per,
         "amount_usd": usd(line.nano),

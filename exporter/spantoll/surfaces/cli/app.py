@@ -14,9 +14,11 @@ import typer
 
 from spantoll.errors import ConfigurationError, QueryError, SpantollError
 from spantoll.surfaces.cli.doctor import doctor
+from spantoll.surfaces.cli.estimate import estimate
 from spantoll.surfaces.cli.explain import explain
 from spantoll.surfaces.cli.health import health
 from spantoll.surfaces.cli.ingest import ingest
+from spantoll.surfaces.cli.models import models
 from spantoll.surfaces.cli.price import price
 from spantoll.surfaces.cli.records import records
 from spantoll.surfaces.cli.up import up
@@ -32,7 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, ingest, usage, records, explain, health, doctor, price):
+for command in (up, ingest, usage, records, explain, health, doctor, price, estimate, models):
     app.command()(command)
 
 
