@@ -130,7 +130,7 @@ def _cases() -> Iterator[tuple[Provider, ModelInfo, str, dict[str, str], int]]:
 
 
 def _exact(card: RateCard, call: ModelCall) -> Fraction | None:
-    """Give our cost before any rounding, in USD."""
+    """Return our cost before any rounding, in USD."""
     answer = card.price(call)
     if not isinstance(answer, Priced) or answer.rate is None:
         return None
@@ -203,7 +203,7 @@ def test_the_only_names_we_refuse_are_those_that_go_on_after_a_model(card: RateC
             for name in sorted(names):
                 theirs = provider.find_model(name, all_providers=providers)
                 found = catalogue.find(provider.id, name, Selector())
-                tariff = found.at(0) if found is not None else None
+                tariff = found.value_at(0) if found is not None else None
                 if tariff is None or theirs is None or tariff.rates[0].model != theirs.id:
                     refused.append((provider.id, model.id))
 
@@ -268,7 +268,7 @@ def test_a_row_priced_in_units_we_do_not_know_is_not_free() -> None:
     found = catalogue.find("new", "new-model", Selector())
 
     assert found is not None
-    assert found.at(0) is None
+    assert found.value_at(0) is None
 
 
 def test_hours_are_utc_whatever_zone_they_are_written_in() -> None:
@@ -287,7 +287,7 @@ def test_hours_are_utc_whatever_zone_they_are_written_in() -> None:
     found = GenaiPrices([provider], PriceSet("test", "1", "", 1, "")).find("new", "m", Selector())
 
     assert found is not None
-    tariffs = [found.at(minute * 60 * 10**9) for minute in (59, 60, 239, 240)]
+    tariffs = [found.value_at(minute * 60 * 10**9) for minute in (59, 60, 239, 240)]
     assert [tariff.rates[0].prices[0].amount_usd for tariff in tariffs if tariff] == [1, 2, 2, 1]
 
 

@@ -12,8 +12,8 @@ from genai_prices.types import (
     MatchLogic,
 )
 
-from spantoll.pricing.clauses import matcher
-from spantoll.pricing.names import spellings, split_provider
+from spantoll.pricing.clauses import compile_matcher
+from spantoll.pricing.names import list_spellings, split_provider
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.table import RateTable
 
@@ -61,7 +61,7 @@ CLAUSES: list[tuple[MatchLogic, str, bool]] = [
 def test_a_clause_matches_at_version_boundaries_only(
     clause: MatchLogic, name: str, matches: bool
 ) -> None:
-    assert matcher(clause)(name) is matches
+    assert compile_matcher(clause)(name) is matches
 
 
 SPELLINGS = {
@@ -88,7 +88,7 @@ SPELLINGS = {
 def test_a_name_is_looked_for_as_sent_and_then_without_its_prefixes(
     sent: tuple[str, str], expected: list[str]
 ) -> None:
-    assert list(spellings(*sent)) == expected
+    assert list(list_spellings(*sent)) == expected
 
 
 @pytest.mark.parametrize(

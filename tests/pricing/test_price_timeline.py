@@ -47,8 +47,8 @@ def test_a_timeline_answers_what_it_was_tabulated_from(
     table = tabulate(on, starts_ns=starts, minutes=minutes, calendar="cn_workdays")
 
     is_rest = is_rest_day("cn_workdays", time_ns)
-    assert table.at(time_ns) == on(time_ns, time_ns % DAY_NS // MINUTE_NS, is_rest)
-    assert table.map(str).at(time_ns) == str(table.at(time_ns))
+    assert table.value_at(time_ns) == on(time_ns, time_ns % DAY_NS // MINUTE_NS, is_rest)
+    assert table.map(str).value_at(time_ns) == str(table.value_at(time_ns))
 
 
 def test_an_instant_is_utc_unless_it_says_otherwise() -> None:

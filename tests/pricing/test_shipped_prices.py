@@ -134,7 +134,7 @@ def shipped(*lines: str) -> ShippedPrices:
 def tariff_of(source: ShippedPrices, context: str = "", at: str = "2026-06-01") -> Tariff | None:
     timeline = source.find("acme", "m", Selector.parse(context))
     assert timeline is not None
-    return timeline.at(instant_ns(at))
+    return timeline.value_at(instant_ns(at))
 
 
 def prices_of(tariff: Tariff, step: int = 0) -> dict[str, Decimal]:

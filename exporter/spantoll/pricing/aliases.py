@@ -1,4 +1,8 @@
-"""Names: the convention's providers and the strings people send, as the price list spells them."""
+"""Tables of names: providers, models, tiers and deployments as price lists spell them.
+
+Input: what spans and people write. Output: the names of the price lists. A name that no table maps
+stays as it is and is matched exactly.
+"""
 
 from __future__ import annotations
 
@@ -88,10 +92,10 @@ SHARED_LISTS = MappingProxyType({"vertex": ("google",), "azure_foundry": ("azure
 """Shipped list to those that hold too where it names no model."""
 
 GATEWAYS = frozenset({"litellm", "portkey", "helicone", "ai_gateway", "vercel_ai_gateway"})
-"""Who is called only passes the call on: the model string says who answered."""
+"""Gateways: the model string names the provider that answered."""
 
 SELF_HOSTED = frozenset({"ollama", "vllm"})
-"""Runs on one's own machine: an explicit zero row, except what these names reach in a cloud."""
+"""Servers on one's own machine: priced by an explicit zero row, except their cloud models."""
 
 MODELS = MappingProxyType(
     {
@@ -118,7 +122,7 @@ MODELS = MappingProxyType(
         ("openai", "text-moderation-007"): "moderation",
     }
 )
-"""(price list, name as sent) to the row's id, where no boundary rule can tell."""
+"""(price list, name a call carries) to the row's id, where no boundary rule applies."""
 
 VENDORS = MappingProxyType(
     {
@@ -147,7 +151,7 @@ VENDORS = MappingProxyType(
         ),
     }
 )
-"""(price list) how a name begins whose vendor OpenLLMetry cut off, and the vendor."""
+"""Price list to (how a model name begins, the vendor OpenLLMetry cuts off before it)."""
 
 NOT_FREE = frozenset(
     {
@@ -159,7 +163,7 @@ NOT_FREE = frozenset(
 )
 
 SAME_PRICES = frozenset({("azure", "openai"), ("azure", "anthropic"), ("google", "anthropic")})
-"""(price list, the list it falls back to) where the maker's prices hold for the reseller too."""
+"""(price list, the list it falls back to) where the maker's prices are the reseller's too."""
 
 MAKERS = (
     ("claude-", "anthropic"),
@@ -177,7 +181,7 @@ MAKERS = (
     ("gemini-", "gcp.gemini"),
     ("grok-", "x_ai"),
 )
-"""Closed models, sold under one name by their maker: what to estimate with when nobody is named."""
+"""How closed models' names begin, and their maker: its list is used if no provider is named."""
 
 ORDINARY_TIERS = frozenset(
     {"default", "auto", "standard", "standard_only", "on_demand", "on-demand"}

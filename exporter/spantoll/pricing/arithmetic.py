@@ -1,4 +1,8 @@
-"""Counters times prices: inclusive totals into disjoint lines, each rounded once."""
+"""Exact money: unit prices as integer ratios, quantities times prices, rounded once.
+
+Input: a price row (`Rate`). Output: a compiled `Row`, and line amounts in integer nano-USD, rounded
+half-even once per line (rule R17). No float is used.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +88,7 @@ def nano_usd(amount_usd: Decimal) -> int | None:
 
 
 def is_quantity(quantity: int | Decimal) -> bool:
-    """Tell whether a quantity is a number of units somebody could be billed for."""
+    """Return True if a quantity is a number of units somebody could be billed for."""
     if isinstance(quantity, int):
         return True
     if not quantity.is_finite() or quantity.adjusted() > _MAX_DIGITS:
@@ -146,29 +150,32 @@ def compile_row(rate: Rate) -> Row:
     if "input_audio_ms" in own:
         own.setdefault("audio_ms", own["input_audio_ms"]._replace(metric="audio_ms"))
 
-    def of(metric: str, parent: str | None = None) -> Price | None:
+    def price_of(metric: str, parent: str | None = None) -> Price | None:
         if metric not in own and parent in own:
             return _price(metric, own[parent].unit)
         return own.get(metric)
 
+    short_write = "cache_write" if "cache_write" in own else "input"
     price_list = PROVIDERS.get(rate.provider, rate.provider)
     images_as_text = price_list in INPUT_IMAGE_IS_INPUT
     audio_as_text = price_list in INPUT_AUDIO_IS_INPUT
     return Row(
         rate=rate,
         free=not any(unit.amount_usd for unit in rate.prices),
-        input=of("input"),
+        input=price_of("input"),
         # A list without a cache price has no discount and no surcharge: cached input is input.
-        cache_read=of("cache_read", "input"),
-        cache_write=of("cache_write", "input"),
-        cache_write_1h=of("cache_write_1h", "cache_write" if "cache_write" in own else "input"),
-        input_audio=of("input_audio", "input" if audio_as_text else None),
-        input_image=of("input_image", "input" if images_as_text else None),
-        output=of("output"),
-        reasoning=of("reasoning"),
-        output_audio=of("output_audio"),
-        output_image=of("output_image"),
-        requests=of("requests"),
+        cache_read=price_of("cache_read", "input"),
+        cache_write=price_of("cache_write", "input"),
+        cache_write_1h=price_of(
+            "cache_write_1h", "cache_write" if "cache_write" in own else "input"
+        ),
+        input_audio=price_of("input_audio", "input" if audio_as_text else None),
+        input_image=price_of("input_image", "input" if images_as_text else None),
+        output=price_of("output"),
+        reasoning=price_of("reasoning"),
+        output_audio=price_of("output_audio"),
+        output_image=price_of("output_image"),
+        requests=price_of("requests"),
         units=MappingProxyType(own),
         graded=frozenset(name for name, qualities in map(split_metric, own) if qualities),
         minimum_audio_ms=MINIMUM_AUDIO_MS.get(price_list, 0),

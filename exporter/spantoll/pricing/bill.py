@@ -6,6 +6,8 @@ Output: disjoint lines and remarks. A part is taken out of the total that contai
 
 from __future__ import annotations
 
+from typing import Any
+
 from spantoll.pricing.arithmetic import INPUT, OUTPUT, Price, Row, is_quantity
 from spantoll.pricing.lines import CONTRADICTION, DOUBT, NOTE, UNPRICED, UNREPORTED, Bill
 from spantoll.pricing.rules import (
@@ -13,7 +15,7 @@ from spantoll.pricing.rules import (
     MEDIA_OPERATIONS,
     REASONING_BESIDE_OUTPUT,
 )
-from spantoll.pricing.units import bill_extra_units, bill_media_units, find_graded
+from spantoll.pricing.units import bill_extra_units, bill_media_units, bill_requests
 from spantoll.semconv.call import ModelCall, Usage
 
 __all__ = ["has_usage", "make_bill"]
@@ -28,97 +30,94 @@ _UNITS = ("images", "audio_ms", "video_ms", "characters")
 
 
 def has_usage(usage: Usage) -> bool:
-    """Tell whether any counter is known, be it zero."""
+    """Return True if any counter is known, be it zero."""
     return any(counter is not None for counter in usage[:14]) or bool(usage.extra)
 
 
 def make_bill(call: ModelCall, row: Row) -> Bill:
-    """Part the inclusive totals of a call into disjoint priced quantities.
+    """Divide the inclusive totals of a call into disjoint priced quantities.
 
-    A part is taken out of the total that contains it and priced once. What has no price is named
-    and left out, never priced as something else; `compile_row` has the exceptions.
+    What has no price is named and left out, never priced as something else; `compile_row` has the
+    exceptions.
     """
     usage = call.usage
-    (
-        total_in,
-        total_out,
-        cache_read,
-        cache_write,
-        cache_write_1h,
-        reasoning,
-        audio_in,
-        audio_out,
-        image_in,
-        image_out,
-        images,
-        audio_ms,
-        video_ms,
-        characters,
-        requests,
-        extra,
-    ) = usage
-    bill = Bill([], [])
     operation = call.operation
     if row.operation is not None and operation not in MEDIA_OPERATIONS:
-        # A speech model under a chat operation speaks: what it is decides, not what it is called.
+        # A speech model called by a chat operation is billed as speech.
         operation = row.operation
     media = operation in MEDIA_OPERATIONS
-
+    extra = usage.extra
     if extra:
-        total_in = _billed_tokens(usage, "billed_input_tokens", total_in)
-        total_out = _billed_tokens(usage, "billed_output_tokens", total_out)
-        usage = usage._replace(input_tokens=total_in, output_tokens=total_out)
-    fresh = total_in or 0
-    if cache_read or cache_write or cache_write_1h or audio_in or image_in or extra:
-        counts = (
-            cache_read or 0,
-            cache_write or 0,
-            cache_write_1h or 0,
-            audio_in or 0,
-            image_in or 0,
-        )
-        fresh = _bill_input_parts(bill, usage, row, counts)
-    if fresh:
-        if media and operation == "transcription" and audio_in is None and row.input_audio:
-            bill.remarks.append((DOUBT, _SPLIT_UNKNOWN))
-            bill.add(row.input_audio, fresh, "input_tokens")
-        else:
-            bill.add(row.input, fresh, "input_tokens")
+        usage = _with_billed_tokens(usage)
+    bill = Bill([], [])
 
-    text = total_out or 0
-    if audio_out or image_out or extra or (reasoning and (row.reasoning or reasoning > text)):
-        parts = (reasoning or 0, audio_out or 0, image_out or 0)
-        text = _bill_output_parts(bill, usage, row, parts, operation)
+    fresh = _bill_input(bill, usage, row)
+    if fresh:
+        price = row.input
+        if operation == "transcription" and usage.input_audio_tokens is None and row.input_audio:
+            bill.remarks.append((DOUBT, _SPLIT_UNKNOWN))
+            price = row.input_audio
+        bill.add(price, fresh, "input_tokens")
+
+    text = _bill_output(bill, usage, row, operation)
     if text:
-        bill.add(
-            _whole_output(usage, row, operation) if media else row.output, text, "output_tokens"
-        )
+        price = _whole_output(usage, row, operation) if media else row.output
+        bill.add(price, text, "output_tokens")
 
     if row.requests is not None:
-        price = row.requests
-        if "requests" in row.graded:
-            price = find_graded(bill, row, "requests", search=call.search_context_size) or price
-        bill.add(price, requests, "requests")
-    if images or audio_ms or video_ms or characters:
+        bill_requests(bill, call, row)
+    if any(usage[10:14]):
         bill_media_units(bill, call, row, operation)
     if extra or call.search_context_size or row.always_searches:
         bill_extra_units(bill, call, row)
 
     if media:
-        _forgive_other_measures(bill, row, operation)
-    elif (total_in is None or total_out is None) and bill.lines and _has_token_usage(call):
-        if total_in is None and row.input is not None:
-            bill.remarks.append((UNREPORTED, "input_tokens"))
-        if total_out is None and row.output is not None:
-            bill.remarks.append((UNREPORTED, "output_tokens"))
+        _drop_other_measures(bill, row, operation)
+    elif usage.input_tokens is None or usage.output_tokens is None:
+        _remark_unreported_totals(bill, call, usage, row)
     return bill
 
 
-def _has_token_usage(call: ModelCall) -> bool:
-    """Return True if a call should report tokens both ways: embeddings and sessions do not."""
-    if call.role == "embedding":
-        return False
-    return any(counter is not None for counter in call.usage[:10]) or not call.usage.extra
+def _remark_unreported_totals(bill: Bill, call: ModelCall, usage: Usage, row: Row) -> None:
+    """Say which total is missing; embeddings have no output, and sessions no tokens."""
+    if not bill.lines or call.role == "embedding":
+        return
+    if usage.extra and not any(counter is not None for counter in usage[:10]):
+        return
+    if usage.input_tokens is None and row.input is not None:
+        bill.remarks.append((UNREPORTED, "input_tokens"))
+    if usage.output_tokens is None and row.output is not None:
+        bill.remarks.append((UNREPORTED, "output_tokens"))
+
+
+def _with_billed_tokens(usage: Usage) -> Usage:
+    """Put the tokens a provider says it bills in place of the totals (Cohere's `billed_units`)."""
+    billed: dict[str, Any] = {
+        name: int(quantity)
+        for name in ("input_tokens", "output_tokens")
+        if (quantity := (usage.extra or {}).get(f"billed_{name}")) is not None
+        and is_quantity(quantity)
+    }
+    return usage._replace(**billed) if billed else usage
+
+
+def _bill_input(bill: Bill, usage: Usage, row: Row) -> int:
+    """Bill everything of the input that is not fresh text; return what is."""
+    total, _, read, written, written_1h, _, audio, _, image = usage[:9]
+    if not (read or written or written_1h or audio or image or usage.extra):
+        return total or 0
+    parts = (read or 0, written or 0, written_1h or 0, audio or 0, image or 0)
+    return _bill_input_parts(bill, usage, row, parts)
+
+
+def _bill_output(bill: Bill, usage: Usage, row: Row, operation: str | None) -> int:
+    """Bill everything of the output that is not text at the output rate; return what is."""
+    text = usage.output_tokens or 0
+    reasoning = usage.reasoning_tokens or 0
+    audio, image = usage.output_audio_tokens, usage.output_image_tokens
+    if audio or image or usage.extra or (reasoning and (row.reasoning or reasoning > text)):
+        return _bill_output_parts(bill, usage, row, (reasoning, audio or 0, image or 0), operation)
+    return text
 
 
 def _bill_input_parts(bill: Bill, usage: Usage, row: Row, parts: tuple[int, ...]) -> int:
@@ -131,26 +130,26 @@ def _bill_input_parts(bill: Bill, usage: Usage, row: Row, parts: tuple[int, ...]
         written = written_1h
 
     fresh = (usage.input_tokens or 0) - read - written - audio - image - video
-    heard = 0
-    if usage.extra:
-        heard = min(_extra_tokens(usage, "cache_read_audio_tokens"), read, audio)
-    if heard:
-        bill.add(row.units.get("cache_read_audio", row.cache_read), heard, "cache_read")
-        fresh += heard
-        read -= heard
-        audio -= heard
+    cached_audio = _extra_tokens(usage, "cache_read_audio_tokens") if usage.extra else 0
+    if cached_audio and read:
+        cached_audio = min(cached_audio, read)
+        repeated = min(cached_audio, audio)  # input audio contains its cached part
+        bill.add(row.units.get("cache_read_audio", row.cache_read), cached_audio, "cache_read")
+        fresh += repeated
+        read -= cached_audio
+        audio -= repeated
     if fresh < 0 and read and (audio or image):
         # Media read from the cache stands in both counters: at least this much of it.
-        cached_audio = min(-fresh, read, audio)
-        cached_image = min(-fresh - cached_audio, read - cached_audio, image)
-        if cached_audio and "cache_read_audio" in row.units:
+        least_audio = min(-fresh, read, audio)
+        least_image = min(-fresh - least_audio, read - least_audio, image)
+        if least_audio and "cache_read_audio" in row.units:
             bill.remarks.append((DOUBT, _CACHED_AUDIO_UNKNOWN))
-        bill.add(row.units.get("cache_read_audio", row.cache_read), cached_audio, "cache_read")
-        bill.add(row.units.get("cache_read_image", row.cache_read), cached_image, "cache_read")
-        fresh += cached_audio + cached_image
-        read -= cached_audio + cached_image
-        audio -= cached_audio
-        image -= cached_image
+        bill.add(row.units.get("cache_read_audio", row.cache_read), least_audio, "cache_read")
+        bill.add(row.units.get("cache_read_image", row.cache_read), least_image, "cache_read")
+        fresh += least_audio + least_image
+        read -= least_audio + least_image
+        audio -= least_audio
+        image -= least_image
     if fresh < 0:
         fresh = 0
         if usage.input_tokens is not None:
@@ -163,7 +162,7 @@ def _bill_input_parts(bill: Bill, usage: Usage, row: Row, parts: tuple[int, ...]
     if written:
         _bill_cache_writes(bill, row, written - written_1h, written_1h, usage.cache_write_1h_tokens)
     if audio:
-        if read and "cache_read_audio" in row.units and not heard:
+        if read and "cache_read_audio" in row.units and not cached_audio:
             bill.remarks.append((DOUBT, _CACHED_AUDIO_UNKNOWN))
         bill.add(row.input_audio, audio, "input_audio_tokens")
     if image:
@@ -188,12 +187,6 @@ def _bill_cache_writes(
             bill.remarks.append((NOTE, _TTL_UNKNOWN))
     elif long and "cache_write" in row.units:
         bill.remarks.append((DOUBT, _TTL_UNPRICED))
-
-
-def _billed_tokens(usage: Usage, unit: str, total: int | None) -> int | None:
-    """Return the tokens a provider says it bills, where it does (Cohere's `billed_units`)."""
-    billed = (usage.extra or {}).get(unit)
-    return int(billed) if billed is not None and is_quantity(billed) else total
 
 
 def _extra_tokens(usage: Usage, unit: str) -> int:
@@ -252,7 +245,7 @@ def _bill_output_parts(
     return reasoning
 
 
-def _forgive_other_measures(bill: Bill, row: Row, operation: str | None) -> None:
+def _drop_other_measures(bill: Bill, row: Row, operation: str | None) -> None:
     """Drop what has no price only because the call is billed by another measure of the same."""
     by_unit = any(price.metric.partition(" ")[0] in _UNITS for price, _ in bill.lines)
     decisive = INPUT if operation == "transcription" else OUTPUT

@@ -1,3 +1,9 @@
+"""The price list of the installed genai-prices package, as a source of tariffs.
+
+Input: (provider, model, context). Output: its prices over time, read through the package's own
+resolver. Names match exactly, or at a version boundary if the name is known to exist.
+"""
+
 from __future__ import annotations
 
 from bisect import bisect_right
@@ -10,8 +16,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from spantoll.pricing import aliases
-from spantoll.pricing.clauses import alternatives, literal_of_clause, matcher
-from spantoll.pricing.names import known_name, spellings
+from spantoll.pricing.clauses import compile_matcher, literal_of_clause, split_alternatives
+from spantoll.pricing.names import known_name, list_spellings
 from spantoll.pricing.result import PriceSet, UnitPrice
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.shipped import load_known_models
@@ -75,14 +81,14 @@ class _PriceList:
         self.loose: list[_Clause] = []
         for position, model in enumerate(provider.models):
             self.exact.setdefault(model.id.lower(), position)
-            for clause in alternatives(model.match):
+            for clause in split_alternatives(model.match):
                 name = getattr(clause, "equals", None)
                 if name is not None:
                     name = name.lower()
                     self.exact[name] = min(position, self.exact.get(name, position))
                 else:
                     self.named.add(literal_of_clause(clause))
-                    self.loose.append(_Clause(position, matcher(clause)))
+                    self.loose.append(_Clause(position, compile_matcher(clause)))
 
     def find(self, name: str) -> genai.ModelInfo | None:
         """Find the first model, in the catalogue's order, that claims `name`.
@@ -133,7 +139,7 @@ class GenaiPrices:
         return cls(providers, price_set)
 
     def knows(self, provider: str) -> bool:
-        """Tell whether there is a price list for `provider`, a canonical name."""
+        """Return True if there is a price list for `provider`, a canonical name."""
         return provider == _ROUTER or aliases.PROVIDERS.get(provider, provider) in self._providers
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
@@ -146,7 +152,7 @@ class GenaiPrices:
         if list_id not in self._providers:
             return None
         owners = (list_id, *(self._providers[list_id].fallback_model_providers or ()))
-        for name in spellings(list_id, model):
+        for name in list_spellings(list_id, model):
             for owner in owners:
                 found = self._price_list(owner).find(name)
                 if found is not None and (owner, found.id) not in aliases.NOT_FREE:
@@ -280,7 +286,7 @@ def _honoured(
 
 
 def _constraints(model: genai.ModelInfo, wanted: Mapping[str, str]) -> Iterator[object]:
-    """Give what the price can depend on for a call made as `wanted`."""
+    """Yield what the price can depend on for a call made as `wanted`."""
     if isinstance(model.prices, list):
         yield from (conditional.constraint for conditional in model.prices)
     for variant in model.price_variants or ():

@@ -1,3 +1,9 @@
+"""The cost of one call at one price row.
+
+Input: a call, a compiled row and the reasons why the row may not be the call's own. Output: its
+amounts in integer nano-USD with a status and reasons, or why it cannot be priced.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -17,7 +23,7 @@ from spantoll.pricing.lines import (
 from spantoll.pricing.result import Priced, PricingStatus, Unpriced
 from spantoll.semconv.call import ModelCall, UsageQuality
 
-__all__ = ["cost"]
+__all__ = ["compute_cost"]
 
 _NO_USAGE = Unpriced("no_usage", "the span carries no usage")
 _OUT_OF_RANGE = Unpriced("out_of_range", "the cost does not fit a ledger of 64-bit nano-USD")
@@ -34,7 +40,7 @@ _QUALITY: Mapping[UsageQuality, tuple[Remark, str]] = MappingProxyType(
 )
 
 
-def cost(call: ModelCall, row: Row, doubts: tuple[str, ...]) -> Priced | Unpriced:
+def compute_cost(call: ModelCall, row: Row, doubts: tuple[str, ...]) -> Priced | Unpriced:
     """Price a call at one row; `doubts` say why the row may not be the call's own."""
     rate = row.rate
     if row.free:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from spantoll.pricing import aliases
-from spantoll.pricing.names import spellings
+from spantoll.pricing.names import list_spellings
 from spantoll.pricing.result import PriceSet, Rate, UnitPrice
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.shipped import ShippedRow
@@ -55,7 +55,7 @@ class ShippedPrices:
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
         """Find the rows of a model; see `PriceSource.find`."""
         for owner in owners_of_provider(provider):
-            for name in spellings(aliases.PROVIDERS.get(provider, provider), model):
+            for name in list_spellings(aliases.PROVIDERS.get(provider, provider), model):
                 rows = self._rows.get((owner, name))
                 if rows is not None:
                     return self._tabulate(owner, name, rows, selector)
@@ -151,13 +151,13 @@ def _merged(
     def on(time_ns: int, minute: int, is_rest_day: bool) -> Tariff | None:
         merged: Tariff | None = None
         for timeline in lists:
-            tariff = timeline.on(time_ns, minute, is_rest_day)
+            tariff = timeline.value_on(time_ns, minute, is_rest_day)
             if tariff is not None:
                 merged = tariff if merged is None else merge_tariffs(merged, tariff)
         if merged is None or rest is None:
             return merged
         # A row may price only what the context changes: a search costs the same in a batch.
-        base = rest.on(time_ns, minute, is_rest_day)
+        base = rest.value_on(time_ns, minute, is_rest_day)
         return merged if base is None else merge_tariffs(merged, base)
 
     every = (*lists, rest) if rest is not None else lists

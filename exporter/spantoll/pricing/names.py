@@ -1,16 +1,23 @@
+"""Model names: the spellings of one model, and what a name cannot say.
+
+Input: a price list and the name a call carries. Output: the names under which the list may know it,
+the most literal first; no spelling drops a version or a size.
+"""
+
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from spantoll.pricing import aliases
 
 __all__ = [
+    "explain_opaque_name",
     "is_bedrock_id",
     "is_bedrock_profile",
     "known_name",
-    "opaque",
-    "spellings",
+    "list_spellings",
     "split_provider",
 ]
 
@@ -24,17 +31,14 @@ _BEDROCK_ID = re.compile(
 )
 
 
-def spellings(price_list: str, model: str) -> Iterator[str]:
-    """Give the names under which `price_list` may know `model`, the most literal first."""
-    name = model.strip().lower()
-    seen: set[str] = set()
-    for spelling in _spellings(price_list, name):
-        if spelling and spelling not in seen:
-            seen.add(spelling)
-            yield spelling
+@lru_cache(maxsize=256)
+def list_spellings(price_list: str, model: str) -> tuple[str, ...]:
+    """Return the names under which `price_list` may know `model`, the most literal first."""
+    names = _yield_spellings(price_list, model.strip().lower())
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _spellings(price_list: str, name: str) -> Iterator[str]:
+def _yield_spellings(price_list: str, name: str) -> Iterator[str]:
     yield name
     arn = _ARN.fullmatch(name)
     if arn is not None:
@@ -74,7 +78,7 @@ def known_name(model: str) -> str:
 
 
 def is_bedrock_id(model: str) -> bool:
-    """Tell whether a name has the form only Bedrock gives: `us.anthropic.claude-...-v1:0`."""
+    """Return True if a name has the form only Bedrock gives: `us.anthropic.claude-...-v1:0`."""
     return _BEDROCK_ID.match(model.lower()) is not None
 
 
@@ -94,8 +98,8 @@ def split_provider(model: str) -> tuple[str | None, str]:
     return None, model
 
 
-def opaque(provider: str, model: str) -> str | None:
-    """Say why a model string cannot name its model, and what to do; None if it could have."""
+def explain_opaque_name(provider: str, model: str) -> str | None:
+    """Explain why a name cannot identify its model, and what to do; None if it could."""
     name = model.lower()
     if name.startswith("arn:"):
         arn = _ARN.fullmatch(name)

@@ -1,7 +1,7 @@
 """Which price a call is billed at: the provider, the model and the context it was served in.
 
-Input: what a call reports (`Asked`). Output: its tariff over time, or why it has none. Who answered
-decides: the model and the tier of the response stand before those of the request.
+Input: what a call reports (`PriceRequest`). Output: its tariff over time, or why it has none. The
+model and the tier of the response stand before those of the request.
 """
 
 from __future__ import annotations
@@ -14,20 +14,25 @@ from typing import NamedTuple
 from spantoll.pricing import aliases
 from spantoll.pricing.factors import Factor, Factors, apply_factor
 from spantoll.pricing.lists import owners_of_provider
-from spantoll.pricing.names import is_bedrock_id, is_bedrock_profile, opaque, split_provider
+from spantoll.pricing.names import (
+    explain_opaque_name,
+    is_bedrock_id,
+    is_bedrock_profile,
+    split_provider,
+)
 from spantoll.pricing.places import Whereabouts, place_of_call
 from spantoll.pricing.result import Unpriced
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.tariff import PriceSource, Tariff
 from spantoll.pricing.timeline import Timeline, tabulate
 
-__all__ = ["Asked", "Found", "resolve"]
+__all__ = ["Found", "PriceRequest", "resolve"]
 
 _DEFAULT = "default price, the model has none of its own"
 _ORDINARY_SPEEDS = frozenset({"", "standard", "normal"})
 
 
-class Asked(NamedTuple):
+class PriceRequest(NamedTuple):
     """Everything of a call that its prices depend on, but for its size and time."""
 
     provider: str | None
@@ -53,22 +58,22 @@ Offers = dict[Selector, Timeline[Tariff | None]]
 
 
 def resolve(
-    sources: Sequence[PriceSource], asked: Asked, factors: Factors | None = None
+    sources: Sequence[PriceSource], request: PriceRequest, factors: Factors | None = None
 ) -> Found | Unpriced:
     """Find what a call is priced at, from each moment on, or say why nothing is known."""
-    models = _candidates(asked)
+    models = _candidates(request)
     if not models:
         return Unpriced("no_model", "the span names no model")
-    provider, doubts = _provider(asked.provider, models)
+    provider, doubts = _provider(request.provider, models)
     if provider is None:
         return Unpriced(
             "unknown_provider",
             f"the span names no provider and {models[0]} does not tell: have it carry"
             " gen_ai.provider.name",
         )
-    wanted, doubt = _selector(asked, provider)
+    wanted, doubt = _selector(request, provider)
     if models[0].rpartition("/")[2].lower().startswith(aliases.THINKING_MODELS):
-        wanted = wanted._replace(thinking="on" if asked.thinking else "off")
+        wanted = wanted._replace(thinking="on" if request.thinking else "off")
     offers = _offers(sources, provider, models, wanted)
     if not offers:
         return _unpriced(sources, provider, models[0])
@@ -130,7 +135,7 @@ class _Search(NamedTuple):
     ) -> Tariff | None:
         for offer in self.offers:
             if selector in offer:
-                tariff = offer[selector].on(time_ns, minute, is_rest_day)
+                tariff = offer[selector].value_on(time_ns, minute, is_rest_day)
                 if tariff is not None:
                     return tariff
         return None
@@ -153,7 +158,9 @@ class _Search(NamedTuple):
             if timeline is None:
                 continue
             for start_ns in timeline.starts_ns:
-                tariff = timeline.on(start_ns, minute, is_rest_day) if start_ns > time_ns else None
+                tariff = (
+                    timeline.value_on(start_ns, minute, is_rest_day) if start_ns > time_ns else None
+                )
                 if tariff is not None:
                     since = tariff.rates[0].effective_from[:10]
                     what = str(self.wanted) or "list"
@@ -226,19 +233,21 @@ def _unpriced(sources: Sequence[PriceSource], provider: str, model: str) -> Unpr
     if not any(source.knows(provider) for source in sources):
         detail = f"no price list for {provider}: give ({provider}, {model}) a price row"
         return Unpriced("unknown_provider", detail)
-    return Unpriced("unknown_model", opaque(provider, model) or _no_price(provider, model))
+    return Unpriced(
+        "unknown_model", explain_opaque_name(provider, model) or _no_price(provider, model)
+    )
 
 
 def _no_price(provider: str, model: str) -> str:
     return f"no price for {model} of {provider}: give ({provider}, {model}) a price row"
 
 
-def _candidates(asked: Asked) -> tuple[str, ...]:
-    names = (asked.response_model, asked.request_model)
-    if aliases.PROVIDERS.get(asked.provider or "") == "aws":
+def _candidates(request: PriceRequest) -> tuple[str, ...]:
+    names = (request.response_model, request.request_model)
+    if aliases.PROVIDERS.get(request.provider or "") == "aws":
         # Bedrock's answer names the bare model; only the request has the region or `global.`.
-        names = (asked.request_model, asked.response_model)
-        if (asked.endpoint_scope or "").lower() == "global":
+        names = (request.request_model, request.response_model)
+        if (request.endpoint_scope or "").lower() == "global":
             names = (_in_global_profile(names[0]), _in_global_profile(names[1]))
     return tuple(dict.fromkeys(name for name in names if name))
 
@@ -269,28 +278,28 @@ def _provider(provider: str | None, models: tuple[str, ...]) -> tuple[str | None
     return None, ()
 
 
-def _selector(asked: Asked, provider: str) -> tuple[Selector, tuple[str, ...]]:
+def _selector(request: PriceRequest, provider: str) -> tuple[Selector, tuple[str, ...]]:
     """Read how the call was served; what was only asked for is a doubt."""
     doubts: list[str] = []
-    tier = (asked.service_tier or "auto").lower()
-    if tier == "auto" and asked.service_tier_requested:
-        tier = asked.service_tier_requested.lower()
+    tier = (request.service_tier or "auto").lower()
+    if tier == "auto" and request.service_tier_requested:
+        tier = request.service_tier_requested.lower()
         if tier not in aliases.ORDINARY_TIERS:
             doubts.append(f"service tier {tier} was asked for and is not confirmed")
     tier = aliases.TIERS.get(tier, tier)
-    speed = (asked.speed or "").lower()
-    if not speed and (asked.speed_requested or "").lower() not in _ORDINARY_SPEEDS:
-        speed = (asked.speed_requested or "").lower()
+    speed = (request.speed or "").lower()
+    if not speed and (request.speed_requested or "").lower() not in _ORDINARY_SPEEDS:
+        speed = (request.speed_requested or "").lower()
         doubts.append(f"speed {speed} was asked for and is not confirmed")
-    deployment, is_batch = _deployment(asked.deployment_type)
+    deployment, is_batch = _deployment(request.deployment_type)
     whereabouts = Whereabouts(
-        asked.region or "",
-        asked.server_address or "",
-        asked.data_residency or "",
-        asked.endpoint_scope or "",
+        request.region or "",
+        request.server_address or "",
+        request.data_residency or "",
+        request.endpoint_scope or "",
     )
     selector = Selector(
-        batch=asked.batch or tier == "batch" or is_batch,
+        batch=request.batch or tier == "batch" or is_batch,
         service_tier="" if tier == "batch" or tier in aliases.ORDINARY_TIERS else tier,
         speed="" if speed in _ORDINARY_SPEEDS else speed,
         place=place_of_call(provider, whereabouts),

@@ -1,3 +1,8 @@
+"""What pricing answers: a cost with its status and row, or the reason why there is none.
+
+Amounts are integer nano-USD; unit prices are exact decimals of USD.
+"""
+
 from __future__ import annotations
 
 from decimal import Decimal

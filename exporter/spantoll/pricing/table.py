@@ -1,3 +1,9 @@
+"""Price rows given one by one: a user's own prices, defaults, built-in zero rows.
+
+Input: `Rate` rows. Output: the tariff of a model in a context over time. Names are matched exactly,
+without case; an exact model outranks `*`.
+"""
+
 from __future__ import annotations
 
 from collections import defaultdict
@@ -18,10 +24,10 @@ _ALWAYS_NS = -(2**63)
 
 
 class RateTable:
-    """Rates given one by one: a user's own prices, defaults, built-in zero rows.
+    """Rows by provider and model.
 
-    Names are matched exactly, without case; an exact model outranks `*`. Where two rates hold at
-    once the one with the later `effective_from` wins. A long-context step needs a rate without one.
+    Where two rows hold at once the one with the later `effective_from` wins. A long-context step
+    needs a row without one.
     """
 
     def __init__(self, rates: Iterable[Rate], *, source: str, version: str = "") -> None:
@@ -36,7 +42,7 @@ class RateTable:
         self.price_set = PriceSet(source, version, digest.hexdigest(), count, "")
 
     def knows(self, provider: str) -> bool:
-        """Tell whether there is any rate for `provider`."""
+        """Return True if there is any rate for `provider`."""
         return any(owner in {provider, ANY} for owner, _ in self._rates)
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:

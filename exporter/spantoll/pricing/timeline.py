@@ -47,12 +47,12 @@ class Timeline(NamedTuple, Generic[T]):
     calendar: str = ""
     rest_values: Values[T] = ()
 
-    def at(self, time_ns: int) -> T:
+    def value_at(self, time_ns: int) -> T:
         """Return what holds at `time_ns`; a start is inclusive, an end exclusive."""
         resting = bool(self.calendar) and is_rest_day(self.calendar, time_ns)
-        return self.on(time_ns, time_ns % DAY_NS // MINUTE_NS, resting)
+        return self.value_on(time_ns, time_ns % DAY_NS // MINUTE_NS, resting)
 
-    def on(self, time_ns: int, minute: int, is_rest_day: bool = False) -> T:
+    def value_on(self, time_ns: int, minute: int, is_rest_day: bool = False) -> T:
         """Return what holds in the period of `time_ns`, at this minute of a day of this kind."""
         values = self.rest_values if is_rest_day and self.calendar else self.values
         parts = values[bisect_right(self.starts_ns, time_ns) - 1]

@@ -20,7 +20,7 @@ from spantoll.pricing.rules import (
 )
 from spantoll.semconv.call import ModelCall
 
-__all__ = ["bill_extra_units", "bill_media_units", "find_graded"]
+__all__ = ["bill_extra_units", "bill_media_units", "bill_requests"]
 
 _MEDIA_UNITS = ("images", "audio_ms", "video_ms", "characters")
 _SEARCHES_ASSUMED = "number of searches not reported, one per request"
@@ -58,6 +58,14 @@ def _normal(quality: str | None) -> str | None:
     if not quality:
         return None
     return quality.strip().lower().replace("-x-", "x").replace("\u00d7", "x").replace(" ", "")
+
+
+def bill_requests(bill: Bill, call: ModelCall, row: Row) -> None:
+    """Bill the requests of a model that has a price for each."""
+    price = row.requests
+    if "requests" in row.graded:
+        price = find_graded(bill, row, "requests", search=call.search_context_size)
+    bill.add(price, call.usage.requests, "requests")
 
 
 def bill_media_units(bill: Bill, call: ModelCall, row: Row, operation: str | None) -> None:
