@@ -166,9 +166,7 @@ def compile_row(rate: Rate) -> Row:
         # A list without a cache price has no discount and no surcharge: cached input is input.
         cache_read=price_of("cache_read", "input"),
         cache_write=price_of("cache_write", "input"),
-        cache_write_1h=price_of(
-            "cache_write_1h", "cache_write" if "cache_write" in own else "input"
-        ),
+        cache_write_1h=price_of("cache_write_1h", short_write),
         input_audio=price_of("input_audio", "input" if audio_as_text else None),
         input_image=price_of("input_image", "input" if images_as_text else None),
         output=price_of("output"),

@@ -56,8 +56,9 @@ class Factors:
     """The factor rows; of several that match, the first in the file holds."""
 
     def __init__(self, rows: Iterable[Factor] = ()) -> None:
+        self.rows = tuple(rows)
         self._rows: dict[tuple[str, str, str], list[Factor]] = {}
-        for row in rows:
+        for row in self.rows:
             self._rows.setdefault((row.provider, row.dimension, row.value), []).append(row)
 
     def find(

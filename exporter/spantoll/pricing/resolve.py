@@ -185,12 +185,13 @@ def _offers(
     sources: Sequence[PriceSource], provider: str, models: tuple[str, ...], wanted: Selector
 ) -> tuple[Offers, ...]:
     """Ask every source for each context the call may be priced by, under the best known name."""
+    selectors = tuple(wanted.weaker())
     offers = []
     for source in sources:
         for model in models:
             offer = {
                 selector: timeline
-                for selector in wanted.weaker()
+                for selector in selectors
                 if (timeline := source.find(provider, model, selector)) is not None
             }
             if offer:

@@ -100,6 +100,8 @@ class Selector(NamedTuple):
     def weaker(self) -> Iterator[Selector]:
         """Yield itself, then what is left without one dimension or more: down to the list price."""
         yield self
+        if self.call == _PLAIN_CALL:
+            return
         chosen = [name for name in CALL_DIMENSIONS if getattr(self, name)]
         for count in range(1, len(chosen) + 1):
             for names in combinations(chosen, count):
@@ -150,6 +152,9 @@ class Selector(NamedTuple):
             fields: dict[str, Any] = {name: _typed(name, value)}
             selector = selector._replace(**fields)
         return selector
+
+
+_PLAIN_CALL = Selector().call
 
 
 def _typed(name: str, value: str) -> str | int | bool:
