@@ -158,7 +158,9 @@ def _merged(
             return merged
         # A row may price only what the context changes: a search costs the same in a batch.
         base = rest.value_on(time_ns, minute, is_rest_day)
-        return merged if base is None else merge_tariffs(merged, base)
+        if base is None:
+            return merged
+        return None if _is_fragment(merged, base) else merge_tariffs(merged, base)
 
     every = (*lists, rest) if rest is not None else lists
     return tabulate(
@@ -167,6 +169,16 @@ def _merged(
         minutes=(minute for timeline in every for minute in timeline.minutes),
         calendar=next((timeline.calendar for timeline in every if timeline.calendar), ""),
     )
+
+
+def _is_fragment(tariff: Tariff, base: Tariff) -> bool:
+    """Return True if a context prices neither input nor output although the list price does.
+
+    Such a row says nothing of the context's token prices; a factor or the list price does.
+    """
+    priced = {price.metric for rate in tariff.rates for price in rate.prices}
+    listed = {price.metric for rate in base.rates for price in rate.prices}
+    return not priced & {"input", "output"} and bool(listed & {"input", "output"})
 
 
 def merge_tariffs(high: Tariff, low: Tariff) -> Tariff:
