@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from spantoll.pricing import RateCard
-from spantoll.pricing.price_line import price_record
+from spantoll.pricing import RateCard, UnitPrice, load_rate_card
+from spantoll.pricing.price_line import describe_cost, price_record
+from spantoll.pricing.tariff import make_rate
+from spantoll.semconv.call import ModelCall
 from spantoll.surfaces.cli import main
 
 CASES = Path(__file__).parent / "data" / "worked_cases.jsonl"
@@ -298,3 +300,31 @@ def test_a_history_nobody_can_show_is_refused(
 
     assert ran.status == 2
     assert message in ran.err
+
+
+def test_a_users_own_row_is_the_source_of_its_line(make_call: Callable[..., ModelCall]) -> None:
+    rate = make_rate("acme", "m", [UnitPrice("input", Decimal(2), 1_000_000)], source="user")
+    card = load_rate_card([rate])
+
+    answer = describe_cost(card, make_call("acme", "m", input_tokens=1_000, output_tokens=0))
+
+    assert [line["price_row"]["source"] for line in answer["lines"]] == ["user"]
+
+
+def test_what_was_not_called_has_no_lines(
+    card: RateCard, make_call: Callable[..., ModelCall]
+) -> None:
+    answer = describe_cost(card, make_call("openai", "gpt-4o", input_tokens=9, cache_hit=True))
+
+    assert (answer["cost_usd"], answer["status"], answer["lines"]) == ("0", "free", [])
+
+
+def test_a_search_without_its_count_is_not_priced_as_none(card: RateCard) -> None:
+    named = {"provider": "openai", "usage": {"input_tokens": 1_000, "output_tokens": 0}}
+    sized = {**named["usage"], "search_context_size": "low"}  # type: ignore[dict-item]  # a dict
+
+    always = price(card, **named, request_model="gpt-4o-search-preview")
+    asked = price(card, **{**named, "usage": sized}, request_model="gpt-4.1")
+
+    assert (always["cost_usd"], always["status"]) == ("0.0275", "estimated")
+    assert (asked["status"], asked["remarks"]) == ("partial", ["web_searches not reported"])

@@ -134,10 +134,9 @@ class _Search(NamedTuple):
         self, selector: Selector, time_ns: int, minute: int, is_rest_day: bool
     ) -> Tariff | None:
         for offer in self.offers:
-            if selector in offer:
-                tariff = offer[selector].value_on(time_ns, minute, is_rest_day)
-                if tariff is not None:
-                    return tariff
+            tariff = offer[selector].value_on(time_ns, minute, is_rest_day)
+            if tariff is not None:
+                return tariff
         return None
 
     def _scale(
@@ -154,9 +153,7 @@ class _Search(NamedTuple):
     def _find_later(self, time_ns: int, minute: int, is_rest_day: bool) -> Tariff | None:
         """Find the first later row of the context: its date may be when it was first read."""
         for offer in self.offers:
-            timeline = offer.get(self.wanted)
-            if timeline is None:
-                continue
+            timeline = offer[self.wanted]
             for start_ns in timeline.starts_ns:
                 tariff = (
                     timeline.value_on(start_ns, minute, is_rest_day) if start_ns > time_ns else None

@@ -11,7 +11,6 @@ from types import MappingProxyType
 
 __all__ = [
     "ALWAYS_SEARCHES",
-    "FREE_UNITS",
     "INPUT_AUDIO_IS_INPUT",
     "INPUT_IMAGE_IS_INPUT",
     "MEDIA_OPERATIONS",
@@ -80,10 +79,6 @@ SUBSTITUTE_METRICS = MappingProxyType(
 SEARCH_METRICS = frozenset(
     {"web_searches", "web_search_preview", "search_queries", "grounded_prompts", "social_searches"}
 )
-
-FREE_UNITS = frozenset({"web_fetches"})
-"""Tool calls that cost nothing beyond their tokens unless a row prices them:
-https://docs.claude.com/en/docs/agents-and-tools/tool-use/web-fetch-tool#usage-and-pricing."""
 
 SEARCHES_ONCE_PER_REQUEST = re.compile(r"^gemini-(1|2)")
 """Gemini before 3 bills a grounded prompt, however many queries it took:

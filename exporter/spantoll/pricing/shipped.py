@@ -144,9 +144,9 @@ def _is_instant(text: str) -> bool:
 
 def _files(folder: str) -> Iterator[tuple[str, str]]:
     root = resources.files("spantoll.pricing").joinpath("data", folder)
-    for entry in sorted(root.iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".csv"):
-            yield f"{folder}/{entry.name}", entry.read_text("utf-8")
+    entries = {entry.name: entry for entry in root.iterdir() if entry.name.endswith(".csv")}
+    for name in sorted(entries):
+        yield f"{folder}/{name}", entries[name].read_text("utf-8")
 
 
 @lru_cache(maxsize=2)

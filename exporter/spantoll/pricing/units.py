@@ -12,7 +12,6 @@ from spantoll.pricing.arithmetic import Price, Row, is_quantity
 from spantoll.pricing.lines import CONTRADICTION, DOUBT, UNREPORTED, Bill
 from spantoll.pricing.metrics import qualified
 from spantoll.pricing.rules import (
-    FREE_UNITS,
     SEARCH_METRICS,
     SEARCHES_ONCE_PER_REQUEST,
     SUBSTITUTE_METRICS,
@@ -114,8 +113,6 @@ def bill_extra_units(bill: Bill, call: ModelCall, row: Row) -> None:
         price = row.units.get(priced)
         if priced in row.graded:
             price = find_graded(bill, row, priced, search=call.search_context_size)
-        if price is None and metric in FREE_UNITS:
-            continue
         bill.add(price, quantity, metric)
         if metric == "web_searches" and "web_search_content" in row.units:
             # gpt-4o-mini and gpt-4.1-mini bill a fixed block of input tokens for what was found.
