@@ -8,6 +8,7 @@ import pytest
 
 from spantoll.pricing import Priced, RateCard
 from spantoll.pricing.places import Whereabouts, place_of_call
+from spantoll.pricing.price_line import read_call
 from spantoll.semconv.call import ModelCall
 
 NOWHERE = Whereabouts("", "", "", "")
@@ -75,3 +76,42 @@ def test_a_global_profile_already_named_is_not_named_twice(
 
     assert isinstance(answer, Priced)
     assert (answer.cost_nano, answer.status) == (3_000_000, "priced")
+
+
+@pytest.mark.parametrize(
+    ("host", "provider", "model", "nano"),
+    [
+        ("eu-west-1.api.x.ai", "x_ai", "grok-4.3", 1_250_000),
+        ("us.api.x.ai", "x_ai", "grok-4.6", 2_200_000),
+        ("jp.api.openai.com", "openai", "gpt-5.4", 2_750_000),
+        ("api.eu.mistral.ai", "mistral_ai", "mistral-large-2512", 550_000),
+        (
+            "bedrock-runtime.eu-west-1.amazonaws.com",
+            "aws.bedrock",
+            "amazon.nova-pro-v1:0",
+            800_000,
+        ),
+        ("bedrock-runtime.us-east-1.api.aws", "aws.bedrock", "amazon.nova-pro-v1:0", 800_000),
+        ("bedrock-mantle.us-east-1.api.aws", "aws.bedrock", "amazon.nova-pro-v1:0", 800_000),
+        (
+            "vpce-0a-1b.bedrock-runtime.us-east-1.vpce.amazonaws.com",
+            "aws.bedrock",
+            "amazon.nova-pro-v1:0",
+            800_000,
+        ),
+    ],
+)
+def test_a_regional_host_names_its_provider_and_its_price(
+    host: str, provider: str, model: str, nano: int, card: RateCard
+) -> None:
+    record = {
+        "request_model": model,
+        "usage": {"input_tokens": 1_000, "output_tokens": 0},
+        "context": {"server_address": host, "timestamp": "2026-11-12T12:00:00Z"},
+    }
+
+    call = read_call(record, now_ns=0)
+    answer = card.price(call)
+
+    assert isinstance(answer, Priced), answer
+    assert (call.provider, answer.cost_nano) == (provider, nano)
