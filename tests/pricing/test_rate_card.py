@@ -258,10 +258,22 @@ def test_an_exact_row_outranks_a_row_for_every_model(make_call: CallMaker) -> No
         for model in ("m", "n")
     ]
 
-    assert [answer.cost_nano for answer in answers if isinstance(answer, Priced)] == [
-        1_000_000,
-        9_000_000,
+    assert [
+        (answer.cost_nano, answer.status) for answer in answers if isinstance(answer, Priced)
+    ] == [(1_000_000, "priced"), (9_000_000, "estimated")]
+
+
+def test_a_row_for_every_model_does_not_hide_the_catalogues(make_call: CallMaker) -> None:
+    card = load_rate_card([own_rate("openrouter", "*", "9")])
+
+    answers = [
+        card.price(make_call("openrouter", model, input_tokens=1_000, output_tokens=0))
+        for model in ("openai/gpt-4o", "no/such-model")
     ]
+
+    assert [
+        (answer.cost_nano, answer.status) for answer in answers if isinstance(answer, Priced)
+    ] == [(2_500_000, "priced"), (9_000_000, "estimated")]
 
 
 def test_the_later_of_two_rows_that_hold_wins(make_call: CallMaker) -> None:

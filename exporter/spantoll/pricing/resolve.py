@@ -21,8 +21,9 @@ from spantoll.pricing.names import (
     split_provider,
 )
 from spantoll.pricing.places import Whereabouts, place_of_call
-from spantoll.pricing.result import Unpriced
+from spantoll.pricing.result import Rate, Unpriced
 from spantoll.pricing.selector import Selector
+from spantoll.pricing.table import ANY
 from spantoll.pricing.tariff import PriceSource, Tariff
 from spantoll.pricing.timeline import Timeline, tabulate
 
@@ -84,7 +85,7 @@ def resolve(
         tariff = search.find(time_ns, minute, is_rest_day)
         if tariff is None:
             return gap
-        default = (_DEFAULT,) if tariff.rates[0].source == "default" else ()
+        default = (_DEFAULT,) if _is_default(tariff.rates[0]) else ()
         reasons = dict.fromkeys((*doubts, *doubt, *default, *tariff.doubts))
         return tariff._replace(doubts=tuple(reasons))
 
@@ -98,6 +99,11 @@ def resolve(
         minutes=(mark for timeline in timelines for mark in timeline.minutes),
         calendar=next((timeline.calendar for timeline in timelines if timeline.calendar), ""),
     )
+
+
+def _is_default(rate: Rate) -> bool:
+    """Return True if a row is for any model: what it prices is an estimate, unless it is free."""
+    return rate.source == "default" or (rate.source == "user" and rate.model == ANY)
 
 
 class _Search(NamedTuple):
