@@ -1,3 +1,5 @@
+"""What the pricing tests share: rate cards and calls, made by the names of what matters."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

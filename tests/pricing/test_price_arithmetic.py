@@ -1,3 +1,5 @@
+"""Exact money: rounding, quantities, and the properties any bill has."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+"""The catalogue: the same prices as genai-prices, read under names that are known to exist."""
+
 from __future__ import annotations
 
 import subprocess

@@ -1,3 +1,5 @@
+"""Model names: which spellings and version suffixes are the same model."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Which row prices a call: by name, provider, tier, hour and date, and why none does."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

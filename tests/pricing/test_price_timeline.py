@@ -1,3 +1,5 @@
+"""Values over time: dates, minutes of the day and rest days."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""The rate card: failed calls, reported costs, users' rows, defaults, and what is kept."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

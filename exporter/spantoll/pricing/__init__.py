@@ -40,13 +40,17 @@ def load_rate_card(rates: Iterable[Rate] = (), *, today: str | None = None) -> R
 
     given = tuple(rates)
     catalogue = GenaiPrices.installed(today=today)
+    factors = load_factors()
     lists = PriceLists(
-        ShippedPrices(*load_rows("prices")), catalogue, ShippedPrices(*load_rows("history"))
+        ShippedPrices(*load_rows("prices")),
+        catalogue,
+        ShippedPrices(*load_rows("history")),
+        factors,
     )
     defaults = tuple(rate for rate in given if rate.source == "default" or rate.model == ANY)
     own = RateTable((rate for rate in given if rate not in defaults), source="user")
     return RateCard(
         (own, lists, SelfHosted(), RateTable(defaults, source="default")),
         price_set=catalogue.price_set,
-        factors=load_factors(),
+        factors=factors,
     )

@@ -72,6 +72,17 @@ class Factors:
             if any(fnmatchcase(model, row.model) for model in models)
         ]
 
+    def find_all(
+        self, providers: Sequence[str], models: Sequence[str], wanted: Selector
+    ) -> dict[str, list[Factor]]:
+        """Find the rows of any date for each dimension of a context."""
+        return {
+            name: self.find(
+                providers, models, name, "" if name == "batch" else getattr(wanted, name)
+            )
+            for name in Selector().missing(wanted)
+        }
+
 
 def apply_factor(tariff: Tariff, factor: Factor) -> Tariff:
     """Scale a tariff's prices; the new rates name the context the factor stands for."""

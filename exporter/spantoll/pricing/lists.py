@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from spantoll.pricing import aliases
-from spantoll.pricing.names import list_spellings
+from spantoll.pricing.factors import Factor, Factors, apply_factor
+from spantoll.pricing.names import list_spellings, split_provider
 from spantoll.pricing.result import PriceSet, Rate, UnitPrice
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.shipped import ShippedRow
@@ -122,11 +123,16 @@ class PriceLists:
     """The lists of the same providers, highest precedence first, merged metric by metric."""
 
     def __init__(
-        self, prices: ShippedPrices, catalogue: PriceSource, history: ShippedPrices
+        self,
+        prices: ShippedPrices,
+        catalogue: PriceSource,
+        history: ShippedPrices,
+        factors: Factors,
     ) -> None:
         self.price_set = catalogue.price_set
         self._prices = prices
         self._sources = (prices, catalogue, history)
+        self._factors = factors
 
     def knows(self, provider: str) -> bool:
         """Return True if any of the lists has a price for `provider`."""
@@ -140,13 +146,16 @@ class PriceLists:
             return None
         if selector == PLAIN:
             rest = self._prices.find_common(provider)
-        else:
-            rest = self.find(provider, model, PLAIN)
-        return lists[0] if len(lists) == 1 and rest is None else _merged(lists, rest)
+            return lists[0] if len(lists) == 1 and rest is None else _merged(lists, rest, ())
+        owners = owners_of_provider(provider)
+        factors = self._factors.find_all(owners, [split_provider(model.lower())[1]], selector)
+        return _merged(lists, self.find(provider, model, PLAIN), tuple(factors.values()))
 
 
 def _merged(
-    lists: Sequence[Timeline[Tariff | None]], rest: Timeline[Tariff | None] | None
+    lists: Sequence[Timeline[Tariff | None]],
+    rest: Timeline[Tariff | None] | None,
+    factors: Sequence[Sequence[Factor]],
 ) -> Timeline[Tariff | None]:
     def on(time_ns: int, minute: int, is_rest_day: bool) -> Tariff | None:
         merged: Tariff | None = None
@@ -156,16 +165,25 @@ def _merged(
                 merged = tariff if merged is None else merge_tariffs(merged, tariff)
         if merged is None or rest is None:
             return merged
-        # A row may price only what the context changes: a search costs the same in a batch.
+        # A row may price only a part of what the context changes; the rest is the list price, by
+        # the context's factors. A search costs the same in a batch.
         base = rest.value_on(time_ns, minute, is_rest_day)
         if base is None:
             return merged
-        return None if _is_fragment(merged, base) else merge_tariffs(merged, base)
+        if _is_fragment(merged, base):
+            return None
+        for rows in factors:
+            factor = next((row for row in rows if row.holds(time_ns)), None)
+            base = base if factor is None else apply_factor(base, factor)
+        return merge_tariffs(merged, base)
 
     every = (*lists, rest) if rest is not None else lists
     return tabulate(
         on,
-        starts_ns=(start for timeline in every for start in timeline.starts_ns),
+        starts_ns=(
+            *(start for timeline in every for start in timeline.starts_ns),
+            *(instant for rows in factors for row in rows for instant in row.instants_ns),
+        ),
         minutes=(minute for timeline in every for minute in timeline.minutes),
         calendar=next((timeline.calendar for timeline in every if timeline.calendar), ""),
     )

@@ -78,7 +78,9 @@ def resolve(
     offers = _offers(sources, provider, models, wanted)
     if not offers:
         return _unpriced(sources, provider, models[0])
-    search = _Search(offers, wanted, _factors_of(factors or Factors(), provider, models, wanted))
+    names = [split_provider(model.lower())[1] for model in models]
+    found = (factors or Factors()).find_all(owners_of_provider(provider), names, wanted)
+    search = _Search(offers, wanted, found)
     gap = Unpriced("unknown_model", _no_price(provider, models[0]) + " for this date")
 
     def on(time_ns: int, minute: int, is_rest_day: bool) -> Tariff | Unpriced:
@@ -129,7 +131,7 @@ class _Search(NamedTuple):
                 return tariff
             fallback = fallback or tariff._replace(doubts=(*tariff.doubts, *missing))
         later = self._find_later(time_ns, minute, is_rest_day)
-        return later or fallback
+        return later or fallback or self._find_later_list_price(time_ns, minute, is_rest_day)
 
     def factor_starts_ns(self) -> tuple[int, ...]:
         """Return the instants at which a factor begins or ceases to hold."""
@@ -160,28 +162,36 @@ class _Search(NamedTuple):
         """Find the first later row of the context: its date may be when it was first read."""
         for offer in self.offers:
             timeline = offer[self.wanted]
-            for start_ns in timeline.starts_ns:
-                tariff = (
-                    timeline.value_on(start_ns, minute, is_rest_day) if start_ns > time_ns else None
-                )
-                if tariff is not None:
-                    since = tariff.rates[0].effective_from[:10]
-                    what = str(self.wanted) or "list"
-                    doubt = f"{what} price of {since}, the earliest known"
-                    return tariff._replace(doubts=(*tariff.doubts, doubt))
+            tariff = _first_later(timeline, time_ns, minute, is_rest_day)
+            if tariff is not None:
+                return _doubt_date(tariff, str(self.wanted) or "list")
+        return None
+
+    def _find_later_list_price(self, time_ns: int, minute: int, is_rest_day: bool) -> Tariff | None:
+        """Find the first later list price, scaled to the context: nothing is known of the time."""
+        for offer in self.offers:
+            tariff = _first_later(offer[Selector()], time_ns, minute, is_rest_day)
+            if tariff is not None:
+                tariff, missing = self._scale(tariff, Selector(), time_ns)
+                doubted = _doubt_date(tariff, "list")
+                return doubted._replace(doubts=(*doubted.doubts, *missing))
         return None
 
 
-def _factors_of(
-    factors: Factors, provider: str, models: tuple[str, ...], wanted: Selector
-) -> dict[str, list[Factor]]:
-    owners = owners_of_provider(provider)
-    names = [split_provider(model.lower())[1] for model in models]
-    missing = Selector().missing(wanted)
-    return {
-        name: factors.find(owners, names, name, "" if name == "batch" else getattr(wanted, name))
-        for name in missing
-    }
+def _first_later(
+    timeline: Timeline[Tariff | None], time_ns: int, minute: int, is_rest_day: bool
+) -> Tariff | None:
+    for start_ns in timeline.starts_ns:
+        if start_ns > time_ns:
+            tariff = timeline.value_on(start_ns, minute, is_rest_day)
+            if tariff is not None:
+                return tariff
+    return None
+
+
+def _doubt_date(tariff: Tariff, what: str) -> Tariff:
+    since = tariff.rates[0].effective_from[:10]
+    return tariff._replace(doubts=(*tariff.doubts, f"{what} price of {since}, the earliest known"))
 
 
 def _offers(
