@@ -10,9 +10,13 @@ to the nano-USD; a wrong amount is `doubted` if its status is not exact. docs/pr
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from genai_prices.data import providers
+from genai_prices.types import ModelInfo
 
 from spantoll.pricing import RateCard, load_rate_card
 from spantoll.pricing.builtin import SelfHosted
@@ -45,10 +49,11 @@ def main() -> None:
         factors=load_factors(),
     )
     alone = RateCard((catalogue, SelfHosted()), price_set=catalogue.price_set)
-    print("| source | models | dated rows |\n|---|---|---|")
-    print(f"| genai-prices {catalogue.price_set.version} | {catalogue.price_set.rows} | - |")
-    for name, (rows, price_set) in (("data/prices", prices), ("data/history", history)):
-        print(f"| {name} | {price_set.rows} | {len(rows)} |")
+    print("| source | models | rows |\n|---|---|---|")
+    rows = sum(len(list(_rows_of_model(m))) for p in providers for m in p.models)
+    print(f"| genai-prices {catalogue.price_set.version} | {catalogue.price_set.rows} | {rows} |")
+    for name, (shipped, price_set) in (("data/prices", prices), ("data/history", history)):
+        print(f"| {name} | {price_set.rows} | {len(shipped)} |")
     print(f"| data/factors.csv | patterns | {len(load_factors().rows)} |\n")
     print(
         f"| {len(cases)} calls | right | wrong, doubted | wrong | unpriced |\n|---|---|---|---|---|"
@@ -56,6 +61,12 @@ def main() -> None:
     for name, card in (("catalogue", alone), ("own", own), ("together", load_rate_card())):
         score = score_card(card, cases)
         print(f"| {name} | {score.right} | {score.doubted} | {score.wrong} | {score.unpriced} |")
+
+
+def _rows_of_model(model: ModelInfo) -> Iterator[object]:
+    """Yield the catalogue's price rows of a model: by date or hour, and by context."""
+    yield from model.prices if isinstance(model.prices, list) else [model.prices]
+    yield from model.price_variants or ()
 
 
 def score_card(card: RateCard, cases: list[dict[str, Any]]) -> Score:

@@ -132,7 +132,7 @@ def test_images_may_be_a_bare_count(card: RateCard) -> None:
     assert price(card, **named, usage={"images": 3})["cost_usd"] == "0.06"
 
 
-def test_a_unit_nobody_prices_makes_the_cost_a_lower_bound(card: RateCard) -> None:
+def test_a_unit_without_a_price_makes_the_cost_a_lower_bound(card: RateCard) -> None:
     usage = {"input_tokens": 1_000, "output_tokens": 0, "moon_phases": 1}
 
     answer = price(card, provider="openai", request_model="gpt-4o", usage=usage)
@@ -140,7 +140,7 @@ def test_a_unit_nobody_prices_makes_the_cost_a_lower_bound(card: RateCard) -> No
     assert (answer["status"], answer["remarks"]) == ("partial", ["no price for moon_phases"])
 
 
-def test_the_host_tells_a_provider_that_is_not_named(card: RateCard) -> None:
+def test_a_provider_that_is_not_named_is_found_by_its_host(card: RateCard) -> None:
     context = {"server_address": "bedrock-runtime.us-east-1.amazonaws.com"}
     usage = {"input_tokens": 1_000, "output_tokens": 0}
 
@@ -293,7 +293,7 @@ def test_models_has_the_price_history_of_one_model(spantoll: Cli) -> None:
         (["gpt-77", "--provider", "openai", "--history"], "no price for gpt-77 of openai"),
     ],
 )
-def test_a_history_nobody_can_show_is_refused(
+def test_a_history_of_no_model_is_refused(
     arguments: list[str], message: str, spantoll: Cli
 ) -> None:
     ran = spantoll("models", *arguments)

@@ -109,7 +109,7 @@ def test_a_prefix_is_a_provider_only_if_we_know_it(
     assert split_provider(model) == split
 
 
-def test_an_empty_table_knows_nobody() -> None:
+def test_an_empty_table_knows_no_provider() -> None:
     table = RateTable([], source="user")
 
     assert (table.knows("openai"), table.find("openai", "gpt-4o", Selector())) == (False, None)

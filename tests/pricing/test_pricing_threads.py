@@ -515,7 +515,7 @@ UNPRICED = [
 
 
 @pytest.mark.parametrize("case", UNPRICED, ids=lambda case: case.thread)
-def test_what_nobody_can_price_has_no_cost_and_a_reason(
+def test_what_has_no_price_has_no_cost_and_a_reason(
     case: Case, card: RateCard, make_call: Callable[..., ModelCall]
 ) -> None:
     call = make_call(case.provider, case.model, **case.call)

@@ -52,7 +52,7 @@ BROKEN_OFF = {
 
 
 @pytest.mark.parametrize("made", BROKEN_OFF.values(), ids=BROKEN_OFF)
-def test_a_call_that_broke_off_was_billed_and_nobody_knows_how_much(
+def test_a_call_that_broke_off_was_billed_an_unknown_amount(
     made: dict[str, Any], card: RateCard, make_call: CallMaker
 ) -> None:
     answer = card.price(make_call("openai", "gpt-4o", status="error", **made))
@@ -387,14 +387,16 @@ def test_a_step_without_a_price_below_it_prices_nothing(make_call: CallMaker) ->
     assert isinstance(answer, Unpriced)
 
 
-def test_a_context_nobody_can_read_is_refused_when_it_is_given() -> None:
+def test_an_unreadable_context_is_refused_when_it_is_given() -> None:
     rate = own_rate("acme", "m", "5")._replace(context="batch;moon=full")
 
     with pytest.raises(ValueError, match="not a price context: 'moon=full'"):
         RateTable([rate], source="user")
 
 
-def test_names_from_strangers_do_not_fill_the_memory(card: RateCard, make_call: CallMaker) -> None:
+def test_names_from_untrusted_spans_do_not_fill_the_memory(
+    card: RateCard, make_call: CallMaker
+) -> None:
     for index in range(9_000):
         card.price(make_call("openai", f"gpt-{index}-unknown"))
     card.price(make_call("openai", "x" * 2_000))

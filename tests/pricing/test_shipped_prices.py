@@ -66,11 +66,11 @@ WRONG = {
     ),
     "a price that is no number": ([row("free")], "f:2: usd and per must be numbers"),
     "a price below nothing": ([row("-1")], "f:2: input is priced per 1,000,000, not 1000000"),
-    "a context nobody can read": (
+    "an unreadable context": (
         [row(context="weekend")],
         "f:2: not a price context: 'weekend'",
     ),
-    "a calendar nobody keeps": ([row(context="days=moon")], "f:2: unknown calendar 'moon'"),
+    "an unknown calendar": ([row(context="days=moon")], "f:2: unknown calendar 'moon'"),
     "a date that is none": ([row(since="2026-13-01")], "f:2: valid_from and valid_to must be ISO"),
 }
 
@@ -101,7 +101,7 @@ def test_a_leap_that_was_checked_is_taken() -> None:
     "line",
     ["acme,m,mood=good,tokens,2,,,page,u,d", "acme,m,batch,smiles,2,,,page,u,d"],
 )
-def test_a_factor_nobody_can_read_is_refused(line: str) -> None:
+def test_an_unreadable_factor_is_refused(line: str) -> None:
     header = "provider,model,context,metrics,factor,valid_from,valid_to,certainty,source,read_on"
 
     with pytest.raises(PriceDataError, match=r"factors.csv:2: unknown context or metric"):
