@@ -166,6 +166,7 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], int, str, str | None]] =
             "input_image_tokens": 800,
             "cache_read_tokens": 500,
             "output_tokens": 0,
+            "output_audio_tokens": 0,
         },
         300 * 80 + 200 * 60 + 500 * 800,
         "priced",
@@ -182,6 +183,20 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], int, str, str | None]] =
         20 * 2_500 + 5 * 10_000,
         "partial",
         "no price for input_audio_tokens; no price for output_audio_tokens",
+    ),
+    "totals of a model that speaks, without their audio": (
+        ("openai", "gpt-4o-audio-preview"),
+        {"input_tokens": 100, "output_tokens": 10},
+        100 * 2_500 + 10 * 10_000,
+        "estimated",
+        "audio share not reported, priced as text",
+    ),
+    "audio of a model that speaks": (
+        ("openai", "gpt-4o-audio-preview"),
+        {"input_tokens": 100, "output_tokens": 15, "output_audio_tokens": 10},
+        100 * 2_500 + 5 * 10_000 + 10 * 80_000,
+        "priced",
+        None,
     ),
     "image input that is billed as input": (
         ("openai", "gpt-4o"),

@@ -133,8 +133,8 @@ PRICES = {
 }
 
 
-DOUBTED = {"deepseek-chat", "deepseek-reasoner", "gpt-4o-transcribe"}
-"""Retired names that others are billed for, and audio whose share of the input is not reported."""
+DOUBTED = {"deepseek-chat", "deepseek-reasoner", "gpt-4o-transcribe", "gpt-4o-audio-preview"}
+"""Retired names that others are billed for, and audio whose share is not reported."""
 
 
 @pytest.mark.parametrize(("named", "prices"), PRICES.items(), ids=map("/".join, PRICES))

@@ -18,6 +18,7 @@ from spantoll.pricing.metrics import split_metric
 from spantoll.pricing.result import Rate, UnitPrice
 from spantoll.pricing.rules import (
     ALWAYS_SEARCHES,
+    AUDIO_MODELS,
     INPUT_AUDIO_IS_INPUT,
     INPUT_IMAGE_IS_INPUT,
     MEDIUM_OF_MODEL,
@@ -139,6 +140,8 @@ class Row(NamedTuple):
     minimum_audio_ms: int
     operation: str | None
     """What the model is called for, if it can only be one medium."""
+    mixes_audio: bool
+    """Whether text and audio are priced apart, so that a total alone is unsure."""
     always_searches: bool
     """Whether each request searches the web, so that a search without a count is one."""
 
@@ -177,6 +180,7 @@ def compile_row(rate: Rate) -> Row:
         units=MappingProxyType(own),
         graded=frozenset(name for name, qualities in map(split_metric, own) if qualities),
         minimum_audio_ms=MINIMUM_AUDIO_MS.get(price_list, 0),
+        mixes_audio="output_audio" in own and AUDIO_MODELS.search(rate.model) is not None,
         always_searches=ALWAYS_SEARCHES.search(rate.model) is not None,
         operation=next((name for stem, name in MEDIUM_OF_MODEL if stem.search(rate.model)), None),
     )

@@ -22,6 +22,7 @@ __all__ = ["has_usage", "make_bill"]
 
 _NO_CACHE_PRICE = "no cached input price, input rate"
 _CACHED_AUDIO_UNKNOWN = "cached share of audio not reported, as much as the totals allow"
+_AUDIO_SHARE_UNKNOWN = "audio share not reported, priced as text"
 _SPLIT_UNKNOWN = "audio share not reported, all input priced as audio"
 _TTL_UNKNOWN = "cache lifetime not reported, five-minute write rate"
 _TTL_UNPRICED = "no one-hour cache write price, five-minute write rate"
@@ -75,6 +76,8 @@ def make_bill(call: ModelCall, row: Row) -> Bill:
         _drop_other_measures(bill, row, operation)
     elif usage.input_tokens is None or usage.output_tokens is None:
         _remark_unreported_totals(bill, call, usage, row)
+    elif row.mixes_audio and usage.input_audio_tokens is usage.output_audio_tokens is None:
+        bill.remarks.append((DOUBT, _AUDIO_SHARE_UNKNOWN))
     return bill
 
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 __all__ = [
     "ALWAYS_SEARCHES",
+    "AUDIO_MODELS",
     "INPUT_AUDIO_IS_INPUT",
     "INPUT_IMAGE_IS_INPUT",
     "MEDIA_OPERATIONS",
@@ -83,6 +84,10 @@ SEARCH_METRICS = frozenset(
 SEARCHES_ONCE_PER_REQUEST = re.compile(r"^gemini-(1|2)")
 """Gemini before 3 bills a grounded prompt, however many queries it took:
 https://ai.google.dev/gemini-api/docs/google-search#pricing"""
+
+AUDIO_MODELS = re.compile(r"(^|-)(audio|realtime|native-audio)(-|$)")
+"""Models that hear and speak in any operation: totals without their audio share are a mixture:
+https://platform.openai.com/docs/guides/realtime-costs"""
 
 ALWAYS_SEARCHES = re.compile(r"-search-(preview|api)")
 """Models that search the web in every request:
