@@ -129,7 +129,7 @@ def read_call(record: Any, *, now_ns: int) -> ModelCall:
         speed_requested=_text(context, "speed_requested"),
         speed=_text(context, "speed_response"),
         batch=_flag(context, "batch"),
-        region=_text(context, "region") or providers.region_of(host),
+        region=_text(context, "region") or providers.region_of_host(host),
         data_residency=_text(context, "inference_geo") or _text(context, "data_residency"),
         endpoint_scope=_text(context, "endpoint_scope"),
         deployment_type=_text(context, "deployment_type"),

@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from spantoll.pricing import aliases
+from spantoll.pricing.elsewhere import find_only_seller
 from spantoll.pricing.factors import Factor, Factors, apply_factor
 from spantoll.pricing.lists import owners_of_provider
 from spantoll.pricing.names import (
@@ -77,7 +78,8 @@ def resolve(
         wanted = wanted._replace(thinking="on" if request.thinking else "off")
     offers = _offers(sources, provider, models, wanted)
     if not offers:
-        return _unpriced(sources, provider, models[0])
+        elsewhere = _resolve_elsewhere(sources, request, provider, models, factors)
+        return elsewhere or _unpriced(sources, provider, models[0])
     names = [split_provider(model.lower())[1] for model in models]
     found = (factors or Factors()).find_all(owners_of_provider(provider), names, wanted)
     search = _Search(offers, wanted, found)
@@ -217,13 +219,19 @@ def _offers(
 
 
 def _resolve_elsewhere(
-    sources: Sequence[PriceSource], asked: Asked, provider: str, models: tuple[str, ...]
+    sources: Sequence[PriceSource],
+    request: PriceRequest,
+    provider: str,
+    models: tuple[str, ...],
+    factors: Factors | None,
 ) -> Found | None:
     """Find the price at the only provider that has the model, where no host says who was called."""
-    seller = find_only_seller(sources, provider, models) if asked.server_address is None else None
+    if request.server_address is not None:
+        return None
+    seller = find_only_seller(sources, provider, models)
     if seller is None:
         return None
-    found = resolve(sources, asked._replace(provider=seller))
+    found = resolve(sources, request._replace(provider=seller), factors)
     if isinstance(found, Unpriced):
         return None
     doubt = f"no price for {models[0]} of {provider}, priced at the only list that has it: {seller}"
