@@ -15,6 +15,7 @@ import pytest
 from spantoll.pricing import Priced, PricingStatus, RateCard, UnitPrice, Unpriced, load_rate_card
 from spantoll.pricing.tariff import make_rate
 from spantoll.semconv.call import BILLABLE_ROLES, ModelCall, ReportedCost
+from tests.semconv.spans import OTEL, read_call
 
 CallMaker = Callable[..., ModelCall]
 GEO = "anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -223,6 +224,23 @@ def test_r9_the_figure_of_provider_or_gateway_is_billed_and_ours_is_kept(
 
     assert isinstance(answer, Priced)
     assert (answer.cost_nano, answer.catalogue_nano) == (500_000_000, 2_500_000)
+
+
+def test_r9_xais_ticks_on_a_span_are_the_bill(card: RateCard) -> None:
+    attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "x_ai",
+        "gen_ai.request.model": "grok-4.6",
+        "gen_ai.usage.input_tokens": 1_000,
+        "gen_ai.usage.output_tokens": 100,
+        "gen_ai.usage.cost_in_usd_ticks": 37_756_000,
+    }
+
+    answer = card.price(read_call(OTEL, attributes))
+
+    assert isinstance(answer, Priced)
+    assert (answer.cost_nano, answer.source) == (3_775_600, "reported")
+    assert answer.catalogue_nano == 2_600_000
 
 
 def test_r10_an_application_profile_does_not_say_its_model(

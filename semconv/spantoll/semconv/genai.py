@@ -109,6 +109,7 @@ SHARED: Keys = {
         "anthropic.response.service_tier",
         keys.SPANTOLL_SERVICE_TIER,
     ),
+    "cost_ticks": ("gen_ai.usage.cost_in_usd_ticks",),
     "cost_currency": (keys.COST_CURRENCY,),
     "cost_source": (keys.COST_SOURCE,),
 }
