@@ -59,7 +59,7 @@ WRONG = {
         [row("2", until="2026-02-01"), row("2000", since="2026-02-01")],
         "f:3 is 1000 times off f:2: correct it, or write `checked` in its note",
     ),
-    "an unknown metric": ([row(metric="imput")], "f:2: unknown metric 'imput'"),
+    "an unknown metric": ([row(metric="inputs")], "f:2: unknown metric 'inputs'"),
     "an unknown unit": (
         [row(per="1000")],
         "f:2: input is priced per 1,000,000, not 1000",

@@ -224,7 +224,7 @@ def _resolve_elsewhere(
     provider: str,
     models: tuple[str, ...],
     factors: Factors | None,
-) -> Found | None:
+) -> Found | Unpriced | None:
     """Find the price at the only provider that has the model, where no host says who was called."""
     if request.server_address is not None:
         return None
@@ -232,16 +232,13 @@ def _resolve_elsewhere(
     if seller is None:
         return None
     found = resolve(sources, request._replace(provider=seller), factors)
-    if isinstance(found, Unpriced):
-        return None
     doubt = f"no price for {models[0]} of {provider}, priced at the only list that has it: {seller}"
-    return found.map(partial(_add_doubt, doubt))
+    return found if isinstance(found, Unpriced) else found.map(partial(_add_doubt, doubt))
 
 
 def _add_doubt(doubt: str, tariff: Tariff | Unpriced) -> Tariff | Unpriced:
-    if isinstance(tariff, Unpriced):
-        return tariff
-    return tariff._replace(doubts=(*tariff.doubts, doubt))
+    doubted = isinstance(tariff, Tariff) and tariff._replace(doubts=(*tariff.doubts, doubt))
+    return doubted or tariff
 
 
 def _second_choice(first: str, model: str, tariff: Tariff | None) -> Tariff | None:
