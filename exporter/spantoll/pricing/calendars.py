@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 
 __all__ = ["CALENDARS", "is_rest_day"]
@@ -43,5 +44,9 @@ CALENDARS: Mapping[str, frozenset[int]] = MappingProxyType(
 
 def is_rest_day(calendar: str, time_ns: int) -> bool:
     """Return True if the UTC day of `time_ns` is a weekend or holiday. Raises KeyError."""
-    day = time_ns // _DAY_NS
+    return _is_rest_day(calendar, time_ns // _DAY_NS)
+
+
+@lru_cache(maxsize=512)
+def _is_rest_day(calendar: str, day: int) -> bool:
     return (day + _EPOCH_WEEKDAY) % 7 >= 5 or day in CALENDARS[calendar]
