@@ -58,12 +58,18 @@ def make_bill(call: ModelCall, row: Row) -> Bill:
         if operation == "transcription" and usage.input_audio_tokens is None and row.input_audio:
             bill.remarks.append((DOUBT, _SPLIT_UNKNOWN))
             price = row.input_audio
-        bill.add(price, fresh, "input_tokens")
+        if price is not None and fresh > 0:
+            bill.lines.append((price, fresh))
+        else:
+            bill.add(price, fresh, "input_tokens")
 
     text = _bill_output(bill, usage, row, operation)
     if text:
         price = _whole_output(usage, row, operation) if media else row.output
-        bill.add(price, text, "output_tokens")
+        if price is not None and text > 0:
+            bill.lines.append((price, text))
+        else:
+            bill.add(price, text, "output_tokens")
 
     if row.requests is not None:
         bill_requests(bill, call, row)
@@ -107,8 +113,13 @@ def _with_billed_tokens(usage: Usage) -> Usage:
 def _bill_input(bill: Bill, usage: Usage, row: Row) -> int:
     """Bill everything of the input that is not fresh text; return what is."""
     total, _, read, written, written_1h, _, audio, _, image = usage[:9]
-    if not (read or written or written_1h or audio or image or usage.extra):
-        return total or 0
+    if not (written or written_1h or audio or image or usage.extra):
+        if not read:
+            return total or 0
+        price = row.cache_read
+        if price is not None and "cache_read" in row.units and 0 < read <= (total or 0):
+            bill.lines.append((price, read))  # nearly all calls with a cache
+            return (total or 0) - read
     parts = (read or 0, written or 0, written_1h or 0, audio or 0, image or 0)
     return _bill_input_parts(bill, usage, row, parts)
 
