@@ -113,13 +113,16 @@ def _with_billed_tokens(usage: Usage) -> Usage:
 def _bill_input(bill: Bill, usage: Usage, row: Row) -> int:
     """Bill everything of the input that is not fresh text; return what is."""
     total, _, read, written, written_1h, _, audio, _, image = usage[:9]
-    if not (written or written_1h or audio or image or usage.extra):
-        if not read:
+    if not (written_1h or audio or image or usage.extra):
+        if not (read or written):
             return total or 0
-        price = row.cache_read
-        if price is not None and "cache_read" in row.units and 0 < read <= (total or 0):
-            bill.lines.append((price, read))  # nearly all calls with a cache
-            return (total or 0) - read
+        fresh = (total or 0) - (read or 0) - (written or 0)
+        if fresh >= 0 and (read or 0) >= 0 and (written or 0) >= 0 and "cache_read" in row.units:
+            if read:
+                bill.add(row.cache_read, read, "cache_read_tokens")
+            if written:
+                _bill_cache_writes(bill, row, written, 0, usage.cache_write_1h_tokens)
+            return fresh
     parts = (read or 0, written or 0, written_1h or 0, audio or 0, image or 0)
     return _bill_input_parts(bill, usage, row, parts)
 
@@ -195,7 +198,8 @@ def _bill_cache_writes(
     bill: Bill, row: Row, short: int, long: int, reported_long: int | None
 ) -> None:
     bill.add(row.cache_write, short, "cache_write_tokens")
-    bill.add(row.cache_write_1h, long, "cache_write_1h_tokens")
+    if long:
+        bill.add(row.cache_write_1h, long, "cache_write_1h_tokens")
     if "cache_write_1h" in row.units:
         if reported_long is None:
             bill.remarks.append((NOTE, _TTL_UNKNOWN))
