@@ -10,7 +10,8 @@ SpantollError
 │   └── NoLedger            there is nothing to read yet
 ├── RecordRejected          these records can never be stored
 ├── SchemaMismatch          the database is not at this version's schema
-└── QueryError              a question that cannot be answered as put
+├── QueryError              a question that cannot be answered as put
+└── BillError               a provider's bill that cannot be read
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "BadRequest",
+    "BillError",
     "ConfigurationError",
     "NoLedger",
     "QueryError",
@@ -106,3 +108,16 @@ class QueryError(SpantollError):
         super().__init__(message)
         self.field = field
         self.allowed = tuple(allowed)
+
+
+class BillError(SpantollError):
+    """Raised when a bill cannot be read; `file`, `row` and `column` say where."""
+
+    def __init__(
+        self, problem: str, *, file: str, row: int | None = None, column: str | None = None
+    ) -> None:
+        where = [file, *([f"row {row}"] if row else []), *([f"column {column}"] if column else [])]
+        super().__init__(f"{', '.join(where)}: {problem}")
+        self.file = file
+        self.row = row
+        self.column = column

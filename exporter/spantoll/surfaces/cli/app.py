@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from spantoll.errors import ConfigurationError, QueryError, SpantollError
+from spantoll.errors import BillError, ConfigurationError, QueryError, SpantollError
 from spantoll.surfaces.cli.doctor import doctor
 from spantoll.surfaces.cli.estimate import estimate
 from spantoll.surfaces.cli.explain import explain
@@ -20,6 +20,7 @@ from spantoll.surfaces.cli.health import health
 from spantoll.surfaces.cli.ingest import ingest
 from spantoll.surfaces.cli.models import models
 from spantoll.surfaces.cli.price import price
+from spantoll.surfaces.cli.reconcile import reconcile
 from spantoll.surfaces.cli.records import records
 from spantoll.surfaces.cli.up import up
 from spantoll.surfaces.cli.usage import usage
@@ -34,7 +35,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, ingest, usage, records, explain, health, doctor, price, estimate, models):
+for command in (
+    *(up, ingest, usage, records, explain, reconcile, health, doctor),
+    *(price, estimate, models),
+):
     app.command()(command)
 
 
@@ -61,7 +65,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except typer.TyperException as error:
         return _fail(error.format_message(), error.exit_code)
-    except (ConfigurationError, QueryError) as error:
+    except (BillError, ConfigurationError, QueryError) as error:
         return _fail(str(error), USAGE)
     except SpantollError as error:
         return _fail(str(error), FAILED)
