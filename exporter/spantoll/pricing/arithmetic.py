@@ -144,6 +144,8 @@ class Row(NamedTuple):
     """Whether text and audio are priced apart, so that a total alone is unsure."""
     always_searches: bool
     """Whether each request searches the web, so that a search without a count is one."""
+    is_doubted: bool
+    """Whether any of the prices carries a doubt."""
 
 
 @lru_cache(maxsize=4096)
@@ -164,7 +166,7 @@ def compile_row(rate: Rate) -> Row:
     audio_as_text = price_list in INPUT_AUDIO_IS_INPUT
     return Row(
         rate=rate,
-        free=not any(unit.amount_usd for unit in rate.prices),
+        free=not any(unit.amount_usd or unit.doubt for unit in rate.prices),
         input=price_of("input"),
         # A list without a cache price has no discount and no surcharge: cached input is input.
         cache_read=price_of("cache_read", "input"),
@@ -182,6 +184,7 @@ def compile_row(rate: Rate) -> Row:
         minimum_audio_ms=MINIMUM_AUDIO_MS.get(price_list, 0),
         mixes_audio="output_audio" in own and AUDIO_MODELS.search(rate.model) is not None,
         always_searches=ALWAYS_SEARCHES.search(rate.model) is not None,
+        is_doubted=any(unit.doubt for unit in rate.prices),
         operation=next((name for stem, name in MEDIUM_OF_MODEL if stem.search(rate.model)), None),
     )
 

@@ -66,6 +66,8 @@ def compute_cost(call: ModelCall, row: Row, doubts: tuple[str, ...]) -> Priced |
     total = of_input + of_output + of_cache + other
     if total > LEDGER_MAX_NANO:
         return _OUT_OF_RANGE
+    if row.is_doubted:
+        doubts = (*doubts, *(price.unit.doubt for price, _ in lines if price.unit.doubt))
     status: PricingStatus = "priced"
     reason = None
     if remarks or doubts or call.usage_quality in _QUALITY:

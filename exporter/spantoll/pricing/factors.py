@@ -39,6 +39,8 @@ class Factor(NamedTuple):
     valid_from: str
     valid_to: str
     source: str
+    doubt: str = ""
+    """Why the provider may charge another multiple; a cost scaled by it is `estimated`."""
 
     @property
     def instants_ns(self) -> tuple[int, ...]:
@@ -95,7 +97,13 @@ def _scaled(rate: Rate, factor: Factor) -> Rate:
     }
     context = Selector.parse(rate.context)._replace(**changed)
     prices = (
-        UnitPrice(price.metric, price.amount_usd * factor.factor, price.per, factor.source)
+        UnitPrice(
+            price.metric,
+            price.amount_usd * factor.factor,
+            price.per,
+            factor.source,
+            "; ".join(filter(None, (price.doubt, factor.doubt))),
+        )
         if price.metric in factor.metrics
         else price
         for price in rate.prices

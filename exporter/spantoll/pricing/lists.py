@@ -109,8 +109,7 @@ class ShippedPrices:
                     price_set=self.price_set.sha256,
                 )
             )
-        doubts = tuple(dict.fromkeys(row.doubt for row in held if row.doubt))
-        return Tariff(tuple(rates), tuple(sorted({0, *steps})), doubts)
+        return Tariff(tuple(rates), tuple(sorted({0, *steps})))
 
 
 def _holds(row: ShippedRow, time_ns: int) -> bool:

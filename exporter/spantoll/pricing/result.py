@@ -33,6 +33,8 @@ class UnitPrice(NamedTuple):
     per: int
     source: str = ""
     """Page or public table a shipped price was read from; empty for the catalogue and users."""
+    doubt: str = ""
+    """Why the provider may charge another amount; a cost with a line at it is `estimated`."""
 
 
 class Rate(NamedTuple):

@@ -40,6 +40,8 @@ FIELDS = (
     *("provider", "model", "metric", "usd", "per", "context"),
     *("valid_from", "valid_to", "certainty", "source"),
 )
+CERTAINTIES = frozenset({"page", "announced", "source_says", "first_seen", "estimated"})
+"""Where an amount was read; docs/prices.md has each word."""
 MAX_STEP = 100
 """A price this many times its predecessor, or its part, is taken for a slip of the decimal point
 (price-history.csv: 50,000 USD per 1,000 searches) unless the row's note says `checked`."""
@@ -59,8 +61,6 @@ class ShippedRow(NamedTuple):
     valid_from: str
     valid_to: str
     note: str
-    doubt: str
-    """Why the row may not be what the provider charges; any makes a cost `estimated`."""
     position: str
     """`file:line`, for messages."""
 
@@ -121,16 +121,25 @@ def _row(record: Mapping[str, str], position: str) -> ShippedRow:
     return ShippedRow(
         record["provider"],
         record["model"].lower(),
-        UnitPrice(metric, amount, per, record["source"]),
+        UnitPrice(metric, amount, per, record["source"], _doubt(record, position)),
         selector,
         record["valid_from"],
         record["valid_to"],
         record.get("note") or "",
-        (record.get("note") or "price is an estimate")
-        if record["certainty"] == "estimated"
-        else "",
         position,
     )
+
+
+def _doubt(record: Mapping[str, str], position: str) -> str:
+    """Return why the amount of a row is in doubt; empty unless its certainty is `estimated`."""
+    certainty, note = record["certainty"], record.get("note") or ""
+    if certainty not in CERTAINTIES:
+        raise PriceDataError(f"{position}: unknown certainty {certainty!r}")
+    if certainty != "estimated":
+        return ""
+    if not note:
+        raise PriceDataError(f"{position}: an estimated row must say why in its note")
+    return note
 
 
 @lru_cache(maxsize=4096)
@@ -176,11 +185,12 @@ def read_factors(text: str) -> Factors:
 
 
 def _factor(record: Mapping[str, str], line: int) -> Factor:
+    position = f"factors.csv:{line}"
     dimension, _, value = record["context"].partition("=")
     named = frozenset(record["metrics"].split())
     metrics = TOKEN_METRICS if named == {"tokens"} else named
     if dimension not in CALL_DIMENSIONS or not metrics <= METRIC_UNITS.keys():
-        raise PriceDataError(f"factors.csv:{line}: unknown context or metric")
+        raise PriceDataError(f"{position}: unknown context or metric")
     return Factor(
         record["provider"],
         record["model"],
@@ -191,6 +201,7 @@ def _factor(record: Mapping[str, str], line: int) -> Factor:
         record["valid_from"],
         record["valid_to"],
         record["source"],
+        _doubt(record, position),
     )
 
 
