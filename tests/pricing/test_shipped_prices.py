@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from spantoll.pricing import Priced, PriceSet, RateCard, UnitPrice, Unpriced, load_rate_card
+from spantoll.pricing import shipped as shipped_prices
 from spantoll.pricing.factors import Factor, Factors, apply_factor
 from spantoll.pricing.lists import ShippedPrices, merge_tariffs
 from spantoll.pricing.selector import Selector
@@ -28,6 +31,7 @@ from spantoll.semconv.call import ModelCall
 CallMaker = Callable[..., ModelCall]
 HEADER = ",".join(FIELDS)
 PAGE = "https://example.com/pricing"
+FROM_MEMORY = "from memory, not confirmed"
 
 
 def table(*lines: str) -> str:
@@ -42,8 +46,9 @@ def row(
     context: str = "",
     since: str = "2026-01-01",
     until: str = "",
+    certainty: str = "page",
 ) -> str:
-    return f"acme,m,{metric},{usd},{per},{context},{since},{until},page,{PAGE}"
+    return f"acme,m,{metric},{usd},{per},{context},{since},{until},{certainty},{PAGE}"
 
 
 WRONG = {
@@ -71,6 +76,11 @@ WRONG = {
         "f:2: not a price context: 'weekend'",
     ),
     "an unknown calendar": ([row(context="days=moon")], "f:2: unknown calendar 'moon'"),
+    "an unknown certainty": ([row(certainty="sure")], "f:2: unknown certainty 'sure'"),
+    "an estimate without a reason": (
+        [row(certainty="estimated")],
+        "f:2: an estimated row must say why in its note",
+    ),
     "a date that is none": ([row(since="2026-13-01")], "f:2: valid_from and valid_to must be ISO"),
 }
 
@@ -116,6 +126,34 @@ def test_every_shipped_row_names_its_source_and_its_dates() -> None:
         assert all(row.price.source for row in rows)
         dates = {day for row in rows for day in (row.valid_from, row.valid_to) if day}
         assert all(datetime.fromisoformat(day) for day in dates)
+
+
+def shipped_records(pattern: str) -> list[dict[str, str]]:
+    data = Path(shipped_prices.__file__).parent / "data"
+    return [
+        {"file": path.name, **record}
+        for path in sorted(data.glob(pattern))
+        for record in csv.DictReader(path.read_text("utf-8").splitlines())
+    ]
+
+
+@pytest.mark.parametrize("pattern", ["factors.csv", "prices/*.csv"])
+def test_a_row_was_read_on_a_day_unless_it_is_from_memory(pattern: str) -> None:
+    records = shipped_records(pattern)
+
+    assert records
+    for record in records:
+        assert bool(record["read_on"]) is (record["source"] != FROM_MEMORY), record
+        if record["certainty"] == "page":
+            assert record["source"].startswith("https://"), record
+
+
+@pytest.mark.parametrize("pattern", ["factors.csv", "prices/*.csv", "history/*.csv"])
+def test_a_row_from_memory_is_an_estimate(pattern: str) -> None:
+    remembered = [row for row in shipped_records(pattern) if "memory" in row["source"]]
+
+    assert remembered
+    assert {(row["source"], row["certainty"]) for row in remembered} == {(FROM_MEMORY, "estimated")}
 
 
 def test_rows_that_outrank_the_catalogue_name_a_page_or_an_announcement() -> None:
@@ -225,6 +263,92 @@ def test_a_factor_scales_the_prices_it_names() -> None:
 
     assert prices_of(scaled) == {"input": Decimal(1), "requests": Decimal(3)}
     assert scaled.rates[0].context == "batch"
+
+
+def test_a_factor_in_doubt_makes_the_prices_it_scales_doubtful() -> None:
+    header = "provider,model,context,metrics,factor,valid_from,valid_to,certainty,source,note"
+    (factor,) = read_factors(f"{header}\nacme,*,batch,input,0.5,,,estimated,{PAGE},a guess\n").rows
+    prices = [UnitPrice("input", Decimal(2), 1_000_000), UnitPrice("output", Decimal(3), 1_000_000)]
+    tariff = Tariff((make_rate("acme", "m", prices, source="catalogue"),), (0,))
+
+    (rate,) = apply_factor(tariff, factor).rates
+
+    assert {price.metric: price.doubt for price in rate.prices} == {
+        "input": "a guess",
+        "output": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "nano"), [("gpt-3.5-turbo-1106", 1_000_000), ("gpt-3.5-turbo-0125", 250_000)]
+)
+def test_a_model_whose_batch_has_no_discount_costs_its_list_price(
+    model: str, nano: int, card: RateCard, make_call: CallMaker
+) -> None:
+    call = make_call("openai", model, at="2025-11-12", input_tokens=1_000, batch=True)
+
+    answer = card.price(call)
+
+    assert isinstance(answer, Priced)
+    assert answer.cost_nano == nano
+
+
+@pytest.mark.parametrize(
+    ("usage", "status", "reason"),
+    [
+        ({"input_tokens": 1_000, "output_tokens": 0}, "priced", None),
+        ({"input_tokens": 1_000, "output_tokens": 10}, "estimated", "a guess"),
+    ],
+)
+def test_an_estimated_price_makes_only_the_costs_it_is_part_of_estimates(
+    usage: dict[str, int], status: str, reason: str | None, make_call: CallMaker
+) -> None:
+    text = f"{HEADER},note\n{row()},\n{row(metric='output', certainty='estimated')},a guess\n"
+    prices = PriceSet("spantoll", "", "s", 1, "")
+    source = ShippedPrices(read_rows(text, file="f"), prices)
+    card = RateCard((source,), price_set=prices)
+
+    answer = card.price(make_call("acme", "m", at="2026-06-01", **usage))
+
+    assert isinstance(answer, Priced)
+    assert (answer.status, answer.reason) == (status, reason)
+
+
+def test_a_price_of_nothing_that_is_an_estimate_is_not_free(make_call: CallMaker) -> None:
+    text = f"{HEADER},note\n{row('0', certainty='estimated')},a guess\n"
+    prices = PriceSet("spantoll", "", "s", 1, "")
+    card = RateCard((ShippedPrices(read_rows(text, file="f"), prices),), price_set=prices)
+
+    answer = card.price(make_call("acme", "m", at="2026-06-01", input_tokens=1_000))
+
+    assert isinstance(answer, Priced)
+    assert (answer.status, answer.cost_nano, answer.reason) == ("estimated", 0, "a guess")
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "context", "status"),
+    [
+        ("openai", "gpt-5-mini", {"service_tier": "priority"}, "priced"),
+        ("azure.ai.openai", "gpt-4o-2024-11-20", {"deployment_type": "DataZoneStandard"}, "priced"),
+        ("azure.ai.openai", "gpt-4.1-mini", {"deployment_type": "Standard"}, "estimated"),
+    ],
+)
+def test_a_factor_that_nobody_confirmed_makes_an_estimate(
+    provider: str,
+    model: str,
+    context: dict[str, str],
+    status: str,
+    card: RateCard,
+    make_call: CallMaker,
+) -> None:
+    call = make_call(
+        provider, model, at="2026-11-12", input_tokens=1_000, output_tokens=10, **context
+    )
+
+    answer = card.price(call)
+
+    assert isinstance(answer, Priced)
+    assert answer.status == status
 
 
 def card_with_user_price(usd: str) -> RateCard:
