@@ -44,7 +44,7 @@ def main() -> None:
     catalogue = GenaiPrices.installed()
     prices, history = load_rows("prices"), load_rows("history")
     own = RateCard(
-        (ShippedPrices(*prices), ShippedPrices(*history), SelfHosted()),
+        (ShippedPrices.open_folder("prices"), ShippedPrices.open_folder("history"), SelfHosted()),
         price_set=catalogue.price_set,
         factors=load_factors(),
     )

@@ -18,6 +18,7 @@ from spantoll.pricing.selector import Selector
 from spantoll.pricing.shipped import (
     FIELDS,
     PriceDataError,
+    ShippedRow,
     load_factors,
     load_known_models,
     load_rows,
@@ -156,6 +157,14 @@ def test_a_row_from_memory_is_an_estimate(pattern: str) -> None:
     assert {(row["source"], row["certainty"]) for row in remembered} == {(FROM_MEMORY, "estimated")}
 
 
+@pytest.mark.parametrize("pattern", ["prices/*.csv", "history/*.csv"])
+def test_a_row_stands_in_the_file_of_its_provider(pattern: str) -> None:
+    records = shipped_records(pattern)
+
+    assert {f"{record['provider']}.csv" for record in records} == {r["file"] for r in records}
+    assert all(record["file"] == f"{record['provider']}.csv" for record in records)
+
+
 def test_rows_that_outrank_the_catalogue_name_a_page_or_an_announcement() -> None:
     rows, _ = load_rows("prices")
 
@@ -165,8 +174,27 @@ def test_rows_that_outrank_the_catalogue_name_a_page_or_an_announcement() -> Non
     assert load_factors().find(("anthropic",), ["claude-opus-5"], "place", "us")
 
 
-def shipped(*lines: str) -> ShippedPrices:
-    return ShippedPrices(read_rows(table(*lines), file="f"), PriceSet("spantoll", "", "s", 1, ""))
+def shipped(*lines: str, header: str = HEADER) -> ShippedPrices:
+    rows = read_rows("\n".join((header, *lines)), file="f")
+    return ShippedPrices(lambda provider: rows, ["acme"], PriceSet("spantoll", "", "s", 1, ""))
+
+
+def test_the_rows_of_a_provider_are_loaded_once_it_is_asked_for() -> None:
+    rows = read_rows(table(row()), file="f")
+    loaded: list[str] = []
+
+    def load(provider: str) -> list[ShippedRow]:
+        loaded.append(provider)
+        return rows
+
+    source = ShippedPrices(load, ["acme", "other"], PriceSet("spantoll", "", "s", 1, ""))
+    assert source.knows("other")
+    assert not loaded
+
+    found = [source.find(name, "m", Selector()) for name in ("acme", "acme", "nobody")]
+
+    assert [timeline is not None for timeline in found] == [True, True, False]
+    assert loaded == ["acme"]
 
 
 def tariff_of(source: ShippedPrices, context: str = "", at: str = "2026-06-01") -> Tariff | None:
@@ -303,10 +331,9 @@ def test_a_model_whose_batch_has_no_discount_costs_its_list_price(
 def test_an_estimated_price_makes_only_the_costs_it_is_part_of_estimates(
     usage: dict[str, int], status: str, reason: str | None, make_call: CallMaker
 ) -> None:
-    text = f"{HEADER},note\n{row()},\n{row(metric='output', certainty='estimated')},a guess\n"
-    prices = PriceSet("spantoll", "", "s", 1, "")
-    source = ShippedPrices(read_rows(text, file="f"), prices)
-    card = RateCard((source,), price_set=prices)
+    lines = (f"{row()},", f"{row(metric='output', certainty='estimated')},a guess")
+    source = shipped(*lines, header=f"{HEADER},note")
+    card = RateCard((source,), price_set=source.price_set)
 
     answer = card.price(make_call("acme", "m", at="2026-06-01", **usage))
 
@@ -315,9 +342,8 @@ def test_an_estimated_price_makes_only_the_costs_it_is_part_of_estimates(
 
 
 def test_a_price_of_nothing_that_is_an_estimate_is_not_free(make_call: CallMaker) -> None:
-    text = f"{HEADER},note\n{row('0', certainty='estimated')},a guess\n"
-    prices = PriceSet("spantoll", "", "s", 1, "")
-    card = RateCard((ShippedPrices(read_rows(text, file="f"), prices),), price_set=prices)
+    source = shipped(f"{row('0', certainty='estimated')},a guess", header=f"{HEADER},note")
+    card = RateCard((source,), price_set=source.price_set)
 
     answer = card.price(make_call("acme", "m", at="2026-06-01", input_tokens=1_000))
 

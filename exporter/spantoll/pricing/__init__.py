@@ -35,16 +35,16 @@ def load_rate_card(rates: Iterable[Rate] = (), *, today: str | None = None) -> R
     from spantoll.pricing.builtin import SelfHosted
     from spantoll.pricing.catalogue import GenaiPrices
     from spantoll.pricing.lists import PriceLists, ShippedPrices
-    from spantoll.pricing.shipped import load_factors, load_rows
+    from spantoll.pricing.shipped import load_factors
     from spantoll.pricing.table import ANY, RateTable
 
     given = tuple(rates)
     catalogue = GenaiPrices.installed(today=today)
     factors = load_factors()
     lists = PriceLists(
-        ShippedPrices(*load_rows("prices")),
+        ShippedPrices.open_folder("prices"),
         catalogue,
-        ShippedPrices(*load_rows("history")),
+        ShippedPrices.open_folder("history"),
         factors,
     )
     defaults = tuple(rate for rate in given if rate.source == "default" or rate.model == ANY)

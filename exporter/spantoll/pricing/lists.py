@@ -8,14 +8,20 @@ prices a metric in a context prices it at every length of input.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from spantoll.pricing import aliases
 from spantoll.pricing.factors import Factor, Factors, apply_factor
 from spantoll.pricing.names import list_spellings, split_provider
 from spantoll.pricing.result import PriceSet, Rate, UnitPrice
 from spantoll.pricing.selector import Selector
-from spantoll.pricing.shipped import ShippedRow
+from spantoll.pricing.shipped import (
+    ShippedRow,
+    list_providers,
+    load_price_set,
+    load_provider,
+)
 from spantoll.pricing.table import ANY
 from spantoll.pricing.tariff import PriceSource, Tariff, make_rate
 from spantoll.pricing.timeline import Timeline, instant_ns, tabulate
@@ -32,14 +38,27 @@ def owners_of_provider(provider: str) -> tuple[str, ...]:
 
 
 class ShippedPrices:
-    """The rows of one folder of `data`, by the exact names of the models."""
+    """The rows of one folder of `data`, by the exact names of the models.
 
-    def __init__(self, rows: Iterable[ShippedRow], price_set: PriceSet) -> None:
+    `load` reads and checks the rows of a provider; it is called once, when the provider is first
+    asked for: a process rarely bills more than a few.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str], Iterable[ShippedRow]],
+        providers: Iterable[str],
+        price_set: PriceSet,
+    ) -> None:
         self.price_set = price_set
-        self._rows: dict[tuple[str, str], list[ShippedRow]] = defaultdict(list)
-        for row in rows:
-            self._rows[row.provider, row.model].append(row)
-        self._providers = {provider for provider, _ in self._rows}
+        self._load = load
+        self._providers = frozenset(providers)
+        self._rows: dict[str, dict[str, list[ShippedRow]]] = {}
+
+    @classmethod
+    def open_folder(cls, folder: str) -> ShippedPrices:
+        """Open `prices` or `history`."""
+        return cls(partial(load_provider, folder), list_providers(folder), load_price_set(folder))
 
     def knows(self, provider: str) -> bool:
         """Return True if there is any row for `provider`."""
@@ -48,7 +67,7 @@ class ShippedPrices:
     def find_common(self, provider: str) -> Timeline[Tariff | None] | None:
         """Find what a provider charges with any of its models: the rows of model `*`."""
         for owner in owners_of_provider(provider):
-            rows = self._rows.get((owner, ANY))
+            rows = self._find_rows(owner, ANY)
             if rows is not None:
                 return self._tabulate(owner, ANY, rows, PLAIN)
         return None
@@ -57,10 +76,21 @@ class ShippedPrices:
         """Find the rows of a model; see `PriceSource.find`."""
         for owner in owners_of_provider(provider):
             for name in list_spellings(aliases.PROVIDERS.get(provider, provider), model):
-                rows = self._rows.get((owner, name))
+                rows = self._find_rows(owner, name)
                 if rows is not None:
                     return self._tabulate(owner, name, rows, selector)
         return None
+
+    def _find_rows(self, provider: str, model: str) -> list[ShippedRow] | None:
+        if provider not in self._providers:
+            return None
+        models = self._rows.get(provider)
+        if models is None:
+            models = {}
+            for row in self._load(provider):
+                models.setdefault(row.model, []).append(row)
+            self._rows[provider] = models
+        return models.get(model)
 
     def _tabulate(
         self, owner: str, model: str, rows: list[ShippedRow], wanted: Selector

@@ -1,7 +1,8 @@
 """The prices SpanToll ships: dated rows in CSV files that a non-programmer can read and patch.
 
 Input: `data/prices/*.csv` (they outrank the catalogue), `data/history/*.csv` (they fill what it
-lacks), `data/factors.csv`, `data/known_models.txt`. Output: price sources of checked rows.
+lacks), `data/factors.csv`, `data/known_models.txt`; the file of a provider has its name and no row
+of another. Output: checked rows.
 Raises PriceDataError, naming the file and line of every row concerned.
 """
 
@@ -9,13 +10,13 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from hashlib import sha256
 from importlib import resources
 from io import StringIO
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from spantoll.errors import ConfigurationError
@@ -29,8 +30,11 @@ from spantoll.pricing.timeline import instant_ns
 __all__ = [
     "PriceDataError",
     "ShippedRow",
+    "list_providers",
     "load_factors",
     "load_known_models",
+    "load_price_set",
+    "load_provider",
     "load_rows",
     "read_factors",
     "read_rows",
@@ -40,6 +44,7 @@ FIELDS = (
     *("provider", "model", "metric", "usd", "per", "context"),
     *("valid_from", "valid_to", "certainty", "source"),
 )
+_VALID_FROM = FIELDS.index("valid_from")
 CERTAINTIES = frozenset({"page", "announced", "source_says", "first_seen", "estimated"})
 """Where an amount was read; docs/prices.md has each word."""
 MAX_STEP = 100
@@ -151,24 +156,43 @@ def _is_instant(text: str) -> bool:
     return True
 
 
-def _files(folder: str) -> Iterator[tuple[str, str]]:
+@lru_cache(maxsize=2)
+def _read_files(folder: str) -> Mapping[str, str]:
+    """Return the text of each provider's file in a folder, by provider."""
     root = resources.files("spantoll.pricing").joinpath("data", folder)
     entries = {entry.name: entry for entry in root.iterdir() if entry.name.endswith(".csv")}
-    for name in sorted(entries):
-        yield f"{folder}/{name}", entries[name].read_text("utf-8")
+    return {name.removesuffix(".csv"): entries[name].read_text("utf-8") for name in sorted(entries)}
+
+
+def list_providers(folder: str) -> tuple[str, ...]:
+    """Name the providers that have a file in `prices` or `history`."""
+    return tuple(_read_files(folder))
+
+
+@lru_cache(maxsize=64)
+def load_provider(folder: str, provider: str) -> tuple[ShippedRow, ...]:
+    """Load the rows of one provider, checked, once per process. Raises PriceDataError."""
+    return tuple(read_rows(_read_files(folder)[provider], file=f"{folder}/{provider}.csv"))
 
 
 @lru_cache(maxsize=2)
-def load_rows(folder: str) -> tuple[tuple[ShippedRow, ...], PriceSet]:
-    """Load the rows of `prices` or `history`, checked, once per process."""
+def load_price_set(folder: str) -> PriceSet:
+    """Identify `prices` or `history` by its text; no row is checked."""
     digest = sha256()
-    rows: list[ShippedRow] = []
-    for file, text in _files(folder):
+    models: set[tuple[str, str]] = set()
+    newest = ""
+    for text in _read_files(folder).values():
         digest.update(text.encode())
-        rows += read_rows(text, file=file)
-    models = len({(row.provider, row.model) for row in rows})
-    newest = max((row.valid_from for row in rows), default="")
-    return tuple(rows), PriceSet("spantoll", folder, digest.hexdigest(), models, newest)
+        for record in islice(csv.reader(StringIO(text)), 1, None):
+            models.add((record[0], record[1].lower()))
+            newest = max(newest, record[_VALID_FROM])
+    return PriceSet("spantoll", folder, digest.hexdigest(), len(models), newest)
+
+
+def load_rows(folder: str) -> tuple[tuple[ShippedRow, ...], PriceSet]:
+    """Load the rows of all providers in `prices` or `history`. Raises PriceDataError."""
+    rows = (row for provider in list_providers(folder) for row in load_provider(folder, provider))
+    return tuple(rows), load_price_set(folder)
 
 
 @lru_cache(maxsize=1)
