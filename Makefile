@@ -18,7 +18,7 @@ PARALLEL ?= --numprocesses=logical --dist=worksteal
 
 test: $(VENV)/.dev  ## All tests but soak, on every processor, with coverage
 	$(BIN)/pytest $(PARALLEL) --cov --cov-report=term --cov-fail-under=90
-	$(BIN)/coverage report --include='*/pricing/*' --fail-under=100
+	$(BIN)/coverage report --include='*/spantoll/pricing/*' --fail-under=100
 
 test-quick: $(VENV)/.dev  ## The same tests without coverage
 	$(BIN)/pytest $(PARALLEL)

@@ -1,3 +1,5 @@
+"""What the pricing tests share: rate cards and calls, made by the names of what matters."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -6,6 +8,8 @@ from typing import Any
 import pytest
 
 from spantoll.pricing import RateCard, load_rate_card
+from spantoll.pricing.builtin import SelfHosted
+from spantoll.pricing.catalogue import GenaiPrices
 from spantoll.pricing.timeline import instant_ns
 from spantoll.semconv.call import Attribution, ModelCall, Usage
 
@@ -40,6 +44,13 @@ _BLANK = ModelCall(
 @pytest.fixture(scope="session")
 def card() -> RateCard:
     return load_rate_card(today="2026-11-20")
+
+
+@pytest.fixture(scope="session")
+def catalogue_card() -> RateCard:
+    """The catalogue alone, without the rows and factors SpanToll ships."""
+    catalogue = GenaiPrices.installed(today="2026-11-20")
+    return RateCard((catalogue, SelfHosted()), price_set=catalogue.price_set)
 
 
 @pytest.fixture(scope="session")

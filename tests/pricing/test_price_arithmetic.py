@@ -1,8 +1,11 @@
+"""Exact money: rounding, quantities, and the properties any bill has."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 
 from spantoll.pricing import Priced, Rate, RateCard, UnitPrice, Unpriced
 from spantoll.pricing.arithmetic import compile_row, half_even, is_quantity, line_nano, nano_usd
+from spantoll.pricing.shipped import load_rows
 from spantoll.pricing.table import RateTable
 from spantoll.pricing.tariff import make_rate
 from spantoll.semconv.call import ModelCall, Usage
@@ -235,3 +239,38 @@ def test_the_same_price_has_the_same_id_however_it_is_written() -> None:
     ]
 
     assert ids[0] == ids[1] != ids[2]
+
+
+@given(
+    sizes=st.lists(st.integers(0, 10**7), min_size=1, max_size=30),
+    cuts=st.lists(st.integers(0, 30), max_size=4),
+)
+def test_splitting_a_batch_never_changes_a_sum(
+    sizes: list[int], cuts: list[int], card: RateCard, make_call: CallMaker
+) -> None:
+    calls = [make_call("x_ai", "grok-4.3", input_tokens=n, output_tokens=n % 97) for n in sizes]
+    edges = [0, *sorted(min(cut, len(calls)) for cut in cuts), len(calls)]
+
+    whole = sum(_cost_nano(card, call) for call in calls)
+    parts = [
+        sum(_cost_nano(card, call) for call in calls[first:last]) for first, last in pairwise(edges)
+    ]
+
+    assert sum(parts) == whole
+
+
+def _cost_nano(card: RateCard, call: ModelCall) -> int:
+    answer = card.price(call)
+    assert isinstance(answer, Priced)
+    return answer.cost_nano
+
+
+def test_there_is_no_float_among_the_prices(card: RateCard, make_call: CallMaker) -> None:
+    rows = [row for folder in ("prices", "history") for row in load_rows(folder)[0]]
+    answer = card.price(make_call("anthropic", "claude-opus-4-6", input_tokens=9, region="us"))
+
+    assert isinstance(answer, Priced)
+    assert answer.rate is not None
+    amounts = [price.amount_usd for price in (*answer.rate.prices, *(row.price for row in rows))]
+    assert {type(amount) for amount in amounts} == {Decimal}
+    assert {type(value) for value in answer[1:6]} == {int}

@@ -1,3 +1,5 @@
+"""The catalogue: the same prices as genai-prices, read under names that are known to exist."""
+
 from __future__ import annotations
 
 import subprocess
@@ -108,7 +110,9 @@ def _use(prices: ModelPrice, size: int) -> Use:
         if key in listed:
             extra[unit] = theirs[unit] = count
     if "output_citation_mtok" in listed:
+        # Theirs are part of the output, ours stand beside it.
         extra["citation_tokens"] = theirs["output_citation_tokens"] = 127
+        theirs["output_tokens"] += 127
     if extra:
         ours["extra"] = extra
     # Where both a modality and the cache are priced, theirs must be told that they do not overlap.
@@ -128,7 +132,7 @@ def _cases() -> Iterator[tuple[Provider, ModelInfo, str, dict[str, str], int]]:
 
 
 def _exact(card: RateCard, call: ModelCall) -> Fraction | None:
-    """Give our cost before any rounding, in USD."""
+    """Return our cost before any rounding, in USD."""
     answer = card.price(call)
     if not isinstance(answer, Priced) or answer.rate is None:
         return None
@@ -141,14 +145,20 @@ def _exact(card: RateCard, call: ModelCall) -> Fraction | None:
     )
 
 
+def _reason(card: RateCard, call: ModelCall) -> str:
+    answer = card.price(call)
+    return answer.reason or "" if isinstance(answer, Priced) else ""
+
+
 def test_prices_equal_those_of_genai_prices_for_every_model_both_can_price(
-    card: RateCard, make_call: CallMaker
+    catalogue_card: RateCard, make_call: CallMaker
 ) -> None:
     compared, differing = 0, []
 
     for provider, model, moment, context, size in _cases():
         at = datetime.fromisoformat(moment).replace(tzinfo=UTC)
-        use = _use(model.get_prices(at, context), size)
+        # Gemini before 3 bills one grounded prompt a request, which their count cannot say.
+        use = _use(model.get_prices(at, context), 1 if "gemini-2" in model.id else size)
         call = make_call(
             provider.id,
             model.id,
@@ -169,9 +179,11 @@ def test_prices_equal_those_of_genai_prices_for_every_model_both_can_price(
             )
         except LookupError:
             continue  # their own ids of a few models match none of their own clauses
-        ours = _exact(card, call)
+        ours = _exact(catalogue_card, call)
         if ours is None or theirs.model is not model:
             continue
+        if "earliest known" in _reason(catalogue_card, call):
+            continue  # theirs is then the list price, without a word
         compared += 1
         # Decimal division by 3600 stops at 28 digits.
         if abs(ours - Fraction(theirs.total_price)) > Fraction(1, 10**18):
@@ -193,7 +205,7 @@ def test_the_only_names_we_refuse_are_those_that_go_on_after_a_model(card: RateC
             for name in sorted(names):
                 theirs = provider.find_model(name, all_providers=providers)
                 found = catalogue.find(provider.id, name, Selector())
-                tariff = found.at(0) if found is not None else None
+                tariff = found.value_at(0) if found is not None else None
                 if tariff is None or theirs is None or tariff.rates[0].model != theirs.id:
                     refused.append((provider.id, model.id))
 
@@ -258,7 +270,7 @@ def test_a_row_priced_in_units_we_do_not_know_is_not_free() -> None:
     found = catalogue.find("new", "new-model", Selector())
 
     assert found is not None
-    assert found.at(0) is None
+    assert found.value_at(0) is None
 
 
 def test_hours_are_utc_whatever_zone_they_are_written_in() -> None:
@@ -277,7 +289,7 @@ def test_hours_are_utc_whatever_zone_they_are_written_in() -> None:
     found = GenaiPrices([provider], PriceSet("test", "1", "", 1, "")).find("new", "m", Selector())
 
     assert found is not None
-    tariffs = [found.at(minute * 60 * 10**9) for minute in (59, 60, 239, 240)]
+    tariffs = [found.value_at(minute * 60 * 10**9) for minute in (59, 60, 239, 240)]
     assert [tariff.rates[0].prices[0].amount_usd for tariff in tariffs if tariff] == [1, 2, 2, 1]
 
 

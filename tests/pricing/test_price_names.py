@@ -1,3 +1,5 @@
+"""Model names: which spellings and version suffixes are the same model."""
+
 from __future__ import annotations
 
 import pytest
@@ -12,8 +14,8 @@ from genai_prices.types import (
     MatchLogic,
 )
 
-from spantoll.pricing.clauses import matcher
-from spantoll.pricing.names import spellings, split_provider
+from spantoll.pricing.clauses import compile_matcher
+from spantoll.pricing.names import list_spellings, split_provider
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.table import RateTable
 
@@ -61,7 +63,7 @@ CLAUSES: list[tuple[MatchLogic, str, bool]] = [
 def test_a_clause_matches_at_version_boundaries_only(
     clause: MatchLogic, name: str, matches: bool
 ) -> None:
-    assert matcher(clause)(name) is matches
+    assert compile_matcher(clause)(name) is matches
 
 
 SPELLINGS = {
@@ -88,7 +90,7 @@ SPELLINGS = {
 def test_a_name_is_looked_for_as_sent_and_then_without_its_prefixes(
     sent: tuple[str, str], expected: list[str]
 ) -> None:
-    assert list(spellings(*sent)) == expected
+    assert list(list_spellings(*sent)) == expected
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ def test_a_prefix_is_a_provider_only_if_we_know_it(
     assert split_provider(model) == split
 
 
-def test_an_empty_table_knows_nobody() -> None:
+def test_an_empty_table_knows_no_provider() -> None:
     table = RateTable([], source="user")
 
     assert (table.knows("openai"), table.find("openai", "gpt-4o", Selector())) == (False, None)

@@ -46,7 +46,7 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], int, str, str | None]] =
         {"input_tokens": 1_000, "output_tokens": 0, "region": "us"},
         1_000 * 3_000,
         "estimated",
-        "inference in us may cost more than the list price",
+        "no price for inference in us, list price",
     ),
     "the application's own region": (
         SONNET_5,
@@ -58,9 +58,9 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], int, str, str | None]] =
     "Claude on a regional endpoint of Vertex AI": (
         ("gcp.vertex_ai", "claude-sonnet-4-5"),
         {"input_tokens": 1_000, "output_tokens": 0, "region": "europe-west1"},
-        1_000 * 3_000,
-        "estimated",
-        "inference in europe-west1 may cost more than the list price",
+        1_000 * 3_300,
+        "priced",
+        None,
     ),
     "Gemini on a regional endpoint of Vertex AI": (
         ("gcp.vertex_ai", "gemini-2.5-flash"),
@@ -156,8 +156,8 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], int, str, str | None]] =
             "output_tokens": 0,
         },
         300 * 300 + 200 * 60 + 500 * 10_000,
-        "priced",
-        None,
+        "estimated",
+        "cached share of audio not reported, as much as the totals allow",
     ),
     "images read from the cache stand in both counters": (
         ("openai", "gpt-realtime-mini"),
@@ -166,13 +166,14 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], int, str, str | None]] =
             "input_image_tokens": 800,
             "cache_read_tokens": 500,
             "output_tokens": 0,
+            "output_audio_tokens": 0,
         },
         300 * 80 + 200 * 60 + 500 * 800,
         "priced",
         None,
     ),
     "audio without a price is not text": (
-        ("openai", "gpt-4o-audio-preview"),
+        ("openai", "gpt-4o"),
         {
             "input_tokens": 100,
             "input_audio_tokens": 80,
@@ -182,6 +183,20 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], int, str, str | None]] =
         20 * 2_500 + 5 * 10_000,
         "partial",
         "no price for input_audio_tokens; no price for output_audio_tokens",
+    ),
+    "totals of a model that speaks, without their audio": (
+        ("openai", "gpt-4o-audio-preview"),
+        {"input_tokens": 100, "output_tokens": 10},
+        100 * 2_500 + 10 * 10_000,
+        "estimated",
+        "audio share not reported, priced as text",
+    ),
+    "audio of a model that speaks": (
+        ("openai", "gpt-4o-audio-preview"),
+        {"input_tokens": 100, "output_tokens": 15, "output_audio_tokens": 10},
+        100 * 2_500 + 5 * 10_000 + 10 * 80_000,
+        "priced",
+        None,
     ),
     "image input that is billed as input": (
         ("openai", "gpt-4o"),
@@ -239,7 +254,7 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], int, str, str | None]] =
     "citations at their own rate": (
         ("perplexity", "sonar-deep-research"),
         {"input_tokens": 0, "output_tokens": 1_000, "extra": {"citation_tokens": 100}},
-        900 * 8_000 + 100 * 2_000,
+        1_000 * 8_000 + 100 * 2_000,
         "priced",
         None,
     ),
@@ -307,7 +322,12 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], int, str, str | None]] =
     ),
     "every request has a price": (
         ("perplexity", "sonar"),
-        {"input_tokens": 1_000, "output_tokens": 0, "requests": 2},
+        {
+            "input_tokens": 1_000,
+            "output_tokens": 0,
+            "requests": 2,
+            "search_context_size": "high",
+        },
         1_000 * 1_000 + 2 * 12_000_000,
         "priced",
         None,
@@ -315,9 +335,10 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], int, str, str | None]] =
     "a request whose tokens are unknown": (
         ("perplexity", "sonar"),
         {},
-        12_000_000,
-        "partial",
-        "input_tokens not reported; output_tokens not reported",
+        5_000_000,
+        "estimated",
+        "search context size not reported, the provider's default; input_tokens not reported;"
+        " output_tokens not reported",
     ),
     "output that was not reported": (
         ("openai", "gpt-4o"),

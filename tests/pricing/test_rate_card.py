@@ -1,3 +1,5 @@
+"""The rate card: failed calls, reported costs, users' rows, defaults, and what is kept."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -50,7 +52,7 @@ BROKEN_OFF = {
 
 
 @pytest.mark.parametrize("made", BROKEN_OFF.values(), ids=BROKEN_OFF)
-def test_a_call_that_broke_off_was_billed_and_nobody_knows_how_much(
+def test_a_call_that_broke_off_was_billed_an_unknown_amount(
     made: dict[str, Any], card: RateCard, make_call: CallMaker
 ) -> None:
     answer = card.price(make_call("openai", "gpt-4o", status="error", **made))
@@ -258,10 +260,22 @@ def test_an_exact_row_outranks_a_row_for_every_model(make_call: CallMaker) -> No
         for model in ("m", "n")
     ]
 
-    assert [answer.cost_nano for answer in answers if isinstance(answer, Priced)] == [
-        1_000_000,
-        9_000_000,
+    assert [
+        (answer.cost_nano, answer.status) for answer in answers if isinstance(answer, Priced)
+    ] == [(1_000_000, "priced"), (9_000_000, "estimated")]
+
+
+def test_a_row_for_every_model_does_not_hide_the_catalogues(make_call: CallMaker) -> None:
+    card = load_rate_card([own_rate("openrouter", "*", "9")])
+
+    answers = [
+        card.price(make_call("openrouter", model, input_tokens=1_000, output_tokens=0))
+        for model in ("openai/gpt-4o", "no/such-model")
     ]
+
+    assert [
+        (answer.cost_nano, answer.status) for answer in answers if isinstance(answer, Priced)
+    ] == [(2_500_000, "priced"), (9_000_000, "estimated")]
 
 
 def test_the_later_of_two_rows_that_hold_wins(make_call: CallMaker) -> None:
@@ -373,14 +387,16 @@ def test_a_step_without_a_price_below_it_prices_nothing(make_call: CallMaker) ->
     assert isinstance(answer, Unpriced)
 
 
-def test_a_context_nobody_can_read_is_refused_when_it_is_given() -> None:
+def test_an_unreadable_context_is_refused_when_it_is_given() -> None:
     rate = own_rate("acme", "m", "5")._replace(context="batch;moon=full")
 
     with pytest.raises(ValueError, match="not a price context: 'moon=full'"):
         RateTable([rate], source="user")
 
 
-def test_names_from_strangers_do_not_fill_the_memory(card: RateCard, make_call: CallMaker) -> None:
+def test_names_from_untrusted_spans_do_not_fill_the_memory(
+    card: RateCard, make_call: CallMaker
+) -> None:
     for index in range(9_000):
         card.price(make_call("openai", f"gpt-{index}-unknown"))
     card.price(make_call("openai", "x" * 2_000))

@@ -29,15 +29,28 @@ __all__ = [
 def load_rate_card(rates: Iterable[Rate] = (), *, today: str | None = None) -> RateCard:
     """Make the rate card of the installed catalogue; `rates` outrank it where they hold.
 
-    A rate whose source is `default` stands behind the catalogue instead, and what it prices is
-    estimated. Loading imports genai-prices, about 0.4 s once per process.
+    A rate whose source is `default`, or whose model is `*`, stands behind the catalogue instead,
+    and what it prices is estimated. Loading imports genai-prices, about 0.4 s once per process.
     """
     from spantoll.pricing.builtin import SelfHosted
     from spantoll.pricing.catalogue import GenaiPrices
-    from spantoll.pricing.table import RateTable
+    from spantoll.pricing.lists import PriceLists, ShippedPrices
+    from spantoll.pricing.shipped import load_factors
+    from spantoll.pricing.table import ANY, RateTable
 
     given = tuple(rates)
     catalogue = GenaiPrices.installed(today=today)
-    own = RateTable((r for r in given if r.source != "default"), source="user")
-    defaults = RateTable((r for r in given if r.source == "default"), source="default")
-    return RateCard((own, catalogue, SelfHosted(), defaults), price_set=catalogue.price_set)
+    factors = load_factors()
+    lists = PriceLists(
+        ShippedPrices.open_folder("prices"),
+        catalogue,
+        ShippedPrices.open_folder("history"),
+        factors,
+    )
+    defaults = tuple(rate for rate in given if rate.source == "default" or rate.model == ANY)
+    own = RateTable((rate for rate in given if rate not in defaults), source="user")
+    return RateCard(
+        (own, lists, SelfHosted(), RateTable(defaults, source="default")),
+        price_set=catalogue.price_set,
+        factors=factors,
+    )

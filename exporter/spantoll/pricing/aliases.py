@@ -1,18 +1,26 @@
-"""Names: the convention's providers and the strings people send, as the price list spells them."""
+"""Tables of names: providers, models, tiers and deployments as price lists spell them.
+
+Input: what spans and people write. Output: the names of the price lists. A name that no table maps
+stays as it is and is matched exactly.
+"""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 
 __all__ = [
+    "DEPLOYMENTS",
     "GATEWAYS",
     "MAKERS",
     "MODELS",
     "NOT_FREE",
     "ORDINARY_TIERS",
+    "OWN_LISTS",
     "PROVIDERS",
     "SAME_PRICES",
     "SELF_HOSTED",
+    "SHARED_LISTS",
+    "THINKING_MODELS",
     "TIERS",
     "VENDORS",
 ]
@@ -75,11 +83,19 @@ PROVIDERS = MappingProxyType(
 )
 """Our canonical provider names, and the prefixes gateways put before a model, to price lists."""
 
+OWN_LISTS = MappingProxyType(
+    {"gcp.vertex_ai": "vertex", "vertex_ai": "vertex", "azure.ai.inference": "azure_foundry"}
+)
+"""Providers whose shipped rows are kept apart from the catalogue's list they share."""
+
+SHARED_LISTS = MappingProxyType({"vertex": ("google",), "azure_foundry": ("azure",)})
+"""Shipped list to those that hold too where it names no model."""
+
 GATEWAYS = frozenset({"litellm", "portkey", "helicone", "ai_gateway", "vercel_ai_gateway"})
-"""Who is called only passes the call on: the model string says who answered."""
+"""Gateways: the model string names the provider that answered."""
 
 SELF_HOSTED = frozenset({"ollama", "vllm"})
-"""Runs on one's own machine: an explicit zero row, except what these names reach in a cloud."""
+"""Servers on one's own machine: priced by an explicit zero row, except their cloud models."""
 
 MODELS = MappingProxyType(
     {
@@ -106,7 +122,7 @@ MODELS = MappingProxyType(
         ("openai", "text-moderation-007"): "moderation",
     }
 )
-"""(price list, name as sent) to the row's id, where no boundary rule can tell."""
+"""(price list, name a call carries) to the row's id, where no boundary rule applies."""
 
 VENDORS = MappingProxyType(
     {
@@ -135,7 +151,7 @@ VENDORS = MappingProxyType(
         ),
     }
 )
-"""(price list) how a name begins whose vendor OpenLLMetry cut off, and the vendor."""
+"""Price list to (how a model name begins, the vendor OpenLLMetry cuts off before it)."""
 
 NOT_FREE = frozenset(
     {
@@ -147,7 +163,7 @@ NOT_FREE = frozenset(
 )
 
 SAME_PRICES = frozenset({("azure", "openai"), ("azure", "anthropic"), ("google", "anthropic")})
-"""(price list, the list it falls back to) where the maker's prices hold for the reseller too."""
+"""(price list, the list it falls back to) where the maker's prices are the reseller's too."""
 
 MAKERS = (
     ("claude-", "anthropic"),
@@ -165,7 +181,7 @@ MAKERS = (
     ("gemini-", "gcp.gemini"),
     ("grok-", "x_ai"),
 )
-"""Closed models, sold under one name by their maker: what to estimate with when nobody is named."""
+"""How closed models' names begin, and their maker: its list is used if no provider is named."""
 
 ORDINARY_TIERS = frozenset(
     {"default", "auto", "standard", "standard_only", "on_demand", "on-demand"}
@@ -180,3 +196,18 @@ TIERS = MappingProxyType(
     }
 )
 """Vertex AI's traffic types in the words of the others."""
+
+DEPLOYMENTS = (
+    ("global", ""),
+    ("datazone", "data_zone"),
+    ("provisioned", "provisioned"),
+    ("developer", "developer"),
+    ("standard", "regional"),
+    ("regional", "regional"),
+)
+"""What an Azure deployment type contains, and the deployment of its price; the first match holds.
+https://learn.microsoft.com/azure/ai-foundry/foundry-models/concepts/deployment-types"""
+
+THINKING_MODELS = ("gemini-2.5-flash-preview", "qwen-plus", "qwen-turbo", "qwen3-")
+"""How the names of models begin that bill an answer without reasoning at another rate:
+https://ai.google.dev/gemini-api/docs/pricing (April 2025), https://www.alibabacloud.com/help/en/model-studio/models"""

@@ -1,4 +1,8 @@
-"""Counters times prices: inclusive totals into disjoint lines, each rounded once."""
+"""Exact money: unit prices as integer ratios, quantities times prices, rounded once.
+
+Input: a price row (`Rate`). Output: a compiled `Row`, and line amounts in integer nano-USD, rounded
+half-even once per line (rule R17). No float is used.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from spantoll.pricing.aliases import PROVIDERS
+from spantoll.pricing.metrics import split_metric
 from spantoll.pricing.result import Rate, UnitPrice
 from spantoll.pricing.rules import (
+    ALWAYS_SEARCHES,
+    AUDIO_MODELS,
     INPUT_AUDIO_IS_INPUT,
     INPUT_IMAGE_IS_INPUT,
     MEDIUM_OF_MODEL,
@@ -82,7 +89,7 @@ def nano_usd(amount_usd: Decimal) -> int | None:
 
 
 def is_quantity(quantity: int | Decimal) -> bool:
-    """Tell whether a quantity is a number of units somebody could be billed for."""
+    """Return True if a quantity is a number of units somebody could be billed for."""
     if isinstance(quantity, int):
         return True
     if not quantity.is_finite() or quantity.adjusted() > _MAX_DIGITS:
@@ -128,9 +135,17 @@ class Row(NamedTuple):
     requests: Price | None
     units: Mapping[str, Price]
     """All prices by metric."""
+    graded: frozenset[str]
+    """Metrics whose price depends on a quality: size, image quality, search context."""
     minimum_audio_ms: int
     operation: str | None
     """What the model is called for, if it can only be one medium."""
+    mixes_audio: bool
+    """Whether text and audio are priced apart, so that a total alone is unsure."""
+    always_searches: bool
+    """Whether each request searches the web, so that a search without a count is one."""
+    is_doubted: bool
+    """Whether any of the prices carries a doubt."""
 
 
 @lru_cache(maxsize=4096)
@@ -140,31 +155,36 @@ def compile_row(rate: Rate) -> Row:
     if "input_audio_ms" in own:
         own.setdefault("audio_ms", own["input_audio_ms"]._replace(metric="audio_ms"))
 
-    def of(metric: str, parent: str | None = None) -> Price | None:
+    def price_of(metric: str, parent: str | None = None) -> Price | None:
         if metric not in own and parent in own:
             return _price(metric, own[parent].unit)
         return own.get(metric)
 
+    short_write = "cache_write" if "cache_write" in own else "input"
     price_list = PROVIDERS.get(rate.provider, rate.provider)
     images_as_text = price_list in INPUT_IMAGE_IS_INPUT
     audio_as_text = price_list in INPUT_AUDIO_IS_INPUT
     return Row(
         rate=rate,
-        free=not any(unit.amount_usd for unit in rate.prices),
-        input=of("input"),
+        free=not any(unit.amount_usd or unit.doubt for unit in rate.prices),
+        input=price_of("input"),
         # A list without a cache price has no discount and no surcharge: cached input is input.
-        cache_read=of("cache_read", "input"),
-        cache_write=of("cache_write", "input"),
-        cache_write_1h=of("cache_write_1h", "cache_write" if "cache_write" in own else "input"),
-        input_audio=of("input_audio", "input" if audio_as_text else None),
-        input_image=of("input_image", "input" if images_as_text else None),
-        output=of("output"),
-        reasoning=of("reasoning"),
-        output_audio=of("output_audio"),
-        output_image=of("output_image"),
-        requests=of("requests"),
+        cache_read=price_of("cache_read", "input"),
+        cache_write=price_of("cache_write", "input"),
+        cache_write_1h=price_of("cache_write_1h", short_write),
+        input_audio=price_of("input_audio", "input" if audio_as_text else None),
+        input_image=price_of("input_image", "input" if images_as_text else None),
+        output=price_of("output"),
+        reasoning=price_of("reasoning"),
+        output_audio=price_of("output_audio"),
+        output_image=price_of("output_image"),
+        requests=price_of("requests"),
         units=MappingProxyType(own),
+        graded=frozenset(name for name, qualities in map(split_metric, own) if qualities),
         minimum_audio_ms=MINIMUM_AUDIO_MS.get(price_list, 0),
+        mixes_audio="output_audio" in own and AUDIO_MODELS.search(rate.model) is not None,
+        always_searches=ALWAYS_SEARCHES.search(rate.model) is not None,
+        is_doubted=any(unit.doubt for unit in rate.prices),
         operation=next((name for stem, name in MEDIUM_OF_MODEL if stem.search(rate.model)), None),
     )
 

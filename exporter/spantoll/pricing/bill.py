@@ -1,31 +1,28 @@
+"""The bill of one call: which quantities are priced at which price, and what is left out.
+
+Input: a call's usage, whose totals are inclusive as OpenTelemetry defines them, and a compiled row.
+Output: disjoint lines and remarks. A part is taken out of the total that contains it.
+"""
+
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Final, Literal, NamedTuple
+from typing import Any
 
 from spantoll.pricing.arithmetic import INPUT, OUTPUT, Price, Row, is_quantity
+from spantoll.pricing.lines import CONTRADICTION, DOUBT, NOTE, UNPRICED, UNREPORTED, Bill
 from spantoll.pricing.rules import (
-    FREE_UNITS,
     INPUT_IMAGE_IS_INPUT,
     MEDIA_OPERATIONS,
-    UNIT_METRICS,
+    REASONING_BESIDE_OUTPUT,
 )
+from spantoll.pricing.units import bill_extra_units, bill_media_units, bill_requests
 from spantoll.semconv.call import ModelCall, Usage
 
-__all__ = [
-    "CONTRADICTION",
-    "DOUBT",
-    "NOTE",
-    "UNPRICED",
-    "UNREPORTED",
-    "Bill",
-    "Remark",
-    "has_usage",
-    "make_bill",
-]
+__all__ = ["has_usage", "make_bill"]
 
-CONTRADICTION = "contradictory counters, the parts are priced"
 _NO_CACHE_PRICE = "no cached input price, input rate"
+_CACHED_AUDIO_UNKNOWN = "cached share of audio not reported, as much as the totals allow"
+_AUDIO_SHARE_UNKNOWN = "audio share not reported, priced as text"
 _SPLIT_UNKNOWN = "audio share not reported, all input priced as audio"
 _TTL_UNKNOWN = "cache lifetime not reported, five-minute write rate"
 _TTL_UNPRICED = "no one-hour cache write price, five-minute write rate"
@@ -33,113 +30,111 @@ _TTL_UNPRICED = "no one-hour cache write price, five-minute write rate"
 _UNITS = ("images", "audio_ms", "video_ms", "characters")
 
 
-Remark = Literal["unpriced", "unreported", "doubt", "note"]
-UNPRICED: Final = "unpriced"
-"""A unit was used and has no price: the sum is a lower bound."""
-UNREPORTED: Final = "unreported"
-"""A counter that was more than nothing is not known: the sum is a lower bound."""
-DOUBT: Final = "doubt"
-"""The sum may be off either way."""
-NOTE: Final = "note"
-"""A rule applied; the sum is as exact as anybody can know."""
-
-
-class Bill(NamedTuple):
-    """The lines of one call, and what stands between their sum and the exact cost."""
-
-    lines: list[tuple[Price, int | Decimal]]
-    remarks: list[tuple[Remark, str]]
-
-    def add(self, price: Price | None, quantity: int | Decimal, unit: str) -> None:
-        """Add a line, or the remark that there is no price for it."""
-        if quantity > 0:
-            if price is None:
-                self.remarks.append((UNPRICED, unit))
-            else:
-                self.lines.append((price, quantity))
-        elif quantity < 0:
-            self.remarks.append((DOUBT, CONTRADICTION))
-
-    def said(self, kind: Remark) -> list[str]:
-        """Give the remarks of one kind."""
-        return [text for which, text in self.remarks if which is kind]
-
-
 def has_usage(usage: Usage) -> bool:
-    """Tell whether any counter is known, be it zero."""
+    """Return True if any counter is known, be it zero."""
     return any(counter is not None for counter in usage[:14]) or bool(usage.extra)
 
 
 def make_bill(call: ModelCall, row: Row) -> Bill:
-    """Part the inclusive totals of a call into disjoint priced quantities.
+    """Divide the inclusive totals of a call into disjoint priced quantities.
 
-    A part is taken out of the total that contains it and priced once. What has no price is named
-    and left out, never priced as something else; `compile_row` has the exceptions.
+    What has no price is named and left out, never priced as something else; `compile_row` has the
+    exceptions.
     """
     usage = call.usage
-    (
-        total_in,
-        total_out,
-        cache_read,
-        cache_write,
-        cache_write_1h,
-        reasoning,
-        audio_in,
-        audio_out,
-        image_in,
-        image_out,
-        images,
-        audio_ms,
-        video_ms,
-        characters,
-        requests,
-        extra,
-    ) = usage
-    bill = Bill([], [])
-    operation = call.operation or row.operation
+    operation = call.operation
+    if row.operation is not None and operation not in MEDIA_OPERATIONS:
+        # A speech model called by a chat operation is billed as speech.
+        operation = row.operation
     media = operation in MEDIA_OPERATIONS
+    extra = usage.extra
+    if extra:
+        usage = _with_billed_tokens(usage)
+    bill = Bill([], [])
 
-    fresh = total_in or 0
-    if cache_read or cache_write or cache_write_1h or audio_in or image_in or extra:
-        counts = (
-            cache_read or 0,
-            cache_write or 0,
-            cache_write_1h or 0,
-            audio_in or 0,
-            image_in or 0,
-        )
-        fresh = _bill_input_parts(bill, usage, row, counts)
+    fresh = _bill_input(bill, usage, row)
     if fresh:
-        if media and operation == "transcription" and audio_in is None and row.input_audio:
+        price = row.input
+        if operation == "transcription" and usage.input_audio_tokens is None and row.input_audio:
             bill.remarks.append((DOUBT, _SPLIT_UNKNOWN))
-            bill.add(row.input_audio, fresh, "input_tokens")
+            price = row.input_audio
+        if price is not None and fresh > 0:
+            bill.lines.append((price, fresh))
         else:
-            bill.add(row.input, fresh, "input_tokens")
+            bill.add(price, fresh, "input_tokens")
 
-    text = total_out or 0
-    if audio_out or image_out or extra or (reasoning and (row.reasoning or reasoning > text)):
-        parts = (reasoning or 0, audio_out or 0, image_out or 0)
-        text = _bill_output_parts(bill, usage, row, parts, operation)
+    text = _bill_output(bill, usage, row, operation)
     if text:
-        bill.add(
-            _whole_output(usage, row, operation) if media else row.output, text, "output_tokens"
-        )
+        price = _whole_output(usage, row, operation) if media else row.output
+        if price is not None and text > 0:
+            bill.lines.append((price, text))
+        else:
+            bill.add(price, text, "output_tokens")
 
     if row.requests is not None:
-        bill.add(row.requests, requests, "requests")
-    if images or audio_ms or video_ms or characters:
-        _bill_units(bill, usage, row)
-    if extra:
-        _bill_extra(bill, usage, row)
+        bill_requests(bill, call, row)
+    if any(usage[10:14]):
+        bill_media_units(bill, call, row, operation)
+    if extra or call.search_context_size or row.always_searches:
+        bill_extra_units(bill, call, row)
 
     if media:
-        _forgive_other_measures(bill, row, operation)
-    elif (total_in is None or total_out is None) and bill.lines and call.role != "embedding":
-        if total_in is None and row.input is not None:
-            bill.remarks.append((UNREPORTED, "input_tokens"))
-        if total_out is None and row.output is not None:
-            bill.remarks.append((UNREPORTED, "output_tokens"))
+        _drop_other_measures(bill, row, operation)
+    elif usage.input_tokens is None or usage.output_tokens is None:
+        _remark_unreported_totals(bill, call, usage, row)
+    elif row.mixes_audio and usage.input_audio_tokens is usage.output_audio_tokens is None:
+        bill.remarks.append((DOUBT, _AUDIO_SHARE_UNKNOWN))
     return bill
+
+
+def _remark_unreported_totals(bill: Bill, call: ModelCall, usage: Usage, row: Row) -> None:
+    """Say which total is missing; embeddings have no output, and sessions no tokens."""
+    if not bill.lines or call.role == "embedding":
+        return
+    if usage.extra and not any(counter is not None for counter in usage[:10]):
+        return
+    if usage.input_tokens is None and row.input is not None:
+        bill.remarks.append((UNREPORTED, "input_tokens"))
+    if usage.output_tokens is None and row.output is not None:
+        bill.remarks.append((UNREPORTED, "output_tokens"))
+
+
+def _with_billed_tokens(usage: Usage) -> Usage:
+    """Put the tokens a provider says it bills in place of the totals (Cohere's `billed_units`)."""
+    billed: dict[str, Any] = {
+        name: int(quantity)
+        for name in ("input_tokens", "output_tokens")
+        if (quantity := (usage.extra or {}).get(f"billed_{name}")) is not None
+        and is_quantity(quantity)
+    }
+    return usage._replace(**billed) if billed else usage
+
+
+def _bill_input(bill: Bill, usage: Usage, row: Row) -> int:
+    """Bill everything of the input that is not fresh text; return what is."""
+    total, _, read, written, written_1h, _, audio, _, image = usage[:9]
+    if not (written_1h or audio or image or usage.extra):
+        if not (read or written):
+            return total or 0
+        fresh = (total or 0) - (read or 0) - (written or 0)
+        if fresh >= 0 and (read or 0) >= 0 and (written or 0) >= 0 and "cache_read" in row.units:
+            if read:
+                bill.add(row.cache_read, read, "cache_read_tokens")
+            if written:
+                _bill_cache_writes(bill, row, written, 0, usage.cache_write_1h_tokens)
+            return fresh
+    parts = (read or 0, written or 0, written_1h or 0, audio or 0, image or 0)
+    return _bill_input_parts(bill, usage, row, parts)
+
+
+def _bill_output(bill: Bill, usage: Usage, row: Row, operation: str | None) -> int:
+    """Bill everything of the output that is not text at the output rate; return what is."""
+    text = usage.output_tokens or 0
+    reasoning = usage.reasoning_tokens or 0
+    audio, image = usage.output_audio_tokens, usage.output_image_tokens
+    if audio or image or usage.extra or (reasoning and (row.reasoning or reasoning > text)):
+        return _bill_output_parts(bill, usage, row, (reasoning, audio or 0, image or 0), operation)
+    return text
 
 
 def _bill_input_parts(bill: Bill, usage: Usage, row: Row, parts: tuple[int, ...]) -> int:
@@ -152,16 +147,26 @@ def _bill_input_parts(bill: Bill, usage: Usage, row: Row, parts: tuple[int, ...]
         written = written_1h
 
     fresh = (usage.input_tokens or 0) - read - written - audio - image - video
+    cached_audio = _extra_tokens(usage, "cache_read_audio_tokens") if usage.extra else 0
+    if cached_audio and read:
+        cached_audio = min(cached_audio, read)
+        repeated = min(cached_audio, audio)  # input audio contains its cached part
+        bill.add(row.units.get("cache_read_audio", row.cache_read), cached_audio, "cache_read")
+        fresh += repeated
+        read -= cached_audio
+        audio -= repeated
     if fresh < 0 and read and (audio or image):
         # Media read from the cache stands in both counters: at least this much of it.
-        cached_audio = min(-fresh, read, audio)
-        cached_image = min(-fresh - cached_audio, read - cached_audio, image)
-        bill.add(row.units.get("cache_read_audio", row.cache_read), cached_audio, "cache_read")
-        bill.add(row.units.get("cache_read_image", row.cache_read), cached_image, "cache_read")
-        fresh += cached_audio + cached_image
-        read -= cached_audio + cached_image
-        audio -= cached_audio
-        image -= cached_image
+        least_audio = min(-fresh, read, audio)
+        least_image = min(-fresh - least_audio, read - least_audio, image)
+        if least_audio and "cache_read_audio" in row.units:
+            bill.remarks.append((DOUBT, _CACHED_AUDIO_UNKNOWN))
+        bill.add(row.units.get("cache_read_audio", row.cache_read), least_audio, "cache_read")
+        bill.add(row.units.get("cache_read_image", row.cache_read), least_image, "cache_read")
+        fresh += least_audio + least_image
+        read -= least_audio + least_image
+        audio -= least_audio
+        image -= least_image
     if fresh < 0:
         fresh = 0
         if usage.input_tokens is not None:
@@ -174,6 +179,8 @@ def _bill_input_parts(bill: Bill, usage: Usage, row: Row, parts: tuple[int, ...]
     if written:
         _bill_cache_writes(bill, row, written - written_1h, written_1h, usage.cache_write_1h_tokens)
     if audio:
+        if read and "cache_read_audio" in row.units and not cached_audio:
+            bill.remarks.append((DOUBT, _CACHED_AUDIO_UNKNOWN))
         bill.add(row.input_audio, audio, "input_audio_tokens")
     if image:
         bill.add(row.input_image, image, "input_image_tokens")
@@ -191,7 +198,8 @@ def _bill_cache_writes(
     bill: Bill, row: Row, short: int, long: int, reported_long: int | None
 ) -> None:
     bill.add(row.cache_write, short, "cache_write_tokens")
-    bill.add(row.cache_write_1h, long, "cache_write_1h_tokens")
+    if long:
+        bill.add(row.cache_write_1h, long, "cache_write_1h_tokens")
     if "cache_write_1h" in row.units:
         if reported_long is None:
             bill.remarks.append((NOTE, _TTL_UNKNOWN))
@@ -228,6 +236,7 @@ def _bill_output_parts(
     """Bill everything of the output that is not text at the output rate; return what is."""
     reasoning, audio, image = _not_negative(bill, parts)
     video = _extra_tokens(usage, "output_video_tokens")
+    # Perplexity reports the tokens of citations beside the output, not in it.
     citation = _extra_tokens(usage, "citation_tokens") if "citation" in row.units else 0
     image_price, audio_price = row.output_image, row.output_audio
     # An image or speech model may have one output rate, which is then its medium's.
@@ -236,10 +245,11 @@ def _bill_output_parts(
     elif operation == "speech":
         audio_price = audio_price or row.output
 
-    text = (usage.output_tokens or 0) - audio - image - video - citation
+    text = (usage.output_tokens or 0) - audio - image - video
     if row.reasoning is not None:
         bill.add(row.reasoning, reasoning, "reasoning_tokens")
-        text -= reasoning
+        if reasoning <= text or row.rate.provider not in REASONING_BESIDE_OUTPUT:
+            text -= reasoning
         reasoning = 0
     bill.add(audio_price, audio, "output_audio_tokens")
     bill.add(image_price, image, "output_image_tokens")
@@ -253,37 +263,14 @@ def _bill_output_parts(
     return reasoning
 
 
-def _bill_units(bill: Bill, usage: Usage, row: Row) -> None:
-    for unit, quantity in zip(_UNITS, usage[10:14], strict=True):
-        if quantity:
-            least = row.minimum_audio_ms if unit == "audio_ms" and usage.requests == 1 else quantity
-            bill.add(row.units.get(unit), max(quantity, least), unit)
-
-
-def _bill_extra(bill: Bill, usage: Usage, row: Row) -> None:
-    extra = {}
-    for unit, quantity in (usage.extra or {}).items():
-        # Tokens of any other kind are inside the totals already.
-        if unit in FREE_UNITS or unit.endswith("_tokens"):
-            continue
-        if is_quantity(quantity):
-            extra[UNIT_METRICS.get(unit, unit)] = quantity
-        else:
-            bill.remarks.append((DOUBT, CONTRADICTION))
-    if "annotated_pages" in row.units and "pages" in extra:
-        extra["pages"] -= extra.get("annotated_pages", 0)
-    for unit, quantity in extra.items():
-        bill.add(row.units.get(unit), quantity, unit)
-
-
-def _forgive_other_measures(bill: Bill, row: Row, operation: str | None) -> None:
+def _drop_other_measures(bill: Bill, row: Row, operation: str | None) -> None:
     """Drop what has no price only because the call is billed by another measure of the same."""
-    by_unit = any(price.metric in _UNITS for price, _ in bill.lines)
+    by_unit = any(price.metric.partition(" ")[0] in _UNITS for price, _ in bill.lines)
     decisive = INPUT if operation == "transcription" else OUTPUT
     by_token = any(price.share == decisive for price, _ in bill.lines)
     forgiven = {*_UNITS} if by_unit or by_token else set()
     if by_unit:
-        forgiven.update(unit for unit in bill.said(UNPRICED) if unit.endswith("_tokens"))
+        forgiven.update(unit for unit in bill.texts_of(UNPRICED) if unit.endswith("_tokens"))
     bill.remarks[:] = [
         remark for remark in bill.remarks if remark[0] is not UNPRICED or remark[1] not in forgiven
     ]

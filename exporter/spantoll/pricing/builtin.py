@@ -20,7 +20,7 @@ class SelfHosted:
         self.price_set = self._table.price_set
 
     def knows(self, provider: str) -> bool:
-        """Tell whether `provider` is a self-hosted server."""
+        """Return True if `provider` is a self-hosted server."""
         return self._table.knows(provider)
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:

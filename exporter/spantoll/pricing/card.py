@@ -1,14 +1,22 @@
+"""The rate card: prices calls, and keeps what it has looked up.
+
+Input: a `ModelCall`. Output: `Priced` or `Unpriced`, the same answer each time. The provider's or
+gateway's own figure is billed where there is one (rule R9); the list price is kept beside it.
+"""
+
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from spantoll.pricing.arithmetic import LEDGER_MAX_NANO, Row, compile_row, line_nano, nano_usd
 from spantoll.pricing.bill import make_bill
-from spantoll.pricing.cost import cost
-from spantoll.pricing.resolve import Asked, resolve
+from spantoll.pricing.cost import compute_cost
+from spantoll.pricing.factors import Factors
+from spantoll.pricing.resolve import PriceRequest, resolve
 from spantoll.pricing.result import CostLine, Priced, PriceSet, Rate, Unpriced
 from spantoll.pricing.tariff import PriceSource, Tariff
 from spantoll.pricing.timeline import Timeline
@@ -26,18 +34,12 @@ _BILLED_BY = frozenset({"provider", "gateway"})
 _FAILED = Priced("free", 0, 0, 0, 0, 0, "none", None, "failed_call")
 _CACHE_HIT = Priced("free", 0, 0, 0, 0, 0, "none", None, "cache_hit")
 
-_Key = tuple[
-    str | None,
-    str | None,
-    str | None,
-    str | None,
-    str | None,
-    str | None,
-    bool,
-    str | None,
-    str | None,
-]
-"""The fields of `Asked`: a plain tuple is made in half the time."""
+_Key = tuple[Any, ...]
+"""The fields of `PriceRequest`, `thinking` only where it is True: a plain tuple is made faster."""
+
+_request_fields: Callable[[ModelCall], _Key] = itemgetter(
+    *(ModelCall._fields.index(name) for name in PriceRequest._fields if name != "thinking")
+)
 
 
 class _Compiled(NamedTuple):
@@ -59,8 +61,15 @@ class RateCard:
     Safe to use from several threads.
     """
 
-    def __init__(self, sources: Sequence[PriceSource], *, price_set: PriceSet) -> None:
+    def __init__(
+        self,
+        sources: Sequence[PriceSource],
+        *,
+        price_set: PriceSet,
+        factors: Factors | None = None,
+    ) -> None:
         self.price_set = price_set
+        self._factors = factors
         self._sources = tuple(sources)
         self._answers: dict[_Key, _Answer] = {}
         self._lock = Lock()
@@ -74,15 +83,30 @@ class RateCard:
         return self._listed(call)
 
     def lines(self, call: ModelCall, rate: Rate) -> tuple[CostLine, ...]:
-        """Give the lines of a call at `rate`; their nano sum is the cost of a call it priced."""
+        """Return the lines of a call at `rate`; their sum is the cost of a call it priced."""
         return tuple(
             CostLine(price.metric, quantity, price.unit, line_nano(price, quantity))
             for price, quantity in make_bill(call, compile_row(rate)).lines
         )
 
+    def find_rate(self, provider: str, model: str, time_ns: int) -> Rate | None:
+        """Find the list price of a model at a time; None if it has none."""
+        found = resolve(self._sources, PriceRequest(provider, model, None), self._factors)
+        tariff = found if isinstance(found, Unpriced) else found.value_at(time_ns)
+        return None if isinstance(tariff, Unpriced) else tariff.rates[0]
+
+    def find_rates(self, provider: str, model: str) -> tuple[Rate, ...] | Unpriced:
+        """Find all rows a model has had at its list price, oldest first, each long-context step."""
+        found = resolve(self._sources, PriceRequest(provider, model, None), self._factors)
+        if isinstance(found, Unpriced):
+            return found
+        tariffs = (value for parts in found.values for value in parts)
+        rates = (rate for t in tariffs if not isinstance(t, Unpriced) for rate in t.rates)
+        return tuple(dict.fromkeys(rates))
+
     def unpriced_hint(self, provider: str | None, model: str | None) -> str | None:
-        """Say why a model has no price today and what to do about it; None if it has one."""
-        answer = self._answer(Asked(provider, model, None))
+        """Explain why a model has no price and what to do about it; None if it has one."""
+        answer = self._answer(PriceRequest(provider, model, None))
         return answer.detail if isinstance(answer, Unpriced) else None
 
     def _reported(self, call: ModelCall, reported: ReportedCost) -> Priced | Unpriced:
@@ -101,32 +125,24 @@ class RateCard:
     def _listed(self, call: ModelCall) -> Priced | Unpriced:
         if call.status == "error" and _was_not_billed(call):
             return _FAILED
-        key = (
-            call.provider,
-            call.response_model,
-            call.request_model,
-            call.service_tier,
-            call.service_tier_requested,
-            call.speed,
-            call.batch,
-            call.deployment_type,
-            call.server_address,
-        )
+        key = _request_fields(call)
+        if call.usage.reasoning_tokens:
+            key = (*key, True)
         answer = self._answers.get(key) or self._answer(key)
         if isinstance(answer, Timeline):
-            answer = answer.at(call.start_ns)
+            answer = answer.value_at(call.start_ns)
         if isinstance(answer, Unpriced):
             return answer
         row = answer.rows[0]
         if len(answer.rows) > 1:
             row = answer.rows[bisect_right(answer.steps, _total_input(call)) - 1]
-        return cost(call, row, answer.doubts)
+        return compute_cost(call, row, answer.doubts)
 
     def _answer(self, key: _Key) -> _Answer:
         with self._lock:
             answer = self._answers.get(key)
             if answer is None:
-                answer = _compiled(resolve(self._sources, Asked(*key)))
+                answer = _compiled(resolve(self._sources, PriceRequest(*key), self._factors))
                 if sum(len(name) for name in key if isinstance(name, str)) <= _MAX_NAMES_LENGTH:
                     if len(self._answers) >= _MAX_ANSWERS:
                         self._answers.pop(next(iter(self._answers)))
@@ -138,7 +154,7 @@ def _compiled(found: Timeline[Tariff | Unpriced] | Unpriced) -> _Answer:
     if isinstance(found, Unpriced):
         return found
     timeline = found.map(_compile)
-    if len(timeline.starts_ns) == 1 and len(timeline.minutes) == 1:
+    if timeline.is_constant:
         return timeline.values[0][0]
     return timeline
 
@@ -156,9 +172,9 @@ def _total_input(call: ModelCall) -> int:
 
 
 def _was_not_billed(call: ModelCall) -> bool:
-    """Tell whether a failed call was refused rather than broken off: providers bill no refusal.
+    """Return True if a failed call was refused: providers bill no refusal.
 
-    A stream that had begun, or an answer that has an id, was computed and is billed.
+    A stream that had begun, or a response that has an id, was computed and is billed.
     """
     return not (
         any(call.usage[:14])

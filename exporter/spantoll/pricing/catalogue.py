@@ -1,3 +1,9 @@
+"""The price list of the installed genai-prices package, as a source of tariffs.
+
+Input: (provider, model, context). Output: its prices over time, read through the package's own
+resolver. Names match exactly, or at a version boundary if the name is known to exist.
+"""
+
 from __future__ import annotations
 
 from bisect import bisect_right
@@ -10,10 +16,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from spantoll.pricing import aliases
-from spantoll.pricing.clauses import alternatives, matcher
-from spantoll.pricing.names import spellings
+from spantoll.pricing.clauses import compile_matcher, literal_of_clause, split_alternatives
+from spantoll.pricing.names import known_name, list_spellings
 from spantoll.pricing.result import PriceSet, UnitPrice
 from spantoll.pricing.selector import Selector
+from spantoll.pricing.shipped import load_known_models
 from spantoll.pricing.tariff import Tariff, make_rate
 from spantoll.pricing.timeline import Timeline, instant_ns, tabulate
 
@@ -69,24 +76,31 @@ class _PriceList:
 
     def __init__(self, provider: genai.Provider) -> None:
         self.provider = provider
+        self.named = set(load_known_models())
         self.exact: dict[str, int] = {}
         self.loose: list[_Clause] = []
         for position, model in enumerate(provider.models):
             self.exact.setdefault(model.id.lower(), position)
-            for clause in alternatives(model.match):
+            for clause in split_alternatives(model.match):
                 name = getattr(clause, "equals", None)
                 if name is not None:
                     name = name.lower()
                     self.exact[name] = min(position, self.exact.get(name, position))
                 else:
-                    self.loose.append(_Clause(position, matcher(clause)))
+                    self.named.add(literal_of_clause(clause))
+                    self.loose.append(_Clause(position, compile_matcher(clause)))
 
     def find(self, name: str) -> genai.ModelInfo | None:
-        """Find the first model, in the catalogue's order, that claims `name`."""
+        """Find the first model, in the catalogue's order, that claims `name`.
+
+        A clause that matches more than one name prices only those that are known to exist: a
+        made-up snapshot would cost what the model costs without it.
+        """
         models = self.provider.models
         name = aliases.MODELS.get((self.provider.id, name), name)
         best = self.exact.get(name, len(models))
-        for clause in self.loose:
+        loose = self.loose if known_name(name) in self.named else ()
+        for clause in loose:
             if clause.position >= best:
                 break
             if clause.matches(name):
@@ -125,7 +139,7 @@ class GenaiPrices:
         return cls(providers, price_set)
 
     def knows(self, provider: str) -> bool:
-        """Tell whether there is a price list for `provider`, a canonical name."""
+        """Return True if there is a price list for `provider`, a canonical name."""
         return provider == _ROUTER or aliases.PROVIDERS.get(provider, provider) in self._providers
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
@@ -138,7 +152,7 @@ class GenaiPrices:
         if list_id not in self._providers:
             return None
         owners = (list_id, *(self._providers[list_id].fallback_model_providers or ()))
-        for name in spellings(list_id, model):
+        for name in list_spellings(list_id, model):
             for owner in owners:
                 found = self._price_list(owner).find(name)
                 if found is not None and (owner, found.id) not in aliases.NOT_FREE:
@@ -177,12 +191,14 @@ class GenaiPrices:
         doubts: tuple[str, ...],
     ) -> Timeline[Tariff | None]:
         # Another provider's list says nothing about this provider's discounts.
-        wanted = _price_context(selector) if own else {}
+        if not own and selector != Selector():
+            return Timeline((-(2**63),), (0,), ((None,),))
+        wanted = _price_context(selector)
         dates = sorted(set(_start_dates(model, wanted)))
         starts = [instant_ns(text) for text in dates]
         minutes = sorted({0, *_minutes(model, wanted)})
 
-        def on(time_ns: int, minute: int) -> Tariff | None:
+        def on(time_ns: int, minute: int, _is_rest_day: bool) -> Tariff | None:
             period = bisect_right(starts, time_ns)
             since = dates[period - 1] if period else ""
             until = dates[period] if period < len(dates) else ""
@@ -213,7 +229,9 @@ class GenaiPrices:
                 )
                 for step in steps
             )
-            return Tariff(rates, steps, doubts + served.shortfall(selector))
+            if served.call != selector.call:
+                return None
+            return Tariff(rates, steps, doubts)
 
         return tabulate(on, starts_ns=starts, minutes=minutes)
 
@@ -268,7 +286,7 @@ def _honoured(
 
 
 def _constraints(model: genai.ModelInfo, wanted: Mapping[str, str]) -> Iterator[object]:
-    """Give what the price can depend on for a call made as `wanted`."""
+    """Yield what the price can depend on for a call made as `wanted`."""
     if isinstance(model.prices, list):
         yield from (conditional.constraint for conditional in model.prices)
     for variant in model.price_variants or ():

@@ -1,3 +1,9 @@
+"""The catalogue's match clauses, compiled into matches at version boundaries.
+
+Input: a clause of genai-prices. Output: a function from a lower-case name to whether it matches;
+`matching` says what a boundary is.
+"""
+
 from __future__ import annotations
 
 import re
@@ -9,23 +15,32 @@ from spantoll.pricing.matching import is_fine_tune_of, is_version_suffix, starts
 if TYPE_CHECKING:
     from genai_prices import types as genai
 
-__all__ = ["alternatives", "matcher"]
+__all__ = ["compile_matcher", "literal_of_clause", "split_alternatives"]
 
 Matcher = Callable[[str], bool]
 
 
-def alternatives(clause: genai.MatchLogic) -> Iterator[genai.MatchLogic]:
-    """Give the clauses of which any one is enough."""
+def split_alternatives(clause: genai.MatchLogic) -> Iterator[genai.MatchLogic]:
+    """Yield the clauses of which any one is enough."""
     from genai_prices import types
 
     if isinstance(clause, types.ClauseOr):
         for part in clause.or_:
-            yield from alternatives(part)
+            yield from split_alternatives(part)
     else:
         yield clause
 
 
-def matcher(clause: genai.MatchLogic) -> Matcher:
+def literal_of_clause(clause: genai.MatchLogic) -> str:
+    """Return the text a clause names, '' if it names none (a pattern, a combination)."""
+    for kind in ("starts_with", "ends_with", "contains"):
+        literal: str | None = getattr(clause, kind, None)
+        if literal is not None:
+            return literal.lower()
+    return ""
+
+
+def compile_matcher(clause: genai.MatchLogic) -> Matcher:
     """Compile a clause of the catalogue into a match at version boundaries, of lower-case names."""
     from genai_prices import types
 
@@ -41,9 +56,9 @@ def matcher(clause: genai.MatchLogic) -> Matcher:
         case types.ClauseRegex(regex=pattern):
             return _regex(re.compile(pattern))
         case types.ClauseAnd(and_=parts):
-            return _combined(all, [matcher(part) for part in parts])
+            return _combined(all, [compile_matcher(part) for part in parts])
         case _:
-            return _combined(any, [matcher(part) for part in clause.or_])
+            return _combined(any, [compile_matcher(part) for part in clause.or_])
 
 
 def _combined(rule: Callable[[Iterator[bool]], bool], matchers: list[Matcher]) -> Matcher:

@@ -1,24 +1,29 @@
+"""The cost of one call at one price row.
+
+Input: a call, a compiled row and the reasons why the row may not be the call's own. Output: its
+amounts in integer nano-USD with a status and reasons, or why it cannot be priced.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from spantoll.pricing.arithmetic import LEDGER_MAX_NANO, Row, line_nano
-from spantoll.pricing.bill import (
+from spantoll.pricing.bill import has_usage, make_bill
+from spantoll.pricing.lines import (
     CONTRADICTION,
     DOUBT,
     NOTE,
     UNPRICED,
     UNREPORTED,
-    Bill,
     Remark,
-    has_usage,
-    make_bill,
 )
 from spantoll.pricing.result import Priced, PricingStatus, Unpriced
 from spantoll.semconv.call import ModelCall, UsageQuality
 
-__all__ = ["cost"]
+__all__ = ["compute_cost"]
 
 _NO_USAGE = Unpriced("no_usage", "the span carries no usage")
 _OUT_OF_RANGE = Unpriced("out_of_range", "the cost does not fit a ledger of 64-bit nano-USD")
@@ -35,14 +40,14 @@ _QUALITY: Mapping[UsageQuality, tuple[Remark, str]] = MappingProxyType(
 )
 
 
-def cost(call: ModelCall, row: Row, doubts: tuple[str, ...]) -> Priced | Unpriced:
+def compute_cost(call: ModelCall, row: Row, doubts: tuple[str, ...]) -> Priced | Unpriced:
     """Price a call at one row; `doubts` say why the row may not be the call's own."""
     rate = row.rate
     if row.free:
         return Priced("free", 0, 0, 0, 0, 0, rate.source, rate, "; ".join(doubts) or None)
     lines, remarks = bill = make_bill(call, row)
     if not lines:
-        unpriced = bill.said(UNPRICED)
+        unpriced = bill.texts_of(UNPRICED)
         if unpriced:
             return Unpriced(
                 "no_price_for_units",
@@ -61,45 +66,29 @@ def cost(call: ModelCall, row: Row, doubts: tuple[str, ...]) -> Priced | Unprice
     total = of_input + of_output + of_cache + other
     if total > LEDGER_MAX_NANO:
         return _OUT_OF_RANGE
+    if row.is_doubted:
+        doubts = (*doubts, *(price.unit.doubt for price, _ in lines if price.unit.doubt))
     status: PricingStatus = "priced"
     reason = None
-    if call.region is not None and (regional := _regional(call, call.region)):
-        doubts = (*doubts, regional)
     if remarks or doubts or call.usage_quality in _QUALITY:
-        status, reason = _standing(call, bill, doubts)
+        status, reason = _standing(tuple(remarks), doubts, call.usage_quality)
     return Priced(status, total, of_input, of_output, of_cache, other, rate.source, rate, reason)
 
 
-def _regional(call: ModelCall, region: str) -> str | None:
-    """Say where a place may cost more than the list, which has no prices by place.
-
-    docs.anthropic.com (pricing, data residency), platform.openai.com (data residency), and
-    cloud.google.com/vertex-ai (Claude on regional endpoints): a tenth more, for newer models. A
-    span's region may also be the application's own, which looks like `us-east-1`.
-    """
-    is_kept_there = call.provider in ("anthropic", "openai") and len(region) == 2
-    model = call.response_model or call.request_model or ""
-    is_regional = call.provider == "gcp.vertex_ai" and region != "global" and "claude" in model
-    if is_kept_there or is_regional:
-        return f"inference in {region} may cost more than the list price"
-    return None
-
-
+@lru_cache(maxsize=2048)
 def _standing(
-    call: ModelCall, bill: Bill, doubts: tuple[str, ...]
+    remarks: tuple[tuple[Remark, str], ...], doubts: tuple[str, ...], quality: UsageQuality
 ) -> tuple[PricingStatus, str | None]:
+    """Return the status of a cost and its reasons; most calls share a few combinations."""
     kinds = {DOUBT} if doubts else set()
     reasons = list(doubts)
-    if call.usage_quality in _QUALITY:
-        kind, about = _QUALITY[call.usage_quality]
+    for kind, about in (*((_QUALITY[quality],) if quality in _QUALITY else ()), *remarks):
         kinds.add(kind)
         reasons.append(_SAYS[kind] % about)
-    for kind, about in bill.remarks:
-        kinds.add(kind)
-        reasons.append(_SAYS[kind] % about)
+    # What could turn out lower is an estimate even if something is left out of it: no lower bound.
     status: PricingStatus = "priced"
-    if UNPRICED in kinds or UNREPORTED in kinds:
-        status = "partial"
-    elif DOUBT in kinds:
+    if DOUBT in kinds:
         status = "estimated"
+    elif UNPRICED in kinds or UNREPORTED in kinds:
+        status = "partial"
     return status, "; ".join(dict.fromkeys(reasons)) or None

@@ -1,8 +1,8 @@
-"""Which model a string means: exactly, or up to a version suffix, never by an unanchored match.
+"""Version boundaries: whether a longer name is a version of a model or another model.
 
-The catalogue's own clauses are looser: `contains 'o4-mini'` takes the deployment `my-o4-mini-eu`,
-`starts_with 'claude-opus-4-1'` takes a future `claude-opus-4-10`. Both would be silently wrong
-prices, so a match must end, and begin, at a boundary.
+Input: a known name and a longer one. Output: True only for dates, patch numbers and words such as
+`-preview`. The catalogue's clauses are looser: `contains 'o4-mini'` matches the deployment
+`my-o4-mini-eu`, `starts_with 'claude-opus-4-1'` a future `claude-opus-4-10`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SEPARATORS = frozenset("-@.:/")
 
 
 def is_version_suffix(stem: str, suffix: str) -> bool:
-    """Tell whether `stem + suffix` is a version of `stem` and not another model.
+    """Return True if `stem + suffix` is a version of `stem` and not another model.
 
     Dates, patch numbers, `-v1:0`, `-latest` and `-preview` are versions; sizes and words (`-mini`,
     `-pro`, `-8b`) are other models with other prices.
@@ -50,12 +50,12 @@ def is_version_suffix(stem: str, suffix: str) -> bool:
 
 
 def starts_at_boundary(text: str, start: int) -> bool:
-    """Tell whether what stands before `start` is a path or vendor, not part of the name."""
+    """Return True if what stands before `start` is a path or vendor, not part of the name."""
     return start == 0 or text[start - 1] in _BOUNDARY
 
 
 def is_fine_tune_of(text: str, stem: str) -> bool:
-    """Tell whether `text`, which begins with `stem`, is a fine-tune of that model."""
+    """Return True if `text`, which begins with `stem`, is a fine-tune of that model."""
     if stem.endswith(".ft-"):
         return True
     kind, _, rest = text.partition(":")

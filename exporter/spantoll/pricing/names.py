@@ -1,11 +1,25 @@
+"""Model names: the spellings of one model, and what a name cannot say.
+
+Input: a price list and the name a call carries. Output: the names under which the list may know it,
+the most literal first; no spelling drops a version or a size.
+"""
+
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from spantoll.pricing import aliases
 
-__all__ = ["is_bedrock_id", "opaque", "spellings", "split_provider"]
+__all__ = [
+    "explain_opaque_name",
+    "is_bedrock_id",
+    "is_bedrock_profile",
+    "known_name",
+    "list_spellings",
+    "split_provider",
+]
 
 _COMPACT_DATE = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
 _ARN = re.compile(r"arn:aws[\w-]*:bedrock:[\w-]*:\d*:(?P<kind>[\w-]+)/(?P<id>.+)")
@@ -17,17 +31,14 @@ _BEDROCK_ID = re.compile(
 )
 
 
-def spellings(price_list: str, model: str) -> Iterator[str]:
-    """Give the names under which `price_list` may know `model`, the most literal first."""
-    name = model.strip().lower()
-    seen: set[str] = set()
-    for spelling in _spellings(price_list, name):
-        if spelling and spelling not in seen:
-            seen.add(spelling)
-            yield spelling
+@lru_cache(maxsize=256)
+def list_spellings(price_list: str, model: str) -> tuple[str, ...]:
+    """Return the names under which `price_list` may know `model`, the most literal first."""
+    names = _yield_spellings(price_list, model.strip().lower())
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _spellings(price_list: str, name: str) -> Iterator[str]:
+def _yield_spellings(price_list: str, name: str) -> Iterator[str]:
     yield name
     arn = _ARN.fullmatch(name)
     if arn is not None:
@@ -48,12 +59,34 @@ def _spellings(price_list: str, name: str) -> Iterator[str]:
     for stem, vendor in aliases.VENDORS.get(price_list, ()):
         if name.startswith(stem):
             yield vendor + name
+    if name.startswith("ft:"):
+        yield known_name(name)
     yield _COMPACT_DATE.sub(r"-\1-\2-\3", name)
 
 
+def known_name(model: str) -> str:
+    """Return the part of a name that must be known: without path, and a fine-tune's base.
+
+    `google/gemini-2.0-flash` is `gemini-2.0-flash`; `ft:gpt-4o-2024-08-06:acme::x` is
+    `ft:gpt-4o-2024-08-06`; `gpt-4o-2024-08-06.ft-x` is `gpt-4o-2024-08-06.ft-`.
+    """
+    name = model.rpartition("/")[2]
+    if name.startswith("ft:"):
+        return ":".join(name.split(":")[:2])
+    base, mark, _ = name.partition(".ft-")
+    return base + mark
+
+
 def is_bedrock_id(model: str) -> bool:
-    """Tell whether a name has the form only Bedrock gives: `us.anthropic.claude-...-v1:0`."""
+    """Return True if a name has the form only Bedrock gives: `us.anthropic.claude-...-v1:0`."""
     return _BEDROCK_ID.match(model.lower()) is not None
+
+
+def is_bedrock_profile(model: str) -> bool:
+    """Return True if a Bedrock id names an inference profile: `global.`, `us.`, or an ARN."""
+    return (
+        model.lower().startswith(("global.", "arn:")) or _GEOGRAPHY.match(model.lower()) is not None
+    )
 
 
 def split_provider(model: str) -> tuple[str | None, str]:
@@ -65,8 +98,8 @@ def split_provider(model: str) -> tuple[str | None, str]:
     return None, model
 
 
-def opaque(provider: str, model: str) -> str | None:
-    """Say why a model string cannot name its model, and what to do; None if it could have."""
+def explain_opaque_name(provider: str, model: str) -> str | None:
+    """Explain why a name cannot identify its model, and what to do; None if it could."""
     name = model.lower()
     if name.startswith("arn:"):
         arn = _ARN.fullmatch(name)

@@ -1,3 +1,8 @@
+"""What pricing answers: a cost with its status and row, or the reason why there is none.
+
+Amounts are integer nano-USD; unit prices are exact decimals of USD.
+"""
+
 from __future__ import annotations
 
 from decimal import Decimal
@@ -26,6 +31,10 @@ class UnitPrice(NamedTuple):
     metric: str
     amount_usd: Decimal
     per: int
+    source: str = ""
+    """Page or public table a shipped price was read from; empty for the catalogue and users."""
+    doubt: str = ""
+    """Why the provider may charge another amount; a cost with a line at it is `estimated`."""
 
 
 class Rate(NamedTuple):

@@ -1,3 +1,9 @@
+"""Price rows given one by one: a user's own prices, defaults, built-in zero rows.
+
+Input: `Rate` rows. Output: the tariff of a model in a context over time. Names are matched exactly,
+without case; an exact model outranks `*`.
+"""
+
 from __future__ import annotations
 
 from collections import defaultdict
@@ -18,10 +24,10 @@ _ALWAYS_NS = -(2**63)
 
 
 class RateTable:
-    """Rates given one by one: a user's own prices, defaults, built-in zero rows.
+    """Rows by provider and model.
 
-    Names are matched exactly, without case; an exact model outranks `*`. Where two rates hold at
-    once the one with the later `effective_from` wins. A long-context step needs a rate without one.
+    Where two rows hold at once the one with the later `effective_from` wins. A long-context step
+    needs a row without one.
     """
 
     def __init__(self, rates: Iterable[Rate], *, source: str, version: str = "") -> None:
@@ -36,7 +42,7 @@ class RateTable:
         self.price_set = PriceSet(source, version, digest.hexdigest(), count, "")
 
     def knows(self, provider: str) -> bool:
-        """Tell whether there is any rate for `provider`."""
+        """Return True if there is any rate for `provider`."""
         return any(owner in {provider, ANY} for owner, _ in self._rates)
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
@@ -49,26 +55,29 @@ class RateTable:
 
 
 def _timeline(rates: list[tuple[Selector, Rate]], wanted: Selector) -> Timeline[Tariff | None]:
+    rates = [(selector, rate) for selector, rate in rates if selector.call == wanted.call]
     starts = {instant_ns(rate.effective_from) for _, rate in rates if rate.effective_from}
     ends = {instant_ns(rate.effective_to) for _, rate in rates if rate.effective_to}
     minutes = {mark for selector, _ in rates for mark in selector.minutes}
 
-    def on(time_ns: int, minute: int) -> Tariff | None:
+    def on(time_ns: int, minute: int, is_rest_day: bool) -> Tariff | None:
         held = sorted(
             (instant_ns(rate.effective_from) if rate.effective_from else _ALWAYS_NS, selector, rate)
             for selector, rate in rates
-            if selector.covers(minute) and _holds(rate, time_ns)
+            if selector.covers(minute, is_rest_day=is_rest_day) and _holds(rate, time_ns)
         )
-        for honoured in wanted.weaker():
-            rows = {s.min_input_tokens: rate for _, s, rate in held if s.call == honoured.call}
-            if 0 in rows:
-                steps = tuple(sorted(rows))
-                return Tariff(
-                    tuple(rows[step] for step in steps), steps, honoured.shortfall(wanted)
-                )
-        return None
+        rows = {selector.min_input_tokens: rate for _, selector, rate in held}
+        if 0 not in rows:
+            return None
+        steps = tuple(sorted(rows))
+        return Tariff(tuple(rows[step] for step in steps), steps)
 
-    return tabulate(on, starts_ns=starts | ends, minutes=minutes)
+    return tabulate(
+        on,
+        starts_ns=starts | ends,
+        minutes=minutes,
+        calendar=next((selector.days for selector, _ in rates if selector.days), ""),
+    )
 
 
 def _holds(rate: Rate, time_ns: int) -> bool:

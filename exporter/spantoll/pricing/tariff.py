@@ -1,3 +1,9 @@
+"""Tariffs: the price rows of one model in one context, and what a price source is.
+
+Input: unit prices. Output: a `Rate` whose id follows from its content, and `Tariff`, the rates of
+each long-context step.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -28,13 +34,14 @@ class PriceSource(Protocol):
     price_set: PriceSet
 
     def knows(self, provider: str) -> bool:
-        """Tell whether there is any price for `provider`, a canonical name."""
+        """Return True if there is any price for `provider`, a canonical name."""
         ...
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
-        """Find the prices of a model by the name it was sent with, or None.
+        """Find the prices of a model by the name a call carries, or None.
 
-        `selector` says how the call was made; what the list cannot honour is a doubt on the tariff.
+        `selector` is matched exactly: a moment at which the list has no price for this context has
+        None. The caller tries weaker contexts and factors.
         """
         ...
 

@@ -151,3 +151,10 @@ class ModelCall(NamedTuple):
     """The application's or gateway's own response cache answered: nothing was called."""
     reported_cost: ReportedCost | None = None
     request_id: str | None = None
+    data_residency: str | None = None
+    """Where the provider was asked to keep inference or data: `us`, `eu` (`inference_geo` too)."""
+    endpoint_scope: str | None = None
+    """`global`, `regional`, `multi_region` or `geographic`: the kind of endpoint or profile."""
+    speed_requested: str | None = None
+    search_context_size: str | None = None
+    """How much a search tool was asked to read: low, medium or high."""

@@ -68,6 +68,7 @@ class Found(TypedDict, total=False):
     error_type: Annotated[object, _core("error_type")]
     error_message: Annotated[object, _core("error_message")]
     cost: Annotated[object, _core("reported_cost")]
+    cost_ticks: Annotated[object, _core()]
     cost_currency: Annotated[object, _core()]
     cost_source: Annotated[object, _core()]
 

@@ -114,6 +114,7 @@ SHARED: Keys = {
         "anthropic.response.service_tier",
         keys.SPANTOLL_SERVICE_TIER,
     ),
+    "cost_ticks": ("gen_ai.usage.cost_in_usd_ticks",),
     "cost_currency": (keys.SPANTOLL_COST_CURRENCY, keys.COST_CURRENCY),
     "cost_source": (keys.SPANTOLL_COST_SOURCE, keys.COST_SOURCE),
 }

@@ -79,6 +79,7 @@ PATHS: Keys = {
     ),
     "image_in": ("input_tokens_details.image_tokens",),
     "cost": ("cost",),
+    "cost_ticks": ("cost_in_usd_ticks",),
 }
 """As providers and Langfuse name them."""
 check_fields(PATHS, "spantoll.semconv.provider_usage")

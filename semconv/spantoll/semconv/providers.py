@@ -97,6 +97,12 @@ HOSTS: dict[str, str] = {
 }
 
 SUFFIXES: dict[str, str] = {
+    # Regional hosts: developers.openai.com/api/docs/guides/data-residency,
+    # docs.x.ai/developers/regions, docs.mistral.ai/inference/regional-inference.
+    ".api.openai.com": "openai",
+    ".api.x.ai": "x_ai",
+    "api.eu.mistral.ai": "mistral_ai",
+    "api.us.mistral.ai": "mistral_ai",
     ".openai.azure.com": "azure.ai.openai",
     ".cognitiveservices.azure.com": "azure.ai.openai",
     ".services.ai.azure.com": "azure.ai.inference",
@@ -107,7 +113,10 @@ SUFFIXES: dict[str, str] = {
     ".ml.cloud.ibm.com": "ibm.watsonx.ai",
 }
 
-_BEDROCK = re.compile(r"bedrock(?:-runtime)?(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$")
+_BEDROCK = re.compile(
+    r"bedrock(?:-runtime|-mantle)?(?:-fips)?\.([a-z0-9-]+)\."
+    r"(?:(?:vpce\.)?amazonaws\.com(?:\.cn)?|api\.aws)$"
+)
 
 
 class ModelIdForm(NamedTuple):

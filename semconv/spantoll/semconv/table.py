@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, cast
 
 from spantoll.semconv import attributes as keys
@@ -181,7 +182,7 @@ class TableDialect:
             values[SERVER_ADDRESS] = source.host
         if source.region is not None and values[REGION] is None:
             values[REGION] = source.region
-        if "cost" in found:
+        if "cost" in found or "cost_ticks" in found:
             values[REPORTED_COST] = self._read_cost(found)
         return values
 
@@ -208,6 +209,10 @@ class TableDialect:
         return cast("Found", found), metadata
 
     def _read_cost(self, found: Found) -> ReportedCost | None:
+        ticks = integer(found.get("cost_ticks"))
+        if ticks is not None:
+            # What xAI bills, 10^10 to the dollar: https://docs.x.ai/developers/cost-tracking.
+            return ReportedCost(Decimal(ticks).scaleb(-10), "USD", "provider")
         amount = decimal(found.get("cost"))
         if amount is None:
             return None

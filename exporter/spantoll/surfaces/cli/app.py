@@ -14,9 +14,12 @@ import typer
 
 from spantoll.errors import BillError, ConfigurationError, QueryError, SpantollError
 from spantoll.surfaces.cli.doctor import doctor
+from spantoll.surfaces.cli.estimate import estimate
 from spantoll.surfaces.cli.explain import explain
 from spantoll.surfaces.cli.health import health
 from spantoll.surfaces.cli.ingest import ingest
+from spantoll.surfaces.cli.models import models
+from spantoll.surfaces.cli.price import price
 from spantoll.surfaces.cli.reconcile import reconcile
 from spantoll.surfaces.cli.records import records
 from spantoll.surfaces.cli.up import up
@@ -32,7 +35,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, ingest, usage, records, explain, reconcile, health, doctor):
+for command in (
+    *(up, ingest, usage, records, explain, reconcile, health, doctor),
+    *(price, estimate, models),
+):
     app.command()(command)
 
 

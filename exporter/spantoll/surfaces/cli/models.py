@@ -1,0 +1,106 @@
+"""`spantoll models`: browse the price lists, or the price history of one model."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from spantoll.surfaces.cli.ledger import now_ns
+from spantoll.surfaces.cli.options import Format, Formatted, Limit
+
+__all__ = ["models"]
+
+COLUMNS = (
+    *("provider", "model", "operation", "modality", "free", "context_window"),
+    *("input_usd", "output_usd"),
+)
+HISTORY = ("valid_from", "valid_to", "metric", "usd", "per", "source")
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(help="Part of a name to look for.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Only this provider's.")] = None,
+    operation: Annotated[str | None, typer.Option(help="chat, embeddings, speech ...")] = None,
+    free: Annotated[bool | None, typer.Option("--free/--paid", help="Only those.")] = None,
+    history: Annotated[bool, typer.Option("--history", help="The prices of one model.")] = False,
+    limit: Limit = None,
+    format: Formatted = Format.table,
+) -> None:
+    """Browse the models that have a price, per million tokens, or one model's price history."""
+    from spantoll.pricing import load_rate_card
+
+    card = load_rate_card()
+    if history:
+        if name is None or provider is None:
+            raise typer.BadParameter("--history needs --provider and the model's name")
+        _write(_history(card, provider, name)[:limit], HISTORY, format)
+        return
+    day = datetime.fromtimestamp(now_ns() // 10**9, UTC).date().isoformat()
+    rows = _listed(card, day, name or "", provider, operation, free)
+    _write(rows[:limit], COLUMNS, format)
+
+
+def _listed(
+    card: Any, day: str, name: str, provider: str | None, operation: str | None, free: bool | None
+) -> list[dict[str, Any]]:
+    from spantoll.pricing.browse import list_models
+
+    return [
+        {
+            **model._asdict(),
+            "modality": " ".join(model.modality),
+            "input_usd": _plain(model.input_usd),
+            "output_usd": _plain(model.output_usd),
+        }
+        for model in list_models(card, day=day)
+        if name.lower() in model.model.lower()
+        and provider in {None, model.provider}
+        and operation in {None, model.operation}
+        and free in {None, model.free}
+    ]
+
+
+def _history(card: Any, provider: str, model: str) -> list[dict[str, Any]]:
+    from spantoll.pricing.browse import list_periods
+    from spantoll.pricing.result import Unpriced
+
+    periods = list_periods(card, provider, model)
+    if isinstance(periods, Unpriced):
+        raise typer.BadParameter(periods.detail, param_hint="NAME")
+    return [
+        {
+            "valid_from": period.valid_from,
+            "valid_to": period.valid_to,
+            "metric": price.metric,
+            "usd": _plain(price.amount_usd),
+            "per": price.per,
+            "source": price.source or period.rate.source,
+        }
+        for period in periods
+        for price in period.rate.prices
+    ]
+
+
+def _plain(amount: Any) -> str | None:
+    return None if amount is None else f"{amount.normalize():f}"
+
+
+def _write(rows: list[dict[str, Any]], columns: tuple[str, ...], format: Format) -> None:
+    from spantoll.surfaces.cli.output import UNKNOWN, write_csv, write_json, write_table
+
+    if format is Format.json:
+        write_json(rows)
+    elif format is Format.csv:
+        write_csv(columns, rows)
+    else:
+        cells = [[_cell(row[name], UNKNOWN) for name in columns] for row in rows]
+        numeric = ("context_window", "input_usd", "output_usd", "usd", "per")
+        write_table(columns, cells, numeric=numeric)
+
+
+def _cell(value: Any, unknown: str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return unknown if value is None else str(value)
