@@ -1,4 +1,8 @@
-"""`spantoll estimate`: what a call would cost, with the price row it would be billed by."""
+"""`spantoll estimate`: what a call would cost, with the price row it would be billed by.
+
+Input: model and counters as options; no ledger and no network. Output: the cost, its state and its
+lines, as `pricing` computes them for a record.
+"""
 
 from __future__ import annotations
 

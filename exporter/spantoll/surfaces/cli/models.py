@@ -1,4 +1,8 @@
-"""`spantoll models`: browse the price lists, or the price history of one model."""
+"""`spantoll models`: browse the price lists, or the price history of one model.
+
+Input: filters as options; no ledger and no network. Output: a row for each model that a list of
+`pricing` prices, or for each dated price of one model.
+"""
 
 from __future__ import annotations
 
