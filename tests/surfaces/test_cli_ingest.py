@@ -273,6 +273,7 @@ def test_doctor_reports_an_endpoint_that_does_not_answer(
     monkeypatch.setenv("SPANTOLL_HTTP", "127.0.0.1:1")
     monkeypatch.setenv("SPANTOLL_GRPC", "127.0.0.1:1")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.1")
 
     ran = spantoll("doctor")
 
