@@ -54,7 +54,7 @@ def record_of_response(response_id: str | None, **given: Any) -> UsageRecord:
 
 
 def with_response_key(record: UsageRecord) -> UsageRecord:
-    """Give the record the key of its tenant and response id."""
+    """Return the record with the response key of its tenant and response id."""
     named = f"{record.tenant_id} {record.response_id}".encode()
     return record._replace(response_key=zlib.crc32(named) if record.response_id else None)
 

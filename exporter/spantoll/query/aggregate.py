@@ -53,7 +53,7 @@ class Aggregate(NamedTuple):
     rank: Callable[..., ColumnElement[Any]]
 
     def sum_halves(self) -> Aggregate:
-        """Give the same aggregate made of sums of half words, which cannot overflow 64 bits."""
+        """Return the same aggregate made of sums of half words, which cannot overflow 64 bits."""
         parts: list[Part] = []
         for part in self.parts:
             if part.how == "sum" and part.whole:

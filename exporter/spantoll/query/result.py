@@ -39,7 +39,7 @@ class Row:
     """What was asked for, and always `requests`, `unpriced_requests`, `partial_requests`."""
 
     def __getitem__(self, name: str) -> Value | Number:
-        """Answer with the dimension or measure of this name."""
+        """Return the value of a dimension or measure."""
         return self.dimensions[name] if name in self.dimensions else self.measures[name]
 
     @property

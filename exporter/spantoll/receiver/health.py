@@ -18,7 +18,7 @@ from spantoll.storage import Store
 __all__ = ["Health"]
 
 PING_S = 2.0
-REMEMBERED_S = 1.0
+PING_INTERVAL_S = 1.0
 FAILED_S = 10.0
 """How long a failed write makes the receiver unready. Then senders may try again: nothing else
 would show that writes succeed."""
@@ -59,7 +59,7 @@ class Health:
             **self.live(),
             "accepting": "shutting down" if self._admission.draining else "ok",
             "backlog": self._admission.backlog() or "ok",
-            "database": await self._ask_database(),
+            "database": await self._ping_database(),
             "writes": self._check_writes(),
             **self._check_queues(),
         }
@@ -78,10 +78,10 @@ class Health:
         problems = [f"{target}: {reason}" for target, reason in paused.items() if reason]
         return {"forwarding": "; ".join(problems) or "ok"} if paused else {}
 
-    async def _ask_database(self) -> str:
-        """One question at a time, its answer remembered: a probe must not become load."""
+    async def _ping_database(self) -> str:
+        """Ping the database, at most once per second and once at a time, however many probe."""
         async with self._asking:
-            if time.monotonic() - self._pinged > REMEMBERED_S:
+            if time.monotonic() - self._pinged > PING_INTERVAL_S:
                 try:
                     async with asyncio.timeout(PING_S):
                         await asyncio.to_thread(self._store.ping)

@@ -41,7 +41,7 @@ def limit_arenas() -> None:
 
 
 async def watch_memory(limit_bytes: int) -> None:
-    """Give freed memory back to the system while the process holds more than `limit_bytes`.
+    """Return freed memory to the system while the process holds more than `limit_bytes`.
 
     Runs until it is cancelled.
     """

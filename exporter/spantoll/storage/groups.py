@@ -43,7 +43,7 @@ class Groups:
     def find(
         self, connection: Connection, records: Sequence[UsageRecord], bound: Bound
     ) -> Iterator[list[Stored]]:
-        """Give the groups that inserting `records` added to; `bound` is what binds `gained`."""
+        """Yield the groups that inserting `records` added to; `bound` is what binds `gained`."""
         sql = self.statements
         in_traces = connection.scalars(sql.traces, bound).all()
         responses = connection.execute(sql.responses, bound).all()
@@ -89,7 +89,7 @@ class _Search:
     def groups(
         self, touched: Collection[int], exceeding: Collection[int]
     ) -> Iterator[list[Stored]]:
-        """Give the groups around the new records `touched`."""
+        """Yield the groups around the new records `touched`."""
         new = [self._lookups.gained[each] for each in touched]
         changed = self._connect([*new, *self._lookups.with_responses(exceeding)])
         orphaned = self._lookups.times_of_children(new)
@@ -163,7 +163,7 @@ class _Search:
         return next((each for each in chain[1:] if is_billable(each.facts)), None)
 
     def _calls_below(self, calls: Iterable[Stored]) -> Iterator[Stored]:
-        """Give the calls that are below a call with no other call between."""
+        """Yield the calls that are below a call with no other call between."""
         level, seen = list(calls), set[int]()
         while level:
             seen |= {each.id for each in level}

@@ -239,7 +239,7 @@ def trace_of(member: Stored) -> Trace:
 
 
 def _by_trace(spans: Iterable[SpanId]) -> Iterator[dict[str, Any]]:
-    """Give what to bind to read spans by index, many of one trace or a few of several.
+    """Yield what to bind to read spans by index, many of one trace or a few of several.
 
     The index is probed for every pair of a trace and a span of one statement.
     """

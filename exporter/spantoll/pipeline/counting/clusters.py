@@ -62,7 +62,7 @@ class Clusters:
         self._join_one_to_one()
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Give the positions of each cluster."""
+        """Return the positions of each cluster."""
         return iter(self._members.values())
 
     def rule(self, i: int) -> str | None:
@@ -148,7 +148,7 @@ class Clusters:
             self._join_nearest(rule, i, reporting or [j for j in silent if j < i])
 
     def _neighbours(self, calls: Sequence[int]) -> Iterable[tuple[int, int]]:
-        """Give neighbours by time among the calls of equal totals."""
+        """Yield neighbours by time among the calls of equal totals."""
 
         def totals(i: int) -> tuple[int, int]:
             record = self._records[i]
@@ -167,7 +167,7 @@ class Clusters:
         return list(groups.values())
 
     def _pairs_of_near_output(self, calls: Sequence[int]) -> Iterable[tuple[int, int]]:
-        """Give the pairs, not of one cluster, whose output tokens almost agree."""
+        """Yield the pairs, not of one cluster, whose output tokens almost agree."""
         by_output = sorted((self._records[i].output_tokens or 0, i) for i in calls)
         for position, (output, one) in enumerate(by_output):
             for more, other in by_output[position + 1 :]:

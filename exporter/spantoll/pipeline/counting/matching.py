@@ -158,7 +158,7 @@ class _Matching:
                 heappush(heap, (found[0], u, found[1]))
 
     def _nearest_first(self, u: int, free: _Free) -> Iterator[tuple[int, int]]:
-        """Give (distance, position) of those that fit and are free, outward from u."""
+        """Yield (distance, position) of those that fit and are free, outward from u."""
         position = self._left_ns[u]
         start = bisect_left(self._right_ns, position)
         before, after = start - 1, start
