@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A model provider on this machine: speaks the providers' wire formats and costs nothing.
 
-Point an SDK's base URL at it; what it answers is told in the prompt (`examples/loopback/wire.py`):
+Point an SDK's base URL at it; the prompt decides what it answers (`examples/loopback/wire.py`):
 
     python examples/loopback_provider.py --port 8010
     OPENAI_BASE_URL=http://127.0.0.1:8010/v1 OPENAI_API_KEY=none python app.py

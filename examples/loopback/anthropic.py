@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -35,7 +36,7 @@ def usage(ask: Ask) -> dict[str, Any]:
     """Input apart from what the cache read and wrote; output with its thinking."""
     script = ask.script
     read, short, long = (script.number(name) for name in ("cached", "written", "written1h"))
-    told: dict[str, Any] = {
+    found: dict[str, Any] = {
         "input_tokens": max(0, script.input - read - short - long),
         "cache_creation_input_tokens": short + long,
         "cache_read_input_tokens": read,
@@ -44,18 +45,18 @@ def usage(ask: Ask) -> dict[str, Any]:
         "service_tier": "standard",
     }
     if script.number("reasoning"):
-        told["output_tokens_details"] = {"thinking_tokens": script.number("reasoning")}
+        found["output_tokens_details"] = {"thinking_tokens": script.number("reasoning")}
     if ask.body.get("speed"):
-        told["speed"] = ask.body["speed"]
+        found["speed"] = ask.body["speed"]
     if ask.body.get("inference_geo"):
-        told["inference_geo"] = ask.body["inference_geo"]
+        found["inference_geo"] = ask.body["inference_geo"]
     if script.number("searches"):
-        told["server_tool_use"] = {
+        found["server_tool_use"] = {
             "web_search_requests": script.number("searches"),
             "web_fetch_requests": 0,
         }
     if script.number("compacted"):
-        told["iterations"] = [
+        found["iterations"] = [
             {
                 "type": "compaction",
                 "input_tokens": script.number("compacted"),
@@ -65,7 +66,7 @@ def usage(ask: Ask) -> dict[str, Any]:
             }
         ]
     if script.number("advised"):
-        told["iterations"] = [
+        found["iterations"] = [
             {
                 "type": "advisor_message",
                 "model": "claude-opus-5",
@@ -75,7 +76,7 @@ def usage(ask: Ask) -> dict[str, Any]:
                 "cache_read_input_tokens": 0,
             }
         ]
-    return told
+    return found
 
 
 def message(ask: Ask, model: str) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def message(ask: Ask, model: str) -> dict[str, Any]:
 
 
 def message_events(ask: Ask, model: str) -> Iterator[dict[str, Any]]:
-    """A message as a stream tells it."""
+    """A message as the events of a stream."""
     whole = message(ask, model)
     counted = whole["usage"]
     later = ("output_tokens_details", "server_tool_use", "iterations")
@@ -155,14 +156,81 @@ def count_tokens(ask: Ask) -> Reply:
 
 
 def complete(ask: Ask) -> Reply:
-    """POST /v1/complete, the legacy API, which tells no usage."""
+    """POST /v1/complete, the legacy API, which reports no usage."""
     answer = {"id": unique("compl"), "type": "completion", "model": ask.model}
     return json_reply({**answer, "completion": "toll", "stop_reason": "stop_sequence"})
+
+
+def batch(ask: Ask) -> Reply:
+    """POST /v1/messages/batches and GET /v1/messages/batches/{id}: a batch that has ended."""
+    name = ask.groups[0] if ask.groups else unique("msgbatch").replace("-", "_")
+    return json_reply(
+        {
+            "id": name,
+            "type": "message_batch",
+            "processing_status": "ended",
+            "created_at": "2026-11-20T10:00:00Z",
+            "expires_at": "2026-11-21T10:00:00Z",
+            "ended_at": "2026-11-20T10:05:00Z",
+            "request_counts": {
+                "processing": 0,
+                "succeeded": 2,
+                "errored": 1,
+                "canceled": 0,
+                "expired": 1,
+            },
+            "results_url": f"http://{ask.headers['host']}/v1/messages/batches/{name}/results",
+        }
+    )
+
+
+def batch_results(ask: Ask) -> Reply:
+    """GET /v1/messages/batches/{id}/results: two messages, an error, and one that expired."""
+    name = ask.groups[0]
+    usage = {
+        "input_tokens": 40,
+        "cache_read_input_tokens": 60,
+        "cache_creation_input_tokens": 0,
+        "output_tokens": 20,
+        "service_tier": "batch",
+    }
+    lines: list[dict[str, Any]] = [
+        {
+            "custom_id": f"request-{number}",
+            "result": {
+                "type": "succeeded",
+                "message": {
+                    "id": f"msg_{name}_{number}",
+                    "type": "message",
+                    "role": "assistant",
+                    "model": "claude-sonnet-4-5-20250929",
+                    "content": [{"type": "text", "text": "toll"}],
+                    "stop_reason": "end_turn",
+                    "stop_sequence": None,
+                    "usage": usage,
+                },
+            },
+        }
+        for number in range(2)
+    ]
+    refused = {"type": "invalid_request_error", "message": "refused"}
+    lines += [
+        {
+            "custom_id": "request-failed",
+            "result": {"type": "errored", "error": {"type": "error", "error": refused}},
+        },
+        {"custom_id": "request-expired", "result": {"type": "expired"}},
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    return Reply(text.encode(), content_type="application/x-jsonl")
 
 
 ROUTES: dict[str, Handler] = {
     r"POST /v1/messages": messages,
     r"POST /v1/messages/count_tokens": count_tokens,
+    r"POST /v1/messages/batches": batch,
+    r"GET /v1/messages/batches/([\w-]+)": batch,
+    r"GET /v1/messages/batches/([\w-]+)/results": batch_results,
     r"POST /v1/complete": complete,
     r"POST /(?:v1/)?projects/.*/publishers/anthropic/models/([^:/]+):(?:streamRawP|rawP)redict": (
         messages

@@ -39,7 +39,7 @@ def usage(ask: Ask) -> dict[str, Any]:
     """Converse's counters: input apart from what the cache read and wrote."""
     script = ask.script
     read, short, long = (script.number(name) for name in ("cached", "written", "written1h"))
-    told: dict[str, Any] = {
+    found: dict[str, Any] = {
         "inputTokens": max(0, script.input - read - short - long),
         "outputTokens": script.output,
         "totalTokens": script.input + script.output,
@@ -47,11 +47,11 @@ def usage(ask: Ask) -> dict[str, Any]:
         "cacheWriteInputTokens": short + long,
     }
     if short or long:
-        told["cacheDetails"] = [
+        found["cacheDetails"] = [
             {"ttl": "5m", "inputTokens": short},
             {"ttl": "1h", "inputTokens": long},
         ]
-    return told
+    return found
 
 
 def converse(ask: Ask) -> Reply:
@@ -115,10 +115,10 @@ def _body(ask: Ask, model: str) -> dict[str, Any]:
     if "nova" in model:
         said = {"role": "assistant", "content": [{"text": words}]}
         counted = usage(ask)
-        told = {name: counted[name] for name in ("inputTokens", "outputTokens", "totalTokens")}
-        told["cacheReadInputTokenCount"] = counted["cacheReadInputTokens"]
-        told["cacheWriteInputTokenCount"] = counted["cacheWriteInputTokens"]
-        return {"output": {"message": said}, "stopReason": "end_turn", "usage": told}
+        found = {name: counted[name] for name in ("inputTokens", "outputTokens", "totalTokens")}
+        found["cacheReadInputTokenCount"] = counted["cacheReadInputTokens"]
+        found["cacheWriteInputTokenCount"] = counted["cacheWriteInputTokens"]
+        return {"output": {"message": said}, "stopReason": "end_turn", "usage": found}
     if "image" in model:
         return {"images": ["iVBORw0KGgo="] * script.number("images", 1)}
     if "embed" in model and "titan" in model:
@@ -194,9 +194,21 @@ def _pieces(ask: Ask, model: str) -> Iterator[dict[str, Any]]:
             yield {"outputs": [{"text": word, "stop_reason": reason}]}
 
 
+def start_async(ask: Ask) -> Reply:
+    """POST /async-invoke: what it makes goes to S3."""
+    return json_reply({"invocationArn": f"arn:aws:bedrock:us-east-1:1:async-invoke/{unique('v')}"})
+
+
+def batch_job(ask: Ask) -> Reply:
+    """POST /model-invocation-job, of the service that is not the runtime."""
+    return json_reply({"jobArn": "arn:aws:bedrock:us-east-1:123456789012:model-invocation-job/j1"})
+
+
 ROUTES: dict[str, Handler] = {
     r"POST /model/([^/]+)/converse": converse,
     r"POST /model/([^/]+)/converse-stream": converse_stream,
     r"POST /model/([^/]+)/invoke": invoke,
+    r"POST /async-invoke": start_async,
+    r"POST /model-invocation-job": batch_job,
     r"POST /model/([^/]+)/invoke-with-response-stream": invoke_stream,
 }

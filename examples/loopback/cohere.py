@@ -23,7 +23,7 @@ def failure(ask: Ask) -> Reply | None:
 
 
 def usage(ask: Ask) -> dict[str, Any]:
-    """As a chat tells it."""
+    """Usage of a chat."""
     read, wrote = ask.script.input, ask.script.output
     return {
         "billed_units": {"input_tokens": float(read), "output_tokens": float(wrote)},
@@ -43,7 +43,7 @@ def chat(ask: Ask) -> Reply:
         answer = {"id": name, "finish_reason": "COMPLETE", "message": said, "usage": usage(ask)}
         return json_reply(answer)
 
-    def told() -> Iterator[dict[str, Any]]:
+    def chunks() -> Iterator[dict[str, Any]]:
         start = {"message": {"role": "assistant", "content": [], "tool_plan": ""}}
         yield {"type": "message-start", "id": name, "delta": start}
         for word in words:
@@ -52,7 +52,7 @@ def chat(ask: Ask) -> Reply:
         ended = {"finish_reason": "COMPLETE", "usage": usage(ask)}
         yield {"type": "message-end", "delta": ended}
 
-    return events(told(), named=True, done=False)
+    return events(chunks(), named=True, done=False)
 
 
 def chat_v1(ask: Ask) -> Reply:

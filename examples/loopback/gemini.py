@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,23 +29,36 @@ def usage(ask: Ask) -> dict[str, Any]:
     script = ask.script
     thoughts, tools, sound = (script.number(name) for name in ("reasoning", "tools", "audio"))
     prompt = script.input - tools
-    told: dict[str, Any] = {
+    found: dict[str, Any] = {
         "promptTokenCount": prompt,
         "candidatesTokenCount": script.output - thoughts,
         "totalTokenCount": script.input + script.output,
         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": prompt - sound}],
     }
     if sound:
-        told["promptTokensDetails"].append({"modality": "AUDIO", "tokenCount": sound})
+        found["promptTokensDetails"].append({"modality": "AUDIO", "tokenCount": sound})
+    for modality in ("image", "video", "document"):
+        if script.number(modality):
+            counted = {"modality": modality.upper(), "tokenCount": script.number(modality)}
+            found["promptTokensDetails"].append(counted)
+            found["promptTokensDetails"][0]["tokenCount"] -= script.number(modality)
+    if tools:
+        found["toolUsePromptTokensDetails"] = [{"modality": "TEXT", "tokenCount": tools}]
+    if script.number("cached"):
+        counted = {"modality": "TEXT", "tokenCount": script.number("cached")}
+        found["cacheTokensDetails"] = [counted]
+    found["candidatesTokensDetails"] = [
+        {"modality": "TEXT", "tokenCount": script.output - thoughts}
+    ]
     counts = {
         "cachedContentTokenCount": script.number("cached"),
         "thoughtsTokenCount": thoughts,
         "toolUsePromptTokenCount": tools,
     }
-    told |= {name: count for name, count in counts.items() if count}
+    found |= {name: count for name, count in counts.items() if count}
     if "/publishers/" in ask.path:
-        told["trafficType"] = "ON_DEMAND"
-    return told
+        found["trafficType"] = "ON_DEMAND"
+    return found
 
 
 def _answer(ask: Ask, parts: list[dict[str, Any]], reason: str | None, name: str) -> dict[str, Any]:
@@ -100,7 +114,10 @@ def embed(ask: Ask) -> Reply:
     wrong = failure(ask)
     if wrong is not None:
         return wrong
-    return json_reply({"embeddings": [{"values": [0.5]} for _ in ask.body["requests"]]})
+    answer: dict[str, Any] = {"embeddings": [{"values": [0.5]} for _ in ask.body["requests"]]}
+    if ask.script.number("counted"):
+        answer["usageMetadata"] = {"promptTokenCount": ask.script.input}
+    return json_reply(answer)
 
 
 def predict(ask: Ask) -> Reply:
@@ -124,6 +141,55 @@ def video(ask: Ask) -> Reply:
     return failure(ask) or json_reply({"name": f"models/{ask.groups[0]}/operations/{unique('op')}"})
 
 
+BATCH_USAGE = {
+    "promptTokenCount": 100,
+    "candidatesTokenCount": 20,
+    "totalTokenCount": 120,
+    "cachedContentTokenCount": 60,
+}
+
+
+def _batched(index: int) -> dict[str, Any]:
+    return {
+        "candidates": [
+            {
+                "content": {"role": "model", "parts": [{"text": "toll"}]},
+                "finishReason": "STOP",
+                "index": 0,
+            }
+        ],
+        "modelVersion": "gemini-2.5-flash",
+        "responseId": f"batched-{index}",
+        "usageMetadata": BATCH_USAGE,
+    }
+
+
+def batch(ask: Ask) -> Reply:
+    """POST models/{model}:batchGenerateContent and GET batches/{id}: a job that has ended."""
+    name = ask.groups[0] if ask.method == "GET" else unique("gemini-batch")
+    refused = {"error": {"code": 3, "message": "refused"}}
+    answers = [*({"response": _batched(index)} for index in range(2)), refused]
+    output: dict[str, Any] = {"inlinedResponses": {"inlinedResponses": answers}}
+    if name.startswith("in-a-file"):
+        output = {"responsesFile": f"files/{name}"}
+    metadata = {
+        "model": "models/gemini-2.5-flash",
+        "state": "BATCH_STATE_SUCCEEDED",
+        "createTime": "2026-11-20T10:00:00Z",
+        "endTime": "2026-11-20T10:05:00Z",
+        "output": output,
+    }
+    return json_reply({"name": f"batches/{name}", "metadata": metadata})
+
+
+def batch_file(ask: Ask) -> Reply:
+    """GET files/{id}:download: the results of a job, line by line."""
+    lines = [{"key": f"request-{index}", "response": _batched(index)} for index in range(2)]
+    lines.append({"key": "request-failed", "error": {"code": 3, "message": "refused"}})
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    return Reply(text.encode(), content_type="application/octet-stream")
+
+
 MODEL = (
     r"/(?:v1beta1?|v1)/(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/google/)?models/([^/:]+)"
 )
@@ -132,5 +198,9 @@ ROUTES: dict[str, Handler] = {
     rf"POST {MODEL}:streamGenerateContent": stream,
     rf"POST {MODEL}:batchEmbedContents": embed,
     rf"POST {MODEL}:predict": predict,
+    rf"POST {MODEL}:batchGenerateContent": batch,
+    # OpenAI's batches have the same path.
+    r"GET /v1(?:beta)?/batches/((?:gemini|in-a-file)-[\w-]+)": batch,
+    r"GET /v1(?:beta)?/files/([\w-]+):download": batch_file,
     rf"POST {MODEL}:predictLongRunning": video,
 }

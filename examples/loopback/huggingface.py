@@ -17,7 +17,7 @@ PIXEL = base64.b64decode(
 
 
 def task(ask: Ask) -> Reply:
-    """POST /hf: what is asked for tells the task."""
+    """POST /hf: the body decides the task."""
     wrong = failure(ask)
     if wrong is not None:
         return wrong
@@ -40,8 +40,8 @@ def task(ask: Ask) -> Reply:
         for at, word in enumerate(ask.script.words, 1):
             last = at == len(ask.script.words)
             token = {"id": at, "text": word, "logprob": 0.0, "special": False}
-            told = {"details": details, "generated_text": text} if last else {}
-            yield {"index": at, "token": token, "generated_text": None, "details": None, **told}
+            found = {"details": details, "generated_text": text} if last else {}
+            yield {"index": at, "token": token, "generated_text": None, "details": None, **found}
 
     return events(tokens(), done=False)
 

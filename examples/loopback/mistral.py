@@ -11,7 +11,7 @@ __all__ = ["ROUTES"]
 
 
 def chat(ask: Ask) -> Reply:
-    """POST /v1/agents/completions and /v1/fim/completions: streams tell usage unasked."""
+    """POST /v1/agents/completions and /v1/fim/completions: streams report usage unasked."""
     ask.body.setdefault("model", "mistral-small-latest")
     if ask.body.get("stream"):
         ask.body["stream_options"] = {"include_usage": True}
@@ -43,9 +43,9 @@ def conversation(ask: Ask) -> Reply:
         return wrong
     name = unique("conv")
     if not ask.body.get("stream"):
-        said = {"type": "message.output", "role": "assistant", "content": "toll", "id": "msg"}
-        return json_reply({"conversation_id": name, "outputs": [said], "usage": _usage(ask)})
-    told = [
+        message = {"type": "message.output", "role": "assistant", "content": "toll", "id": "msg"}
+        return json_reply({"conversation_id": name, "outputs": [message], "usage": _usage(ask)})
+    found = [
         {"type": "conversation.response.started", "conversation_id": name},
         *(
             {"type": "message.output.delta", "id": "msg", "content": word}
@@ -53,10 +53,34 @@ def conversation(ask: Ask) -> Reply:
         ),
         {"type": "conversation.response.done", "usage": _usage(ask)},
     ]
-    return events(told, named=True, done=False)
+    return events(found, named=True, done=False)
+
+
+def batch_job(ask: Ask) -> Reply:
+    """POST /v1/batch/jobs and GET /v1/batch/jobs/{id}: a job that has ended."""
+    name = ask.groups[0] if ask.groups else unique("batch").replace("-", "_")
+    job: dict[str, Any] = {
+        "id": name,
+        "object": "batch",
+        "input_files": ["00000000-0000-0000-0000-000000000001"],
+        "endpoint": "/v1/chat/completions",
+        "errors": [],
+        "status": "SUCCESS",
+        "created_at": 1_770_000_000,
+        "total_requests": 4,
+        "completed_requests": 4,
+        "succeeded_requests": 3,
+        "failed_requests": 1,
+        "output_file": f"file-{name}",
+    }
+    if "inline=true" in ask.query.lower():
+        job["outputs"] = openai.batch_lines(f"file-{name}")
+    return json_reply(job)
 
 
 ROUTES: dict[str, Handler] = {
+    r"POST /v1/batch/jobs": batch_job,
+    r"GET /v1/batch/jobs/([\w-]+)": batch_job,
     r"POST /v1/(?:agents|fim)/completions": chat,
     r"POST /v1/ocr": ocr,
     r"POST /v1/conversations(?:/[\w-]+)?": conversation,

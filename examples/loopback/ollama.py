@@ -22,11 +22,11 @@ def failure(ask: Ask) -> Reply | None:
 
 
 def _end(ask: Ask) -> dict[str, Any]:
-    told = {"done": True, "done_reason": "stop", "eval_count": ask.script.output}
+    found = {"done": True, "done_reason": "stop", "eval_count": ask.script.output}
     if not ask.script.number("cached"):
         # A prompt that was in the cache as a whole is not evaluated, and not counted.
-        told["prompt_eval_count"] = ask.script.input
-    return told
+        found["prompt_eval_count"] = ask.script.input
+    return found
 
 
 def _answer(ask: Ask, words: str, name: str) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""OpenAI's API as far as it is told in numbers: chat, responses, embeddings, images, audio."""
+"""The part of OpenAI's API that reports usage: chat, responses, embeddings, media, batches."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -25,7 +26,7 @@ ERRORS = {
     429: "rate_limit_exceeded",
 }
 CREATED = 1_770_000_000
-TELL_UNASKED = ("cerebras", "asynccerebras", "mistral")
+REPORT_UNASKED = ("cerebras", "asynccerebras", "mistral")
 """SDKs whose services end every stream with usage."""
 
 
@@ -41,7 +42,7 @@ def failure(ask: Ask) -> Reply | None:
 
 
 def completion_usage(script: Script) -> dict[str, Any]:
-    """Usage as chat completions tell it: totals, with their parts beside."""
+    """Usage of chat completions: totals, with their parts beside."""
     usage: dict[str, Any] = {
         "prompt_tokens": script.input,
         "completion_tokens": script.output,
@@ -56,7 +57,7 @@ def completion_usage(script: Script) -> dict[str, Any]:
         "audio_tokens": 0,
     }
     if script.number("cost"):
-        # OpenRouter's way to tell what it charges.
+        # OpenRouter's field for what it charges.
         usage["cost"] = script.number("cost") / 1_000_000
     return usage
 
@@ -132,9 +133,9 @@ def _chat_chunks(ask: Ask) -> Iterator[dict[str, Any]]:
         yield {**head, "choices": [], "usage": completion_usage(ask.script)}
     elif ask.path.startswith("/openai/v1/"):
         # Groq's SDK: usage comes unasked, under a name of its own.
-        told = {"id": "req_loopback", "usage": completion_usage(ask.script)}
-        yield {**head, "choices": [], "x_groq": told}
-    elif ask.headers.get("user-agent", "").lower().startswith(TELL_UNASKED):
+        found = {"id": "req_loopback", "usage": completion_usage(ask.script)}
+        yield {**head, "choices": [], "x_groq": found}
+    elif ask.headers.get("user-agent", "").lower().startswith(REPORT_UNASKED):
         yield {**head, "choices": [], "usage": completion_usage(ask.script)}
 
 
@@ -170,14 +171,27 @@ def responses(ask: Ask) -> Reply:
     wrong = failure(ask)
     if wrong is not None:
         return wrong
+    if ask.body.get("background"):
+        # Its id has the time it was made, so that every poll reports the same.
+        made_s = int(time.time())
+        name = unique(f"resp_background-{made_s}")
+        queued = {**_response(ask, name, status="queued"), "created_at": made_s}
+        return json_reply({**queued, "background": True}, x_request_id="req_loopback")
     if not ask.body.get("stream"):
         return json_reply(_response(ask), x_request_id="req_loopback")
     return events(_response_events(ask), named=True, done=False)
 
 
 def fetch_response(ask: Ask) -> Reply:
-    """GET /responses/{id}."""
-    return json_reply({**_response(ask, ask.groups[0]), "model": "gpt-4o-2024-08-06"})
+    """GET /responses/{id}: `resp_background...` was made in the background, and has ended."""
+    name = ask.groups[0]
+    made = {**_response(ask, name), "model": "gpt-4o-2024-08-06"}
+    if name.startswith("resp_background"):
+        made |= {"background": True, "created_at": int(name.split("-")[1])}
+    if "stream=true" not in ask.query:
+        return json_reply(made)
+    event = {"type": "response.completed", "sequence_number": 9, "response": made}
+    return events([event], named=True, done=False)
 
 
 def _response(ask: Ask, name: str | None = None, *, status: str = "completed") -> dict[str, Any]:
@@ -362,6 +376,75 @@ def moderations(ask: Ask) -> Reply:
     return json_reply({"id": unique("modr"), "model": ask.model, "results": [result]})
 
 
+BATCH_LINES = 3
+
+
+def batch(ask: Ask) -> Reply:
+    """POST /batches and GET /batches/{id}: a job that has ended at once."""
+    name = ask.groups[0] if ask.groups else unique("batch").replace("-", "_")
+    job = {
+        "id": name,
+        "object": "batch",
+        "endpoint": ask.body.get("endpoint", "/v1/chat/completions"),
+        "input_file_id": ask.body.get("input_file_id", "file-input"),
+        "completion_window": "24h",
+        "status": "completed",
+        "created_at": CREATED,
+        "output_file_id": f"file-{name}",
+        "request_counts": {"total": 4, "completed": 3, "failed": 1},
+    }
+    return json_reply(job)
+
+
+def batch_file(ask: Ask) -> Reply:
+    """GET /files/{id}/content: results of a batch, or another file if its id has no batch in it."""
+    if "batch" not in ask.groups[0]:
+        return Reply(b"notes", content_type="application/octet-stream")
+    text = "".join(json.dumps(line) + "\n" for line in batch_lines(ask.groups[0]))
+    return Reply(text.encode(), content_type="application/octet-stream")
+
+
+def batch_lines(name: str) -> list[dict[str, Any]]:
+    """The results of a batch, and one request that failed."""
+    usage = {
+        "prompt_tokens": 100,
+        "completion_tokens": 20,
+        "total_tokens": 120,
+        "prompt_tokens_details": {"cached_tokens": 60},
+    }
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "x"}}
+    lines: list[dict[str, Any]] = [
+        {
+            "id": f"batch_req_{name}_{number}",
+            "custom_id": f"request-{number}",
+            "response": {
+                "status_code": 200,
+                "request_id": f"req_{number}",
+                "body": {
+                    "id": f"chatcmpl-{name}-{number}",
+                    "object": "chat.completion",
+                    "created": CREATED,
+                    "model": "gpt-4o-mini-2024-07-18",
+                    "choices": [choice],
+                    "usage": usage,
+                },
+            },
+            "error": None,
+        }
+        for number in range(BATCH_LINES)
+    ]
+    refused = {"error": {"code": "invalid_request_error", "message": "refused"}}
+    lines.append(
+        {
+            "id": f"batch_req_{name}_failed",
+            "custom_id": "request-failed",
+            "response": {"status_code": 400, "body": refused},
+            "error": None,
+        }
+    )
+    return lines
+
+
 _BASE = r"(?:/[\w.-]+)*?"
 ROUTES: dict[str, Handler] = {
     rf"POST {_BASE}/chat/completions": chat,
@@ -373,5 +456,8 @@ ROUTES: dict[str, Handler] = {
     rf"POST {_BASE}/audio/transcriptions": transcription,
     rf"POST {_BASE}/audio/speech": speech,
     rf"POST {_BASE}/moderations": moderations,
+    rf"POST {_BASE}/batches": batch,
+    rf"GET {_BASE}/batches/([\w-]+)": batch,
+    rf"GET {_BASE}/files/([\w-]+)/content": batch_file,
 }
 """`METHOD pattern`: any prefix, so that Azure's deployments and other hosts' paths work too."""

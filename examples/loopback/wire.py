@@ -36,25 +36,25 @@ class Script:
     """
 
     def __init__(self, body: bytes) -> None:
-        self._told: dict[str, str] = {
+        self._directives: dict[str, str] = {
             name.decode(): value.decode() for name, value in _DIRECTIVE.findall(body)
         }
         self._size = len(body)
         if failing := _FAIL.search(body):
-            self._told.setdefault("status", failing[1].decode())
+            self._directives.setdefault("status", failing[1].decode())
         if _CACHED.search(body):
-            self._told.setdefault("cached", str(self.input // 128 * 128))
+            self._directives.setdefault("cached", str(self.input // 128 * 128))
         if _REASONING.search(body):
-            self._told.setdefault("reasoning", str(self.output * 3))
-            self._told["output"] = str(self.output + self.number("reasoning"))
+            self._directives.setdefault("reasoning", str(self.output * 3))
+            self._directives["output"] = str(self.output + self.number("reasoning"))
 
     def number(self, name: str, default: int = 0) -> int:
         """A directive's number."""
-        return int(self._told.get(name, default))
+        return int(self._directives.get(name, default))
 
     def word(self, name: str) -> str:
         """A directive's word; empty where there is none."""
-        return self._told.get(name, "")
+        return self._directives.get(name, "")
 
     @property
     def input(self) -> int:
@@ -67,7 +67,7 @@ class Script:
     @property
     def words(self) -> list[str]:
         """The answer, as many words as the stream shall have chunks."""
-        if "answer" in self._told:
+        if "answer" in self._directives:
             return [json.dumps({"number": self.number("answer")})]
         return [WORDS[n % len(WORDS)] for n in range(self.number("chunks", 5))]
 

@@ -47,7 +47,7 @@ class Spans:
         (span,) = self.all()
         return span
 
-    def told(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         """The attributes of the only span."""
         return dict(self.one().attributes or {})
 
@@ -157,8 +157,8 @@ def older(provider: LoopbackProvider, missing: Callable[[str, str], None]) -> An
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        told: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
-        return told
+        found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+        return found
 
     return run
 

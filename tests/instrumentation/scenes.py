@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 Case = tuple[Callable[[Any], Any], dict[str, Any]]
-"""A call of a client, and what its span tells; None for what it must not tell."""
+"""A call of a client, and what its span reports; None for what it must not report."""
 
 
 def cases(table: dict[str, Case]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("call", "expected"), list(table.values()), ids=list(table))
 
 
-def shown(told: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
-    return {key: told.get(key) for key in expected}
+def shown(attributes: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+    return {key: attributes.get(key) for key in expected}
 
 
 def exhaust(stream: Any) -> None:

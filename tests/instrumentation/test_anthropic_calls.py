@@ -58,7 +58,7 @@ class Answer(BaseModel):
     number: int
 
 
-def asked(script: str = "", **more: Any) -> dict[str, Any]:
+def request(script: str = "", **more: Any) -> dict[str, Any]:
     return ASKED | {"messages": [{"role": "user", "content": f"{NUMBERS} {script}"}]} | more
 
 
@@ -67,15 +67,15 @@ PLAIN: dict[str, Case] = {
     "beta create": (lambda c: c.beta.messages.create(**ASKED), CHAT),
     "raw response": (lambda c: c.messages.with_raw_response.create(**ASKED), CHAT),
     "searches": (
-        lambda c: c.messages.create(**asked("#searches=2")),
+        lambda c: c.messages.create(**request("#searches=2")),
         CHAT | {"spantoll.usage.units.web_searches": 2},
     ),
     "a compaction is billed beside the totals": (
-        lambda c: c.beta.messages.create(**asked("#compacted=300")),
+        lambda c: c.beta.messages.create(**request("#compacted=300")),
         CHAT | {"gen_ai.usage.input_tokens": 1300, "gen_ai.usage.output_tokens": 27},
     ),
     "an advisor is another model": (
-        lambda c: c.beta.messages.create(**asked("#advised=400")),
+        lambda c: c.beta.messages.create(**request("#advised=400")),
         CHAT
         | {
             "spantoll.usage.units.advisor_input_tokens": 400,
@@ -83,16 +83,16 @@ PLAIN: dict[str, Case] = {
         },
     ),
     "speed and place": (
-        lambda c: c.beta.messages.create(**asked(speed="fast", inference_geo="us")),
+        lambda c: c.beta.messages.create(**request(speed="fast", inference_geo="us")),
         CHAT | {"spantoll.response.speed": "fast", "spantoll.region": "us"},
     ),
-    "a place that says nothing": (
-        lambda c: c.messages.create(**asked(inference_geo="global")),
+    "a place that is not one": (
+        lambda c: c.messages.create(**request(inference_geo="global")),
         CHAT | {"spantoll.region": None},
     ),
     "settings": (
         lambda c: c.messages.create(
-            **asked(
+            **request(
                 # Arguments of the SDK before 2.0; gateways still take them.
                 extra_body={"temperature": 0.2, "top_p": 0.9, "top_k": 40},
                 stop_sequences=["END"],
@@ -116,7 +116,7 @@ STREAMED: dict[str, Case] = {
     "create": (lambda c: c.messages.create(**ASKED, stream=True), STREAM),
     "beta create": (lambda c: c.beta.messages.create(**ASKED, stream=True), STREAM),
     "a compaction": (
-        lambda c: c.beta.messages.create(**asked("#compacted=300", stream=True)),
+        lambda c: c.beta.messages.create(**request("#compacted=300", stream=True)),
         STREAM | {"gen_ai.usage.input_tokens": 1300, "gen_ai.usage.output_tokens": 27},
     ),
 }
@@ -137,18 +137,18 @@ async def async_claude(provider: Any) -> AsyncIterator[anthropic.AsyncAnthropic]
 
 
 @cases(PLAIN)
-def test_each_operation_tells_its_numbers(
+def test_each_operation_reports_its_usage(
     claude: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     call(claude)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
     assert spans.one().name == "chat claude-haiku-4-5"
     assert spans.one().kind is SpanKind.CLIENT
 
 
 @cases(PLAIN)
-async def test_each_async_operation_tells_its_numbers(
+async def test_each_async_operation_reports_its_usage(
     async_claude: Any,
     spans: Any,
     call: Callable[[Any], Awaitable[Any]],
@@ -156,23 +156,23 @@ async def test_each_async_operation_tells_its_numbers(
 ) -> None:
     await call(async_claude)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @cases(STREAMED)
-def test_each_stream_tells_its_numbers(
+def test_each_stream_reports_its_usage(
     claude: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     stream = call(claude)
     exhaust(stream)
 
     assert isinstance(stream, anthropic.Stream)
-    assert shown(spans.told(), expected) == expected
-    assert spans.told()["gen_ai.response.time_to_first_chunk"] > 0
+    assert shown(spans.attributes(), expected) == expected
+    assert spans.attributes()["gen_ai.response.time_to_first_chunk"] > 0
 
 
 @cases(STREAMED)
-async def test_each_async_stream_tells_its_numbers(
+async def test_each_async_stream_reports_its_usage(
     async_claude: Any,
     spans: Any,
     call: Callable[[Any], Awaitable[Any]],
@@ -183,7 +183,7 @@ async def test_each_async_stream_tells_its_numbers(
         pass
 
     assert isinstance(stream, anthropic.AsyncStream)
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @pytest.mark.parametrize("api", ["messages", "beta.messages"])
@@ -196,7 +196,7 @@ def test_the_stream_helper_works_as_before(claude: Any, spans: Any, api: str) ->
 
     assert words == "The toll of a span"
     assert final.usage.output_tokens == 20
-    assert shown(spans.told(), STREAM) == STREAM
+    assert shown(spans.attributes(), STREAM) == STREAM
 
 
 async def test_the_async_stream_helper_works_as_before(async_claude: Any, spans: Any) -> None:
@@ -204,24 +204,24 @@ async def test_the_async_stream_helper_works_as_before(async_claude: Any, spans:
         final = await stream.get_final_message()
 
     assert final.usage.output_tokens == 20
-    assert shown(spans.told(), STREAM) == STREAM
+    assert shown(spans.attributes(), STREAM) == STREAM
 
 
-def test_the_parse_helper_tells_what_was_billed(claude: Any, spans: Any) -> None:
+def test_the_parse_helper_reports_what_was_billed(claude: Any, spans: Any) -> None:
     with pytest.raises(ValueError, match="Invalid JSON"):
         claude.messages.parse(**ASKED, output_format=Answer)
 
-    assert shown(spans.told(), {"gen_ai.usage.input_tokens": 1000}) == {
+    assert shown(spans.attributes(), {"gen_ai.usage.input_tokens": 1000}) == {
         "gen_ai.usage.input_tokens": 1000
     }
 
 
 def test_the_parse_helper_works_as_before(claude: Any, spans: Any) -> None:
-    answer = claude.messages.parse(**asked("#answer=7"), output_format=Answer)
+    answer = claude.messages.parse(**request("#answer=7"), output_format=Answer)
 
     assert answer.parsed_output == Answer(number=7)
     expected = CHAT | {"gen_ai.output.type": "json"}
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 def test_attempts_that_were_refused_cost_nothing(
@@ -229,10 +229,10 @@ def test_attempts_that_were_refused_cost_nothing(
 ) -> None:
     monkeypatch.setattr("anthropic._constants.INITIAL_RETRY_DELAY", 0.01)
     with anthropic.Anthropic(api_key="none", base_url=provider.url, max_retries=2) as claude:
-        claude.messages.create(**asked("#refused=2"))
+        claude.messages.create(**request("#refused=2"))
 
     assert len(provider.asked) == 3
-    assert shown(spans.told(), CHAT) == CHAT
+    assert shown(spans.attributes(), CHAT) == CHAT
     assert len(billed()) == 1
 
 
@@ -241,10 +241,10 @@ def test_a_tool_runner_counts_each_request(claude: Any, spans: Any, billed: Any)
 
     @anthropic.beta_tool
     def weather(city: str) -> str:
-        """Tell the weather of a city."""
+        """Return the weather of a city."""
         return f"{city}: {next(results)}"
 
-    runner = claude.beta.messages.tool_runner(**asked("#tool=weather"), tools=[weather])
+    runner = claude.beta.messages.tool_runner(**request("#tool=weather"), tools=[weather])
     runner.until_done()
 
     ended = [span.attributes["gen_ai.response.finish_reasons"] for span in spans.all()]
@@ -257,7 +257,7 @@ def test_a_streaming_response_is_read_by_the_caller_alone(claude: Any, spans: An
         body = b"".join(response.iter_bytes())
 
     assert body.startswith(b"event: message_start")
-    assert shown(spans.told(), STREAM) == STREAM
+    assert shown(spans.attributes(), STREAM) == STREAM
 
 
 def test_counting_tokens_is_no_call(claude: Any, spans: Any) -> None:
@@ -269,46 +269,46 @@ def test_counting_tokens_is_no_call(claude: Any, spans: Any) -> None:
 
 
 @pytest.mark.parametrize("way", [leave, close, leave_with])
-def test_a_stream_left_early_keeps_what_it_told(
+def test_a_stream_left_early_keeps_what_it_reported(
     claude: Any, spans: Any, way: Callable[[Any], None]
 ) -> None:
     way(claude.messages.create(**ASKED, stream=True))
 
-    assert shown(spans.told(), ABORTED) == ABORTED
+    assert shown(spans.attributes(), ABORTED) == ABORTED
     assert spans.one().status.status_code is StatusCode.UNSET
 
 
-def test_a_stream_helper_left_early_keeps_what_it_told(claude: Any, spans: Any) -> None:
+def test_a_stream_helper_left_early_keeps_what_it_reported(claude: Any, spans: Any) -> None:
     with claude.messages.stream(**ASKED) as stream:
         next(iter(stream))
 
-    assert shown(spans.told(), ABORTED) == ABORTED
+    assert shown(spans.attributes(), ABORTED) == ABORTED
 
 
 async def test_a_cancelled_task_ends_the_span_once(async_claude: Any, spans: Any) -> None:
     async def talk(reading: asyncio.Event) -> None:
-        async for _ in await async_claude.messages.create(**asked("#pause=50", stream=True)):
+        async for _ in await async_claude.messages.create(**request("#pause=50", stream=True)):
             reading.set()
 
     await cancel(talk)
 
-    assert spans.told()["gen_ai.usage.input_tokens"] == 1000
-    assert spans.told()["spantoll.usage.status"] == "partial"
+    assert spans.attributes()["gen_ai.usage.input_tokens"] == 1000
+    assert spans.attributes()["spantoll.usage.status"] == "partial"
 
 
 def test_a_server_that_hangs_up_is_one_failed_span(claude: Any, spans: Any) -> None:
     with pytest.raises(httpx2.RemoteProtocolError):
-        exhaust(claude.messages.create(**asked("#cut=3", stream=True)))
+        exhaust(claude.messages.create(**request("#cut=3", stream=True)))
 
-    assert shown(spans.told(), ABORTED) == ABORTED
-    assert spans.told()["error.type"] == "httpx2.RemoteProtocolError"
+    assert shown(spans.attributes(), ABORTED) == ABORTED
+    assert spans.attributes()["error.type"] == "httpx2.RemoteProtocolError"
 
 
 def test_an_error_event_inside_a_stream_is_one_failed_span(claude: Any, spans: Any) -> None:
     with pytest.raises(anthropic.APIStatusError):
-        exhaust(claude.messages.create(**asked("#broken=2", stream=True)))
+        exhaust(claude.messages.create(**request("#broken=2", stream=True)))
 
-    assert shown(spans.told(), ABORTED) == ABORTED
+    assert shown(spans.attributes(), ABORTED) == ABORTED
     assert spans.one().status.status_code is StatusCode.ERROR
 
 
@@ -324,10 +324,10 @@ def test_an_error_is_named_as_people_import_it(
     claude: Any, spans: Any, status: int, kind: str
 ) -> None:
     with pytest.raises(anthropic.APIStatusError):
-        claude.messages.create(**asked(f"#status={status}"))
+        claude.messages.create(**request(f"#status={status}"))
 
-    assert spans.told()["error.type"] == kind
-    assert "spantoll.usage.status" not in spans.told()
+    assert spans.attributes()["error.type"] == kind
+    assert "spantoll.usage.status" not in spans.attributes()
 
 
 def test_uninstrument_puts_the_client_back(claude: Any, spans: Any) -> None:
@@ -338,8 +338,8 @@ def test_uninstrument_puts_the_client_back(claude: Any, spans: Any) -> None:
     assert spans.all() == ()
 
 
-TOOL = {"name": "weather", "description": "Tells it", "input_schema": {"type": "object"}}
-SPOKEN: dict[str, Any] = asked(
+TOOL = {"name": "weather", "description": "Returns it", "input_schema": {"type": "object"}}
+SPOKEN: dict[str, Any] = request(
     system="Be brief.",
     tools=[TOOL],
     messages=[
@@ -377,7 +377,7 @@ def test_nothing_of_the_conversation_is_on_a_span(claude: Any, spans: Any) -> No
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_conversation_is_told_where_it_is_asked_for(
+def test_the_content_is_recorded_where_it_is_captured(
     claude: Any, spans: Any, monkeypatch: pytest.MonkeyPatch, stream: bool
 ) -> None:
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
@@ -388,16 +388,16 @@ def test_the_conversation_is_told_where_it_is_asked_for(
     if stream:
         exhaust(result)
 
-    told = spans.told()
-    assert told["gen_ai.system_instructions"] == '[{"type":"text","content":"Be brief."}]'
-    assert '"parameters":{"type":"object"}' in told["gen_ai.tool.definitions"]
-    assert '"type":"tool_call","id":"t1","name":"weather"' in told["gen_ai.input.messages"]
+    found = spans.attributes()
+    assert found["gen_ai.system_instructions"] == '[{"type":"text","content":"Be brief."}]'
+    assert '"parameters":{"type":"object"}' in found["gen_ai.tool.definitions"]
+    assert '"type":"tool_call","id":"t1","name":"weather"' in found["gen_ai.input.messages"]
     assert (
-        '"type":"tool_call_response","id":"t1","response":"fine"' in told["gen_ai.input.messages"]
+        '"type":"tool_call_response","id":"t1","response":"fine"' in found["gen_ai.input.messages"]
     )
-    assert '"mime_type":"image/png","content":"iVBO"' in told["gen_ai.input.messages"]
-    assert '"file_id":"f1"' in told["gen_ai.input.messages"]
-    assert told["gen_ai.output.messages"] == (
+    assert '"mime_type":"image/png","content":"iVBO"' in found["gen_ai.input.messages"]
+    assert '"file_id":"f1"' in found["gen_ai.input.messages"]
+    assert found["gen_ai.output.messages"] == (
         '[{"role":"assistant","parts":[{"type":"text","content":"The toll of a span"}],'
         '"finish_reason":"end_turn"}]'
     )
@@ -418,24 +418,24 @@ OLD = """
 import anthropic
 
 client = anthropic.Anthropic(api_key="none", base_url=url, max_retries=0)
-asked = {
+request = {
     "model": "claude-haiku-4-5",
     "max_tokens": 100,
     "messages": [{"role": "user", "content": "Hello #input=1000 #cached=600 #output=20"}],
 }
-client.messages.create(**asked)
-for _ in client.messages.create(**asked, stream=True):
+client.messages.create(**request)
+for _ in client.messages.create(**request, stream=True):
     pass
-with client.messages.stream(**asked) as stream:
+with client.messages.stream(**request) as stream:
     stream.get_final_message()
-client.beta.messages.create(**asked)
+client.beta.messages.create(**request)
 """
 
 
 def test_anthropic_0_50_is_read_as_todays_is(older: Any) -> None:
-    told = [
+    found = [
         (span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"])
         for span in older(OLD, "anthropic==0.50.0", "httpx<0.28")
     ]
 
-    assert told == [(1000, 20)] * 4
+    assert found == [(1000, 20)] * 4

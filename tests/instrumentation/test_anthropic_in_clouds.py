@@ -68,17 +68,17 @@ def client_of(name: str, **chosen: Any) -> Any:
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 @each
-def test_a_cloud_is_told_apart_and_counted_alike(
+def test_a_cloud_is_a_provider_of_its_own_and_counted_alike(
     provider: Any, spans: Any, name: str, stream: bool
 ) -> None:
-    chosen, model, told = CLIENTS[name]
+    chosen, model, found = CLIENTS[name]
     with client_of(name, base_url=provider.url, **chosen) as client:
         result = client.messages.create(model=model, **ASKED, stream=stream)
         if stream:
             exhaust(result)
 
-    expected = COUNTED | told | {"gen_ai.request.model": model}
-    assert shown(spans.told(), expected) == expected
+    expected = COUNTED | found | {"gen_ai.request.model": model}
+    assert shown(spans.attributes(), expected) == expected
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
@@ -86,14 +86,14 @@ def test_a_cloud_is_told_apart_and_counted_alike(
 async def test_an_async_client_of_a_cloud_is_counted_alike(
     provider: Any, spans: Any, name: str, stream: bool
 ) -> None:
-    chosen, model, told = CLIENTS[name]
+    chosen, model, found = CLIENTS[name]
     async with client_of(f"Async{name}", base_url=provider.url, **chosen) as client:
         result = await client.messages.create(model=model, **ASKED, stream=stream)
         if stream:
             await aexhaust(result)
 
-    expected = COUNTED | told | {"gen_ai.request.model": model}
-    assert shown(spans.told(), expected) == expected
+    expected = COUNTED | found | {"gen_ai.request.model": model}
+    assert shown(spans.attributes(), expected) == expected
 
 
 LIST_PRICE = 400 * 1_000 + 600 * 100 + 20 * 5_000
@@ -165,7 +165,7 @@ def test_a_cloud_is_priced_by_its_own_list(
     with client_of(name, http_client=http, **chosen, **address) as client:
         client.messages.create(model=model, **ASKED)
 
-    told = {"gen_ai.provider.name": answers, "server.address": host, "server.port": 443}
-    assert shown(spans.told(), told) == told
+    found = {"gen_ai.provider.name": answers, "server.address": host, "server.port": 443}
+    assert shown(spans.attributes(), found) == found
     [row] = billed()
     assert (row["cost_nano"], row["pricing_status"]) == (cost_nano, "priced")

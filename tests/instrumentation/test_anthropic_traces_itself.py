@@ -135,8 +135,8 @@ def test_our_span_is_in_the_conversation_of_its_client(provider: Any, registered
             call(client.with_options(open_telemetry=chosen))
         call(client)
 
-    told = [span.attributes.get("gen_ai.conversation.id") for span in registered.all()]
-    assert told == ["one", "two", None]
+    found = [span.attributes.get("gen_ai.conversation.id") for span in registered.all()]
+    assert found == ["one", "two", None]
 
 
 def test_calls_that_are_no_model_calls_keep_their_native_spans(

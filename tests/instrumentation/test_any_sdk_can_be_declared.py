@@ -137,7 +137,7 @@ def client(toy: ModuleType, spans: Any) -> Any:
 def test_a_method_is_one_span(client: Any, spans: Any) -> None:
     assert client.plain("m") is ANSWER
 
-    assert spans.told() == EXPECTED
+    assert spans.attributes() == EXPECTED
 
 
 def test_arguments_are_known_by_name_or_by_place(client: Any, spans: Any) -> None:
@@ -151,13 +151,13 @@ async def test_an_async_method_is_one_span(client: Any, spans: Any) -> None:
     assert inspect.iscoroutinefunction(client.async_plain)
     assert await client.async_plain("m") is ANSWER
 
-    assert spans.told() == EXPECTED
+    assert spans.attributes() == EXPECTED
 
 
 async def test_a_method_that_returns_a_coroutine_is_one_span(client: Any, spans: Any) -> None:
     assert await client.coroutine("m") is ANSWER
 
-    assert spans.told() == EXPECTED
+    assert spans.attributes() == EXPECTED
 
 
 def test_a_generator_is_one_span_and_stays_a_generator(client: Any, spans: Any) -> None:
@@ -165,9 +165,9 @@ def test_a_generator_is_one_span_and_stays_a_generator(client: Any, spans: Any) 
 
     assert inspect.isgenerator(stream)
     assert list(stream) == PIECES
-    told = spans.told()
-    assert told.pop("gen_ai.response.time_to_first_chunk") >= 0
-    assert told == EXPECTED | {"gen_ai.request.stream": True}
+    found = spans.attributes()
+    assert found.pop("gen_ai.response.time_to_first_chunk") >= 0
+    assert found == EXPECTED | {"gen_ai.request.stream": True}
 
 
 async def test_an_async_generator_is_one_span(client: Any, spans: Any) -> None:
@@ -175,7 +175,7 @@ async def test_an_async_generator_is_one_span(client: Any, spans: Any) -> None:
 
     assert inspect.isasyncgen(stream)
     assert [piece async for piece in stream] == PIECES
-    assert spans.told()["gen_ai.usage.input_tokens"] == 7
+    assert spans.attributes()["gen_ai.usage.input_tokens"] == 7
 
 
 async def test_an_async_generator_closed_early_is_one_span(client: Any, spans: Any) -> None:
@@ -183,11 +183,11 @@ async def test_an_async_generator_closed_early_is_one_span(client: Any, spans: A
     await anext(stream)
     await stream.aclose()
 
-    assert spans.told()["spantoll.usage.status"] == "missing"
-    assert spans.told()["gen_ai.response.id"] == "a1"
+    assert spans.attributes()["spantoll.usage.status"] == "missing"
+    assert spans.attributes()["gen_ai.response.id"] == "a1"
 
 
-def test_an_argument_tells_whether_it_streams(client: Any, spans: Any) -> None:
+def test_an_argument_decides_whether_it_streams(client: Any, spans: Any) -> None:
     client.maybe("m")
     list(client.maybe("m", True))
 
@@ -229,7 +229,7 @@ def test_an_error_of_the_sdk_is_raised_as_it_is(client: Any, spans: Any) -> None
     with pytest.raises(LookupError, match="no such model"):
         client.plain("m", fail=True)
 
-    assert spans.told()["error.type"] == "LookupError"
+    assert spans.attributes()["error.type"] == "LookupError"
     assert spans.one().status.status_code is StatusCode.ERROR
     assert spans.one().status.description == "LookupError"
 

@@ -15,9 +15,9 @@ from spantoll import instrumentation
 from spantoll.instrumentation import attributes, carry
 
 
-def told_by(span: Any) -> dict[str, Any]:
-    told = dict(span.attributes)
-    return {key: told[key] for key in told if key.startswith(("spantoll.", "user.", "session."))}
+def attribution_of(span: Any) -> dict[str, Any]:
+    found = dict(span.attributes)
+    return {key: found[key] for key in found if key.startswith(("spantoll.", "user.", "session."))}
 
 
 EXPECTED = {"spantoll.customer_id": "acme", "spantoll.request.id": "req_loopback"}
@@ -32,7 +32,7 @@ def test_known_names_have_columns_and_others_are_metadata(
 
     more = {"user.id": "ann", "session.id": "s1"}
     metadata = {"spantoll.metadata.feature": "search", "spantoll.metadata.tries": 2}
-    assert told_by(spans.one()) == EXPECTED | more | metadata
+    assert attribution_of(spans.one()) == EXPECTED | more | metadata
 
 
 def test_nested_blocks_add_up_and_the_inner_one_wins(
@@ -44,7 +44,7 @@ def test_nested_blocks_add_up_and_the_inner_one_wins(
         with attributes():
             client.chat.completions.create(**question())
 
-    inner, outer = (told_by(span) for span in spans.all())
+    inner, outer = (attribution_of(span) for span in spans.all())
     assert inner == EXPECTED | {"spantoll.project": "p"}
     assert outer["spantoll.customer_id"] == "other"
     assert outer["spantoll.team"] == "t"
@@ -55,7 +55,7 @@ def test_nothing_is_left_after_the_block(client: openai.OpenAI, spans: Any, ques
         raise KeyError
     client.chat.completions.create(**question())
 
-    assert "spantoll.customer_id" not in told_by(spans.one())
+    assert "spantoll.customer_id" not in attribution_of(spans.one())
 
 
 @attributes(customer_id="acme")
@@ -66,7 +66,7 @@ def decorated(client: openai.OpenAI, asked: dict[str, Any]) -> None:
 def test_it_decorates_a_function(client: openai.OpenAI, spans: Any, question: Any) -> None:
     decorated(client, question())
 
-    assert told_by(spans.one()) == EXPECTED
+    assert attribution_of(spans.one()) == EXPECTED
 
 
 async def test_tasks_do_not_mix(
@@ -93,7 +93,7 @@ async def test_a_task_inherits_the_block_it_was_made_in(
         task = asyncio.create_task(async_client.chat.completions.create(**question()))
     await task
 
-    assert told_by(spans.one()) == EXPECTED
+    assert attribution_of(spans.one()) == EXPECTED
 
 
 async def test_a_worker_thread_of_asyncio_inherits_the_block(
@@ -102,7 +102,7 @@ async def test_a_worker_thread_of_asyncio_inherits_the_block(
     with attributes(customer_id="acme"):
         await asyncio.to_thread(lambda: client.chat.completions.create(**question()))
 
-    assert told_by(spans.one()) == EXPECTED
+    assert attribution_of(spans.one()) == EXPECTED
 
 
 def test_carry_takes_it_into_any_thread(client: openai.OpenAI, spans: Any, question: Any) -> None:
@@ -115,10 +115,10 @@ def test_carry_takes_it_into_any_thread(client: openai.OpenAI, spans: Any, quest
         thread.start()
         thread.join()
 
-    assert [told_by(span) for span in spans.all()] == [EXPECTED, EXPECTED]
+    assert [attribution_of(span) for span in spans.all()] == [EXPECTED, EXPECTED]
 
 
-async def test_a_stream_belongs_to_the_block_it_was_asked_in(
+async def test_a_stream_belongs_to_the_block_of_its_request(
     async_client: openai.AsyncOpenAI, spans: Any, question: Any
 ) -> None:
     with attributes(customer_id="acme"):
@@ -127,10 +127,10 @@ async def test_a_stream_belongs_to_the_block_it_was_asked_in(
         async for _ in stream:
             pass
 
-    assert told_by(spans.one())["spantoll.customer_id"] == "acme"
+    assert attribution_of(spans.one())["spantoll.customer_id"] == "acme"
 
 
-async def test_a_generator_closed_elsewhere_says_nothing(
+async def test_a_generator_closed_in_another_context_logs_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def dependency() -> AsyncIterator[None]:
@@ -144,7 +144,7 @@ async def test_a_generator_closed_elsewhere_says_nothing(
     assert caplog.text == ""
 
 
-def test_it_travels_as_baggage_only_when_asked(
+def test_it_travels_as_baggage_only_with_propagate(
     client: openai.OpenAI, spans: Any, question: Any
 ) -> None:
     with attributes(customer_id="acme"):
@@ -176,5 +176,5 @@ def test_baggage_of_others_is_taken_only_when_trusted(
 
     client.chat.completions.create(**question())
 
-    assert spans.told().get("spantoll.customer_id") == customer
-    assert "password" not in spans.told()
+    assert spans.attributes().get("spantoll.customer_id") == customer
+    assert "password" not in spans.attributes()

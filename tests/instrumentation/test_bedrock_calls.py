@@ -43,12 +43,12 @@ CACHED = COUNTED | {
 STREAM = {"gen_ai.request.stream": True}
 
 
-def said(script: str = NUMBERS) -> list[Any]:
+def messages(script: str = NUMBERS) -> list[Any]:
     return [{"role": "user", "content": [{"text": script}]}]
 
 
-def body(**told: Any) -> str:
-    return json.dumps(told)
+def body(**found: Any) -> str:
+    return json.dumps(found)
 
 
 def claude(script: str = NUMBERS) -> str:
@@ -60,11 +60,11 @@ def claude(script: str = NUMBERS) -> str:
 
 
 CONVERSED: dict[str, Case] = {
-    "cached": (lambda c: c.converse(modelId=CLAUDE, messages=said()), CACHED),
+    "cached": (lambda c: c.converse(modelId=CLAUDE, messages=messages()), CACHED),
     "settings": (
         lambda c: c.converse(
             modelId=NOVA,
-            messages=said(),
+            messages=messages(),
             inferenceConfig={
                 "maxTokens": 50,
                 "temperature": 0.25,
@@ -90,9 +90,9 @@ CONVERSED: dict[str, Case] = {
 }
 
 
-def invoked(model: str, told: str = "") -> Callable[[Any], Any]:
+def invoked(model: str, found: str = "") -> Callable[[Any], Any]:
     def call(client: Any) -> Any:
-        return client.invoke_model(modelId=model, body=told or body(prompt=NUMBERS))
+        return client.invoke_model(modelId=model, body=found or body(prompt=NUMBERS))
 
     return call
 
@@ -103,7 +103,7 @@ INVOKED: dict[str, Case] = {
         CACHED | {"gen_ai.request.max_tokens": 100, "gen_ai.response.model": CLAUDE},
     ),
     "Nova": (
-        invoked(NOVA, body(messages=said(), inferenceConfig={"maxTokens": 50})),
+        invoked(NOVA, body(messages=messages(), inferenceConfig={"maxTokens": 50})),
         COUNTED
         | {
             "gen_ai.usage.cache_read.input_tokens": 600,
@@ -148,11 +148,11 @@ INVOKED: dict[str, Case] = {
         invoked("meta.llama3-1-8b-instruct-v1:0", body(prompt=NUMBERS, max_gen_len=64)),
         COUNTED | {"gen_ai.request.max_tokens": 64, "gen_ai.response.finish_reasons": ("stop",)},
     ),
-    "Mistral, which tells counters in headers only": (
+    "Mistral, with counters in headers only": (
         invoked("mistral.mistral-7b-instruct-v0:2"),
         COUNTED | {"gen_ai.response.finish_reasons": ("stop",)},
     ),
-    "Cohere, which tells counters in headers only": (
+    "Cohere, with counters in headers only": (
         invoked("cohere.command-r-v1:0", body(message=NUMBERS, p=0.5)),
         COUNTED | {"gen_ai.request.top_p": 0.5, "gen_ai.response.finish_reasons": ("COMPLETE",)},
     ),
@@ -161,7 +161,7 @@ INVOKED: dict[str, Case] = {
         {"gen_ai.operation.name": "embeddings", "gen_ai.usage.input_tokens": 1000},
     ),
     "OpenAI": (
-        invoked("openai.gpt-oss-120b-1:0", body(messages=said())),
+        invoked("openai.gpt-oss-120b-1:0", body(messages=messages())),
         COUNTED | {"gen_ai.response.finish_reasons": ("stop",)},
     ),
 }
@@ -171,7 +171,7 @@ CHUNKED: dict[str, Case] = {
         CACHED | STREAM,
     ),
     "Nova": (
-        lambda c: c.invoke_model_with_response_stream(modelId=NOVA, body=body(messages=said())),
+        lambda c: c.invoke_model_with_response_stream(modelId=NOVA, body=body(messages=messages())),
         COUNTED | {"gen_ai.usage.cache_read.input_tokens": 600} | STREAM,
     ),
     "Meta": (
@@ -213,28 +213,28 @@ async def async_bedrock(provider: Any) -> AsyncIterator[Any]:
 
 
 @cases(CONVERSED)
-def test_converse_tells_its_numbers(
+def test_converse_reports_its_usage(
     bedrock: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     answer = call(bedrock)
 
     assert answer["output"]["message"]["content"] == [{"text": "The toll of a span"}]
-    assert shown(spans.told(), expected) == expected
-    assert spans.told()["spantoll.request.id"].startswith("aws-loopback")
+    assert shown(spans.attributes(), expected) == expected
+    assert spans.attributes()["spantoll.request.id"].startswith("aws-loopback")
     assert spans.one().kind is SpanKind.CLIENT
 
 
 @cases(CONVERSED)
-async def test_async_converse_tells_its_numbers(
+async def test_async_converse_reports_its_usage(
     async_bedrock: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     await call(async_bedrock)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
-def test_a_converse_stream_tells_its_numbers(bedrock: Any, spans: Any) -> None:
-    stream = bedrock.converse_stream(modelId=CLAUDE, messages=said())["stream"]
+def test_a_converse_stream_reports_its_usage(bedrock: Any, spans: Any) -> None:
+    stream = bedrock.converse_stream(modelId=CLAUDE, messages=messages())["stream"]
     words = "".join(
         event["contentBlockDelta"]["delta"]["text"]
         for event in stream
@@ -243,41 +243,41 @@ def test_a_converse_stream_tells_its_numbers(bedrock: Any, spans: Any) -> None:
 
     assert words == "The toll of a span"
     assert isinstance(stream, EventStream)
-    assert shown(spans.told(), CACHED | STREAM) == CACHED | STREAM
-    assert spans.told()["gen_ai.response.time_to_first_chunk"] > 0
+    assert shown(spans.attributes(), CACHED | STREAM) == CACHED | STREAM
+    assert spans.attributes()["gen_ai.response.time_to_first_chunk"] > 0
 
 
-async def test_an_async_converse_stream_tells_its_numbers(async_bedrock: Any, spans: Any) -> None:
-    answer = await async_bedrock.converse_stream(modelId=CLAUDE, messages=said())
+async def test_an_async_converse_stream_reports_its_usage(async_bedrock: Any, spans: Any) -> None:
+    answer = await async_bedrock.converse_stream(modelId=CLAUDE, messages=messages())
     kinds = [next(iter(event)) async for event in answer["stream"]]
 
     assert kinds[-1] == "metadata"
-    assert shown(spans.told(), CACHED | STREAM) == CACHED | STREAM
+    assert shown(spans.attributes(), CACHED | STREAM) == CACHED | STREAM
 
 
 @cases(INVOKED)
-def test_an_invoked_model_tells_its_numbers(
+def test_an_invoked_model_reports_its_usage(
     bedrock: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     answer = call(bedrock)
 
     assert isinstance(answer["body"], StreamingBody)
     assert json.load(answer["body"])
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @cases(INVOKED)
-async def test_an_async_invoked_model_tells_its_numbers(
+async def test_an_async_invoked_model_reports_its_usage(
     async_bedrock: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     answer = await call(async_bedrock)
 
     assert json.loads(await answer["body"].read())
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @cases(CHUNKED)
-def test_a_chunked_model_tells_its_numbers(
+def test_a_chunked_model_reports_its_usage(
     bedrock: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     body = call(bedrock)["body"]
@@ -285,17 +285,17 @@ def test_a_chunked_model_tells_its_numbers(
 
     assert isinstance(body, EventStream)
     assert "amazon-bedrock-invocationMetrics" in chunks[-1]
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @cases(CHUNKED)
-async def test_an_async_chunked_model_tells_its_numbers(
+async def test_an_async_chunked_model_reports_its_usage(
     async_bedrock: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     async for _ in (await call(async_bedrock))["body"]:
         pass
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 def read_at_once(body: Any) -> bytes:
@@ -341,7 +341,7 @@ def test_a_body_is_the_callers_to_read(
     answer = bedrock.invoke_model(modelId=CLAUDE, body=claude())
 
     assert json.loads(way(answer["body"]))["type"] == "message"
-    assert shown(spans.told(), CACHED) == CACHED
+    assert shown(spans.attributes(), CACHED) == CACHED
     del answer
     assert len(spans.all()) == 1
 
@@ -362,7 +362,7 @@ def test_a_body_that_is_not_read_is_counted_by_its_headers(
 ) -> None:
     way(bedrock.invoke_model(modelId="mistral.mistral-7b-instruct-v0:2", body=body(prompt=NUMBERS)))
 
-    assert shown(spans.told(), COUNTED) == COUNTED
+    assert shown(spans.attributes(), COUNTED) == COUNTED
 
 
 def leave_and_close(stream: Any) -> None:
@@ -377,7 +377,7 @@ def test_a_body_that_breaks_off_is_one_failed_span(bedrock: Any, spans: Any) -> 
         answer["body"].read()
     answer["body"].close()
 
-    assert spans.told()["error.type"] == "botocore.exceptions.ResponseStreamingError"
+    assert spans.attributes()["error.type"] == "botocore.exceptions.ResponseStreamingError"
     assert spans.one().status.status_code is StatusCode.ERROR
 
 
@@ -400,39 +400,39 @@ async def test_an_async_body_is_the_callers_to_read_too(async_bedrock: Any, span
 def test_a_stream_left_early_is_one_span_without_invented_usage(
     bedrock: Any, spans: Any, way: Callable[[Any], None]
 ) -> None:
-    way(bedrock.converse_stream(modelId=CLAUDE, messages=said())["stream"])
+    way(bedrock.converse_stream(modelId=CLAUDE, messages=messages())["stream"])
 
     expected = {"gen_ai.usage.input_tokens": None, "spantoll.usage.status": "missing"}
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
     assert spans.one().status.status_code is StatusCode.UNSET
 
 
-def test_a_chunked_answer_left_early_keeps_what_it_told(bedrock: Any, spans: Any) -> None:
+def test_a_chunked_answer_left_early_keeps_what_it_reported(bedrock: Any, spans: Any) -> None:
     answer = bedrock.invoke_model_with_response_stream(modelId=CLAUDE, body=claude())
     leave_and_close(answer["body"])
 
     expected = {"gen_ai.usage.input_tokens": 1000, "spantoll.usage.status": "partial"}
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 def test_a_failure_inside_a_stream_is_one_failed_span(bedrock: Any, spans: Any) -> None:
-    stream = bedrock.converse_stream(modelId=CLAUDE, messages=said("#broken=2"))["stream"]
+    stream = bedrock.converse_stream(modelId=CLAUDE, messages=messages("#broken=2"))["stream"]
 
     with pytest.raises(botocore.exceptions.EventStreamError):
         exhaust(stream)
     stream.close()
 
-    assert spans.told()["error.type"] == "botocore.exceptions.EventStreamError"
+    assert spans.attributes()["error.type"] == "botocore.exceptions.EventStreamError"
     assert spans.one().status.status_code is StatusCode.ERROR
 
 
 async def test_an_async_stream_left_early_is_one_span(async_bedrock: Any, spans: Any) -> None:
-    answer = await async_bedrock.converse_stream(modelId=CLAUDE, messages=said())
+    answer = await async_bedrock.converse_stream(modelId=CLAUDE, messages=messages())
     async for _ in answer["stream"]:
         break
     answer["stream"].close()
 
-    assert spans.told()["spantoll.usage.status"] == "missing"
+    assert spans.attributes()["spantoll.usage.status"] == "missing"
     assert spans.one().status.status_code is StatusCode.UNSET
 
 
@@ -451,19 +451,19 @@ async def test_a_cancelled_task_ends_the_span_once(async_bedrock: Any, spans: An
         "gen_ai.usage.input_tokens": 1000,
         "spantoll.usage.status": "partial",
     }
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 async def test_a_failure_inside_an_async_stream_is_one_failed_span(
     async_bedrock: Any, spans: Any
 ) -> None:
-    answer = await async_bedrock.converse_stream(modelId=CLAUDE, messages=said("#broken=2"))
+    answer = await async_bedrock.converse_stream(modelId=CLAUDE, messages=messages("#broken=2"))
 
     with pytest.raises(botocore.exceptions.EventStreamError):
         await aexhaust(answer["stream"])
     answer["stream"].close()
 
-    assert spans.told()["error.type"] == "botocore.exceptions.EventStreamError"
+    assert spans.attributes()["error.type"] == "botocore.exceptions.EventStreamError"
 
 
 def test_attempts_that_were_refused_cost_nothing(provider: Any, spans: Any, billed: Any) -> None:
@@ -475,30 +475,30 @@ def test_attempts_that_were_refused_cost_nothing(provider: Any, spans: Any, bill
         config=retrying,
         **STATIC,
     )
-    client.converse(modelId=CLAUDE, messages=said(f"{NUMBERS} #refused=1"))
+    client.converse(modelId=CLAUDE, messages=messages(f"{NUMBERS} #refused=1"))
     client.close()
 
     assert len(provider.asked) == 2
-    assert shown(spans.told(), CACHED) == CACHED
+    assert shown(spans.attributes(), CACHED) == CACHED
     assert len(billed()) == 1
 
 
 def test_an_answer_too_long_to_keep_is_counted_by_its_headers(
     bedrock: Any, spans: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spantoll.instrumentation.aws_bodies.LONGEST_BODY", 100)
-    answer = bedrock.invoke_model(modelId=NOVA, body=body(messages=said()))
+    monkeypatch.setattr("spantoll.instrumentation.providers.bedrock.bodies.LONGEST_BODY", 100)
+    answer = bedrock.invoke_model(modelId=NOVA, body=body(messages=messages()))
 
     assert json.load(answer["body"])
-    assert shown(spans.told(), COUNTED) == COUNTED
+    assert shown(spans.attributes(), COUNTED) == COUNTED
 
 
 def test_an_error_is_named_as_aws_names_it(bedrock: Any, spans: Any) -> None:
     with pytest.raises(bedrock.exceptions.ThrottlingException):
-        bedrock.converse(modelId=CLAUDE, messages=said("#status=429"))
+        bedrock.converse(modelId=CLAUDE, messages=messages("#status=429"))
 
-    assert spans.told()["error.type"] == "ThrottlingException"
-    assert "spantoll.usage.status" not in spans.told()
+    assert spans.attributes()["error.type"] == "ThrottlingException"
+    assert "spantoll.usage.status" not in spans.attributes()
 
 
 def test_other_operations_and_services_are_no_calls(bedrock: Any, spans: Any) -> None:
@@ -513,7 +513,7 @@ def test_other_operations_and_services_are_no_calls(bedrock: Any, spans: Any) ->
     with pytest.raises(botocore.exceptions.EndpointConnectionError):
         dynamo.list_tables()
     with pytest.raises(botocore.exceptions.ClientError):
-        bedrock.count_tokens(modelId=CLAUDE, input={"converse": {"messages": said()}})
+        bedrock.count_tokens(modelId=CLAUDE, input={"converse": {"messages": messages()}})
 
     assert spans.all() == ()
 
@@ -521,7 +521,7 @@ def test_other_operations_and_services_are_no_calls(bedrock: Any, spans: Any) ->
 def test_uninstrument_puts_the_client_back(bedrock: Any, spans: Any) -> None:
     instrumentation.uninstrument()
 
-    bedrock.converse(modelId=CLAUDE, messages=said())
+    bedrock.converse(modelId=CLAUDE, messages=messages())
 
     assert spans.all() == ()
 
@@ -561,7 +561,7 @@ def test_nothing_of_the_conversation_is_on_a_span(bedrock: Any, spans: Any) -> N
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_conversation_is_told_where_it_is_asked_for(
+def test_the_content_is_recorded_where_it_is_captured(
     bedrock: Any, spans: Any, monkeypatch: pytest.MonkeyPatch, stream: bool
 ) -> None:
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
@@ -573,12 +573,12 @@ def test_the_conversation_is_told_where_it_is_asked_for(
     else:
         bedrock.converse(**SPOKEN)
 
-    told = spans.told()
-    assert told["gen_ai.system_instructions"] == '[{"type":"text","content":"Be brief."}]'
-    assert '"name":"weather"' in told["gen_ai.tool.definitions"]
-    assert '"type":"tool_call","id":"t1","name":"weather"' in told["gen_ai.input.messages"]
-    assert '"mime_type":"image/png","content":"iVBORw=="' in told["gen_ai.input.messages"]
-    assert told["gen_ai.output.messages"] == (
+    found = spans.attributes()
+    assert found["gen_ai.system_instructions"] == '[{"type":"text","content":"Be brief."}]'
+    assert '"name":"weather"' in found["gen_ai.tool.definitions"]
+    assert '"type":"tool_call","id":"t1","name":"weather"' in found["gen_ai.input.messages"]
+    assert '"mime_type":"image/png","content":"iVBORw=="' in found["gen_ai.input.messages"]
+    assert found["gen_ai.output.messages"] == (
         '[{"role":"assistant","parts":[{"type":"text","content":"The toll of a span"}],'
         '"finish_reason":"end_turn"}]'
     )
@@ -586,9 +586,9 @@ def test_the_conversation_is_told_where_it_is_asked_for(
 
 def test_calls_are_priced_to_the_nano_dollar(bedrock: Any, spans: Any, billed: Any) -> None:
     bedrock.converse(
-        modelId=CLAUDE, messages=said("#input=1000 #cached=600 #written=100 #output=20")
+        modelId=CLAUDE, messages=messages("#input=1000 #cached=600 #written=100 #output=20")
     )
-    bedrock.converse(modelId=NOVA, messages=said("#input=1000 #output=20"))
+    bedrock.converse(modelId=NOVA, messages=messages("#input=1000 #output=20"))
 
     # aws.amazon.com/bedrock/pricing: in a US region Claude costs a tenth more than its list price,
     # 3.30 dollars per million in, 0.33 read, 4.125 written, 16.50 out; Nova Pro 0.80 in, 3.20 out.
@@ -627,9 +627,68 @@ asyncio.run(talk())
 
 
 def test_botocore_1_36_is_read_as_todays_is(older: Any) -> None:
-    told = [
+    found = [
         (span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"])
         for span in older(OLD, "boto3==1.36.3", "botocore==1.36.3", "aiobotocore==2.19.0")
     ]
 
-    assert told == [(100, 20)] * 7
+    assert found == [(100, 20)] * 7
+
+
+VIDEOS = {
+    "Nova Reel": (
+        {
+            "taskType": "TEXT_VIDEO",
+            "videoGenerationConfig": {"durationSeconds": 6, "fps": 24, "dimension": "1280x720"},
+        },
+        {"spantoll.usage.video_ms": 6000, "spantoll.request.image_size": "1280x720"},
+    ),
+    "Luma": (
+        {"prompt": "toll", "duration": "5s", "resolution": "720p"},
+        {"spantoll.usage.video_ms": 5000, "spantoll.request.image_size": "720p"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked", "expected"), VIDEOS.values(), ids=list(VIDEOS))
+def test_an_asynchronous_video_is_billed_by_the_seconds_asked_for(
+    bedrock: Any, spans: Any, asked: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    bedrock.start_async_invoke(
+        modelId="amazon.nova-reel-v1:1",
+        modelInput=asked,
+        outputDataConfig={"s3OutputDataConfig": {"s3Uri": "s3://videos"}},
+    )
+
+    expected |= {"gen_ai.operation.name": "video_generation", "spantoll.usage.status": "reported"}
+    assert shown(spans.attributes(), expected) == expected
+
+
+def test_submitting_a_batch_reports_no_usage(provider: Any, spans: Any) -> None:
+    client = boto3.client(
+        "bedrock", region_name="us-east-1", endpoint_url=provider.url, config=ONCE, **STATIC
+    )
+    client.create_model_invocation_job(
+        jobName="nightly",
+        roleArn="arn:aws:iam::123456789012:role/batch",
+        modelId=CLAUDE,
+        inputDataConfig={"s3InputDataConfig": {"s3Uri": "s3://in/requests.jsonl"}},
+        outputDataConfig={"s3OutputDataConfig": {"s3Uri": "s3://out/"}},
+    )
+    client.close()
+
+    found = spans.attributes()
+    assert found["gen_ai.operation.name"] == "create_batch"
+    assert found["spantoll.request.batch"] is True
+    assert "spantoll.usage.status" not in found
+
+
+def test_a_rerank_is_no_chat_and_its_usage_is_missing(bedrock: Any, spans: Any) -> None:
+    answer = bedrock.invoke_model(
+        modelId="cohere.rerank-v3-5:0", body=body(query="toll", documents=["a", "b"])
+    )
+    answer["body"].read()
+
+    found = spans.attributes()
+    assert found["gen_ai.operation.name"] == "rerank"
+    assert found["spantoll.usage.status"] == "missing"

@@ -93,36 +93,36 @@ def settings(provider: Any) -> dict[str, Any]:
 
 
 @cases(V2)
-def test_each_operation_of_version_2_tells_its_numbers(
+def test_each_operation_of_version_2_reports_its_usage(
     provider: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     with cohere.ClientV2(**settings(provider)) as client:
         call(client)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @cases(V2)
-async def test_each_async_operation_of_version_2_tells_its_numbers(
+async def test_each_async_operation_of_version_2_reports_its_usage(
     provider: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     async with cohere.AsyncClientV2(**settings(provider)) as client:
         await call(client)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @cases(V1)
-def test_each_operation_of_version_1_tells_its_numbers(
+def test_each_operation_of_version_1_reports_its_usage(
     provider: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     with cohere.Client(**settings(provider)) as client:
         call(client)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
-def test_streams_tell_their_numbers(provider: Any, spans: Any) -> None:
+def test_streams_report_their_usage(provider: Any, spans: Any) -> None:
     with cohere.ClientV2(**settings(provider)) as client:
         exhaust(client.chat_stream(model=MODEL, messages=MESSAGES))
         exhaust(client.v2.chat_stream(model=MODEL, messages=MESSAGES))
@@ -132,7 +132,7 @@ def test_streams_tell_their_numbers(provider: Any, spans: Any) -> None:
     assert [shown(dict(span.attributes), STREAM) for span in spans.all()] == [STREAM] * 3
 
 
-async def test_async_streams_tell_their_numbers(provider: Any, spans: Any) -> None:
+async def test_async_streams_report_their_usage(provider: Any, spans: Any) -> None:
     async with cohere.AsyncClientV2(**settings(provider)) as client:
         async for _ in client.chat_stream(model=MODEL, messages=MESSAGES):
             pass
@@ -151,7 +151,7 @@ def test_a_stream_left_early_is_one_span_without_invented_usage(
         way(client.chat_stream(model=MODEL, messages=MESSAGES))
 
     expected = {"gen_ai.usage.input_tokens": None, "spantoll.usage.status": "missing"}
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 def test_clients_made_before_and_raw_responses_are_seen_once(provider: Any, spans: Any) -> None:
@@ -173,7 +173,7 @@ def test_an_error_is_named_as_people_import_it(provider: Any, spans: Any) -> Non
     ):
         client.chat(model=MODEL, messages=asked, request_options={"max_retries": 0})
 
-    assert spans.told()["error.type"] == "cohere.TooManyRequestsError"
+    assert spans.attributes()["error.type"] == "cohere.TooManyRequestsError"
 
 
 def test_uninstrument_puts_the_client_back(provider: Any, spans: Any) -> None:
@@ -185,7 +185,7 @@ def test_uninstrument_puts_the_client_back(provider: Any, spans: Any) -> None:
     assert spans.all() == ()
 
 
-def test_the_conversation_is_told_only_where_it_is_asked_for(
+def test_the_content_is_recorded_only_where_it_is_captured(
     provider: Any, spans: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: Any = [{"role": "user", "content": "the secret"}]
@@ -227,9 +227,9 @@ cohere.Client(api_key="none", base_url=url).chat(model="m", message="#input=100 
 
 
 def test_cohere_5_11_is_read_as_todays_is(older: Any) -> None:
-    told = [
+    found = [
         (span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"])
         for span in older(OLD, "cohere==5.11.0")
     ]
 
-    assert told == [(100, 20)] * 3
+    assert found == [(100, 20)] * 3

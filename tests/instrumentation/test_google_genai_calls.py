@@ -8,12 +8,14 @@ import pytest
 from google import genai
 from google.genai import errors, types
 from google.oauth2.credentials import Credentials
+from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from spantoll import instrumentation
+from spantoll.instrumentation.providers.google_genai.function_calling import ROOT_NAME
 from tests.instrumentation.scenes import Case, cases, close, exhaust, leave, shown
 
-# What the SDK says of itself.
+# Headers the SDK adds.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:The generate_videos method:DeprecationWarning"),
@@ -27,7 +29,9 @@ COUNTED = {
     "gen_ai.response.model": FLASH,
     # 900 of the prompt, 100 that a server-side tool brought; 20 of the answer, 5 thoughts.
     "gen_ai.usage.input_tokens": 1000,
-    "gen_ai.usage.text.input_tokens": 860,
+    "gen_ai.usage.text.input_tokens": 960,
+    "gen_ai.usage.text.output_tokens": 20,
+    "spantoll.usage.cache_read.text.input_tokens": 600,
     "gen_ai.usage.audio.input_tokens": 40,
     "gen_ai.usage.cache_read.input_tokens": 600,
     "gen_ai.usage.output_tokens": 25,
@@ -89,7 +93,25 @@ PLAIN: dict[str, Case] = {
             "gen_ai.output.type": "speech",
         },
     ),
-    "embedding, which tells no usage": (
+    "every modality": (
+        lambda m: m.generate_content(
+            model=FLASH,
+            contents="#input=1000 #output=25 #audio=40 #image=30 #video=20 #document=10",
+        ),
+        {
+            "gen_ai.usage.input_tokens": 1000,
+            "gen_ai.usage.text.input_tokens": 900,
+            "gen_ai.usage.audio.input_tokens": 40,
+            "gen_ai.usage.image.input_tokens": 30,
+            "spantoll.usage.video.input_tokens": 20,
+            "spantoll.usage.document.input_tokens": 10,
+        },
+    ),
+    "embedding with usage": (
+        lambda m: m.embed_content(model="gemini-embedding-2", contents="#input=9 #counted=1"),
+        {"gen_ai.usage.input_tokens": 9, "spantoll.usage.status": "reported"},
+    ),
+    "embedding, which reports no usage": (
         lambda m: m.embed_content(
             model="gemini-embedding-001",
             contents=NUMBERS,
@@ -160,17 +182,17 @@ def vertex(provider: Any) -> Iterator[genai.Client]:
 
 
 @cases(PLAIN)
-def test_each_operation_tells_its_numbers(
+def test_each_operation_reports_its_usage(
     gemini: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     call(gemini.models)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
     assert spans.one().kind is SpanKind.CLIENT
 
 
 @cases(PLAIN)
-async def test_each_async_operation_tells_its_numbers(
+async def test_each_async_operation_reports_its_usage(
     async_gemini: Any,
     spans: Any,
     call: Callable[[Any], Awaitable[Any]],
@@ -178,34 +200,34 @@ async def test_each_async_operation_tells_its_numbers(
 ) -> None:
     await call(async_gemini.models)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @cases(VERTEX)
-def test_vertex_ai_is_told_apart(
+def test_vertex_ai_is_a_provider_of_its_own(
     vertex: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     with warnings.catch_warnings(category=genai._common.ExperimentalWarning, action="ignore"):
         call(vertex.models)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
-def test_a_stream_tells_its_numbers(gemini: Any, spans: Any) -> None:
+def test_a_stream_reports_its_usage(gemini: Any, spans: Any) -> None:
     stream = gemini.models.generate_content_stream(model=FLASH, contents=NUMBERS)
     words = "".join(chunk.text for chunk in stream)
 
     assert words == "The toll of a span"
-    assert shown(spans.told(), STREAM) == STREAM
-    assert spans.told()["gen_ai.response.time_to_first_chunk"] > 0
+    assert shown(spans.attributes(), STREAM) == STREAM
+    assert spans.attributes()["gen_ai.response.time_to_first_chunk"] > 0
 
 
-async def test_an_async_stream_tells_its_numbers(async_gemini: Any, spans: Any) -> None:
+async def test_an_async_stream_reports_its_usage(async_gemini: Any, spans: Any) -> None:
     stream = await async_gemini.models.generate_content_stream(model=FLASH, contents=NUMBERS)
     words = [chunk.text async for chunk in stream]
 
     assert "".join(words) == "The toll of a span"
-    assert shown(spans.told(), STREAM) == STREAM
+    assert shown(spans.attributes(), STREAM) == STREAM
 
 
 def test_a_chat_is_counted_message_by_message(gemini: Any, spans: Any) -> None:
@@ -214,8 +236,8 @@ def test_a_chat_is_counted_message_by_message(gemini: Any, spans: Any) -> None:
     chat.send_message(NUMBERS)
     exhaust(chat.send_message_stream(NUMBERS))
 
-    told = [span.attributes["gen_ai.usage.input_tokens"] for span in spans.all()]
-    assert told == [1000, 1000]
+    found = [span.attributes["gen_ai.usage.input_tokens"] for span in spans.all()]
+    assert found == [1000, 1000]
 
 
 async def test_an_async_chat_is_counted_message_by_message(async_gemini: Any, spans: Any) -> None:
@@ -229,7 +251,7 @@ async def test_an_async_chat_is_counted_message_by_message(async_gemini: Any, sp
 
 
 def weather(city: str) -> str:
-    """Tell the weather of a city."""
+    """Return the weather of a city."""
     return f"fine in {city}"
 
 
@@ -242,8 +264,76 @@ def test_automatic_function_calling_is_counted_request_by_request(
 
     assert answer.text == "The toll of a span"
     assert len(provider.asked) == 2
-    told = [span.attributes["gen_ai.usage.input_tokens"] for span in spans.all()]
-    assert told == [1000, 1000]
+    requests = [span for span in spans.all() if span.name.startswith("generate_content")]
+    assert [span.attributes["gen_ai.usage.input_tokens"] for span in requests] == [1000, 1000]
+
+
+REQUEST, TOOL, ROOT = f"generate_content {FLASH}", "execute_tool weather", ROOT_NAME
+WITH_TOOL: Any = {"model": FLASH, "contents": NUMBERS, "config": {"tools": [weather]}}
+
+
+def in_one_trace(spans: Any) -> bool:
+    *below, root = spans.all()
+    return all(span.parent == root.context for span in below) and root.parent is None
+
+
+def test_automatic_function_calling_is_one_trace(gemini: Any, spans: Any, billed: Any) -> None:
+    gemini.models.generate_content(**WITH_TOOL)
+
+    assert [span.name for span in spans.all()] == [REQUEST, TOOL, REQUEST, ROOT]
+    assert in_one_trace(spans)
+    assert dict(spans.all()[1].attributes) == {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "weather",
+        "gen_ai.tool.type": "function",
+    }
+    assert len(billed()) == 2
+
+
+def test_a_stream_with_function_calling_is_one_trace(gemini: Any, spans: Any) -> None:
+    before = trace.get_current_span()
+    for _ in gemini.models.generate_content_stream(**WITH_TOOL):
+        assert trace.get_current_span() is before
+
+    assert sorted(span.name for span in spans.all()) == sorted([REQUEST, ROOT])
+    assert in_one_trace(spans)
+
+
+async def test_async_function_calling_is_one_trace(async_gemini: Any, spans: Any) -> None:
+    await async_gemini.models.generate_content(**WITH_TOOL)
+
+    assert [span.name for span in spans.all()] == [REQUEST, TOOL, REQUEST, ROOT]
+    assert in_one_trace(spans)
+
+
+async def test_an_async_stream_with_function_calling_is_one_trace(
+    async_gemini: Any, spans: Any
+) -> None:
+    async for _ in await async_gemini.models.generate_content_stream(**WITH_TOOL):
+        pass
+
+    assert spans.all()[-1].name == ROOT
+    assert in_one_trace(spans)
+
+
+def test_function_calling_below_a_span_has_no_root_of_its_own(gemini: Any, spans: Any) -> None:
+    with spans.provider.get_tracer("app").start_as_current_span("request"):
+        gemini.models.generate_content(**WITH_TOOL)
+
+    assert [span.name for span in spans.all()] == [REQUEST, TOOL, REQUEST, "request"]
+    assert in_one_trace(spans)
+
+
+def broken(city: str) -> str:
+    """Return the weather of a city."""
+    raise LookupError(city)
+
+
+def test_a_function_that_fails_is_a_span_with_its_error(gemini: Any, spans: Any) -> None:
+    gemini.models.generate_content(model=FLASH, contents=NUMBERS, config={"tools": [broken]})
+
+    (tool,) = [span for span in spans.all() if span.name == "execute_tool broken"]
+    assert tool.attributes["error.type"] == "LookupError"
 
 
 def test_counting_tokens_is_no_call(gemini: Any, spans: Any) -> None:
@@ -254,7 +344,7 @@ def test_counting_tokens_is_no_call(gemini: Any, spans: Any) -> None:
 
 
 @pytest.mark.parametrize("way", [leave, close])
-def test_a_stream_left_early_keeps_what_it_told(
+def test_a_stream_left_early_keeps_what_it_reported(
     gemini: Any, spans: Any, way: Callable[[Any], None]
 ) -> None:
     way(gemini.models.generate_content_stream(model=FLASH, contents=NUMBERS))
@@ -264,7 +354,7 @@ def test_a_stream_left_early_keeps_what_it_told(
         "gen_ai.response.finish_reasons": ("error",),
         "spantoll.usage.status": "partial",
     }
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
     assert spans.one().status.status_code is StatusCode.UNSET
 
 
@@ -274,8 +364,8 @@ def test_an_error_is_named_as_people_import_it(gemini: Any, spans: Any) -> None:
     with pytest.raises(errors.ClientError):
         exhaust(gemini.models.generate_content_stream(model=FLASH, contents="#status=400"))
 
-    told = [span.attributes["error.type"] for span in spans.all()]
-    assert told == ["google.genai.errors.ClientError"] * 2
+    found = [span.attributes["error.type"] for span in spans.all()]
+    assert found == ["google.genai.errors.ClientError"] * 2
 
 
 def test_uninstrument_puts_the_client_back(gemini: Any, spans: Any) -> None:
@@ -325,7 +415,7 @@ def test_nothing_of_the_conversation_is_on_a_span(gemini: Any, spans: Any) -> No
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_conversation_is_told_where_it_is_asked_for(
+def test_the_content_is_recorded_where_it_is_captured(
     gemini: Any, spans: Any, monkeypatch: pytest.MonkeyPatch, stream: bool
 ) -> None:
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
@@ -337,14 +427,14 @@ def test_the_conversation_is_told_where_it_is_asked_for(
     else:
         gemini.models.generate_content(**SPOKEN)
 
-    told = spans.told()
-    assert told["gen_ai.system_instructions"] == '[{"type":"text","content":"Be brief."}]'
-    assert '"parameters":{"type":"object"}' in told["gen_ai.tool.definitions"]
-    assert '"content":"the secret ingredient"' in told["gen_ai.input.messages"]
-    assert '"name":"weather","arguments":{"city":"Oslo"}' in told["gen_ai.input.messages"]
-    assert '"mime_type":"image/png","content":"iVBORw=="' in told["gen_ai.input.messages"]
-    assert '"uri":"gs://b/f.pdf"' in told["gen_ai.input.messages"]
-    assert told["gen_ai.output.messages"] == (
+    found = spans.attributes()
+    assert found["gen_ai.system_instructions"] == '[{"type":"text","content":"Be brief."}]'
+    assert '"parameters":{"type":"object"}' in found["gen_ai.tool.definitions"]
+    assert '"content":"the secret ingredient"' in found["gen_ai.input.messages"]
+    assert '"name":"weather","arguments":{"city":"Oslo"}' in found["gen_ai.input.messages"]
+    assert '"mime_type":"image/png","content":"iVBORw=="' in found["gen_ai.input.messages"]
+    assert '"uri":"gs://b/f.pdf"' in found["gen_ai.input.messages"]
+    assert found["gen_ai.output.messages"] == (
         '[{"role":"assistant","parts":[{"type":"text","content":"The toll of a span"}],'
         '"finish_reason":"STOP"}]'
     )
@@ -382,9 +472,26 @@ asyncio.run(talk())
 
 
 def test_google_genai_1_10_is_read_as_todays_is(older: Any) -> None:
-    told = [
+    found = [
         (span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"])
         for span in older(OLD, "google-genai==1.10.0")
     ]
 
-    assert told == [(100, 25)] * 5
+    assert found == [(100, 25)] * 5
+
+
+EMBEDDING = """
+from google import genai
+from google.genai import types
+
+client = genai.Client(api_key="none", http_options=types.HttpOptions(base_url=url))
+answer = client.models.embed_content(model="gemini-embedding-001", contents="#input=9 #counted=1")
+assert getattr(answer, "usage_metadata", None) is None
+"""
+
+
+def test_the_tokens_that_google_genai_2_leaves_out_are_read_from_the_body(older: Any) -> None:
+    (span,) = older(EMBEDDING, "google-genai==2.0.0")
+
+    assert span["gen_ai.usage.input_tokens"] == 9
+    assert span["spantoll.usage.status"] == "reported"

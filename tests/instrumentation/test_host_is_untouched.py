@@ -17,7 +17,8 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from spantoll import instrumentation
-from spantoll.instrumentation import openai_api, wrap
+from spantoll.instrumentation import wrap
+from spantoll.instrumentation.apis import openai_chat
 from spantoll.instrumentation.spans import CallSpan
 
 NUMBERS = {
@@ -28,8 +29,8 @@ NUMBERS = {
 }
 
 
-def shown(told: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
-    return {key: told.get(key) for key in expected}
+def shown(found: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+    return {key: found.get(key) for key in expected}
 
 
 def test_a_response_is_the_very_type_of_the_sdk(
@@ -69,7 +70,7 @@ def test_a_raw_response_is_read_without_parsing_it(
     raw = client.chat.completions.with_raw_response.create(**question())
 
     assert type(raw) is LegacyAPIResponse
-    assert shown(spans.told(), NUMBERS) == NUMBERS
+    assert shown(spans.attributes(), NUMBERS) == NUMBERS
     assert raw.headers["x-request-id"] == "req_loopback"
     assert isinstance(raw.parse(), ChatCompletion)
 
@@ -79,7 +80,7 @@ async def test_an_async_raw_response_is_read(
 ) -> None:
     raw = await async_client.chat.completions.with_raw_response.create(**question())
 
-    assert shown(spans.told(), NUMBERS) == NUMBERS
+    assert shown(spans.attributes(), NUMBERS) == NUMBERS
     assert isinstance(raw.parse(), ChatCompletion)
 
 
@@ -94,7 +95,7 @@ def test_the_stream_of_a_raw_response_is_one_whole_span(
     assert spans.all() == ()
     chunks = list(stream)
 
-    assert shown(spans.told(), NUMBERS) == NUMBERS
+    assert shown(spans.attributes(), NUMBERS) == NUMBERS
     assert all(chunk.choices for chunk in chunks)
 
 
@@ -105,7 +106,7 @@ async def test_the_stream_of_an_async_raw_response_is_one_whole_span(
     async for _ in raw.parse():
         pass
 
-    assert shown(spans.told(), NUMBERS) == NUMBERS
+    assert shown(spans.attributes(), NUMBERS) == NUMBERS
 
 
 def parse(response: Any) -> None:
@@ -141,18 +142,18 @@ def test_a_streamed_response_is_seen_however_it_is_read(
         assert not response.http_response.is_stream_consumed
         way(response)
 
-    assert shown(spans.told(), NUMBERS) == NUMBERS
+    assert shown(spans.attributes(), NUMBERS) == NUMBERS
     assert type(response.http_response).__module__.startswith("httpx")
 
 
-def test_a_streamed_response_that_nobody_reads_is_one_span_without_usage(
+def test_a_streamed_response_that_is_never_read_is_one_span_without_usage(
     client: openai.OpenAI, spans: Any, question: Any
 ) -> None:
     with client.chat.completions.with_streaming_response.create(**question()) as response:
         pass
 
     assert response.is_closed
-    assert spans.told()["spantoll.usage.status"] == "missing"
+    assert spans.attributes()["spantoll.usage.status"] == "missing"
 
 
 @pytest.mark.parametrize("way", [parse, iterate_bytes, iterate_lines])
@@ -166,7 +167,7 @@ def test_a_streamed_event_stream_is_seen_however_it_is_read(
         else:
             way(response)
 
-    assert shown(spans.told(), NUMBERS) == NUMBERS
+    assert shown(spans.attributes(), NUMBERS) == NUMBERS
 
 
 async def test_an_async_streamed_response_awaits_nothing_of_its_own(
@@ -176,7 +177,7 @@ async def test_an_async_streamed_response_awaits_nothing_of_its_own(
     async with opened as response:
         assert isinstance(await response.parse(), ChatCompletion)
 
-    assert shown(spans.told(), NUMBERS) == NUMBERS
+    assert shown(spans.attributes(), NUMBERS) == NUMBERS
 
 
 async def test_an_async_streamed_event_stream_is_seen(
@@ -187,7 +188,7 @@ async def test_an_async_streamed_event_stream_is_seen(
         lines = [line async for line in response.iter_lines()]
 
     assert lines[-2] == "data: [DONE]"
-    assert shown(spans.told(), NUMBERS) == NUMBERS
+    assert shown(spans.attributes(), NUMBERS) == NUMBERS
 
 
 def test_streamed_sound_is_passed_through(client: openai.OpenAI, spans: Any) -> None:
@@ -198,7 +199,7 @@ def test_streamed_sound_is_passed_through(client: openai.OpenAI, spans: Any) -> 
         sound = b"".join(response.iter_bytes())
 
     assert sound == b"ID3" * 100
-    assert spans.told()["spantoll.usage.characters"] == 11
+    assert spans.attributes()["spantoll.usage.characters"] == 11
 
 
 def broken(*_: Any, **__: Any) -> Any:
@@ -210,8 +211,8 @@ def broken(*_: Any, **__: Any) -> Any:
     [
         (CallSpan, "_merge"),
         (CallSpan, "_settle"),
-        (CallSpan, "_tell"),
-        (wrap.Emitter, "begin"),
+        (CallSpan, "_read_chunk"),
+        (wrap.Emitter, "start_span"),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
@@ -302,7 +303,7 @@ def test_no_thread_is_started(client: openai.OpenAI, spans: Any, question: Any) 
     assert threading.active_count() <= before + 1
 
 
-def test_the_wrapped_function_still_says_who_it_is(spans: Any) -> None:
+def test_the_wrapped_function_keeps_its_name_and_signature(spans: Any) -> None:
     request: Any = openai.OpenAI.request
 
     assert request.__name__ == "request"
@@ -317,11 +318,11 @@ def test_other_requests_of_the_sdk_make_no_span(client: openai.OpenAI, spans: An
 
 
 def test_chat_is_read_from_its_table_alone() -> None:
-    told = openai_api.CHAT.read_response(
+    found = openai_chat.CHAT.read_response(
         {"usage": {"prompt_tokens": "many", "completion_tokens": None}, "choices": "none"}
     )
 
-    assert told == {"gen_ai.usage.input_tokens": "many"}
+    assert found == {"gen_ai.usage.input_tokens": "many"}
 
 
 MISSING = {"spantoll.usage.status": "missing", "gen_ai.usage.input_tokens": None}
@@ -334,7 +335,7 @@ def test_a_body_left_half_read_is_one_span_without_usage(
         for _ in response.iter_bytes(chunk_size=10):
             break
 
-    assert shown(spans.told(), MISSING) == MISSING
+    assert shown(spans.attributes(), MISSING) == MISSING
 
 
 async def test_an_async_body_left_half_read_is_one_span_without_usage(
@@ -345,7 +346,7 @@ async def test_an_async_body_left_half_read_is_one_span_without_usage(
         async for _ in response.iter_bytes(chunk_size=10):
             break
 
-    assert shown(spans.told(), MISSING) == MISSING
+    assert shown(spans.attributes(), MISSING) == MISSING
 
 
 def test_a_body_that_breaks_off_is_one_failed_span(
@@ -361,8 +362,8 @@ def test_a_body_that_breaks_off_is_one_failed_span(
     with pytest.raises(httpx2.RemoteProtocolError):
         read_all()
 
-    assert spans.told()["error.type"] == "httpx2.RemoteProtocolError"
-    assert spans.told()["gen_ai.response.model"] == "gpt-4o-mini-2024-07-18"
+    assert spans.attributes()["error.type"] == "httpx2.RemoteProtocolError"
+    assert spans.attributes()["gen_ai.response.model"] == "gpt-4o-mini-2024-07-18"
 
 
 async def test_an_async_body_that_breaks_off_is_one_failed_span(
@@ -379,7 +380,7 @@ async def test_an_async_body_that_breaks_off_is_one_failed_span(
     with pytest.raises(httpx2.RemoteProtocolError):
         await read_all()
 
-    assert spans.told()["error.type"] == "httpx2.RemoteProtocolError"
+    assert spans.attributes()["error.type"] == "httpx2.RemoteProtocolError"
 
 
 def test_the_http_librarys_own_response_is_seen(
@@ -388,7 +389,7 @@ def test_the_http_librarys_own_response_is_seen(
     response = client.post("/chat/completions", cast_to=httpx2.Response, body=question())
 
     assert type(response) is httpx2.Response
-    assert shown(spans.told(), NUMBERS) == NUMBERS
+    assert shown(spans.attributes(), NUMBERS) == NUMBERS
 
 
 def test_a_response_that_is_pickled_when_closed_is_as_before(

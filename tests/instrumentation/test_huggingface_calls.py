@@ -9,7 +9,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from spantoll import instrumentation
 from spantoll.instrumentation.provider import Settings
-from spantoll.instrumentation.providers import huggingface
+from spantoll.instrumentation.providers.huggingface import hooks
 from tests.instrumentation.scenes import Case, cases, exhaust, leave, shown
 
 NUMBERS = "Hello #input=100 #cached=60 #output=20"
@@ -81,7 +81,7 @@ def chat_of(client: Any, **more: Any) -> Any:
     return client.chat_completion(MESSAGES, model=LLAMA, **more)
 
 
-def test_a_chat_tells_its_numbers(provider: Any, spans: Any) -> None:
+def test_a_chat_reports_its_usage(provider: Any, spans: Any) -> None:
     with InferenceClient(base_url=provider.url) as client:
         answer = chat_of(client, temperature=0.25, max_tokens=50)
         client.chat.completions.create(MESSAGES, model=LLAMA)
@@ -93,16 +93,16 @@ def test_a_chat_tells_its_numbers(provider: Any, spans: Any) -> None:
     assert shown(second, CHAT) == CHAT
 
 
-def test_a_stream_tells_its_numbers(provider: Any, spans: Any) -> None:
+def test_a_stream_reports_its_usage(provider: Any, spans: Any) -> None:
     with InferenceClient(base_url=provider.url) as client:
         chunks = list(chat_of(client, stream=True, stream_options={"include_usage": True}))
 
     assert chunks[-1].usage.prompt_tokens == 100
-    assert shown(spans.told(), CHAT | STREAM) == CHAT | STREAM
-    assert spans.told()["gen_ai.response.time_to_first_chunk"] > 0
+    assert shown(spans.attributes(), CHAT | STREAM) == CHAT | STREAM
+    assert spans.attributes()["gen_ai.response.time_to_first_chunk"] > 0
 
 
-async def test_async_calls_tell_their_numbers(provider: Any, spans: Any) -> None:
+async def test_async_calls_report_their_usage(provider: Any, spans: Any) -> None:
     async with AsyncInferenceClient(base_url=provider.url) as client:
         await chat_of(client)
         asked = {"stream": True, "stream_options": {"include_usage": True}}
@@ -113,20 +113,20 @@ async def test_async_calls_tell_their_numbers(provider: Any, spans: Any) -> None
 
 
 @cases(TASKS)
-def test_each_task_tells_its_numbers(
+def test_each_task_reports_its_usage(
     endpoint: str, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     with InferenceClient(model=endpoint) as client:
         call(client)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
-def test_a_stream_of_text_tells_its_numbers(endpoint: str, spans: Any) -> None:
+def test_a_stream_of_text_reports_its_usage(endpoint: str, spans: Any) -> None:
     with InferenceClient(model=endpoint) as client:
         exhaust(client.text_generation(NUMBERS, details=True, stream=True))
 
-    assert shown(spans.told(), WRITTEN | STREAM) == WRITTEN | STREAM
+    assert shown(spans.attributes(), WRITTEN | STREAM) == WRITTEN | STREAM
 
 
 def test_a_stream_is_asked_for_usage_and_the_chunk_is_hidden(provider: Any, spans: Any) -> None:
@@ -135,7 +135,7 @@ def test_a_stream_is_asked_for_usage_and_the_chunk_is_hidden(provider: Any, span
 
     assert provider.asked[0].body["stream_options"] == {"include_usage": True}
     assert all(chunk.choices for chunk in chunks)
-    assert shown(spans.told(), CHAT | STREAM) == CHAT | STREAM
+    assert shown(spans.attributes(), CHAT | STREAM) == CHAT | STREAM
 
 
 async def test_an_async_stream_is_asked_for_usage_and_the_chunk_is_hidden(
@@ -145,16 +145,16 @@ async def test_an_async_stream_is_asked_for_usage_and_the_chunk_is_hidden(
         chunks = [chunk async for chunk in await chat_of(client, stream=True)]
 
     assert all(chunk.choices for chunk in chunks)
-    assert shown(spans.told(), CHAT | STREAM) == CHAT | STREAM
+    assert shown(spans.attributes(), CHAT | STREAM) == CHAT | STREAM
 
 
-def test_a_stream_whose_caller_wants_no_usage_says_so(provider: Any, spans: Any) -> None:
+def test_a_stream_whose_caller_refuses_usage_is_missing_it(provider: Any, spans: Any) -> None:
     with InferenceClient(base_url=provider.url) as client:
         exhaust(chat_of(client, stream=True, stream_options={"include_usage": False}))
         leave(chat_of(client, stream=True))
 
-    told = [span.attributes["spantoll.usage.status"] for span in spans.all()]
-    assert told == ["missing", "missing"]
+    found = [span.attributes["spantoll.usage.status"] for span in spans.all()]
+    assert found == ["missing", "missing"]
 
 
 def test_the_url_of_an_endpoint_is_no_model(endpoint: str, spans: Any) -> None:
@@ -178,8 +178,8 @@ def test_the_url_of_an_endpoint_is_no_model(endpoint: str, spans: Any) -> None:
         ("https://abc.endpoints.huggingface.cloud", "huggingface"),
     ],
 )
-def test_the_router_tells_who_serves(url: str, provider: str) -> None:
-    assert huggingface._server(url, Settings()).provider == provider
+def test_the_router_names_the_provider(url: str, provider: str) -> None:
+    assert hooks._server(url, Settings()).provider == provider
 
 
 def test_an_error_is_named_as_people_import_it(provider: Any, spans: Any) -> None:
@@ -188,7 +188,7 @@ def test_an_error_is_named_as_people_import_it(provider: Any, spans: Any) -> Non
     with InferenceClient(base_url=provider.url) as client, pytest.raises(HfHubHTTPError):
         client.chat_completion(asked, model=LLAMA)
 
-    assert spans.told()["error.type"].endswith("HfHubHTTPError")
+    assert spans.attributes()["error.type"].endswith("HfHubHTTPError")
 
 
 def test_uninstrument_puts_the_client_back(provider: Any, spans: Any) -> None:
@@ -200,7 +200,7 @@ def test_uninstrument_puts_the_client_back(provider: Any, spans: Any) -> None:
     assert spans.all() == ()
 
 
-def test_the_conversation_is_told_only_where_it_is_asked_for(
+def test_the_content_is_recorded_only_where_it_is_captured(
     provider: Any, spans: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = [{"role": "user", "content": "the secret"}]
@@ -230,9 +230,9 @@ for _ in client.chat_completion(**asked, stream=True, stream_options={"include_u
 
 
 def test_huggingface_hub_0_30_is_read_as_todays_is(older: Any) -> None:
-    told = [
+    found = [
         (span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"])
         for span in older(OLD, "huggingface_hub==0.30.0")
     ]
 
-    assert told == [(100, 20)] * 2
+    assert found == [(100, 20)] * 2

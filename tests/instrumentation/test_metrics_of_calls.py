@@ -36,7 +36,18 @@ class Measured:
 
 @pytest.fixture
 def measured() -> Iterator[Measured]:
-    """Metrics of an application that exports no traces."""
+    """Metrics of an application that exports no traces, under today's names."""
+    yield from measure()
+
+
+@pytest.fixture
+def measured_latest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Measured]:
+    """The same under the newer names."""
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "http,gen_ai_latest_experimental")
+    yield from measure()
+
+
+def measure() -> Iterator[Measured]:
     metrics = Measured()
     instrumentation.instrument(meter_provider=metrics.provider)
     yield metrics
@@ -44,14 +55,68 @@ def measured() -> Iterator[Measured]:
     metrics.provider.shutdown()
 
 
-def test_a_call_is_measured_with_the_conventions_buckets(
+def test_todays_names_are_the_default(
     client: openai.OpenAI, measured: Measured, question: Any
+) -> None:
+    list(client.chat.completions.create(**question("#chunks=3", stream=True)))
+
+    points = measured.points()
+    assert sorted(points) == [
+        "gen_ai.client.operation.duration",
+        "gen_ai.client.operation.time_per_output_chunk",
+        "gen_ai.client.operation.time_to_first_chunk",
+        "gen_ai.client.token.usage",
+    ]
+    (duration,) = points["gen_ai.client.operation.duration"]
+    assert list(duration.explicit_bounds) == pytest.approx(DURATIONS)
+    tokens = {
+        point.attributes["gen_ai.token.type"]: point.sum
+        for point in points["gen_ai.client.token.usage"]
+    }
+    assert tokens == {"input": 100, "output": 20}
+    assert list(points["gen_ai.client.token.usage"][0].explicit_bounds) == TOKENS
+
+
+def test_each_chunk_after_the_first_has_a_time(
+    client: openai.OpenAI, measured: Measured, question: Any
+) -> None:
+    seen = len(list(client.chat.completions.create(**question("#chunks=7", stream=True))))
+
+    points = measured.points()
+    (per_chunk,) = points["gen_ai.client.operation.time_per_output_chunk"]
+    (duration,) = points["gen_ai.client.operation.duration"]
+    # The chunk with the usage, which the caller does not get, came too.
+    assert per_chunk.count == seen
+    assert per_chunk.sum <= duration.sum
+
+
+def test_both_versions_are_measured_where_dup_is_chosen(
+    client: openai.OpenAI, question: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental/dup")
+    for metrics in measure():
+        client.chat.completions.create(**question())
+        names = set(metrics.points())
+
+    assert {"gen_ai.client.token.usage", INFERENCE + "duration"} <= names
+
+
+def test_embeddings_have_their_input_tokens(client: openai.OpenAI, measured: Measured) -> None:
+    client.embeddings.create(model="text-embedding-3-small", input="#input=9")
+
+    (tokens,) = measured.points()["gen_ai.client.token.usage"]
+    assert (tokens.sum, tokens.attributes["gen_ai.token.type"]) == (9, "input")
+
+
+def test_a_call_is_measured_with_the_conventions_buckets(
+    client: openai.OpenAI, measured_latest: Measured, question: Any
 ) -> None:
     list(client.chat.completions.create(**question(stream=True)))
 
-    points = measured.points()
+    points = measured_latest.points()
     (duration,) = points[INFERENCE + "duration"]
     (first,) = points[INFERENCE + "time_to_first_chunk"]
+    assert points[INFERENCE + "time_per_output_chunk"][0].count > 0
     (tokens,) = points[INFERENCE + "operation.input_tokens"]
     assert list(duration.explicit_bounds) == pytest.approx(DURATIONS)
     assert list(tokens.explicit_bounds) == TOKENS
@@ -59,15 +124,15 @@ def test_a_call_is_measured_with_the_conventions_buckets(
     assert 0 < first.sum <= duration.sum
 
 
-def test_a_point_says_which_call_it_is_of(
-    client: openai.OpenAI, measured: Measured, question: Any
+def test_a_point_has_the_dimensions_of_its_call(
+    client: openai.OpenAI, measured_latest: Measured, question: Any
 ) -> None:
     client.chat.completions.create(**question())
 
-    (point,) = measured.points()[INFERENCE + "duration"]
-    told = dict(point.attributes)
-    assert told.pop("server.port") > 0
-    assert told == {
+    (point,) = measured_latest.points()[INFERENCE + "duration"]
+    found = dict(point.attributes)
+    assert found.pop("server.port") > 0
+    assert found == {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
         "gen_ai.request.model": "gpt-4o-mini",
@@ -77,12 +142,12 @@ def test_a_point_says_which_call_it_is_of(
 
 
 def test_billable_tokens_are_counted_by_kind(
-    client: openai.OpenAI, measured: Measured, question: Any
+    client: openai.OpenAI, measured_latest: Measured, question: Any
 ) -> None:
     for _ in range(3):
         client.chat.completions.create(**question())
 
-    points = measured.points()
+    points = measured_latest.points()
     counted = {
         kind: sum(point.value for point in points[f"{INFERENCE}usage.{kind}"])
         for kind in (
@@ -101,39 +166,43 @@ def test_billable_tokens_are_counted_by_kind(
 
 
 def test_modalities_are_counted_apart(
-    client: openai.OpenAI, measured: Measured, question: Any
+    client: openai.OpenAI, measured_latest: Measured, question: Any
 ) -> None:
     client.chat.completions.create(**question("#audio=30"))
 
     counted = {
         point.attributes["gen_ai.token.modality"]: point.value
-        for point in measured.points()[INFERENCE + "usage.input_tokens"]
+        for point in measured_latest.points()[INFERENCE + "usage.input_tokens"]
     }
     assert counted == {"audio": 30, "unknown": 70}
 
 
 def test_a_stream_without_usage_counts_zero_of_unknown_kind(
-    client: openai.OpenAI, measured: Measured, question: Any
+    client: openai.OpenAI, measured_latest: Measured, question: Any
 ) -> None:
     next(client.chat.completions.create(**question(stream=True)))
 
-    (point,) = measured.points()[INFERENCE + "usage.output_tokens"]
+    (point,) = measured_latest.points()[INFERENCE + "usage.output_tokens"]
     assert (point.value, point.attributes["gen_ai.token.modality"]) == (0, "unknown")
 
 
-def test_errors_are_told_apart(client: openai.OpenAI, measured: Measured, question: Any) -> None:
+def test_errors_have_a_dimension(
+    client: openai.OpenAI, measured_latest: Measured, question: Any
+) -> None:
     with pytest.raises(openai.RateLimitError):
         client.chat.completions.create(**question("#status=429"))
 
-    (point,) = measured.points()[INFERENCE + "duration"]
+    (point,) = measured_latest.points()[INFERENCE + "duration"]
     assert point.attributes["error.type"] == "openai.RateLimitError"
 
 
-def test_embeddings_and_media_have_their_own(client: openai.OpenAI, measured: Measured) -> None:
+def test_embeddings_and_media_have_their_own(
+    client: openai.OpenAI, measured_latest: Measured
+) -> None:
     client.embeddings.create(model="text-embedding-3-small", input="#input=9")
     client.audio.speech.create(model="tts-1", voice="alloy", input="Hello")
 
-    points = measured.points()
+    points = measured_latest.points()
     assert points["gen_ai.client.embeddings.operation.input_tokens"][0].sum == 9
     assert points["gen_ai.client.embeddings.duration"][0].count == 1
     assert points["gen_ai.client.operation.duration"][0].count == 1

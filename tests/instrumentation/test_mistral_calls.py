@@ -91,7 +91,7 @@ STREAMED: dict[str, Case] = {
 }
 
 
-class Twin:
+class AsyncMethods:
     """A client whose methods are the `_async` ones."""
 
     def __init__(self, of: Any) -> None:
@@ -99,7 +99,7 @@ class Twin:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._of, f"{name}_async", None)
-        return Twin(getattr(self._of, name)) if found is None else found
+        return AsyncMethods(getattr(self._of, name)) if found is None else found
 
 
 @pytest.fixture
@@ -109,47 +109,47 @@ def plain(provider: Any) -> Iterator[Mistral]:
 
 
 @pytest.fixture
-async def twin(provider: Any) -> AsyncIterator[Any]:
+async def async_mistral(provider: Any) -> AsyncIterator[Any]:
     async with Mistral(api_key="none", server_url=provider.url) as made:
-        yield Twin(made)
+        yield AsyncMethods(made)
 
 
 @cases(PLAIN)
-def test_each_operation_tells_its_numbers(
+def test_each_operation_reports_its_usage(
     plain: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     call(plain)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @cases(PLAIN)
-async def test_each_async_operation_tells_its_numbers(
-    twin: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
+async def test_each_async_operation_reports_its_usage(
+    async_mistral: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
-    await call(twin)
+    await call(async_mistral)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @cases(STREAMED)
-def test_each_stream_tells_its_numbers(
+def test_each_stream_reports_its_usage(
     provider: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     with Mistral(api_key="none", server_url=provider.url) as client:
         exhaust(call(client))
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @cases(STREAMED)
-async def test_each_async_stream_tells_its_numbers(
-    twin: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
+async def test_each_async_stream_reports_its_usage(
+    async_mistral: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
-    async for _ in await call(twin):
+    async for _ in await call(async_mistral):
         pass
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @pytest.mark.parametrize("way", [leave, close, leave_with])
@@ -159,7 +159,7 @@ def test_a_stream_left_early_is_one_span_without_invented_usage(
     way(plain.chat.stream(model=SMALL, messages=MESSAGES))
 
     expected = {"gen_ai.usage.input_tokens": None, "spantoll.usage.status": "missing"}
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 def test_an_error_is_named_as_people_import_it(plain: Any, spans: Any) -> None:
@@ -168,7 +168,7 @@ def test_an_error_is_named_as_people_import_it(plain: Any, spans: Any) -> None:
             model=SMALL, messages=[{"role": "user", "content": "#status=429"}], retries=None
         )
 
-    assert spans.told()["error.type"].endswith("SDKError")
+    assert spans.attributes()["error.type"].endswith("SDKError")
 
 
 def test_uninstrument_puts_the_client_back(plain: Any, spans: Any) -> None:
@@ -179,7 +179,7 @@ def test_uninstrument_puts_the_client_back(plain: Any, spans: Any) -> None:
     assert spans.all() == ()
 
 
-def test_the_conversation_is_told_only_where_it_is_asked_for(
+def test_the_content_is_recorded_only_where_it_is_captured(
     plain: Any, spans: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: Any = [{"role": "user", "content": "the secret"}]
@@ -235,9 +235,9 @@ asyncio.run(client.chat.complete_async(**asked))
 
 
 def test_mistralai_1_5_is_read_as_todays_is(older: Any) -> None:
-    told = [
+    found = [
         (span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"])
         for span in older(OLD, "mistralai==1.5.0")
     ]
 
-    assert told == [(100, 20)] * 3
+    assert found == [(100, 20)] * 3

@@ -98,7 +98,7 @@ def test_where_no_thread_starts_the_span_ends_in_place(
     monkeypatch.setattr(abandoned, "_collecting", {threading.get_ident()})
     ended: list[bool] = []
 
-    abandoned.unlocked(lambda: ended.append(True))
+    abandoned.run_unlocked(lambda: ended.append(True))
 
     assert ended == [True]
 

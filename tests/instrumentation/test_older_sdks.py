@@ -16,7 +16,7 @@ for _ in client.chat.completions.create(model="gpt-4o-mini", messages=question, 
 def test_openai_1_30_is_read_as_todays_is(older: Any) -> None:
     spans = older(CHAT, "openai==1.30.5", "httpx<0.28")
 
-    told = [
+    found = [
         (
             span["gen_ai.usage.input_tokens"],
             span["gen_ai.usage.cache_read.input_tokens"],
@@ -24,4 +24,4 @@ def test_openai_1_30_is_read_as_todays_is(older: Any) -> None:
         )
         for span in spans
     ]
-    assert told == [(100, 60, 20)] * 2
+    assert found == [(100, 60, 20)] * 2

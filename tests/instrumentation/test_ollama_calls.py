@@ -93,40 +93,40 @@ async def async_client(provider: Any) -> AsyncIterator[Any]:
 
 
 @cases(PLAIN)
-def test_each_operation_tells_its_numbers(
+def test_each_operation_reports_its_usage(
     client: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     call(client)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @cases(PLAIN)
-async def test_each_async_operation_tells_its_numbers(
+async def test_each_async_operation_reports_its_usage(
     async_client: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     await call(async_client)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @cases(STREAMED)
-def test_each_stream_tells_its_numbers(
+def test_each_stream_reports_its_usage(
     client: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     exhaust(call(client))
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @cases(STREAMED)
-async def test_each_async_stream_tells_its_numbers(
+async def test_each_async_stream_reports_its_usage(
     async_client: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     async for _ in await call(async_client):
         pass
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @pytest.mark.parametrize("way", [leave, close])
@@ -136,7 +136,7 @@ def test_a_stream_left_early_is_one_span_without_invented_usage(
     way(client.chat("llama3.2", MESSAGES, stream=True))
 
     expected = {"gen_ai.usage.input_tokens": None, "spantoll.usage.status": "missing"}
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 def test_errors_are_named_as_people_import_them(client: Any, spans: Any) -> None:
@@ -185,7 +185,7 @@ def test_uninstrument_puts_the_client_back(client: Any, spans: Any) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_conversation_is_told_only_where_it_is_asked_for(
+def test_the_content_is_recorded_only_where_it_is_captured(
     client: Any, spans: Any, monkeypatch: pytest.MonkeyPatch, stream: bool
 ) -> None:
     asked = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "secret"}]
@@ -198,9 +198,9 @@ def test_the_conversation_is_told_only_where_it_is_asked_for(
     instrumentation.instrument(tracer_provider=spans.provider)
     exhaust(client.chat("llama3.2", asked, stream=stream))
 
-    told = spans.all()[1].attributes
-    assert '"content":"secret"' in told["gen_ai.input.messages"]
-    assert '"content":"The toll of a span"' in told["gen_ai.output.messages"]
+    found = spans.all()[1].attributes
+    assert '"content":"secret"' in found["gen_ai.input.messages"]
+    assert '"content":"The toll of a span"' in found["gen_ai.output.messages"]
 
 
 @pytest.mark.parametrize(
@@ -227,9 +227,9 @@ for _ in client.chat(**asked, stream=True):
 
 
 def test_ollama_0_4_is_read_as_todays_is(older: Any) -> None:
-    told = [
+    found = [
         (span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"])
         for span in older(OLD, "ollama==0.4.0")
     ]
 
-    assert told == [(100, 20)] * 2
+    assert found == [(100, 20)] * 2

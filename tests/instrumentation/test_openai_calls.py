@@ -159,22 +159,22 @@ def cases(table: dict[str, Case]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("call", "expected"), list(table.values()), ids=list(table))
 
 
-def shown(told: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
-    return {key: told.get(key) for key in expected}
+def shown(found: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+    return {key: found.get(key) for key in expected}
 
 
 @cases(PLAIN)
-def test_each_operation_tells_its_numbers(
+def test_each_operation_reports_its_usage(
     client: openai.OpenAI, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     call(client)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
     assert spans.one().status.status_code is StatusCode.UNSET
 
 
 @cases(PLAIN)
-async def test_each_async_operation_tells_its_numbers(
+async def test_each_async_operation_reports_its_usage(
     async_client: openai.AsyncOpenAI,
     spans: Any,
     call: Callable[[Any], Awaitable[Any]],
@@ -182,22 +182,22 @@ async def test_each_async_operation_tells_its_numbers(
 ) -> None:
     await call(async_client)
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @cases(STREAMED)
-def test_each_stream_tells_its_numbers(
+def test_each_stream_reports_its_usage(
     client: openai.OpenAI, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
 ) -> None:
     for _ in call(client):
         pass
 
-    assert shown(spans.told(), expected) == expected
-    assert spans.told()["gen_ai.response.time_to_first_chunk"] > 0
+    assert shown(spans.attributes(), expected) == expected
+    assert spans.attributes()["gen_ai.response.time_to_first_chunk"] > 0
 
 
 @cases(STREAMED)
-async def test_each_async_stream_tells_its_numbers(
+async def test_each_async_stream_reports_its_usage(
     async_client: openai.AsyncOpenAI,
     spans: Any,
     call: Callable[[Any], Awaitable[Any]],
@@ -206,7 +206,7 @@ async def test_each_async_stream_tells_its_numbers(
     async for _ in await call(async_client):
         pass
 
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 def test_span_is_a_client_span_named_by_operation_and_model(
@@ -255,10 +255,10 @@ def test_every_request_setting_is_on_the_span(
         "spantoll.request.id": "req_loopback",
         "server.address": "127.0.0.1",
     }
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
-def test_chat_parse_helper_tells_its_numbers(
+def test_chat_parse_helper_reports_its_usage(
     client: openai.OpenAI, spans: Any, question: Any
 ) -> None:
     with pytest.raises(ValueError, match="Invalid JSON"):
@@ -266,38 +266,38 @@ def test_chat_parse_helper_tells_its_numbers(
 
     # The caller's parser refused the answer, which was billed all the same.
     expected = CHAT | {"error.type": "pydantic_core.ValidationError"}
-    told = spans.told()
-    assert shown(told, expected) | {"error.type": None} == expected | {"error.type": None}
-    assert told["error.type"].endswith("ValidationError")
+    found = spans.attributes()
+    assert shown(found, expected) | {"error.type": None} == expected | {"error.type": None}
+    assert found["error.type"].endswith("ValidationError")
     assert "toll" not in (spans.one().status.description or "")
 
 
-def test_chat_stream_helper_tells_its_numbers(
+def test_chat_stream_helper_reports_its_usage(
     client: openai.OpenAI, spans: Any, question: Any
 ) -> None:
     with client.chat.completions.stream(**question()) as stream:
         kinds = [event.type for event in stream]
         final = stream.get_final_completion()
 
-    assert shown(spans.told(), STREAM) == STREAM
+    assert shown(spans.attributes(), STREAM) == STREAM
     assert kinds[-1] == "content.done"
     assert final.choices[0].message.content == "The toll of a span"
 
 
-async def test_async_chat_stream_helper_tells_its_numbers(
+async def test_async_chat_stream_helper_reports_its_usage(
     async_client: openai.AsyncOpenAI, spans: Any, question: Any
 ) -> None:
     async with async_client.chat.completions.stream(**question()) as stream:
         await stream.until_done()
 
-    assert shown(spans.told(), STREAM) == STREAM
+    assert shown(spans.attributes(), STREAM) == STREAM
 
 
-def test_responses_stream_helper_tells_its_numbers(client: openai.OpenAI, spans: Any) -> None:
+def test_responses_stream_helper_reports_its_usage(client: openai.OpenAI, spans: Any) -> None:
     with client.responses.stream(model="gpt-4o-mini", input=NUMBERS) as stream:
         final = stream.get_final_response()
 
-    assert shown(spans.told(), RESPONSE_STREAM) == RESPONSE_STREAM
+    assert shown(spans.attributes(), RESPONSE_STREAM) == RESPONSE_STREAM
     assert final.usage is not None
 
 
@@ -317,9 +317,9 @@ def test_an_error_is_named_as_people_import_it(
     with pytest.raises(openai.APIStatusError):
         client.chat.completions.create(**question(f"#status={status}"))
 
-    assert spans.told()["error.type"] == kind
+    assert spans.attributes()["error.type"] == kind
     assert spans.one().status.status_code is StatusCode.ERROR
-    assert "spantoll.usage.status" not in spans.told()
+    assert "spantoll.usage.status" not in spans.attributes()
 
 
 def test_retries_are_one_call(provider: Any, spans: Any, question: Any) -> None:
@@ -330,4 +330,4 @@ def test_retries_are_one_call(provider: Any, spans: Any, question: Any) -> None:
         client.chat.completions.create(**question("#status=500"))
 
     assert len(provider.asked) == 2
-    assert spans.told()["error.type"] == "openai.InternalServerError"
+    assert spans.attributes()["error.type"] == "openai.InternalServerError"

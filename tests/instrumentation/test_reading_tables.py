@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from spantoll.instrumentation import openai_api
+from spantoll.instrumentation.apis import openai_chat, openai_media
 from spantoll.instrumentation.provider import Call
+from spantoll.instrumentation.providers.openai import readings
 from spantoll.instrumentation.reading import Sum, Table, Via, pick, plain, reader
 
 TABLE: Table = {
@@ -152,17 +153,17 @@ JSON = st.recursive(
     ),
     max_leaves=20,
 )
-CALLS = [openai_api.CHAT, openai_api.RESPONSE, openai_api.EMBEDDING, openai_api.IMAGE]
+CALLS = [openai_chat.CHAT, readings.RESPONSE, openai_media.EMBEDDING, readings.IMAGE]
 HOLDS = (str, bool, int, float)
 
 
 @given(JSON, st.sampled_from(CALLS))
 def test_any_answer_is_read_to_what_can_be_written(answer: Any, call: Call) -> None:
-    told = call.read_response(answer)
+    found = call.read_response(answer)
     if call.refine is not None:
-        call.refine(told)
+        call.refine(found)
 
-    for key, value in told.items():
+    for key, value in found.items():
         assert not key.startswith("_")
         assert isinstance(value, HOLDS) or {type(item) for item in value} < set(HOLDS)
 

@@ -62,7 +62,7 @@ every_sdk = pytest.mark.parametrize("sdk", SDKS, ids=repr)
 
 
 @every_sdk
-def test_a_chat_tells_its_numbers(provider: Any, spans: Any, sdk: Sdk) -> None:
+def test_a_chat_reports_its_usage(provider: Any, spans: Any, sdk: Sdk) -> None:
     with sdk.client(provider.url) as client:
         client.chat.completions.create(**sdk.asked(temperature=0.25, max_completion_tokens=50))
 
@@ -72,22 +72,22 @@ def test_a_chat_tells_its_numbers(provider: Any, spans: Any, sdk: Sdk) -> None:
         "gen_ai.request.temperature": 0.25,
         "gen_ai.request.max_tokens": 50,
     }
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @every_sdk
-def test_a_stream_tells_its_numbers(provider: Any, spans: Any, sdk: Sdk) -> None:
+def test_a_stream_reports_its_usage(provider: Any, spans: Any, sdk: Sdk) -> None:
     with sdk.client(provider.url) as client:
         stream = client.chat.completions.create(**sdk.asked(stream=True))
         words = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
 
     assert isinstance(stream, sdk.module.Stream)
     assert words == "The toll of a span"
-    assert shown(spans.told(), CHAT) == CHAT
+    assert shown(spans.attributes(), CHAT) == CHAT
 
 
 @every_sdk
-async def test_async_calls_tell_their_numbers(provider: Any, spans: Any, sdk: Sdk) -> None:
+async def test_async_calls_report_their_usage(provider: Any, spans: Any, sdk: Sdk) -> None:
     async with sdk.client(provider.url, "Async") as client:
         await client.chat.completions.create(**sdk.asked())
         async for _ in await client.chat.completions.create(**sdk.asked(stream=True)):
@@ -97,7 +97,7 @@ async def test_async_calls_tell_their_numbers(provider: Any, spans: Any, sdk: Sd
 
 
 @every_sdk
-def test_raw_and_streaming_responses_tell_their_numbers(
+def test_raw_and_streaming_responses_report_their_usage(
     provider: Any, spans: Any, sdk: Sdk
 ) -> None:
     with sdk.client(provider.url) as client:
@@ -117,7 +117,7 @@ def test_a_stream_left_early_is_one_span(
     with sdk.client(provider.url) as client:
         way(client.chat.completions.create(**sdk.asked(stream=True)))
 
-    assert shown(spans.told(), ABORTED) == ABORTED
+    assert shown(spans.attributes(), ABORTED) == ABORTED
 
 
 @every_sdk
@@ -131,8 +131,8 @@ async def test_a_cancelled_task_ends_the_span_once(provider: Any, spans: Any, sd
 
         await cancel(talk)
 
-    assert shown(spans.told(), ABORTED) == ABORTED
-    assert spans.told()["error.type"] == "asyncio.CancelledError"
+    assert shown(spans.attributes(), ABORTED) == ABORTED
+    assert spans.attributes()["error.type"] == "asyncio.CancelledError"
 
 
 @every_sdk
@@ -144,11 +144,11 @@ def test_a_server_that_hangs_up_is_one_failed_span(provider: Any, spans: Any, sd
         exhaust(client.chat.completions.create(**sdk.asked("#cut=3", stream=True)))
 
     expected = ABORTED | {"error.type": error_name(raised.type)}
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 @every_sdk
-def test_the_conversation_is_told_only_where_it_is_asked_for(
+def test_the_content_is_recorded_only_where_it_is_captured(
     provider: Any, spans: Any, monkeypatch: pytest.MonkeyPatch, sdk: Sdk
 ) -> None:
     asked = sdk.asked("the secret")
@@ -175,7 +175,7 @@ def test_an_error_is_named_as_people_import_it(provider: Any, spans: Any, sdk: S
     ):
         client.chat.completions.create(**sdk.asked("#status=429"))
 
-    assert spans.told()["error.type"] == f"{sdk.module.__name__}.RateLimitError"
+    assert spans.attributes()["error.type"] == f"{sdk.module.__name__}.RateLimitError"
 
 
 @every_sdk
@@ -188,7 +188,7 @@ def test_uninstrument_puts_the_client_back(provider: Any, spans: Any, sdk: Sdk) 
     assert spans.all() == ()
 
 
-def test_groq_hears_and_speaks(provider: Any, spans: Any) -> None:
+def test_groq_transcribes_and_speaks(provider: Any, spans: Any) -> None:
     with groq.Groq(api_key="none", base_url=provider.url, max_retries=0) as client:
         client.audio.transcriptions.create(
             model="whisper-1", file=("a.mp3", b"ID3"), response_format="verbose_json"
@@ -196,10 +196,10 @@ def test_groq_hears_and_speaks(provider: Any, spans: Any) -> None:
         client.audio.speech.create(model="orpheus", voice="v", input="Hello there").read()
         client.embeddings.create(model="nomic", input=NUMBERS)
 
-    told = [dict(span.attributes) for span in spans.all()]
-    assert told[0]["spantoll.usage.audio_ms"] == 13_000
-    assert told[1]["spantoll.usage.characters"] == 11
-    assert told[2]["gen_ai.usage.input_tokens"] == 100
+    found = [dict(span.attributes) for span in spans.all()]
+    assert found[0]["spantoll.usage.audio_ms"] == 13_000
+    assert found[1]["spantoll.usage.characters"] == 11
+    assert found[2]["gen_ai.usage.input_tokens"] == 100
 
 
 def test_cerebras_completes(provider: Any, spans: Any) -> None:
@@ -207,8 +207,8 @@ def test_cerebras_completes(provider: Any, spans: Any) -> None:
         client.completions.create(model="gpt-oss-120b", prompt=NUMBERS)
         exhaust(client.completions.create(model="gpt-oss-120b", prompt=NUMBERS, stream=True))
 
-    told = [span.attributes["gen_ai.operation.name"] for span in spans.all()]
-    assert told == ["text_completion"] * 2
+    found = [span.attributes["gen_ai.operation.name"] for span in spans.all()]
+    assert found == ["text_completion"] * 2
     assert spans.all()[0].attributes["gen_ai.usage.output_tokens"] == 20
 
 
@@ -246,9 +246,9 @@ OLD_CEREBRAS = OLD_GROQ.replace("import groq", "from cerebras.cloud import sdk a
     ids=["groq", "cerebras"],
 )
 def test_older_sdks_are_read_as_todays_are(older: Any, program: str, requirement: str) -> None:
-    told = [
+    found = [
         (span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"])
         for span in older(program, requirement, "httpx<0.28")
     ]
 
-    assert told == [(100, 20)] * 2
+    assert found == [(100, 20)] * 2

@@ -58,7 +58,7 @@ def test_hosts_that_support_it_are_asked_and_the_chunk_is_hidden(
 
     assert b'"stream_options":{"include_usage":true}' in host.body
     assert [len(chunk.choices) for chunk in chunks] == [1]
-    assert spans.told()["gen_ai.usage.input_tokens"] == 7
+    assert spans.attributes()["gen_ai.usage.input_tokens"] == 7
 
 
 @pytest.mark.parametrize("base_url", NOT_ASKED)
@@ -118,8 +118,8 @@ def test_azure_is_asked_from_the_version_that_knows_it(
     list(host.azure(version).chat.completions.create(**question(stream=True)))
 
     assert (b"stream_options" in host.body) is asked
-    assert spans.told()["gen_ai.provider.name"] == "azure.ai.openai"
-    assert spans.told()["server.address"] == "acme.openai.azure.com"
+    assert spans.attributes()["gen_ai.provider.name"] == "azure.ai.openai"
+    assert spans.attributes()["server.address"] == "acme.openai.azure.com"
 
 
 def test_azure_on_your_data_is_not_asked(host: Host, spans: Any, question: Any) -> None:
@@ -139,5 +139,5 @@ def test_no_usage_is_recorded_as_missing_never_invented(
     next(stream)
     stream.close()
 
-    assert spans.told()["spantoll.usage.status"] == "missing"
-    assert not [key for key in spans.told() if key.startswith("gen_ai.usage.")]
+    assert spans.attributes()["spantoll.usage.status"] == "missing"
+    assert not [key for key in spans.attributes() if key.startswith("gen_ai.usage.")]

@@ -58,8 +58,8 @@ def test_a_stream_read_to_its_end_is_one_whole_span(
     way(stream)
     del stream
 
-    assert spans.told()["gen_ai.usage.input_tokens"] == 100
-    assert spans.told()["spantoll.usage.status"] == "reported"
+    assert spans.attributes()["gen_ai.usage.input_tokens"] == 100
+    assert spans.attributes()["spantoll.usage.status"] == "reported"
 
 
 def never_read(stream: Any) -> None:
@@ -87,15 +87,15 @@ def test_a_stream_left_early_is_one_span_without_invented_usage(
 ) -> None:
     way(client.chat.completions.create(**question(stream=True)))
 
-    assert shown(spans.told(), ABORTED) == ABORTED
+    assert shown(spans.attributes(), ABORTED) == ABORTED
     assert spans.one().status.status_code is StatusCode.UNSET
 
 
 def test_a_stream_never_read_is_one_span(client: openai.OpenAI, spans: Any, question: Any) -> None:
     client.chat.completions.create(**question(stream=True))
 
-    assert spans.told()["spantoll.usage.status"] == "missing"
-    assert "gen_ai.response.time_to_first_chunk" not in spans.told()
+    assert spans.attributes()["spantoll.usage.status"] == "missing"
+    assert "gen_ai.response.time_to_first_chunk" not in spans.attributes()
 
 
 def test_a_helper_stream_left_early_ends_its_span_at_once(
@@ -104,7 +104,7 @@ def test_a_helper_stream_left_early_ends_its_span_at_once(
     with client.chat.completions.stream(**question()) as stream:
         next(iter(stream))
 
-    assert shown(spans.told(), ABORTED) == ABORTED
+    assert shown(spans.attributes(), ABORTED) == ABORTED
 
 
 def test_a_caller_that_breaks_inside_the_block_marks_the_span(
@@ -118,7 +118,7 @@ def test_a_caller_that_breaks_inside_the_block_marks_the_span(
     with pytest.raises(KeyError):
         talk()
 
-    assert spans.told()["error.type"] == "KeyError"
+    assert spans.attributes()["error.type"] == "KeyError"
     assert spans.one().status.status_code is StatusCode.ERROR
     assert "caller" not in (spans.one().status.description or "")
 
@@ -130,10 +130,10 @@ def test_a_server_that_hangs_up_is_one_failed_span(
         exhaust(client.chat.completions.create(**question("#cut=3", stream=True)))
 
     expected = ABORTED | {"error.type": "openai.APIConnectionError"}
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
-def test_a_stream_that_was_opened_and_told_nothing_says_that_usage_is_missing(
+def test_a_stream_without_any_usage_has_the_status_missing(
     client: openai.OpenAI, spans: Any, question: Any
 ) -> None:
     with pytest.raises(openai.APIConnectionError):
@@ -144,14 +144,14 @@ def test_a_stream_that_was_opened_and_told_nothing_says_that_usage_is_missing(
         "error.type": "openai.APIConnectionError",
         "gen_ai.response.time_to_first_chunk": None,
     }
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 def test_a_refused_call_misses_no_usage(client: openai.OpenAI, spans: Any, question: Any) -> None:
     with pytest.raises(openai.RateLimitError):
         client.chat.completions.create(**question("#status=429"))
 
-    assert "spantoll.usage.status" not in spans.told()
+    assert "spantoll.usage.status" not in spans.attributes()
 
 
 def test_an_error_event_inside_a_stream_is_one_failed_span(
@@ -160,10 +160,10 @@ def test_an_error_event_inside_a_stream_is_one_failed_span(
     with pytest.raises(openai.APIError):
         exhaust(client.chat.completions.create(**question("#broken=2", stream=True)))
 
-    assert spans.told()["error.type"] == "openai.APIError"
+    assert spans.attributes()["error.type"] == "openai.APIError"
 
 
-def test_usage_told_before_the_caller_left_is_kept(
+def test_usage_reported_before_the_caller_left_is_kept(
     client: openai.OpenAI, spans: Any, question: Any
 ) -> None:
     asked = question(stream=True, stream_options={"include_usage": True})
@@ -172,7 +172,7 @@ def test_usage_told_before_the_caller_left_is_kept(
             break
 
     expected = {"gen_ai.usage.output_tokens": 20, "spantoll.usage.status": "reported"}
-    assert shown(spans.told(), expected) == expected
+    assert shown(spans.attributes(), expected) == expected
 
 
 def test_a_span_ends_when_the_caller_left_not_when_the_stream_went_away(
@@ -205,7 +205,7 @@ def test_a_stream_collected_in_another_thread_is_one_span(
     deadline = time.monotonic() + 10
     while not spans.all() and time.monotonic() < deadline:
         time.sleep(0.001)
-    assert shown(spans.told(), ABORTED) == ABORTED
+    assert shown(spans.attributes(), ABORTED) == ABORTED
 
 
 def test_two_threads_that_end_a_stream_make_one_span(
@@ -237,7 +237,7 @@ async def test_an_async_stream_read_to_its_end_is_one_whole_span(
             pass
     await stream.close()
 
-    assert spans.told()["gen_ai.usage.input_tokens"] == 100
+    assert spans.attributes()["gen_ai.usage.input_tokens"] == 100
 
 
 async def test_an_async_stream_read_by_anext_is_one_whole_span(
@@ -248,7 +248,7 @@ async def test_an_async_stream_read_by_anext_is_one_whole_span(
         while True:
             await anext(stream)
 
-    assert spans.told()["spantoll.usage.status"] == "reported"
+    assert spans.attributes()["spantoll.usage.status"] == "reported"
 
 
 async def test_an_async_stream_left_early_is_one_span(
@@ -259,7 +259,7 @@ async def test_an_async_stream_left_early_is_one_span(
         async for _ in stream:
             break
 
-    assert shown(spans.told(), ABORTED) == ABORTED
+    assert shown(spans.attributes(), ABORTED) == ABORTED
 
 
 async def test_an_async_stream_closed_by_another_task_is_one_span(
@@ -269,10 +269,10 @@ async def test_an_async_stream_closed_by_another_task_is_one_span(
     await anext(stream)
     await asyncio.create_task(stream.close())
 
-    assert shown(spans.told(), ABORTED) == ABORTED
+    assert shown(spans.attributes(), ABORTED) == ABORTED
 
 
-async def test_a_cancelled_task_is_one_span_that_says_so(
+async def test_a_cancelled_task_is_one_span_with_that_error(
     async_client: openai.AsyncOpenAI, spans: Any, question: Any
 ) -> None:
     async def listen(first: asyncio.Event) -> None:
@@ -283,7 +283,7 @@ async def test_a_cancelled_task_is_one_span_that_says_so(
 
     await cancel(listen)
 
-    assert spans.told()["error.type"] == "asyncio.CancelledError"
+    assert spans.attributes()["error.type"] == "asyncio.CancelledError"
 
 
 async def test_a_request_cancelled_before_its_answer_is_one_span(
@@ -293,7 +293,7 @@ async def test_a_request_cancelled_before_its_answer_is_one_span(
         async with asyncio.timeout(0.05):
             await async_client.chat.completions.create(**question("#wait=500"))
 
-    assert spans.told()["error.type"] == "asyncio.CancelledError"
+    assert spans.attributes()["error.type"] == "asyncio.CancelledError"
 
 
 async def test_a_stream_ends_in_a_context_other_than_its_own(

@@ -39,7 +39,7 @@ def _off() -> Iterator[None]:
 
 
 def run(command: list[str], provider: Any, **environment: str) -> str:
-    """Run a program and return what it printed; nothing may be said on stderr."""
+    """Run a program and return what it printed; nothing may be logged to stderr."""
     done = subprocess.run(
         [*command],
         env={
@@ -54,8 +54,8 @@ def run(command: list[str], provider: Any, **environment: str) -> str:
         check=True,
     )
     # The distro's word on having been left out, which is how a test has none.
-    said = [line for line in done.stderr.splitlines() if "OTEL_PYTHON_CONFIGURATOR" not in line]
-    assert said == []
+    lines = [line for line in done.stderr.splitlines() if "OTEL_PYTHON_CONFIGURATOR" not in line]
+    assert lines == []
     return done.stdout
 
 
@@ -90,7 +90,7 @@ def test_a_wrapper_that_others_hold_is_silent_after_uninstrument(
     assert spans.all() == ()
 
 
-def test_somebody_elses_wrapper_around_ours_stays(
+def test_another_packages_wrapper_around_ours_stays(
     client: openai.OpenAI, spans: Any, question: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = base.SyncAPIClient.request
@@ -115,7 +115,7 @@ def test_a_raw_wrapper_made_before_is_seen(
 
     create(**question())
 
-    assert spans.told()["gen_ai.usage.input_tokens"] == 100
+    assert spans.attributes()["gen_ai.usage.input_tokens"] == 100
 
 
 def test_only_the_chosen_providers_are_switched_on() -> None:
@@ -145,7 +145,7 @@ def declare(requires: str, target: str) -> Provider:
     ],
     ids=["too old", "no such method", "no such class"],
 )
-def test_an_unsupported_version_says_so_once(
+def test_an_unsupported_version_is_logged_once(
     declared: Provider,
     reason: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -156,15 +156,15 @@ def test_an_unsupported_version_says_so_once(
 
     for _ in range(2):
         instrumentation.instrument()
-        (told,) = registry.status()
+        (found,) = registry.status()
         instrumentation.uninstrument()
 
-    assert told.state == "unsupported"
-    assert reason in (told.reason or "")
+    assert found.state == "unsupported"
+    assert reason in (found.reason or "")
     assert caplog.text.count(reason) == 1
 
 
-def test_a_missing_sdk_says_nothing(
+def test_a_missing_sdk_logs_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     declared = declare("no-such-sdk >= 1", "no_such_sdk.client:Client.call")
@@ -274,9 +274,9 @@ ON = "import spantoll.instrumentation\nspantoll.instrumentation.instrument()\n"
     ids=["before the SDK is imported", "after it", "after the tracer provider"],
 )
 def test_the_order_of_imports_does_not_matter(provider: Any, program: str) -> None:
-    told = exported(run([sys.executable, "-W", "error", "-c", program], provider))
+    found = exported(run([sys.executable, "-W", "error", "-c", program], provider))
 
-    assert told["gen_ai.request.model"] == "gpt-4o-mini"
+    assert found["gen_ai.request.model"] == "gpt-4o-mini"
 
 
 def test_switching_on_imports_no_sdk_and_nothing_heavy(provider: Any) -> None:
@@ -301,9 +301,9 @@ else:
 def test_a_worker_forked_after_switching_on_is_seen(provider: Any) -> None:
     program = f"import openai\n{ON}{SDK}{FORK}"
 
-    told = exported(run([sys.executable, "-c", program], provider))
+    found = exported(run([sys.executable, "-c", program], provider))
 
-    assert told["gen_ai.response.model"] == "gpt-4o-mini-2024-07-18"
+    assert found["gen_ai.response.model"] == "gpt-4o-mini-2024-07-18"
 
 
 @pytest.mark.parametrize(
@@ -368,7 +368,7 @@ def test_the_instrumentor_takes_a_tracer_provider(
     instrumentor.uninstrument()
     client.chat.completions.create(**question())
 
-    assert spans.told()["gen_ai.usage.input_tokens"] == 100
+    assert spans.attributes()["gen_ai.usage.input_tokens"] == 100
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_the_instrumentor_takes_a_tracer_provider(
         ({"OTEL_TRACES_EXPORTER": "none"}, []),
         ({}, []),
     ],
-    ids=["traces", "metrics only", "none", "nothing said"],
+    ids=["traces", "metrics only", "none", "nothing set"],
 )
 def test_the_sdk_is_set_up_only_where_the_environment_asks(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], configured: list[int]
@@ -401,7 +401,7 @@ def test_the_sdk_is_set_up_only_where_the_environment_asks(
     assert calls == configured
 
 
-def test_a_second_instrumentation_is_said_once(
+def test_a_second_instrumentation_is_logged_once(
     client: openai.OpenAI,
     question: Any,
     spans: Any,

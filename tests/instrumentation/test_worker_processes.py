@@ -98,10 +98,10 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     command += ["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        said = ""
-        while "See" not in said:
-            said += process.stdout.readline()
-        address = re.search(r"OTLP/HTTP +(\S+)", said)
+        output = ""
+        while "See" not in output:
+            output += process.stdout.readline()
+        address = re.search(r"OTLP/HTTP +(\S+)", output)
         assert address is not None
         yield Ledger(database, address[1])
         process.terminate()
@@ -162,17 +162,17 @@ def start(environment: dict[str, str], folder: Path, tmp_path: Path) -> Iterator
     log.close()
 
 
-def until(true: Callable[[], Any], said: Callable[[], str]) -> Any:
+def until(true: Callable[[], Any], output: Callable[[], str]) -> Any:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if found := true():
             return found
         time.sleep(0.05)
-    raise AssertionError(said())
+    raise AssertionError(output())
 
 
-def address_in(said: Callable[[], str]) -> str:
-    found = until(lambda: re.search(r"http://127\.0\.0\.1:[1-9]\d*", said()), said)
+def address_in(output: Callable[[], str]) -> str:
+    found = until(lambda: re.search(r"http://127\.0\.0\.1:[1-9]\d*", output()), output)
     return str(found[0])
 
 
@@ -187,18 +187,18 @@ def ask(url: str) -> bytes | None:
         return None
 
 
-def ask_until_two_answer(url: str, said: Callable[[], str]) -> int:
+def ask_until_two_answer(url: str, output: Callable[[], str]) -> int:
     """Ask until two workers have answered; how often that was.
 
     Many at once: one after the other, the worker that answered last is often the next one too.
     """
-    answered = {until(lambda: ask(url), said)}
+    answered = {until(lambda: ask(url), output)}
     with ThreadPoolExecutor(8) as pool:
         for turn in range(1, 51):
             answered.update(pool.map(ask, [url] * 8))
             if len(answered) == 2:
                 return 1 + 8 * turn
-    raise AssertionError(f"only {answered} answered: {said()}")
+    raise AssertionError(f"only {answered} answered: {output()}")
 
 
 PRICED = (100, 100 * 150 + 20 * 600)
@@ -218,8 +218,8 @@ def test_every_call_of_every_worker_arrives(
     start: Start, ledger: Ledger, server: tuple[str, ...]
 ) -> None:
     program, *arguments = server
-    with start(sys.executable, "-m", program, *arguments) as said:
-        asked = ask_until_two_answer(address_in(said), said)
+    with start(sys.executable, "-m", program, *arguments) as output:
+        asked = ask_until_two_answer(address_in(output), output)
         ledger.wait_for(asked)
 
     # Asked once more after the end of the program, which has sent everything then.
@@ -231,8 +231,8 @@ def test_every_task_of_a_celery_worker_arrives(
     start: Start, ledger: Ledger, environment: dict[str, str], folder: Path, pool: str
 ) -> None:
     worker = ("celery", "-A", "tasks", "worker", "--pool", pool, "--concurrency", "2")
-    with start(sys.executable, "-m", *worker, "--loglevel", "info") as said:
-        until(lambda: "ready" in said(), said)
+    with start(sys.executable, "-m", *worker, "--loglevel", "info") as output:
+        until(lambda: "ready" in output(), output)
         subprocess.run([sys.executable, "tasks.py"], cwd=folder, env=environment, check=True)
         ledger.wait_for(6)
 

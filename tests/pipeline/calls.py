@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from spantoll.pipeline.witness import has_usage
 from spantoll.records import UsageRecord
-from spantoll.records.build import response_key
+from spantoll.records.keys import response_key, usage_key
+from spantoll.records.reported import end_ns, is_billable, reports_usage
 
 SECOND = 1_000_000_000
 EPOCH_NS = 1_795_000_000 * SECOND
@@ -41,11 +41,26 @@ def call(
     record = UsageRecord(**DEFAULTS)._replace(**values)._replace(**fields)
     if record.response_id:
         record = record._replace(response_key=response_key("default", record.response_id))
-    if record.input_tokens and record.output_tokens:
-        record = record._replace(twin_key=record.input_tokens * 1_000 + record.output_tokens)
-    if not has_usage(record) and "usage_quality" not in fields:
+    if not reports_usage(record) and "usage_quality" not in fields:
         record = record._replace(usage_quality="missing")
-    return record
+    return keyed(record)
+
+
+def keyed(record: UsageRecord) -> UsageRecord:
+    """Give a record of a call its usage key."""
+    if not is_billable(record):
+        return record
+    key = usage_key(
+        record,
+        tenant=record.tenant_id,
+        trace_id=record.trace_id,
+        end_ns=end_ns(record),
+        provider=record.provider,
+        has_extra=record.extra_units is not None,
+        status=record.status,
+        request_model=record.request_model,
+    )
+    return record._replace(usage_key=key)
 
 
 def used(input_tokens: int, output_tokens: int, **more: Any) -> dict[str, Any]:

@@ -278,7 +278,7 @@ def test_closing_writes_what_waits(store: ScriptedStore, commit: GroupCommit) ->
     assert not commit.alive
 
 
-def test_closing_in_a_hurry_fails_what_waits(store: ScriptedStore, commit: GroupCommit) -> None:
+def test_closing_without_flush_fails_what_waits(store: ScriptedStore, commit: GroupCommit) -> None:
     hold(store, commit)
     done = commit.submit([record(1)], size_bytes=1)
 

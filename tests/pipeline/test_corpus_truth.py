@@ -53,7 +53,7 @@ def known(call: dict[str, Any], field: str) -> int | None:
     return number
 
 
-def told(call: dict[str, Any]) -> bool:
+def is_reported(call: dict[str, Any]) -> bool:
     return any(known(call, field) for field in TOTALS)
 
 
@@ -70,7 +70,7 @@ def differences(call: dict[str, Any], row: RowMapping) -> Iterator[str]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
 def test_every_call_is_billed_once_with_its_numbers(case: Path) -> None:
     calls = json.loads((case / "expected.json").read_text())["calls"]
-    billable = [call for call in calls if call["billable"] and told(call)]
+    billable = [call for call in calls if call["billable"] and is_reported(call)]
     rows = [row for row in billed(case) if row["input_tokens"] or row["output_tokens"]]
 
     problems = []

@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spantoll.pipeline.counting import count
-from spantoll.pipeline.witness import has_usage, is_billable
 from spantoll.records import UsageRecord
+from spantoll.records.reported import is_billable, reports_usage
 from tests.pipeline.calls import call, used
 
 AGENT: dict[str, Any] = {"role": "aggregate", "scope_name": "framework"}
 FRAMEWORK: dict[str, Any] = {"scope_name": "framework"}
 OTHER: dict[str, Any] = {"scope_name": "other"}
 CLAUDE = "claude-sonnet-4-5-20250929-v1:0"
+LITELLM: dict[str, Any] = {"scope_name": "litellm", "dialect": "litellm"}
 MISTRAL: dict[str, Any] = {"provider": "mistral_ai"}
 ID, ID2 = "chatcmpl-0123456789ab", "chatcmpl-ba9876543210"
 
@@ -38,7 +39,7 @@ SCENES: dict[str, tuple[list[UsageRecord], set[str]]] = {
         ],
         {"one", "two"},
     ),
-    "agent is the only witness": ([call("agent", **AGENT, **used(300, 30))], {"agent"}),
+    "agent alone reports usage": ([call("agent", **AGENT, **used(300, 30))], {"agent"}),
     "agent without usage is never billed": ([call("agent", **AGENT)], set()),
     "workflow over agent over nothing bills once": (
         [
@@ -54,14 +55,14 @@ SCENES: dict[str, tuple[list[UsageRecord], set[str]]] = {
         ],
         {"one"},
     ),
-    "agent tells the usage of its one silent call": (
+    "agent reports the usage of its one call without usage": (
         [
             call("agent", 0, 20, **AGENT, **used(100, 10)),
             call("one", 1, 5, under="agent"),
         ],
         {"one"},
     ),
-    "agent stands for its silent calls": (
+    "agent has the usage of its calls without usage": (
         [
             call("agent", 0, 20, **AGENT, **used(300, 30)),
             call("one", 1, 5, under="agent"),
@@ -239,20 +240,20 @@ SCENES: dict[str, tuple[list[UsageRecord], set[str]]] = {
         ],
         {"inner", "sdk"},
     ),
-    "a moment in a trace of its own tells the stream of an SDK below": (
+    "a zero-length span in a trace of its own reports the stream of an SDK below": (
         [
             call("request", 0, 1, **FRAMEWORK),
             call("sdk", 0.5, 9, under="request", stream=True, response_id=ID, **used(100, 10)),
-            call("moment", 9.1, 9.1, trace="u", **FRAMEWORK, **used(100, 10)),
+            call("event", 9.1, 9.1, trace="u", **FRAMEWORK, **used(100, 10)),
         ],
         {"sdk"},
     ),
-    "a moment too late to be of the stream": (
+    "a zero-length span too late to be of the stream": (
         [
             call("sdk", 0.5, 9, stream=True, response_id=ID, **used(100, 10)),
-            call("moment", 12, 12, trace="u", **FRAMEWORK, **used(100, 10)),
+            call("event", 12, 12, trace="u", **FRAMEWORK, **used(100, 10)),
         ],
-        {"sdk", "moment"},
+        {"sdk", "event"},
     ),
     "an SDK's own root span without an id beside an instrumentation's root": (
         [
@@ -342,6 +343,75 @@ SCENES: dict[str, tuple[list[UsageRecord], set[str]]] = {
         ],
         {"count"},
     ),
+    "two emitters without ids whose spans end on two sides of a full minute": (
+        [
+            call("a", 0, 59.99, **used(100, 10)),
+            call("b", 0.01, 60.01, trace="u", **OTHER, **used(100, 10)),
+        ],
+        {"a"},
+    ),
+    "an embedding that two emitters report in traces of their own": (
+        [
+            call("a", 0, 10, role="embedding", input_tokens=8),
+            call("b", 1, 9, trace="u", **OTHER, role="embedding", input_tokens=8),
+        ],
+        {"b"},
+    ),
+    "one nested, one beside and one in another trace": (
+        [
+            call("outer", 0, 10, scope_name="a", **used(100, 10)),
+            call("inner", 1, 9, under="outer", scope_name="b", **used(100, 10)),
+            call("beside", 0.5, 9.5, scope_name="c", **used(100, 10)),
+            call("away", 0.2, 9.8, trace="u", scope_name="d", **used(100, 10)),
+        ],
+        {"inner"},
+    ),
+    "three emitters, each in a trace of its own": (
+        [
+            call("a", 0, 10, scope_name="a", **used(100, 10)),
+            call("b", 1, 9, trace="u", scope_name="b", **used(100, 10)),
+            call("c", 0.5, 9.5, trace="v", scope_name="c", **used(100, 10)),
+        ],
+        {"b"},
+    ),
+    "LiteLLM's two handlers of one stream": (
+        [
+            call("early", 0, 0.144, **LITELLM, response_id=ID, **used(9, 2)),
+            call("late", 0, 0.407, trace="u", **LITELLM, response_id=ID, **used(69605, 7260)),
+        ],
+        {"late"},
+    ),
+    "two calls of LiteLLM to a server with one constant id": (
+        [
+            call("one", 0, 10, **LITELLM, response_id=ID, **used(100, 10)),
+            call("two", 0.01, 9, trace="u", **LITELLM, response_id=ID, **used(200, 20)),
+        ],
+        {"one", "two"},
+    ),
+    "a zero-length span and the SDK's own span of an aborted stream": (
+        [
+            call("request", 0, 0.005, trace="u", scope_name="logfire.anthropic"),
+            call("event", 9.01, 9.01, trace="u", scope_name="logfire.anthropic", **used(86537, 1)),
+            call("own", 0.001, 9, response_id=ID, input_tokens=86537),
+        ],
+        {"own"},
+    ),
+    "calls at one time by a server with one constant id": (
+        [
+            call("a", 0, 10, response_id=ID, **used(100, 10)),
+            call("b", 1, 9, **OTHER, trace="u", response_id=ID, **used(200, 20)),
+        ],
+        {"a", "b"},
+    ),
+    "two calls with one constant id, each reported twice": (
+        [
+            call("1x", 0, 10, response_id=ID, **used(100, 10)),
+            call("2y", 1, 9, response_id=ID, **used(200, 20)),
+            call("3x", 0, 10, **OTHER, response_id=ID, **used(100, 10)),
+            call("4y", 1, 9, **OTHER, response_id=ID, **used(200, 20)),
+        ],
+        {"1x", "2y"},
+    ),
     "a cycle of parents": (
         [
             call("a", 0, 10, under="b", **used(100, 10)),
@@ -417,25 +487,44 @@ def test_any_order_gives_the_same_verdicts(records: list[UsageRecord], rng: rand
 
 
 @given(traces())
-def test_no_usage_is_billed_that_no_span_told(records: list[UsageRecord]) -> None:
+def test_no_usage_is_billed_that_no_span_reported(records: list[UsageRecord]) -> None:
     verdicts = count(records)
 
-    told = sum(record.input_tokens or 0 for record in records)
+    reported = sum(record.input_tokens or 0 for record in records)
     assert (
         sum(r.input_tokens or 0 for r, v in zip(records, verdicts, strict=True) if v.counted)
-        <= told
+        <= reported
     )
-    witnesses = [each for verdict in verdicts for each in verdict.witnesses]
-    assert len(witnesses) == len(set(witnesses))
+    reports = [each for verdict in verdicts for each in verdict.reports]
+    assert len(reports) == len(set(reports))
 
 
 @given(traces())
-def test_usage_never_vanishes_without_a_record_that_tells_it(records: list[UsageRecord]) -> None:
+def test_usage_never_vanishes_without_a_record_that_reports_it(records: list[UsageRecord]) -> None:
     verdicts = count(records)
 
     for record, verdict in zip(records, verdicts, strict=True):
-        if is_billable(record) and has_usage(record) and not verdict.counted:
+        if is_billable(record) and reports_usage(record) and not verdict.counted:
             assert verdict.repeats is not None or verdict.reason == "aggregate"
+
+
+@pytest.mark.parametrize("trace", ["t", "own"])
+@pytest.mark.parametrize("together", [True, False], ids=["at-once", "in-a-minute"])
+def test_many_equal_calls_of_two_emitters_are_matched_one_to_one(
+    trace: str, together: bool
+) -> None:
+    records = []
+    for i in range(2_000):
+        start = 0 if together else i * 0.03
+        ours, theirs = ("t", "t") if trace == "t" else (f"x{i}", f"y{i}")
+        records += [
+            call(f"x{i}", start, start + 8, trace=ours, **used(100, 1)),
+            call(f"y{i}", start + 0.001, start + 7.999, trace=theirs, **OTHER, **used(100, 1)),
+        ]
+
+    verdicts = count(records)
+
+    assert sum(verdict.counted for verdict in verdicts) == 2_000
 
 
 def test_long_agent_traces_are_counted_in_reasonable_work() -> None:

@@ -62,11 +62,11 @@ def test_tokens_come_from_the_inner_and_people_from_the_outer_span(card: RateCar
     assert found["outer"]["repeats_span"] == inner.trace_id + inner.span_id
 
 
-def test_a_stream_told_by_a_moment_takes_as_long_as_it_took(card: RateCard) -> None:
+def test_a_stream_reported_by_a_zero_length_span_takes_as_long_as_it_took(card: RateCard) -> None:
     request = call("request", 0, 1, under="app", **INNER)
-    moment = call("moment", 9, 9, under="app", **INNER, **used(100, 10))
+    event = call("event", 9, 9, under="app", **INNER, **used(100, 10))
 
-    found = written(card, [request], [moment])["moment"]
+    found = written(card, [request], [event])["event"]
 
     assert found["counted"]
     assert found["started_ns"] == request.started_ns
@@ -74,10 +74,10 @@ def test_a_stream_told_by_a_moment_takes_as_long_as_it_took(card: RateCard) -> N
     assert found["latency_bucket"] == latency_bucket(9 * 10**9)
 
 
-def test_a_call_told_by_an_event_too_keeps_the_time_of_its_span(card: RateCard) -> None:
+def test_a_call_reported_by_an_event_too_keeps_the_time_of_its_span(card: RateCard) -> None:
     span = call("span", 0, 10, **INNER, response_id=ID, **used(100, 10))
-    told = used(100, 10, cache_read_tokens=60)
-    event = call("event", 10, 10, under="span", **INNER, response_id=ID, **told)
+    usage = used(100, 10, cache_read_tokens=60)
+    event = call("event", 10, 10, under="span", **INNER, response_id=ID, **usage)
 
     found = written(card, [span, event])
 
@@ -86,7 +86,7 @@ def test_a_call_told_by_an_event_too_keeps_the_time_of_its_span(card: RateCard) 
     assert found["span"]["duration_ns"] == 10 * 10**9
 
 
-def test_what_the_witnesses_tell_together_is_priced_together(card: RateCard) -> None:
+def test_what_the_reports_have_together_is_priced_together(card: RateCard) -> None:
     outer = call(
         "outer", 0, 10, **OUTER, service_tier="flex", request_model="gpt-5", **used(10**6, 10)
     )
@@ -150,11 +150,11 @@ def test_a_late_child_takes_the_bill_from_its_agent(card: RateCard) -> None:
 def test_a_crew_whose_agents_have_one_model_is_priced_by_it(
     card: RateCard, models: tuple[str, str], priced_as: str | None
 ) -> None:
-    nameless: dict[str, Any] = {"role": "aggregate", "provider": None, "request_model": None}
-    nameless["response_model"] = None
-    crew = call("crew", 0, 10, **nameless, **used(1000, 100))
+    unnamed: dict[str, Any] = {"role": "aggregate", "provider": None, "request_model": None}
+    unnamed["response_model"] = None
+    crew = call("crew", 0, 10, **unnamed, **used(1000, 100))
     agents = [
-        call(f"agent{n}", n, n + 1, under="crew", **nameless | {"request_model": model})
+        call(f"agent{n}", n, n + 1, under="crew", **unnamed | {"request_model": model})
         for n, model in enumerate(models, 1)
     ]
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from spantoll.pricing import Priced, Unpriced
 from spantoll.records import UsageRecord, to_call, to_record, usage_record
-from spantoll.records.build import latency_bucket, response_key, twin_key
+from spantoll.records.build import latency_bucket
+from spantoll.records.keys import neighbour_keys, response_key, usage_key
 from spantoll.semconv.call import Attribution, ModelCall, ReportedCost, Usage
 from tests.records.conftest import NOON_NS, attribution, model_call
 
@@ -50,7 +51,16 @@ def test_every_field_of_a_call_reaches_its_column(call: ModelCall, priced: Price
         response_model="gpt-4o-2024-08-06",
         response_id="chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT",
         response_key=response_key("t", "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT"),
-        twin_key=twin_key("t", call),
+        usage_key=usage_key(
+            call.usage,
+            tenant="t",
+            trace_id=call.trace_id,
+            end_ns=call.end_ns,
+            provider=call.provider,
+            has_extra=bool(call.usage.extra),
+            status=call.status,
+            request_model=call.request_model,
+        ),
         request_id="req_1",
         server_address="api.openai.com",
         server_port=443,
@@ -239,34 +249,57 @@ def test_how_long_a_call_took_is_not_known_where_its_times_are_wrong(
     assert built(call, flaws=("invalid_utf8",)).duration_ns == 1_500_000_000
 
 
-def test_only_a_call_has_a_twin_key(call: ModelCall) -> None:
-    assert built(call).twin_key is not None
-    assert built(call._replace(role="aggregate")).twin_key is None
+def test_only_a_call_has_a_usage_key(call: ModelCall) -> None:
+    assert built(call).usage_key is not None
+    assert built(call._replace(role="aggregate")).usage_key is None
 
 
-def test_twins_know_each_other_where_one_knows_of_no_cache(call: ModelCall) -> None:
+def test_usage_keys_agree_where_one_report_leaves_the_cached_tokens_out(call: ModelCall) -> None:
     usage = Usage(100, 10, cache_read_tokens=60, cache_write_tokens=20)
     sdk = call._replace(provider="anthropic", usage=usage)
     passing_on = call._replace(provider=None, usage=Usage(20, 10))
 
-    assert built(sdk).twin_key == built(passing_on).twin_key
+    assert built(sdk).usage_key == built(passing_on).usage_key
 
 
-def test_twins_know_each_other_by_usage_service_and_minute(call: ModelCall) -> None:
+def test_a_usage_key_is_of_a_tenant_an_input_and_a_slice_of_two_seconds(call: ModelCall) -> None:
     outer, inner = call._replace(response_id=None), call
-    later = inner._replace(end_ns=inner.end_ns + 60 * 10**9)
-    moment = outer._replace(start_ns=outer.end_ns)
-    more = inner._replace(usage=inner.usage._replace(output_tokens=103))
-    other = inner._replace(attribution=inner.attribution._replace(service_name="other"))
-    silent = outer._replace(usage=outer.usage._replace(output_tokens=None))
+    event = outer._replace(start_ns=outer.end_ns)
+    aborted = outer._replace(usage=outer.usage._replace(output_tokens=None))
+    later = inner._replace(end_ns=inner.end_ns + 2 * 10**9)
+    more = inner._replace(usage=inner.usage._replace(input_tokens=1_003))
 
-    key = built(outer).twin_key
+    key = built(outer).usage_key
 
-    assert built(inner).twin_key == built(moment).twin_key == key
-    assert key not in [built(each).twin_key for each in (later, more, other)]
-    assert built(inner, tenant="t2").twin_key != key
-    assert built(silent).twin_key is None
-    assert (built(later).twin_key or 0) > (key or 0) > 0
+    assert built(inner).usage_key == built(event).usage_key == built(aborted).usage_key == key
+    assert key not in [built(each).usage_key for each in (later, more)]
+    assert built(inner, tenant="t2").usage_key != key
+    assert neighbour_keys(key or 0, 1)[2] == built(later).usage_key
+    assert (built(later).usage_key or 0) > (key or 0) > 0
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        pytest.param(Usage(100), id="embedding"),
+        pytest.param(Usage(None, 10), id="output"),
+        pytest.param(Usage(images=2), id="images"),
+        pytest.param(Usage(extra={"search_units": 1}), id="other-units"),
+    ],
+)
+def test_every_usage_has_a_key_of_its_own_in_all_traces(call: ModelCall, usage: Usage) -> None:
+    one, other = call._replace(usage=usage), call._replace(usage=usage, trace_id=b"o" * 16)
+
+    assert built(one).usage_key == built(other).usage_key
+    assert built(one).usage_key != built(call._replace(usage=Usage(7, 7))).usage_key
+
+
+def test_calls_without_usage_share_a_key_in_one_trace_only(call: ModelCall) -> None:
+    silent = call._replace(usage=Usage())
+
+    assert built(silent).usage_key == built(silent._replace(span_id=b"o" * 8)).usage_key
+    assert built(silent).usage_key != built(silent._replace(trace_id=b"o" * 16)).usage_key
+    assert built(silent).usage_key != built(silent._replace(status="error")).usage_key
 
 
 def test_a_response_key_is_signed_and_of_one_tenant() -> None:

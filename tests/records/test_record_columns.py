@@ -65,8 +65,14 @@ def test_identity_is_tenant_trace_and_span() -> None:
 def test_few_indexes_slow_an_insert() -> None:
     indexes = {tuple(index.columns.keys()) for index in usage_record.indexes}
 
-    nameless = ("response_key", "twin_key", "scope_name")
-    assert indexes == {("started_ns",), ("response_key",), ("twin_key", "response_key"), nameless}
+    assert indexes == {
+        ("started_ns",),
+        ("response_key",),
+        ("usage_key", "response_key"),
+        ("response_key", "usage_key", "scope_name"),
+        ("trace_id", "parent_span_id"),
+        ("trace_id", "started_ns"),
+    }
 
 
 @pytest.mark.parametrize(

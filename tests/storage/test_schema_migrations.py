@@ -21,7 +21,8 @@ from sqlalchemy import Engine, MetaData, Table, create_engine, inspect, make_url
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from spantoll.errors import SchemaMismatch, StoreUnavailable
-from spantoll.records.columns import metadata
+from spantoll.records.columns import metadata, usage_record
+from spantoll.records.keys import usage_key
 from spantoll.storage import open_store, tables
 from spantoll.storage.migrate import HEAD, MIGRATIONS, is_current, migrate
 from tests.support.records import make_record
@@ -95,6 +96,8 @@ def remaining_parts(sql: str) -> list[str]:
         added = re.match(r"ALTER TABLE (\w+) ADD COLUMN (.*)", statement)
         index = re.match(r"CREATE INDEX (\w+) ON (\w+)", statement)
         dropped = re.match(r"DROP TABLE (?:IF EXISTS )?(\w+)", statement)
+        column = re.match(r"ALTER TABLE (\w+) DROP(?: COLUMN)? (\w+)$", statement)
+        old_index = re.match(r"DROP INDEX (\w+)", statement)
         if made:
             found[made[1]] = [made[1], *re.split(r", (?![^(]*\))", made[2])]
         elif added:
@@ -103,6 +106,15 @@ def remaining_parts(sql: str) -> list[str]:
             found[index[2]].append(statement)
         elif dropped:
             del found[dropped[1]]
+        elif column:
+            kept = [part for part in found[column[1]] if not part.startswith(f"{column[2]} ")]
+            found[column[1]] = kept
+        elif old_index:
+            start = f"CREATE INDEX {old_index[1]} "
+            found = {
+                table: [part for part in parts if not part.startswith(start)]
+                for table, parts in found.items()
+            }
         else:
             raise AssertionError(f"a statement this test does not know: {statement}")
     return sorted(f"{table}: {part}" for table, parts in found.items() for part in parts)
@@ -229,6 +241,37 @@ def test_every_table_is_filled_by_something(engine: Engine) -> None:
     found = set(inspect(engine).get_table_names())
 
     assert found == {"usage_record", "rate", "probe", "alembic_version"}
+
+
+def test_records_of_the_schema_before_keep_their_verdicts_and_get_usage_keys(
+    engine: Engine, run_alembic: Callable[..., None]
+) -> None:
+    record = make_record(
+        input_tokens=100, output_tokens=10, duration_ns=10**9, counted_reason="twin"
+    )
+    run_alembic(command.upgrade, "0004")
+    with engine.begin() as connection:
+        old = Table("usage_record", MetaData(), autoload_with=connection)
+        row = {name: value for name, value in record._asdict().items() if name in old.c}
+        connection.execute(old.insert(), {**row, "twin_key": 7, "facts": '{"input_tokens": 40}'})
+
+    migrate(engine)
+
+    with engine.connect() as connection:
+        found = connection.execute(select(usage_record)).one()
+    expected = usage_key(
+        record._replace(input_tokens=40),
+        tenant=record.tenant_id,
+        trace_id=record.trace_id,
+        end_ns=record.started_ns + 10**9,
+        provider=record.provider,
+        has_extra=False,
+        status=record.status,
+        request_model=record.request_model,
+    )
+    assert (found.usage_key, found.counted_reason) == (expected, "own_traces")
+    assert (found.input_tokens, found.counted) == (100, True)
+    assert found.cost_nano == record.cost_nano
 
 
 def test_a_current_database_needs_no_alembic(ledger: Path) -> None:

@@ -248,20 +248,15 @@ def test_one_bad_record_among_thousands_costs_only_itself(sqlite_store: Store) -
     assert len(rows(sqlite_store)) == 4_999
 
 
-OF_GROUPS = ("traces", "gained", "older_of_traces")
-STATEMENTS = {name: getattr(SqliteStore.groups, name) for name in OF_GROUPS} | {
-    f"{link.name} {name}": getattr(link, name)
-    for link in SqliteStore.groups.links.values()
-    for name in ("shared", "among", "older", "nameless")
-    if hasattr(link, name)
-}
+STATEMENTS = vars(SqliteStore.groups.statements)
 
 
 def planned(store: SqliteStore, statement: str) -> list[str]:
-    values = {"last": 5, "keys": [1, 2], "tenant": "t", "traces": [b"x" * 16], "first": 1}
+    values = {"last": 5, "keys": [1, 2], "tenant": "t", "traces": [b"x" * 16]}
     compiled = (
         STATEMENTS[statement]
-        .params(values)
+        .params({**values, "trace": b"x" * 16, "spans": [b"y" * 8], "above": 1})
+        .params({"first_ns": 1, "last_ns": 2, "first_key": 1, "last_key": 2})
         .compile(store.engine, compile_kwargs={"literal_binds": True})
     )
     with store.engine.connect() as connection:
@@ -275,17 +270,25 @@ def test_settling_never_reads_the_whole_table(sqlite_store: SqliteStore, stateme
 
     assert steps
     assert [step for step in steps if step.startswith("SCAN")] == []
-    assert [step for step in steps if step.startswith("SEARCH usage_record USING INTEGER")] == []
+    assert [step for step in steps if step.endswith(("(tenant_id=?)", "(rowid<?)"))] == []
 
 
-@pytest.mark.parametrize("statement", ["twin_key shared", "twin_key among"])
-def test_a_twin_is_one_step_away_however_many_used_the_same(
+@pytest.mark.parametrize("statement", ["children", "child_with_usage", "stream_events"])
+def test_what_is_below_a_span_is_read_by_its_parent(
     sqlite_store: SqliteStore, statement: str
 ) -> None:
-    both = [step for step in planned(sqlite_store, statement) if "response_key" in step]
+    steps = planned(sqlite_store, statement)
+
+    assert any("(trace_id=? AND parent_span_id=?" in step for step in steps)
+
+
+def test_equal_usage_is_one_step_away_however_many_used_the_same(
+    sqlite_store: SqliteStore,
+) -> None:
+    both = [step for step in planned(sqlite_store, "usages") if "response_key" in step]
 
     assert len(both) == 4
-    assert all("twin_key=?" in step for step in both)
+    assert all("usage_key=?" in step for step in both)
     assert [step.endswith(("scope_name<?)", "scope_name>?)")) for step in both[2:]] == [True] * 2
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from spantoll.errors import RecordRejected
 from spantoll.pricing import Rate
 from spantoll.records import UsageRecord, usage_record
+from spantoll.records.keys import SLICE_BITS
 from spantoll.storage import Correction, Store, Stored, tables
 from spantoll.storage.groups import MAX_SHARED
 from tests.storage.conftest import rows, settle_repeats
@@ -33,7 +34,16 @@ class Settled:
 
 
 def in_trace(number: int, **given: Any) -> UsageRecord:
-    return make_record(trace_id=bytes([number]) * 16, **given)
+    """Make a zero-length call: it is connected with those below the same parent."""
+    parts = {"parent_span_id": b"parent..", "duration_ns": 0, **given}
+    return with_response_key(make_record(trace_id=bytes([number]) * 16, **parts))
+
+
+def used_at(slice_: int, **given: Any) -> UsageRecord:
+    """Make a call of equal usage that ended in a time slice."""
+    return with_response_key(
+        make_record(usage_key=(slice_ << SLICE_BITS) + 7, input_tokens=7, **given)
+    )
 
 
 def test_spans_that_stand_alone_are_not_settled(store: Store) -> None:
@@ -74,19 +84,20 @@ def test_one_response_id_connects_traces(store: Store) -> None:
     assert settled.groups == [{gateway, sdk}]
 
 
-def test_a_twin_key_connects_traces(store: Store) -> None:
-    callback, sdk = make_record(twin_key=7), record_of_response("msg_1", twin_key=7)
+@pytest.mark.parametrize("apart", [-1, 0, 1])
+def test_equal_usage_in_slices_beside_each_other_connects_traces(store: Store, apart: int) -> None:
+    callback, sdk = used_at(9), used_at(9 + apart, response_id="msg_1", scope_name="sdk")
     store.write([callback], settle=Settled())
     settled = Settled()
 
-    store.write([sdk, make_record(twin_key=8)], settle=settled)
+    store.write([sdk, make_record(usage_key=8)], settle=settled)
 
     assert settled.groups == [{callback, sdk}]
 
 
-def test_a_twin_key_connects_in_either_order(store: Store) -> None:
-    callback, sdk = make_record(twin_key=7), record_of_response("msg_1", twin_key=7)
-    store.write([sdk, record_of_response("msg_2", twin_key=8)], settle=Settled())
+def test_equal_usage_connects_in_either_order(store: Store) -> None:
+    callback, sdk = used_at(9), used_at(9, response_id="msg_1", scope_name="sdk")
+    store.write([sdk, record_of_response("msg_2", usage_key=8)], settle=Settled())
     settled = Settled()
 
     store.write([callback], settle=settled)
@@ -94,21 +105,37 @@ def test_a_twin_key_connects_in_either_order(store: Store) -> None:
     assert settled.groups == [{callback, sdk}]
 
 
-def test_a_twin_key_connects_only_an_id_and_none(store: Store) -> None:
-    nameless = [make_record(twin_key=7) for _ in range(3)]
-    named = [record_of_response(f"msg_{n}", twin_key=8) for n in range(3)]
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param({}, {}, id="one-emitter-without-ids"),
+        pytest.param(
+            {"response_id": "msg_1"}, {"response_id": "msg_2", "scope_name": "sdk"}, id="two-ids"
+        ),
+    ],
+)
+def test_equal_usage_alone_connects_no_two_calls(
+    store: Store, one: dict[str, Any], other: dict[str, Any]
+) -> None:
     settled = Settled()
 
-    store.write([nameless[0], named[0]], settle=settled)
-    store.write([*nameless[1:], *named[1:]], settle=settled)
+    store.write([used_at(9, **one)], settle=settled)
+    store.write([used_at(9, **other)], settle=settled)
 
     assert settled.groups == []
 
 
-def test_a_twin_key_connects_two_emitters_without_ids(store: Store) -> None:
-    one = make_record(twin_key=7, scope_name="one")
-    other = make_record(twin_key=7, scope_name="other")
-    store.write([one, make_record(twin_key=7, scope_name=None)], settle=Settled())
+def test_equal_usage_two_slices_apart_connects_nothing(store: Store) -> None:
+    settled = Settled()
+
+    store.write([used_at(9, scope_name="one"), used_at(11, scope_name="other")], settle=settled)
+
+    assert settled.groups == []
+
+
+def test_equal_usage_connects_two_emitters_without_ids(store: Store) -> None:
+    one, other = used_at(9, scope_name="one"), used_at(9, scope_name="other")
+    store.write([one, used_at(9, scope_name=None)], settle=Settled())
     settled = Settled()
 
     store.write([other], settle=settled)
@@ -116,33 +143,43 @@ def test_a_twin_key_connects_two_emitters_without_ids(store: Store) -> None:
     assert [{one, other} <= group for group in settled.groups] == [True]
 
 
-def test_a_twin_key_connects_what_is_settled_for_another_reason(store: Store) -> None:
-    callback, sdk = in_trace(1, twin_key=7), record_of_response("msg_1", twin_key=7)
-    store.write([callback, sdk], settle=Settled())
+def test_equal_usage_reaches_as_far_as_it_decides_and_no_further(store: Store) -> None:
+    earlier = [used_at(slice_, scope_name="one") for slice_ in range(100)]
+    store.write(earlier, settle=Settled())
     settled = Settled()
 
-    store.write([late := in_trace(1)], settle=settled)
+    store.write([late := used_at(50, scope_name="other")], settle=settled)
 
-    assert settled.groups == [{callback, sdk, late}]
+    assert settled.groups == [{late, *earlier[44:57]}]
 
 
-def test_a_twin_key_too_many_share_connects_none(store: Store) -> None:
-    records = [make_record(twin_key=7) for _ in range(MAX_SHARED)]
-    records.append(record_of_response("msg_1", twin_key=7))
+def test_any_number_of_calls_may_have_equal_usage(store: Store) -> None:
+    records = [used_at(9, scope_name="one") for _ in range(MAX_SHARED + 3)]
+    records.append(used_at(9, scope_name="other"))
     settled = Settled()
 
     store.write(records, settle=settled)
 
-    assert settled.groups == []
+    assert settled.groups == [set(records)]
+
+
+def test_only_what_a_write_asks_for_is_corrected(store: Store) -> None:
+    far, near = used_at(5, scope_name="one"), used_at(8, scope_name="one")
+    store.write([far, near], settle=Settled())
+
+    def uncount(group: Sequence[Stored]) -> list[Correction]:
+        return [Correction(m.id, m.facts._replace(counted=False)) for m in group]
+
+    store.write([late := used_at(9, scope_name="other")], settle=uncount)
+
+    counted = {record.span_id: record.counted for record in rows(store)}
+    assert counted == {far.span_id: True, near.span_id: False, late.span_id: False}
 
 
 def test_connection_is_transitive_through_stored_records(store: Store) -> None:
-    first = [in_trace(1), record_of_response("a", trace_id=b"\1" * 16)]
-    second = [
-        record_of_response("a", trace_id=b"\2" * 16),
-        record_of_response("b", trace_id=b"\2" * 16),
-    ]
-    third = [record_of_response("b", trace_id=b"\3" * 16), in_trace(3)]
+    first = [in_trace(1), in_trace(1, response_id="a")]
+    second = [in_trace(2, response_id="a"), in_trace(2, response_id="b")]
+    third = [in_trace(3, response_id="b"), in_trace(3)]
     unrelated = [in_trace(9), in_trace(9)]
     store.write([*first, *unrelated], settle=Settled())
     store.write(third, settle=Settled())
@@ -291,7 +328,7 @@ def test_a_response_id_as_many_as_may_share_connects_all(store: Store) -> None:
 
 
 def test_a_trace_stays_together_when_its_response_id_loses_its_meaning(store: Store) -> None:
-    first = [record_of_response("constant", trace_id=b"\1" * 16) for _ in range(2)]
+    first = [in_trace(1, response_id="constant") for _ in range(2)]
     many = [record_of_response("constant") for _ in range(MAX_SHARED - 2)]
     last = record_of_response("constant")
     settled = Settled()
@@ -304,8 +341,7 @@ def test_a_trace_stays_together_when_its_response_id_loses_its_meaning(store: St
 
 traces = st.integers(1, 3)
 responses = st.none() | st.sampled_from(["a", "b", "c"])
-roles = st.sampled_from(["inference", "aggregate"])
-spans = st.lists(st.tuples(st.sampled_from("xy"), traces, responses, roles), max_size=10)
+spans = st.lists(st.tuples(st.sampled_from("xy"), traces, responses), max_size=10)
 
 
 @settings(
@@ -314,7 +350,7 @@ spans = st.lists(st.tuples(st.sampled_from("xy"), traces, responses, roles), max
 )
 @given(spans=spans, data=st.data())
 def test_order_batches_and_resending_change_nothing(
-    store: Store, spans: list[tuple[str, int, str | None, str]], data: st.DataObject
+    store: Store, spans: list[tuple[str, int, str | None]], data: st.DataObject
 ) -> None:
     example = make_record().trace_id.hex()
     records = [
@@ -322,10 +358,9 @@ def test_order_batches_and_resending_change_nothing(
             response,
             tenant_id=f"{example}{tenant}",
             trace_id=bytes([trace]) * 16,
-            role=role,
-            counted=role == "inference",
+            duration_ns=0,
         )
-        for tenant, trace, response, role in spans
+        for tenant, trace, response in spans
     ]
     shuffled = data.draw(st.permutations(records + records[: len(records) // 2]))
     cuts = sorted(data.draw(st.sets(st.integers(0, len(shuffled)))) | {0, len(shuffled)})
@@ -357,10 +392,10 @@ def test_a_long_trace_grows_span_by_span(store: Store) -> None:
 
 def test_more_groups_than_one_list_of_values_takes(store: Store) -> None:
     traces = [number.to_bytes(16) for number in range(1, 1_201)]
-    store.write([make_record(trace_id=trace) for trace in traces])
+    store.write([make_record(trace_id=trace, duration_ns=0) for trace in traces])
     settled = Settled()
 
-    store.write([make_record(trace_id=trace) for trace in traces], settle=settled)
+    store.write([make_record(trace_id=trace, duration_ns=0) for trace in traces], settle=settled)
 
     assert len(settled.groups) == 1_200
     assert {len(group) for group in settled.groups} == {2}

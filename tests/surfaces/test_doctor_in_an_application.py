@@ -69,3 +69,48 @@ def test_doctor_warns_of_doubles(
 
     assert value in found["text"]
     assert "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" in found["advice"]
+
+
+LOSING = {
+    "a ratio": {
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": "0.1",
+    },
+    "none": {"OTEL_TRACES_SAMPLER": "always_off"},
+    "logs that are not sent": {
+        "OTEL_TRACES_SAMPLER": "always_off",
+        "SPANTOLL_USAGE_LOGS": "true",
+        "OTEL_LOGS_EXPORTER": "none",
+    },
+}
+KEEPING: dict[str, dict[str, str]] = {
+    "the default": {},
+    "all": {"OTEL_TRACES_SAMPLER": "always_on"},
+    "a ratio of 1": {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "1.0"},
+    "usage logs": {"OTEL_TRACES_SAMPLER": "always_off", "SPANTOLL_USAGE_LOGS": "true"},
+}
+
+
+@pytest.mark.parametrize("environment", LOSING.values(), ids=list(LOSING))
+def test_doctor_warns_where_sampling_loses_calls(
+    spantoll: Cli, stored: Any, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    stored([])
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    [warning] = findings(spantoll, "sampling")
+
+    assert warning["level"] == "warning"
+    assert environment["OTEL_TRACES_SAMPLER"] in warning["text"]
+
+
+@pytest.mark.parametrize("environment", KEEPING.values(), ids=list(KEEPING))
+def test_doctor_is_silent_where_sampling_loses_nothing(
+    spantoll: Cli, stored: Any, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    stored([])
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert findings(spantoll, "sampling") == []

@@ -1,3 +1,9 @@
+"""Group commit: records of many callers are written in few transactions.
+
+Input: records and the rates they name, from any thread. Output: a future that is done after the
+commit that made them durable; a store that is unavailable is tried again for a bounded time.
+"""
+
 from __future__ import annotations
 
 import logging
@@ -68,7 +74,7 @@ class GroupCommit:
         self._waiting_bytes = 0
         self._writing_since: float | None = None
         self._closed = False
-        self._hurry = threading.Event()
+        self._closing_now = threading.Event()
         self._committed = Committed()
         self._failure: str | None = None
         self._thread = threading.Thread(target=self._run, name="spantoll-writer", daemon=True)
@@ -135,7 +141,7 @@ class GroupCommit:
             abandoned = [] if flush else self._empty()
             self._changed.notify()
         if not flush:
-            self._hurry.set()
+            self._closing_now.set()
         _fail(abandoned, StoreUnavailable("the writer was closed before this was written"))
         if wait:
             self._thread.join()
@@ -184,7 +190,7 @@ class GroupCommit:
                 self._write(group)
             except StoreUnavailable as error:
                 self._failure = str(error)
-                if self._hurry.is_set() or time.monotonic() + pause_s > deadline:
+                if self._closing_now.is_set() or time.monotonic() + pause_s > deadline:
                     log.warning(
                         "store unavailable, %d requests will be resent: %s", len(group), error
                     )
@@ -192,9 +198,9 @@ class GroupCommit:
                         group.extend(self._empty())
                     _fail(group, error)
                     return
-                self._hurry.wait(pause_s)
+                self._closing_now.wait(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-            # Not the store's word for anything: a defect that one request may have brought along.
+            # No error of the store's contract: a defect that one request may have brought along.
             except Exception:
                 if len(group) == 1:
                     raise
@@ -222,7 +228,7 @@ class GroupCommit:
             result = self._ledger.write(records, rates=rates)
         except RecordRejected as error:
             self._count(error, rejected=len(error.indexes))
-            _tell_owners(group, error)
+            _answer_owners(group, error)
         else:
             self._count(result)
             for job in group:
@@ -251,8 +257,8 @@ def _fail(jobs: Iterable[_Job], error: StoreUnavailable) -> None:
             job.done.set_exception(StoreUnavailable(str(error)))
 
 
-def _tell_owners(group: Iterable[_Job], error: RecordRejected) -> None:
-    """Only the callers whose own records were refused learn of it."""
+def _answer_owners(group: Iterable[_Job], error: RecordRejected) -> None:
+    """Fail the callers whose own records were refused; answer the others."""
     refused = sorted(error.indexes)
     start = 0
     for job in group:

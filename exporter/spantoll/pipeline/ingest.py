@@ -1,3 +1,10 @@
+"""The steps from bytes to priced records: decode, read, price, record.
+
+Input: one decompressed export request of OTLP. Output: a `Batch` of records, the rates they name,
+and how many spans or log records were received, skipped and rejected. One bad span is rejected
+alone.
+"""
+
 from __future__ import annotations
 
 import logging
@@ -25,7 +32,7 @@ __all__ = ["Batch", "Ingest"]
 
 log = logging.getLogger(__name__)
 
-Told = TypeVar("Told", Span, LogRecord)
+Item = TypeVar("Item", Span, LogRecord)
 
 
 class Batch(NamedTuple):
@@ -36,7 +43,7 @@ class Batch(NamedTuple):
     """Every rate a record of this batch names; to be stored before the records."""
     received: int
     skipped: int
-    """Spans and log records that tell of no model call: acknowledged, not stored."""
+    """Spans and log records that are no GenAI telemetry: acknowledged, not stored."""
     rejected: Sequence[Rejected]
     warning: str = ""
 
@@ -99,8 +106,8 @@ class Ingest:
 
     def _records(
         self,
-        told: Iterable[Told],
-        read: Callable[[Told], ModelCall | None],
+        items: Iterable[Item],
+        read: Callable[[Item], ModelCall | None],
         received_ns: int,
         tenant: str,
         source: str,
@@ -110,14 +117,14 @@ class Ingest:
         rates: dict[int, Rate] = {}
         rejected: list[Rejected] = []
         received = skipped = 0
-        for one in told:
+        for item in items:
             received += 1
             try:
-                call = read(one)
+                call = read(item)
                 if call is None:
                     skipped += 1
                     continue
-                call, flaws = with_plausible_times(call, one.flaws, received_ns=received_ns)
+                call, flaws = with_plausible_times(call, item.flaws, received_ns=received_ns)
                 answer = price(call)
                 record = to_record(
                     call,
@@ -130,7 +137,7 @@ class Ingest:
             # A defect that one span brings to light: sent again it would fail again, and as a
             # refusal of the request it would cost all its neighbours.
             except Exception as error:
-                log.exception("what scope %r sent cannot be read", one.scope_name)
+                log.exception("what scope %r sent cannot be read", item.scope_name)
                 rejected.append(Rejected(1, f"cannot be read: {type(error).__name__}"))
                 continue
             if type(answer) is Priced and answer.rate is not None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from spantoll.pipeline.witness import has_usage, same_usage
+from spantoll.pipeline.counting.usage import same_usage
 from spantoll.records import UsageRecord
 from spantoll.records.build import latency_bucket, response_key
 from spantoll.records.column_spec import Merge
 from spantoll.records.record import COLUMNS
+from spantoll.records.reported import reports_usage
 
 __all__ = ["merge_records"]
 
@@ -32,13 +33,16 @@ def merge_records(reports: Sequence[UsageRecord]) -> UsageRecord:
     best, *others = reports
     merged: dict[str, Any] = {}
     for other in others:
-        has_same_usage = not has_usage(best) or same_usage(best, other)
+        has_same_usage = not reports_usage(best) or same_usage(best, other)
         for name in DETAIL_AND_USAGE if has_same_usage else DETAIL:
             if name not in merged and getattr(best, name) is None:
                 value = getattr(other, name)
                 if value is not None:
                     merged[name] = value
-    if not has_usage(best) and (source := next(filter(has_usage, others), None)) is not None:
+    if (
+        not reports_usage(best)
+        and (source := next(filter(reports_usage, others), None)) is not None
+    ):
         merged["usage_quality"] = source.usage_quality
     # Attribution comes from the outermost span: it is nearest to the application.
     for report in sorted(reports, key=_outermost, reverse=True):

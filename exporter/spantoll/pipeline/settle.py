@@ -1,3 +1,9 @@
+"""Settling: count the calls of a connected group, merge their reports and price the merged record.
+
+Input: the stored records of a group. Output: a correction for each whose content is not what its
+group says. Decided from facts alone (see `Settle`).
+"""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -13,13 +19,16 @@ __all__ = ["make_settle"]
 
 
 def make_settle(card: RateCard) -> Settle:
-    """Make the `Settle` that counts each call once and prices what its witnesses tell together."""
+    """Make the `Settle` that counts each call once and prices its merged record."""
 
     def settle(group: Sequence[Stored]) -> Sequence[Correction]:
         facts = [stored.facts for stored in group]
+        common_ids = {stored.facts.response_key for stored in group if stored.has_common_id}
         corrections = []
-        for stored, verdict in zip(group, count(facts), strict=True):
-            record, rate = _decided(facts, stored.facts, verdict, card)
+        for stored, verdict in zip(group, count(facts, common_ids=common_ids), strict=True):
+            if stored.is_context:
+                continue
+            record, rate = _decide(facts, stored.facts, verdict, card)
             if record != stored.current:
                 corrections.append(Correction(stored.id, record, rate))
         return corrections
@@ -27,15 +36,13 @@ def make_settle(card: RateCard) -> Settle:
     return settle
 
 
-def _decided(
+def _decide(
     facts: Sequence[UsageRecord], fact: UsageRecord, verdict: Verdict, card: RateCard
 ) -> tuple[UsageRecord, Rate | None]:
     repeated = facts[verdict.repeats] if verdict.repeats is not None else None
     record, rate = fact, None
-    if len(verdict.witnesses) > 1:
-        record, rate = _priced_again(
-            merge_records([facts[i] for i in verdict.witnesses]), fact, card
-        )
+    if len(verdict.reports) > 1:
+        record, rate = _price_again(merge_records([facts[i] for i in verdict.reports]), fact, card)
     decided = record._replace(
         counted=verdict.counted,
         counted_reason=verdict.reason,
@@ -44,7 +51,7 @@ def _decided(
     return decided, rate
 
 
-def _priced_again(
+def _price_again(
     record: UsageRecord, fact: UsageRecord, card: RateCard
 ) -> tuple[UsageRecord, Rate | None]:
     if record == fact:

@@ -18,6 +18,7 @@ from spantoll.query.records import FIELDS, Listed
 from spantoll.query.run import reading
 from spantoll.records import UsageRecord, to_call
 from spantoll.records.columns import usage_record
+from spantoll.records.keys import neighbour_keys
 from spantoll.storage import Stored
 from spantoll.storage.facts import stored
 from spantoll.storage.rates import from_row
@@ -111,8 +112,8 @@ def _find_repetitions(connection: Connection, record: UsageRecord) -> Sequence[L
     near = r.trace_id == record.trace_id
     if record.response_key is not None:
         near |= r.response_key == record.response_key
-    if record.twin_key is not None:
-        near |= r.twin_key == record.twin_key
+    if record.usage_key is not None:
+        near |= r.usage_key.in_(neighbour_keys(record.usage_key, 2))
     found = connection.execute(
         select(r.id, *FIELDS)
         .where(

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
-from hashlib import blake2b
 from operator import itemgetter
 
 from spantoll.otlp.rules import UNTIMED
 from spantoll.pricing.result import Priced, Unpriced
+from spantoll.records.keys import response_key, usage_key
 from spantoll.records.limits import TRUNCATED, fit_record
 from spantoll.records.record import COLUMNS, UsageRecord
 from spantoll.records.text import bounded_json, to_json
@@ -24,7 +24,6 @@ from spantoll.semconv.call import (
     ReportedCost,
     Usage,
 )
-from spantoll.semconv.usage import CACHE_APART
 
 __all__ = [
     "DEFAULT_TENANT",
@@ -32,7 +31,6 @@ __all__ = [
     "price_columns",
     "response_key",
     "to_record",
-    "twin_key",
 ]
 
 DEFAULT_TENANT = "default"
@@ -40,8 +38,6 @@ DEFAULT_TENANT = "default"
 NANO = Decimal(1_000_000_000)
 MAX_REPORTED = Decimal(2**63 - 1) / NANO
 MAX_PORT = 65_535
-SHORTEST_RESPONSE_ID = 13
-TWIN_PERIOD_NS = 60 * 1_000_000_000
 
 _LN_GAMMA = math.log(1.04)
 
@@ -67,7 +63,7 @@ _MADE_HERE = (
     "counted_reason",
     "model",
     "response_key",
-    "twin_key",
+    "usage_key",
     "server_port",
     "finish_reasons",
     "metadata",
@@ -144,7 +140,7 @@ def to_record(
         "sole" if counted else call.role,
         call.response_model or call.request_model,
         key,
-        twin_key(tenant, call) if counted else None,
+        _usage_key(tenant, call, duration_ns) if counted else None,
         port if port is not None and 0 < port <= MAX_PORT else None,
         ",".join(call.finish_reasons) or None,
         metadata,
@@ -182,54 +178,17 @@ def price_columns(answer: Priced | Unpriced) -> tuple[object, ...]:
     return ("unpriced", text, *_NO_PRICE)
 
 
-def response_key(tenant: str, response_id: str | None) -> int | None:
-    """Hash a response id to a signed 64-bit integer: a small index, and only a hint.
-
-    None for an id too short to mean one response: Ollama answers `chatcmpl-0` to `chatcmpl-998` at
-    random on its OpenAI endpoint.
-    """
-    if response_id is None or len(response_id) < SHORTEST_RESPONSE_ID:
-        return None
-    return _hash_text(f"{tenant}\0{response_id}")
-
-
-def twin_key(tenant: str, call: ModelCall) -> int | None:
-    """Hash the usage of a call that may have been seen twice, once without its response id.
-
-    Callback handlers do not attach their span while a stream is read (LangChain's), or make spans
-    of runs that are over (LangSmith's): the SDK's span is then in a trace of its own, and theirs
-    has no response id. So it is with the moments at which Logfire tells the usage of a stream, and
-    with Mistral's SDK, which tells no id. What is left is that one service used exactly as much, at
-    the same time. None for a call that used nothing which could be compared.
-
-    Keys grow with time, so that an index of them grows at its end.
-    """
-    usage = call.usage
-    if not (usage.input_tokens and usage.output_tokens):
-        return None
-    # By the end: a moment has no other time.
-    period = max(call.start_ns, call.end_ns) // TWIN_PERIOD_NS
-    input_tokens = usage.input_tokens
-    if call.provider in CACHE_APART:
-        # One of the two may know of no cache and have passed the provider's own counter on.
-        input_tokens -= (usage.cache_read_tokens or 0) + (usage.cache_write_tokens or 0)
-    used = input_tokens * _MIX[0] + usage.output_tokens * _MIX[1]
-    used += _service_hash(tenant, call.attribution.service_name)
-    return (period % (1 << 25) << 38) | (used >> 26) % (1 << 38)
-
-
-_MIX = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
-"""Odd 64-bit multipliers that spread small numbers over all bits (those of splitmix64, xxHash)."""
-
-
-@lru_cache(maxsize=1024)
-def _service_hash(tenant: str, service: str | None) -> int:
-    return _hash_text(f"{tenant}\0{service}")
-
-
-def _hash_text(text: str) -> int:
-    digest = blake2b(text.encode(errors="replace"), digest_size=8).digest()
-    return int.from_bytes(digest, "little", signed=True)
+def _usage_key(tenant: str, call: ModelCall, duration_ns: int | None) -> int:
+    return usage_key(
+        call.usage,
+        tenant=tenant,
+        trace_id=call.trace_id,
+        end_ns=call.start_ns + (duration_ns or 0),
+        provider=call.provider,
+        has_extra=bool(call.usage.extra),
+        status=call.status,
+        request_model=call.request_model,
+    )
 
 
 def latency_bucket(duration_ns: int) -> int:

@@ -28,6 +28,16 @@ usage_record = Table(
     UniqueConstraint("tenant_id", "trace_id", "span_id", name="uq_usage_record_span"),
 )
 
+# What is directly below a span.
+Index("ix_usage_record_parent", usage_record.c.trace_id, usage_record.c.parent_span_id)
+_aggregate = usage_record.c.role == "aggregate"
+Index(
+    "ix_usage_record_aggregate",
+    usage_record.c.trace_id,
+    usage_record.c.started_ns,
+    sqlite_where=_aggregate,
+    postgresql_where=_aggregate,
+)
 # Every further index costs each insert; reports read roll-ups or a time range.
 Index("ix_usage_record_started", usage_record.c.started_ns)
 Index(
@@ -37,19 +47,19 @@ Index(
     postgresql_where=usage_record.c.response_key.is_not(None),
 )
 Index(
-    "ix_usage_record_twin",
-    usage_record.c.twin_key,
+    "ix_usage_record_usage",
+    usage_record.c.usage_key,
     usage_record.c.response_key,
-    sqlite_where=usage_record.c.twin_key.is_not(None),
-    postgresql_where=usage_record.c.twin_key.is_not(None),
+    sqlite_where=usage_record.c.usage_key.is_not(None),
+    postgresql_where=usage_record.c.usage_key.is_not(None),
 )
 # Calls without an id are few: whether there are any is asked before every write.
-_nameless = usage_record.c.response_key.is_(None) & usage_record.c.twin_key.is_not(None)
+_no_response = usage_record.c.response_key.is_(None) & usage_record.c.usage_key.is_not(None)
 Index(
-    "ix_usage_record_nameless",
+    "ix_usage_record_no_response",
     usage_record.c.response_key,
-    usage_record.c.twin_key,
+    usage_record.c.usage_key,
     usage_record.c.scope_name,
-    sqlite_where=_nameless,
-    postgresql_where=_nameless,
+    sqlite_where=_no_response,
+    postgresql_where=_no_response,
 )

@@ -86,8 +86,8 @@ class UsageRecord(NamedTuple):
     response_key: Key
     """Signed 64-bit hash of (tenant, response id), see `response_key`: a small index, and a hint,
     never an identity."""
-    twin_key: Key
-    """What two spans of one call have in common when no id does, see `twin_key`."""
+    usage_key: Key
+    """Hash of when a call ended and what it used, see `usage_key`: a small index, and a hint."""
     request_id: Detail128
     server_address: Detail254
     server_port: Annotated[

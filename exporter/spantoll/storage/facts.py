@@ -1,4 +1,9 @@
-"""What settling changes on a record, and how the record's own words are kept beside it."""
+"""What settling changes on a record.
+
+Input: a row of `usage_record`, or what settling decided. Output: the record with its facts (what
+its own span reported), or the update of the row: changed columns get their new value, and the
+column `facts` keeps as JSON what the span reported in those that differ from it.
+"""
 
 from __future__ import annotations
 
@@ -34,17 +39,18 @@ def stored(row: Row[Any]) -> Stored:
 def correct(
     connection: Connection, group: Sequence[Stored], corrections: Sequence[Correction]
 ) -> int:
-    """Store what differs from the current content; answer how many records it was.
+    """Store what differs from the current content; return how many records were changed.
 
-    What the record's own span said stays in the column `facts`, so that it can be settled again.
+    What the record's own span reported stays in the column `facts`, to be settled again. Raises
+    ValueError if a correction changes the identity of a record.
     """
     members = {member.id: member for member in group}
     updates: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for correction in corrections:
         member = members[correction.id]
-        # What connects a record stays its own, even if it is given another's response id to show.
+        # The keys stay the span's own, even if the record shows another's response id.
         right = correction.record._replace(
-            response_key=member.facts.response_key, twin_key=member.facts.twin_key
+            response_key=member.facts.response_key, usage_key=member.facts.usage_key
         )
         changed = _difference(right, member.current)
         if not changed:
@@ -67,7 +73,7 @@ def correct(
 
 
 def _difference(record: UsageRecord, other: UsageRecord) -> dict[str, Any]:
-    """The columns of `record` that `other` has otherwise."""
+    """Return the columns of `record` whose value differs in `other`."""
     if record == other:
         return {}
     return {

@@ -1,314 +1,338 @@
-"""Which stored records must be settled together: the connected groups that a write has added to."""
+"""Which stored records a write makes it necessary to settle, and what must be read to do so.
+
+Input: the records a write has inserted. Output: groups of records to hand to `Settle`; those whose
+verdict is not asked for are marked as context. Nothing is connected by its trace
+alone: a call is connected with the calls above and below it, with those of its response id, with
+the parts of its stream, and with those of equal usage in a few time slices before and after
+(`pipeline.counting.matching` says why); an aggregate needs one record with usage below it. So
+the work of a write grows with what it adds, not with the trace or the ledger it adds to.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    FromClause,
-    Select,
-    and_,
-    bindparam,
-    literal,
-    or_,
-    select,
-)
+from sqlalchemy import Connection
 
-from spantoll.records.columns import usage_record
+from spantoll.records.keys import SLICE_BITS, neighbour_keys
 from spantoll.records.record import UsageRecord
-from spantoll.semconv.call import BILLABLE_ROLES
-from spantoll.storage.facts import stored
+from spantoll.records.reported import end_ns, is_billable, reports_usage
+from spantoll.storage.lookups import Bound, Lookups, Times, Trace, lack_responses, trace_of
+from spantoll.storage.statements import MAX_SHARED, Gained, Statements
 from spantoll.storage.store import Stored
 
 __all__ = ["MAX_SHARED", "Gained", "Groups"]
 
-MAX_SHARED = 1_000
-"""A response id that more records have is no id (mock servers answer one constant): it connects
-none of them, in whatever order they came. The same holds for a twin key."""
+AGGREGATE = "aggregate"
 
-CHUNK = 500
-"""Values in one IN list; every database takes that many."""
-
-Gained = Callable[[FromClause], ColumnElement[bool]]
-"""How SQL knows, of one alias of `usage_record`, a row that the write in progress has inserted."""
-
-Bound = Mapping[str, Any]
-Trace = tuple[str, bytes]
-Key = tuple[str, int]
-"""A column of LINKS, and a value in it."""
-
-T = TypeVar("T")
+SLICES_OF_A_MATCHING = 3
+"""Time slices before and after its own that a matching of two emitters depends on."""
 
 
 class Groups:
     """Finds the groups to settle.
 
-    The usual write, of single-span traces with response ids of their own, costs a statement for
-    the traces and one for each of LINKS that finds nothing, each one index probe per inserted row.
+    The usual write, of single-span traces with response ids of their own, costs three statements
+    that find nothing, each an index probe or two per inserted row.
     """
 
     def __init__(self, gained: Gained) -> None:
-        new, other = usage_record.alias("new"), usage_record.alias("other")
-        one = select(literal(1))
-        in_trace = one.where(
-            other.c.tenant_id == new.c.tenant_id,
-            other.c.trace_id == new.c.trace_id,
-            other.c.span_id != new.c.span_id,
-        )
-        not_billable = new.c.role.not_in(sorted(BILLABLE_ROLES))
-        # No DISTINCT and no IS NOT NULL here: either makes SQLite walk a whole index for its order
-        # instead of the few rows that are new.
-        self.traces = select(new.c.tenant_id, new.c.trace_id).where(
-            gained(new), or_(not_billable, in_trace.exists())
-        )
-        self.links = {name: link(name, gained) for name, link in LINKS.items()}
-        identity = (new.c.id, new.c.tenant_id, new.c.trace_id, new.c.span_id)
-        self.gained = select(*identity).where(gained(new))
-        self.older_of_traces = _older(gained).where(
-            usage_record.c.tenant_id == bindparam("tenant"),
-            usage_record.c.trace_id.in_(bindparam("traces", expanding=True)),
-        )
+        self.statements = Statements(gained)
 
     def find(
         self, connection: Connection, records: Sequence[UsageRecord], bound: Bound
     ) -> Iterator[list[Stored]]:
         """Give the groups that inserting `records` added to; `bound` is what binds `gained`."""
-        traces = {(row[0], row[1]) for row in connection.execute(self.traces, bound).all()}
-        shared = [
-            ((name, key), beyond, was_beyond)
-            for name, link in self.links.items()
-            if link.may_connect(connection, records)
-            for key, beyond, was_beyond in connection.execute(link.shared, bound).all()
-        ]
-        if not traces and not shared:
+        sql = self.statements
+        in_traces = connection.scalars(sql.traces, bound).all()
+        responses = connection.execute(sql.responses, bound).all()
+        keys = [record.usage_key for record in records if record.usage_key is not None]
+        usages: Sequence[int] = ()
+        if keys and lack_responses(connection, sql, keys):
+            usages = connection.scalars(sql.usages, bound).all()
+        touched = {*in_traces, *(row[0] for row in responses), *usages}
+        if not touched:
             return
-        search = _Search(self, connection, records, bound)
-        search.connecting = {key for key, beyond, _ in shared if not beyond}
-        search.meaningless = {key for key, beyond, _ in shared if beyond}
-        # A key that has just lost its meaning: what it held together is settled apart.
-        crossing = {key for key, beyond, was_beyond in shared if beyond and not was_beyond}
-        loosened = list(search.of_keys(crossing))
-        open_ids = search.gained | {member.id for member in loosened}
-        traces |= {_trace(member) for member in loosened}
-        for group in _parted(search.connected_to(traces), search.connecting):
-            if any(member.id in open_ids for member in group) and _is_open(group):
-                yield group
-
-
-class _Link:
-    """The statements about one column of LINKS."""
-
-    def __init__(self, name: str, gained: Gained) -> None:
-        new, other = usage_record.alias("new"), usage_record.alias("other")
-        key = new.c[name]
-        of_key = select(literal(1)).where(other.c[name] == key)
-        is_shared = self._is_shared(new, other, of_key)
-        among: ColumnElement[Any] = bindparam("keys", expanding=True, type_=BigInteger())
-
-        def is_beyond(members: Select[int]) -> ColumnElement[bool]:
-            return members.offset(MAX_SHARED).limit(1).scalar_subquery().is_not(None)
-
-        self.name = name
-        self.shared = select(key, is_beyond(of_key), is_beyond(of_key.where(~gained(other)))).where(
-            gained(new), is_shared
-        )
-        self.among = select(key, is_beyond(of_key)).where(key.in_(among), is_shared)
-        self.older = _older(gained).where(usage_record.c[name].in_(among))
-
-    def may_connect(self, connection: Connection, records: Sequence[UsageRecord]) -> bool:
-        """Whether looking for what `records` share can find anything."""
-        return True
-
-    def _is_shared(
-        self, new: FromClause, other: FromClause, of_key: Select[int]
-    ) -> ColumnElement[bool]:
-        return of_key.where(other.c.id != new.c.id).exists()
-
-
-class _TwinLink(_Link):
-    """Connects calls of which one at least has no response id."""
-
-    def __init__(self, name: str, gained: Gained) -> None:
-        super().__init__(name, gained)
-        self.nameless = (
-            select(literal(1))
-            .select_from(usage_record)
-            .where(
-                usage_record.c.response_key.is_(None),
-                usage_record.c.twin_key.between(bindparam("first"), bindparam("last")),
-            )
-            .limit(1)
-        )
-
-    def may_connect(self, connection: Connection, records: Sequence[UsageRecord]) -> bool:
-        """Whether there is a call without an id at all, at the time of these.
-
-        Where every emitter tells ids, this costs one probe a write instead of some a record.
-        """
-        keys = [record.twin_key for record in records if record.twin_key is not None]
-        if not keys:
-            return False
-        if any(r.response_key is None and r.twin_key is not None for r in records):
-            return True
-        period = {"first": min(keys), "last": max(keys)}
-        return connection.execute(self.nameless, period).first() is not None
-
-    def _is_shared(
-        self, new: FromClause, other: FromClause, of_key: Select[int]
-    ) -> ColumnElement[bool]:
-        """Two ids are two calls, and so are two of one emitter that have none.
-
-        Each case is one step into an index, however many calls used the same.
-        """
-        nameless, other_too = new.c.response_key.is_(None), other.c.response_key.is_(None)
-        scope, others = new.c.scope_name, other.c.scope_name
-        return or_(
-            and_(~nameless, of_key.where(other_too).exists()),
-            and_(nameless, of_key.where(~other_too).exists()),
-            and_(nameless, of_key.where(other_too, others < scope).exists()),
-            and_(nameless, of_key.where(other_too, others > scope).exists()),
-        )
-
-
-LINKS: dict[str, type[_Link]] = {"response_key": _Link, "twin_key": _TwinLink}
-"""The columns whose equal values connect traces."""
-
-
-def _older(gained: Gained) -> Select[Any]:
-    return select(usage_record).where(~gained(usage_record))
+        search = _Search(Lookups(sql, connection, records, bound), set(usages))
+        search.shared = {key for _, key, _, _ in responses}
+        search.common = {key for _, key, exceeds, _ in responses if exceeds}
+        # Records whose shared key now exceeds MAX_SHARED rows are no longer connected by it.
+        exceeding = {key for _, key, exceeds, exceeded in responses if exceeds and not exceeded}
+        yield from search.groups(touched, exceeding)
 
 
 class _Search:
-    """The records around one write. What it inserted is at hand; the rest is read as needed."""
+    """The records around one write, and how far they are known."""
 
-    def __init__(
-        self, sql: Groups, connection: Connection, records: Sequence[UsageRecord], bound: Bound
-    ) -> None:
-        self._sql = sql
-        self._connection = connection
-        self._bound = bound
-        self.connecting: set[Key] = set()
-        self.meaningless: set[Key] = set()
-        self.gained: set[int] = set()
-        self._in_trace: defaultdict[Trace, list[Stored]] = defaultdict(list)
-        self._with_key: defaultdict[Key, list[Stored]] = defaultdict(list)
-        # Of two copies in one write the first was inserted.
-        at_hand = {record[:3]: record for record in reversed(records)}
-        for row in connection.execute(sql.gained, bound).all():
-            number, record = row[0], at_hand[row[1:]]
-            member = Stored(number, record, record)
-            self.gained.add(number)
-            self._in_trace[_trace(member)].append(member)
-            for key in _keys(record):
-                self._with_key[key].append(member)
+    def __init__(self, lookups: Lookups, usages: Collection[int]) -> None:
+        self._lookups = lookups
+        self._usages = usages
+        """Ids of new calls whose usage another emitter has reported too."""
+        self.shared: set[int] = set()
+        """Response keys of new records that other records have."""
+        self.common: set[int] = set()
+        """Response keys that identify no response."""
+        self._found: dict[int, Stored] = {}
+        self._connected: set[int] = set()
+        """Ids of records that were found together with all they are connected with."""
+        self._climbed: set[int] = set()
+        """Ids of records whose parent was looked up."""
+        self._summed: set[int] = set()
+        """Ids of aggregates of which it is known whether anything below reports usage."""
+        self._emitters: defaultdict[int, set[str | None]] = defaultdict(set)
+        """Scopes that report a usage, by its hash."""
+        self._read_responses: set[int] = set()
+        self._read_usages: set[int] = set()
+        self._open: set[int] = set()
 
-    def connected_to(self, traces: set[Trace]) -> list[Stored]:
-        """Read what hangs together with these and with the connecting keys, transitively."""
-        found: dict[int, Stored] = {}
-        asked_traces: set[Trace] = set()
-        asked_keys = set(self.meaningless)
-        keys = set(self.connecting)
-        while traces or keys:
-            fresh = {
-                member.id: member
-                for members in (self._of_traces(traces), self.of_keys(keys))
-                for member in members
-                if member.id not in found
-            }
-            found |= fresh
-            asked_traces |= traces
-            asked_keys |= keys
-            traces = {_trace(member) for member in fresh.values()} - asked_traces
-            named = {key for member in fresh.values() for key in _keys(member.facts)}
-            keys = self._connecting_among(named - asked_keys)
-            asked_keys |= named
+    def groups(
+        self, touched: Collection[int], exceeding: Collection[int]
+    ) -> Iterator[list[Stored]]:
+        """Give the groups around the new records `touched`."""
+        new = [self._lookups.gained[each] for each in touched]
+        changed = self._connect([*new, *self._lookups.with_responses(exceeding)])
+        orphaned = self._lookups.times_of_children(new)
+        while changed:
+            beside = self._connect(self._with_equal_usage(changed))
+            self._open |= {each.id for each in (*changed, *beside)}
+            silent = self._sum_up([*changed, *beside], orphaned)
+            changed, orphaned = self._connect(silent), {}
+        self._connect(self._with_equal_usage([self._found[each] for each in self._open]))
+        for group in self._parted():
+            if all(each.is_context for each in group):
+                continue
+            if len(group) > 1 or _may_change(group[0]):
+                yield group
+
+    def _connect(self, members: Iterable[Stored]) -> list[Stored]:
+        """Find what can be one call with `members`, whatever their usage; return what is new."""
+        connected: list[Stored] = []
+        frontier = self._unconnected(members)
+        while frontier:
+            connected += frontier
+            self._climb(frontier)
+            calls = [each for each in frontier if is_billable(each.facts)]
+            frontier = self._unconnected(
+                [
+                    *(above for each in frontier if (above := self._call_above(each))),
+                    *self._calls_below(calls),
+                    *self._stream_parts(calls),
+                    *self._same_responses(frontier),
+                ]
+            )
+        return connected
+
+    def _unconnected(self, members: Iterable[Stored]) -> list[Stored]:
+        found = {each.id: each for each in members if each.id not in self._connected}
+        self._connected |= found.keys()
+        self._found |= found
         return list(found.values())
 
-    def of_keys(self, keys: Collection[Key]) -> Iterator[Stored]:
-        for key in keys:
-            yield from self._with_key[key]
-        for link, chunk in self._by_link(keys):
-            wanted = {**self._bound, "keys": chunk}
-            yield from map(stored, self._connection.execute(link.older, wanted).all())
+    def _climb(self, members: Iterable[Stored]) -> None:
+        """Find everything above, so that no span is taken for an orphan that is none."""
+        level = [each for each in members if each.id not in self._climbed]
+        while level:
+            self._climbed |= {each.id for each in level}
+            parents = {each.id: each for each in self._lookups.parents(level)}
+            self._found |= parents
+            level = [each for each in parents.values() if each.id not in self._climbed]
 
-    def _of_traces(self, traces: Collection[Trace]) -> Iterator[Stored]:
-        by_tenant: defaultdict[str, list[bytes]] = defaultdict(list)
-        for trace in traces:
-            yield from self._in_trace[trace]
-            by_tenant[trace[0]].append(trace[1])
-        for tenant, trace_ids in by_tenant.items():
-            for chunk in _chunks(trace_ids):
-                wanted = {**self._bound, "tenant": tenant, "traces": chunk}
-                rows = self._connection.execute(self._sql.older_of_traces, wanted).all()
-                yield from map(stored, rows)
+    def _chain(self, member: Stored) -> tuple[list[Stored], int | None]:
+        """Return a span and its parents up to a root, or to where a cycle of parents closes.
 
-    def _connecting_among(self, keys: Collection[Key]) -> set[Key]:
-        connecting: set[Key] = set()
-        for link, chunk in self._by_link(keys):
-            rows = self._connection.execute(link.among, {"keys": chunk}).all()
-            for key, beyond in rows:
-                (self.meaningless if beyond else connecting).add((link.name, key))
-        self.connecting |= connecting
-        return connecting
+        The second value is the place in the list at which the cycle begins.
+        """
+        chain = [member]
+        places = {member.id: 0}
+        above = self._lookups.parent(member)
+        while above is not None and above.id not in places:
+            places[above.id] = len(chain)
+            chain.append(above)
+            above = self._lookups.parent(above)
+        return chain, None if above is None else places[above.id]
 
-    def _by_link(self, keys: Collection[Key]) -> Iterator[tuple[_Link, list[int]]]:
-        for name, link in self._sql.links.items():
-            for chunk in _chunks(key for column, key in keys if column == name):
-                yield link, chunk
+    def _above(self, member: Stored) -> list[Stored]:
+        """Return what is above a span, the nearest first; spans in a cycle have nothing above."""
+        chain, cycle = self._chain(member)
+        return chain[1:] if cycle is None else chain[1 : cycle + 1]
+
+    def _call_above(self, member: Stored) -> Stored | None:
+        """Return the nearest call above; in a cycle too, whose calls were perhaps joined before."""
+        chain, _ = self._chain(member)
+        return next((each for each in chain[1:] if is_billable(each.facts)), None)
+
+    def _calls_below(self, calls: Iterable[Stored]) -> Iterator[Stored]:
+        """Give the calls that are below a call with no other call between."""
+        level, seen = list(calls), set[int]()
+        while level:
+            seen |= {each.id for each in level}
+            between = []
+            for child in self._lookups.children(level):
+                if is_billable(child.facts):
+                    yield child
+                elif child.id not in seen:
+                    self._found[child.id] = child
+                    between.append(child)
+            level = between
+
+    def _stream_parts(self, calls: Iterable[Stored]) -> Iterable[Stored]:
+        """Find the request of a zero-length span that may report its usage, and the other way."""
+        parts = [
+            each
+            for each in calls
+            if each.facts.duration_ns == 0
+            or (each.facts.status == "success" and not reports_usage(each.facts))
+        ]
+        events = self._lookups.stream_events(parts) if parts else []
+        return [*events, *self._lookups.stream_requests(events)] if events else ()
+
+    def _same_responses(self, members: Iterable[Stored]) -> Iterator[Stored]:
+        keys = {
+            key
+            for each in members
+            if (key := each.facts.response_key) is not None
+            and (key in self.shared or each.id not in self._lookups.gained)
+        } - self._read_responses
+        self._read_responses |= keys
+        self.common |= self._lookups.common_responses(keys - self.shared)
+        return self._lookups.with_responses(keys - self.common)
+
+    def _with_equal_usage(self, members: Iterable[Stored]) -> list[Stored]:
+        """Read the calls that used as much, in the slices that decide together with these."""
+        keys = {
+            each.facts.usage_key
+            for each in members
+            if each.facts.usage_key is not None
+            and (each.id in self._usages or each.id not in self._lookups.gained)
+        }
+        found: list[Stored] = []
+        if not keys or not self._lookups.lack_responses(keys):
+            return found
+        while (
+            around := {near for key in keys for near in neighbour_keys(key, self._reach(key))}
+            - self._read_usages
+        ):
+            self._read_usages |= around
+            for each in self._lookups.with_usages(around):
+                found.append(each)
+                key = each.facts.usage_key or 0
+                self._emitters[key % (1 << SLICE_BITS)].add(each.facts.scope_name)
+        return found
+
+    def _reach(self, key: int) -> int:
+        """Return how many slices before and after a call decide if it repeats another.
+
+        Each emitter is matched with the emitters before it, and each matching adds three slices.
+        """
+        emitters = len(self._emitters[key % (1 << SLICE_BITS)])
+        return SLICES_OF_A_MATCHING * max(1, emitters - 1)
+
+    def _sum_up(self, changed: Sequence[Stored], orphaned: Mapping[Trace, Times]) -> list[Stored]:
+        """Find one record with usage below each aggregate around `changed`.
+
+        Where there is none, return the calls without usage below it. `orphaned` are the times of
+        spans that were orphans before this write.
+        """
+        aggregates: dict[int, Stored] = {}
+        times = dict(orphaned)
+        for each in changed:
+            above = self._above(each)
+            if _carries_usage(each):
+                self._summed |= {aggregate.id for aggregate in above}
+            self._open |= {aggregate.id for aggregate in above if aggregate.facts.role == AGGREGATE}
+            aggregates |= {aggregate.id: aggregate for aggregate in (each, *above)}
+            top = above[-1] if above else each
+            if top.facts.parent_span_id is not None:
+                times[trace_of(top)] = _joined(times.get(trace_of(top)), top)
+        for trace, (first_ns, last_ns) in times.items():
+            for aggregate in self._lookups.aggregates(trace, first_ns, last_ns):
+                aggregates[aggregate.id] = aggregate
+        silent: list[Stored] = []
+        for aggregate in aggregates.values():
+            if _carries_usage(aggregate) and not is_billable(aggregate.facts):
+                self._open.add(aggregate.id)
+                if aggregate.id not in self._summed:
+                    self._summed.add(aggregate.id)
+                    silent += self._calls_without_usage_below(aggregate)
+        return silent
+
+    def _calls_without_usage_below(self, aggregate: Stored) -> list[Stored]:
+        """Read what is below an aggregate, until one record with usage is found."""
+        self._climb([aggregate])
+        self._found[aggregate.id] = aggregate
+        # In a cycle of parents it would be found below itself.
+        below = {aggregate.id: aggregate}
+        for read in (self._children, self._orphans):
+            level = read([aggregate])
+            while level := [each for each in level if each.id not in below]:
+                self._found |= {each.id: each for each in level}
+                if any(_carries_usage(each) for each in level):
+                    return []
+                below |= {each.id: each for each in level}
+                level = self._children(level)
+        return [
+            each
+            for each in below.values()
+            if is_billable(each.facts) and each.facts.status == "success"
+        ]
+
+    def _children(self, members: Collection[Stored]) -> list[Stored]:
+        """Read one child with tokens if there is one, else all children."""
+        found = self._lookups.child_with_usage(members)
+        if found is not None and self._above(found):
+            return [found]
+        return [each for each in self._lookups.children(members) if self._above(each)]
+
+    def _orphans(self, aggregates: Iterable[Stored]) -> list[Stored]:
+        return [orphan for each in aggregates for orphan in self._lookups.orphans(each)]
+
+    def _parted(self) -> Iterator[list[Stored]]:
+        """Part what was found into groups that no key connects."""
+        places: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+        for number, member in self._found.items():
+            facts = member.facts
+            places[facts.tenant_id, facts.trace_id].append(number)
+            if facts.response_key is not None and facts.response_key not in self.common:
+                # The key is a hash, so equal keys may still be different ids.
+                places[facts.tenant_id, facts.response_key, facts.response_id].append(number)
+            if facts.usage_key is not None:
+                used = facts.usage_key % (1 << SLICE_BITS)
+                places[facts.tenant_id, "usage", used].append(number)
+        keys_of: defaultdict[int, list[tuple[object, ...]]] = defaultdict(list)
+        for key, ids in places.items():
+            for each in ids:
+                keys_of[each].append(key)
+        while places:
+            todo = [next(iter(places))]
+            group: dict[int, None] = {}
+            while todo:
+                for each in places.pop(todo.pop(), ()):
+                    if each not in group:
+                        group[each] = None
+                        todo += keys_of[each]
+            yield [self._labelled(self._found[each]) for each in group]
+
+    def _labelled(self, member: Stored) -> Stored:
+        return member._replace(
+            has_common_id=member.facts.response_key in self.common,
+            is_context=member.id not in self._open,
+        )
 
 
-def _parted(members: Collection[Stored], connecting: set[Key]) -> Iterator[list[Stored]]:
-    """Part records into groups: traces, joined where two know one of the `connecting` keys."""
-    by_trace: defaultdict[Trace, list[Stored]] = defaultdict(list)
-    traces_of: defaultdict[tuple[object, ...], set[Trace]] = defaultdict(set)
-    for member in members:
-        facts = member.facts
-        trace = facts.tenant_id, facts.trace_id
-        by_trace[trace].append(member)
-        for key in connecting.intersection(_keys(facts)):
-            # The key is a hash, so equal keys may still be different ids.
-            id_ = facts.response_id if key[0] == "response_key" else None
-            traces_of[facts.tenant_id, *key, id_].add(trace)
-    joined: defaultdict[Trace, set[Trace]] = defaultdict(set)
-    for traces in traces_of.values():
-        for trace in traces:
-            joined[trace] |= traces
-    placed: set[Trace] = set()
-    for first in by_trace:
-        if first in placed:
-            continue
-        placed.add(first)
-        group = [first]
-        for trace in group:
-            more = joined.get(trace, set()) - placed
-            placed |= more
-            group += more
-        yield [member for trace in group for member in by_trace[trace]]
+def _carries_usage(member: Stored) -> bool:
+    """Return True for a call or an aggregate with usage: what is above it sums it up."""
+    facts = member.facts
+    return reports_usage(facts) and (is_billable(facts) or facts.role == AGGREGATE)
 
 
-def _keys(record: UsageRecord) -> list[Key]:
-    return [(name, key) for name in LINKS if (key := getattr(record, name)) is not None]
+def _joined(times: Times | None, member: Stored) -> Times:
+    first_ns, last_ns = member.facts.started_ns, end_ns(member.facts)
+    if times is None:
+        return first_ns, last_ns
+    return min(times[0], first_ns), max(times[1], last_ns)
 
 
-def _trace(member: Stored) -> Trace:
-    return member.facts.tenant_id, member.facts.trace_id
-
-
-def _is_open(group: Sequence[Stored]) -> bool:
-    """Whether settling could say anything else than what is stored."""
-    first = group[0]
-    return (
-        len(group) > 1 or first.facts.role not in BILLABLE_ROLES or first.current is not first.facts
-    )
-
-
-def _chunks(values: Iterable[T]) -> Iterator[list[T]]:
-    left = iter(values)
-    while chunk := list(islice(left, CHUNK)):
-        yield chunk
+def _may_change(alone: Stored) -> bool:
+    """Return True if settling one record alone can differ from what is stored."""
+    return not is_billable(alone.facts) or alone.current is not alone.facts

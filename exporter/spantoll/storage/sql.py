@@ -133,7 +133,8 @@ class SqlStore(ABC):
             if settle is not None:
                 stored = _without(records, refused)
                 for group in self.groups.find(connection, stored, mark):
-                    corrections = settle(group)
+                    context = {member.id for member in group if member.is_context}
+                    corrections = [each for each in settle(group) if each.id not in context]
                     self._add_rates(connection, [each.rate for each in corrections if each.rate])
                     corrected += correct(connection, group, corrections)
         duplicates = len(records) - len(refused) - inserted

@@ -26,6 +26,10 @@ class Stored(NamedTuple):
     id: int
     facts: UsageRecord
     current: UsageRecord
+    has_common_id: bool = False
+    """Whether more records than `MAX_SHARED` have its response key, which so connects none."""
+    is_context: bool = False
+    """Whether it is given only because others depend on it: its own verdict is not asked for."""
 
 
 class Correction(NamedTuple):
@@ -38,10 +42,10 @@ class Correction(NamedTuple):
 
 
 Settle = Callable[[Sequence[Stored]], Sequence[Correction]]
-"""Given every stored record of one connected group, in no particular order, answer with those whose
+"""Given the stored records of one connected group, in no particular order, return those whose
 `current` is not what it should be. Decides from `facts` alone and changes no identity (tenant,
-trace, span), so that the same group always ends the same way. What connects a record, its trace id
-and its keys, stays as its facts have it."""
+trace, span), so that the same facts always end the same way. What connects a record, its trace id
+and its keys, stays as its facts have it. The store drops corrections of what is context."""
 
 
 class WriteResult(NamedTuple):
@@ -62,10 +66,10 @@ class Store(Protocol):
     be stored; all others were stored).
 
     In the same transaction every connected group that gained a record is handed to `settle`, and
-    its corrections are stored. Records of one tenant are connected by their trace id, by their
-    response id and by their twin key, transitively; an id or key that more than `MAX_SHARED`
-    records have (see `groups`) means nothing and connects none. A billable record that is
-    connected to no other is not handed over: its facts are the answer.
+    its corrections are stored. Records of one tenant are connected as `groups` says: by parent, by
+    response id, by the parts of a stream, and by equal usage at one time. A response id that more
+    than `MAX_SHARED` records have connects none. A billable record that is connected to no other
+    is not handed over: its facts are the answer.
 
     `add_rates` is idempotent and must precede the first record that names the rate.
     All methods may be called from any thread; `write` calls are serialised by the caller.

@@ -1,9 +1,9 @@
-"""Ending the spans of streams that nobody holds any more.
+"""Ends the spans of streams that the application has dropped.
 
 The last reference usually goes away in the caller's own code, and the span can end right there. But
 the cycle collector may run anywhere: also inside the SDK of OpenTelemetry while it holds one of its
-locks, where ending a span would wait for that lock for ever. Such an end is handed to a thread that
-lives for this one task.
+locks, where ending a span would wait for that lock for ever. Such a span is ended by a thread that
+is started for this one task.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["stop", "unlocked", "watch"]
+__all__ = ["run_unlocked", "stop", "watch"]
 
 _collecting: set[int] = set()
 
 
 def watch() -> None:
-    """Learn from now on when the cycle collector runs, and in which thread."""
+    """Record from now on when the cycle collector runs, and in which thread."""
     if _note not in gc.callbacks:
         gc.callbacks.append(_note)
 
@@ -31,7 +31,7 @@ def stop() -> None:
         gc.callbacks.remove(_note)
 
 
-def unlocked(end: Callable[[], Any]) -> None:
+def run_unlocked(end: Callable[[], Any]) -> None:
     """Call `end` where the current thread cannot be holding a lock it needs."""
     if threading.get_ident() not in _collecting:
         end()

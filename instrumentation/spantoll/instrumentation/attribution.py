@@ -1,3 +1,8 @@
+"""Attribution of calls: `attributes(customer_id=...)` around code becomes attributes of its spans.
+
+It lives in the OpenTelemetry context. Keys are those of `spantoll.semconv.attributes.ATTRIBUTION`.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +16,7 @@ from opentelemetry.context import Context
 from spantoll.instrumentation.reading import plain
 from spantoll.semconv.attributes import ATTRIBUTION, SPANTOLL_METADATA_PREFIX
 
-__all__ = ["attributes", "carry", "current"]
+__all__ = ["attribute_key", "attributes", "carry", "current_attributes"]
 
 _KEY = context.create_key("spantoll-attribution")
 _NONE: Mapping[str, object] = {}
@@ -21,8 +26,8 @@ R = TypeVar("R")
 
 
 @contextmanager
-def attributes(*, propagate: bool = False, **told: object) -> Iterator[None]:
-    """Say whom and what the model calls inside are for.
+def attributes(*, propagate: bool = False, **values: object) -> Iterator[None]:
+    """Set whom and what the model calls inside are for.
 
     `customer_id`, `project`, `user_id`, `team`, `session_id`, `task_type` and the other names of
     `spantoll.semconv.call.Attribution` have columns of their own in the ledger; any other name is
@@ -34,8 +39,8 @@ def attributes(*, propagate: bool = False, **told: object) -> Iterator[None]:
     here = context.get_current()
     merged = dict(context.get_value(_KEY, here) or _NONE)  # type: ignore[call-overload]  # ours
     inner = here
-    for name, value in told.items():
-        key = _key_of(name)
+    for name, value in values.items():
+        key = attribute_key(name)
         usable = plain(value)
         if usable is None:
             merged.pop(key, None)
@@ -48,13 +53,13 @@ def attributes(*, propagate: bool = False, **told: object) -> Iterator[None]:
     try:
         yield
     finally:
-        # A generator may be closed in another context, where there is nothing of ours to take back.
+        # A generator may be closed in another context, where nothing was attached.
         if context.get_current() is inner:
             context.detach(token)
 
 
 def carry(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function run with the attribution of here and now, in whichever thread.
+    """Make a function run with the present attribution, in any thread.
 
     `executor.submit(carry(work), item)`; Python's threads start with an empty context.
     """
@@ -72,15 +77,17 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
     return carried
 
 
-def current(here: Context, *, from_baggage: bool) -> Mapping[str, object]:
+def current_attributes(here: Context, *, from_baggage: bool) -> Mapping[str, object]:
     """Read the span attributes that hold in a context."""
-    told: Mapping[str, object] = context.get_value(_KEY, here) or _NONE  # type: ignore[assignment]
+    own: Mapping[str, object] = context.get_value(_KEY, here) or _NONE  # type: ignore[assignment]
     if from_baggage:
         received = baggage.get_all(here)
         if received:
-            ours = {key: value for key, value in received.items() if _is_ours(key)}
-            return {**ours, **told}
-    return told
+            received_values = {
+                key: value for key, value in received.items() if _is_attribution(key)
+            }
+            return {**received_values, **own}
+    return own
 
 
 _KEYS = {name: spellings[0] for name, spellings in ATTRIBUTION.items()} | {
@@ -93,9 +100,10 @@ _KEYS = {name: spellings[0] for name, spellings in ATTRIBUTION.items()} | {
 _PROPAGATED = frozenset(_KEYS.values())
 
 
-def _is_ours(key: str) -> bool:
+def _is_attribution(key: str) -> bool:
     return key in _PROPAGATED or key.startswith(SPANTOLL_METADATA_PREFIX)
 
 
-def _key_of(name: str) -> str:
+def attribute_key(name: str) -> str:
+    """Return the attribute key of an attribution name; any unknown name is metadata."""
     return _KEYS.get(name) or SPANTOLL_METADATA_PREFIX + name

@@ -1,6 +1,7 @@
-"""Content in the convention's shape, for applications that ask for it on their own spans.
+"""Content in the shape of the GenAI convention, for applications that capture it on their spans.
 
-Never called otherwise, and never kept by a ledger.
+Input: texts and parts that a provider's `content` module found. Output: JSON text. Called only
+where content is captured; a ledger never stores it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def dump(value: Any) -> str:
 
 
 def message(role: str, parts: Iterable[Part], finish_reason: str | None = None) -> dict[str, Any]:
-    """Make a message; one of the model also says why it ended."""
+    """Make a message; one of the model has a finish reason."""
     made: dict[str, Any] = {"role": role, "parts": list(parts)}
     if finish_reason is not None:
         made["finish_reason"] = finish_reason
@@ -48,36 +49,36 @@ def message(role: str, parts: Iterable[Part], finish_reason: str | None = None) 
 
 
 def text(content: str) -> Part:
-    """Make a part of words."""
+    """Make a text part."""
     return {"type": "text", "content": content}
 
 
 def reasoning(content: str) -> Part:
-    """Make a part of the model's thoughts."""
+    """Make a reasoning part."""
     return {"type": "reasoning", "content": content}
 
 
 def tool_call(name: str | None, arguments: Any, call_id: str | None) -> Part:
-    """Make a part by which the model calls a tool; arguments that are JSON text are read."""
+    """Make a tool call part; arguments that are JSON text are decoded."""
     if isinstance(arguments, str):
-        # Cut short, or no JSON at all: it stays what the model wrote.
+        # Cut short or no JSON: the text stays as it is.
         with suppress(ValueError):
             arguments = json.loads(arguments)
     return {"type": "tool_call", "id": call_id, "name": name, "arguments": arguments}
 
 
 def tool_result(response: Any, call_id: str | None) -> Part:
-    """Make a part by which a tool answers."""
+    """Make a tool result part."""
     return {"type": "tool_call_response", "id": call_id, "response": response}
 
 
 def blob(modality: str, content: str, mime_type: str | None = None) -> Part:
-    """Make a part of an image, sound or video that is inside the message, as base64."""
+    """Make a part of an image, audio or video inside the message, as base64."""
     return {"type": "blob", "modality": modality, "mime_type": mime_type, "content": content}
 
 
 def uri(modality: str, where: str) -> Part:
-    """Make a part that lies elsewhere; a data URI is taken for what it holds."""
+    """Make a part at a URI; a data URI becomes a blob."""
     if where.startswith("data:"):
         head, _, content = where.partition(",")
         return blob(modality, content, head.removeprefix("data:").partition(";")[0] or None)
@@ -85,5 +86,5 @@ def uri(modality: str, where: str) -> Part:
 
 
 def file(modality: str, file_id: str) -> Part:
-    """Make a part that the provider keeps under an id."""
+    """Make a part that the provider stores under an id."""
     return {"type": "file", "modality": modality, "file_id": file_id}

@@ -1,3 +1,5 @@
+"""The one guard that keeps SpanToll's own errors away from the application."""
+
 from __future__ import annotations
 
 import functools
@@ -10,21 +12,21 @@ __all__ = ["guarded"]
 logger = logging.getLogger("spantoll.instrumentation")
 
 F = TypeVar("F", bound=Callable[..., Any])
-_told: set[tuple[str, type[BaseException]]] = set()
+_logged: set[tuple[str, type[BaseException]]] = set()
 
 
 def guarded(otherwise: Callable[..., Any]) -> Callable[[F], F]:
-    """Keep every error of ours away from the host: THE guard, around each way into our code.
+    """Log an error of the decorated function and return the result of `otherwise` instead.
 
-    On an error the answer is that of `otherwise`. It is logged once per place and kind of error,
-    as a bug of ours must not flood somebody else's log.
+    Around each function that application code calls. One warning per function and kind of error,
+    further ones at DEBUG level.
     """
 
     def decorate(function: F) -> F:
-        def lost(error: Exception, *args: Any) -> Any:
+        def log_and_return(error: Exception, *args: Any) -> Any:
             place = (function.__qualname__, type(error))
-            level = logging.DEBUG if place in _told else logging.WARNING
-            _told.add(place)
+            level = logging.DEBUG if place in _logged else logging.WARNING
+            _logged.add(place)
             logger.log(level, "SpanToll lost part of a span in %s", place[0], exc_info=error)
             return otherwise(*args)
 
@@ -33,7 +35,7 @@ def guarded(otherwise: Callable[..., Any]) -> Callable[[F], F]:
             try:
                 return function(*args, **kwargs)
             except Exception as error:
-                return lost(error, *args)
+                return log_and_return(error, *args)
 
         @functools.wraps(function)
         def safe_of_two(one: Any, two: Any) -> Any:
@@ -41,7 +43,7 @@ def guarded(otherwise: Callable[..., Any]) -> Callable[[F], F]:
             try:
                 return function(one, two)
             except Exception as error:
-                return lost(error, one, two)
+                return log_and_return(error, one, two)
 
         code = function.__code__
         two = code.co_argcount == 2 and not code.co_kwonlyargcount and not function.__defaults__

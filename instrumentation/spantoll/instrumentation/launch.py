@@ -1,3 +1,5 @@
+"""`spantoll run`: starts a program under `opentelemetry-instrument`, exporting OTLP over HTTP."""
+
 from __future__ import annotations
 
 import os
@@ -16,11 +18,12 @@ DEFAULTS = {
 """What `spantoll run` sets where the environment says nothing. HTTP, so that a program that forks
 (gunicorn, Celery) carries no gRPC threads over."""
 
+ON = ("1", "true", "yes", "on")
 LAUNCHER = "opentelemetry-instrument"
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run a program instrumented, in place of this process; answers only if it cannot be run."""
+    """Replace this process by an instrumented program; return an exit code only if that fails."""
     command = list(argv)[1:] if argv[:1] == ["--"] else list(argv)
     if not command:
         return _refuse("which program? For example: spantoll run -- python app.py", 2)
@@ -30,8 +33,14 @@ def main(argv: Sequence[str]) -> int:
         missing = LAUNCHER if launcher is None else command[0]
         return _refuse(f"{missing}: not found", 127)
     # Running the user's program is the purpose.
-    os.execve(launcher, [launcher, *command], {**DEFAULTS, **os.environ})  # noqa: S606
+    os.execve(launcher, [launcher, *command], _environment())  # noqa: S606
     raise AssertionError("execve does not return")
+
+
+def _environment() -> dict[str, str]:
+    usage_logs = os.environ.get("SPANTOLL_USAGE_LOGS", "").strip().lower() in ON
+    logs = {"OTEL_LOGS_EXPORTER": "otlp"} if usage_logs else {}
+    return {**DEFAULTS, **logs, **os.environ}
 
 
 def _refuse(why: str, code: int) -> int:

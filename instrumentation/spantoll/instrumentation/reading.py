@@ -1,3 +1,9 @@
+"""Compiles tables of paths to functions that read attributes out of requests and responses.
+
+Input: a `Table` (attribute key -> where its value is). Output: a function from a mapping or object
+to the attributes it has; what is not there, or cannot be an attribute, is left out.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -5,7 +11,18 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
-__all__ = ["Reading", "Sum", "Table", "Value", "Via", "pick", "plain", "reader"]
+__all__ = [
+    "AsIs",
+    "Reading",
+    "Sum",
+    "Table",
+    "Value",
+    "Via",
+    "nest_table",
+    "pick",
+    "plain",
+    "reader",
+]
 
 Value = str | bool | int | float | tuple[str, ...] | tuple[int, ...] | tuple[float, ...]
 """What an OpenTelemetry attribute can hold."""
@@ -13,9 +30,22 @@ Value = str | bool | int | float | tuple[str, ...] | tuple[int, ...] | tuple[flo
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Paths whose numbers are added: a provider tells the parts, the convention wants the total.
+    """Paths whose numbers are added: a provider reports the parts, the convention wants the total.
 
     Absent parts count as nothing; without any part there is no total.
+    """
+
+    paths: tuple[str, ...]
+
+    def __init__(self, *paths: str) -> None:
+        object.__setattr__(self, "paths", paths)
+
+
+@dataclass(frozen=True, slots=True)
+class AsIs:
+    """Paths, in order of preference, whose value is taken as it is, also where no attribute can be.
+
+    Whoever calls the reader takes such values out.
     """
 
     paths: tuple[str, ...]
@@ -33,7 +63,7 @@ class Via:
 
 
 Path = str | Via
-Reading = Path | tuple[Path, ...] | Sum | Callable[[Any], Any]
+Reading = Path | tuple[Path, ...] | Sum | AsIs | Callable[[Any], Any]
 """Where a value is: a dotted path, several in order of preference, a sum, or a function.
 
 A path works on mappings and objects alike. `choices[].finish_reason` reads a field of every item. A
@@ -50,6 +80,7 @@ class _Leaf(NamedTuple):
     rank: int
     """Place among alternatives, -1 for the only path of a key, ADD for a summand."""
     convert: Callable[[Any], Any] | None
+    as_is: bool = False
 
 
 ADD = -2
@@ -67,7 +98,7 @@ class _Node:
 
 
 def reader(table: Table) -> Callable[[Any], dict[str, Any]]:
-    """Compile a table to a function that finds what a source tells; other keys are absent.
+    """Compile a table to a function that reads what a source has; other keys are absent.
 
     The function is written out as code, a step per name, shared prefixes once: reading a response
     is on the path of every call, and walking the table costs four times as much.
@@ -79,12 +110,15 @@ def reader(table: Table) -> Callable[[Any], dict[str, Any]]:
             computed.append((key, _lenient(reading)))
         elif isinstance(reading, Sum):
             for summand in reading.paths:
-                _plant(root, summand, key, ADD)
+                _add_path(root, summand, key, ADD)
+        elif isinstance(reading, AsIs):
+            for rank, path in enumerate(reading.paths):
+                _add_path(root, path, key, rank, as_is=True)
         elif isinstance(reading, tuple):
             for rank, alternative in enumerate(reading):
-                _plant(root, alternative, key, rank)
+                _add_path(root, alternative, key, rank)
         else:
-            _plant(root, reading, key, -1)
+            _add_path(root, reading, key, -1)
     code = _Code()
     code.visit(root.below, "source", 1)
     body = "\n".join(code.lines)
@@ -93,6 +127,7 @@ def reader(table: Table) -> Callable[[Any], dict[str, Any]]:
         "put": _put,
         "add": _add,
         "rank_of": _rank_of,
+        "rank_as_is": _rank_as_is,
         "each": _each,
         **code.names,
     }
@@ -110,7 +145,7 @@ class _Code:
         self.names: dict[str, Any] = {}
 
     def visit(self, nodes: dict[str, _Node], source: str, depth: int) -> None:
-        """Write how to ask `source`, a variable, for what the nodes name."""
+        """Write the steps that read what the nodes name from `source`, a variable."""
         get, value = f"get{depth}", f"value{depth}"
         self._line(depth, f"{get} = get_of({source})")
         for name, node in nodes.items():
@@ -130,7 +165,9 @@ class _Code:
             self.names[name] = _lenient(leaf.convert)
             self._line(depth, f"taken = {name}({value})")
             value = "taken"
-        if leaf.rank >= 0:
+        if leaf.as_is:
+            self._line(depth, f"rank_as_is(found, ranks, {leaf.key!r}, {value}, {leaf.rank})")
+        elif leaf.rank >= 0:
             self._line(depth, f"rank_of(found, ranks, {leaf.key!r}, {value}, {leaf.rank})")
         elif leaf.rank == ADD:
             self._line(depth, f"add(found, {leaf.key!r}, {value})")
@@ -163,7 +200,7 @@ def _with_computed(
 
 
 def _lenient(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A host that answers oddly in one place shall not cost what it says in others."""
+    """Return None where a value has another shape than expected; other values are still read."""
 
     def read(value: Any) -> Any:
         try:
@@ -190,6 +227,14 @@ def _rank_of(found: dict[str, Any], ranks: dict[str, int], key: str, value: Any,
     usable = plain(value)
     if usable is not None and rank < ranks.get(key, 1_000):
         found[key] = usable
+        ranks[key] = rank
+
+
+def _rank_as_is(
+    found: dict[str, Any], ranks: dict[str, int], key: str, value: Any, rank: int
+) -> None:
+    if rank < ranks.get(key, 1_000):
+        found[key] = value
         ranks[key] = rank
 
 
@@ -233,20 +278,20 @@ def plain(value: Any) -> Value | None:
     return None
 
 
-def _plant(node: _Node, path: Path, key: str, rank: int) -> None:
+def _add_path(node: _Node, path: Path, key: str, rank: int, *, as_is: bool = False) -> None:
     convert = path.convert if isinstance(path, Via) else None
     level = node.below
     for step in (path.path if isinstance(path, Via) else path).split("."):
         node = level.setdefault(step.removesuffix("[]"), _Node())
         level = node.each if step.endswith("[]") else node.below
-    node.leaves.append(_Leaf(key, rank, convert))
+    node.leaves.append(_Leaf(key, rank, convert, as_is))
 
 
 _models: dict[type, bool] = {}
 
 
 def _getter(source: Any) -> Callable[[str], Any]:
-    """Find how to ask a value for its fields: the fastest way that answers None for no field."""
+    """Return the fastest function that reads a field by name, None where there is none."""
     kind = type(source)
     if kind is dict:
         return source.get  # type: ignore[no-any-return]  # a dict, by its exact type
@@ -254,10 +299,25 @@ def _getter(source: Any) -> Callable[[str], Any]:
     if is_model is None:
         is_model = _models[kind] = hasattr(kind, "__pydantic_fields__")
     if is_model:
-        # A missing field of a pydantic model costs a formatted AttributeError: ask its dicts.
+        # A missing field of a pydantic model costs a formatted AttributeError: read its dicts.
         extra = source.__pydantic_extra__
         fields = source.__dict__
         return (fields | extra).get if extra else fields.get  # type: ignore[no-any-return]  # dicts
     if isinstance(source, Mapping):
         return source.get
     return lambda name: getattr(source, name, None)
+
+
+def nest_table(path: str, table: Table) -> Table:
+    """Return a table of the same values one level below `path`."""
+
+    def lower(reading: Any) -> Any:
+        if isinstance(reading, Via):
+            return Via(f"{path}.{reading.path}", reading.convert)
+        if isinstance(reading, str):
+            return f"{path}.{reading}"
+        if isinstance(reading, tuple):
+            return tuple(lower(alternative) for alternative in reading)
+        return lambda source: reading(pick(source, path))
+
+    return {key: lower(reading) for key, reading in table.items()}

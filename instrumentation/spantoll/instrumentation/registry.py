@@ -1,3 +1,9 @@
+"""Which providers there are, which are switched on, and which functions they replace.
+
+Input: provider folders, entry points and the modules that the application imports. Output: patched
+SDK functions, and a `Status` per provider for people to read.
+"""
+
 from __future__ import annotations
 
 import importlib
@@ -12,11 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from wrapt import register_post_import_hook
 
 from spantoll.instrumentation import abandoned, providers
+from spantoll.instrumentation.deferred import wrap_reader
 from spantoll.instrumentation.guard import guarded
-from spantoll.instrumentation.provider import Detour, Hook, Provider, Settings
+from spantoll.instrumentation.provider import DeferredReader, Hook, Provider, Replacement, Settings
 from spantoll.instrumentation.wrap import Emitter, wrap
 
 if TYPE_CHECKING:
+    from opentelemetry._logs import LoggerProvider
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
     from packaging.requirements import Requirement
@@ -37,11 +45,12 @@ GROUP = "spantoll.providers"
 
 logger = logging.getLogger("spantoll.instrumentation")
 
+AnyHook = Hook | Replacement | DeferredReader
 State = Literal["active", "waiting", "skipped", "unsupported", "off"]
 
 
 class Status(NamedTuple):
-    """How a provider's instrumentation stands, for people to read."""
+    """The status of a provider's instrumentation, for people to read."""
 
     provider: str
     state: State
@@ -78,7 +87,7 @@ _warned: set[str] = set()
 
 
 def discover() -> dict[str, Provider]:
-    """Find the built-in providers and those other packages bring."""
+    """Find the built-in providers and those of other packages."""
     found: dict[str, Provider] = {}
     for module in pkgutil.iter_modules(providers.__path__):
         declared = importlib.import_module(f"{providers.__name__}.{module.name}").PROVIDER
@@ -101,6 +110,7 @@ def install(
     *,
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
 ) -> None:
     """Switch providers on: patch what is imported, and what will be as soon as it is.
 
@@ -122,6 +132,7 @@ def install(
             version=_version("spantoll") or "0",
             tracer_provider=tracer_provider,
             meter_provider=meter_provider,
+            logger_provider=logger_provider,
             first_call=_warn_of_rivals,
         )
         _installed[name] = _Installed(known[name], emitter)
@@ -131,17 +142,17 @@ def install(
                 _imported(sys.modules[module])
             elif module not in _awaited:
                 _awaited.add(module)
-                # wrapt cannot take a hook back, so it stays and asks who is switched on.
+                # wrapt cannot remove a hook, so it stays and looks up what is switched on.
                 register_post_import_hook(_imported, module)
 
 
 def uninstall() -> None:
-    """Put back every function that was replaced, and silence those that others hold on to."""
+    """Restore every replaced function; references that others keep make no spans any more."""
     for installed in _installed.values():
         installed.emitter.on = False
         for patch in reversed(installed.patches):
             if patch.owner.__dict__.get(patch.name) is not patch.wrapper:
-                # Somebody wrapped ours; taking it out would take theirs out too.
+                # Another package wrapped our wrapper; restoring would remove theirs too.
                 continue
             if patch.inherited:
                 delattr(patch.owner, patch.name)
@@ -152,12 +163,12 @@ def uninstall() -> None:
 
 
 def status() -> list[Status]:
-    """Tell how each known provider stands."""
+    """Return the status of each known provider."""
     return [_status_of(provider) for provider in discover().values()]
 
 
 def rivals() -> list[str]:
-    """Name other instrumentations that are active on an SDK of ours: each makes a second span."""
+    """Return other active instrumentations of these SDKs: each makes a second span per call."""
     loaded = sys.modules.get("opentelemetry.instrumentation.instrumentor")
     if loaded is None:
         return []
@@ -167,19 +178,21 @@ def rivals() -> list[str]:
         if getattr(kind, "_instance", None) is not None
         and getattr(kind._instance, "is_instrumented_by_opentelemetry", False)
         and not kind.__module__.startswith("spantoll.")
-        and _names(_installed).intersection(kind.__module__.split("."))
+        and _known_names(each.provider for each in _installed.values()).intersection(
+            kind.__module__.split(".")
+        )
     )
 
 
 def installed_rivals() -> list[str]:
-    """Name packages that `opentelemetry-instrument` would switch on for an SDK of ours."""
+    """Return packages that `opentelemetry-instrument` would switch on for one of these SDKs."""
     found = importlib.metadata.entry_points(group="opentelemetry_instrumentor")
     return sorted(
         {
             entry.dist.name if entry.dist is not None else entry.value
             for entry in found
             if not entry.value.startswith("spantoll.")
-            and _names(discover()).intersection(entry.module.split("."))
+            and _known_names(discover().values()).intersection(entry.module.split("."))
         }
     )
 
@@ -195,7 +208,7 @@ def _imported(module: Any) -> None:
             _patch_all(installed, module, hooks)
 
 
-def _patch_all(installed: _Installed, module: Any, hooks: list[Hook | Detour]) -> None:
+def _patch_all(installed: _Installed, module: Any, hooks: list[AnyHook]) -> None:
     provider = installed.provider
     refused = _refusal(provider)
     if refused is not None:
@@ -228,7 +241,7 @@ def _unsupported(provider: Provider, version: str | None) -> str | None:
     return f"{provider.requires} is needed, {version} is installed"
 
 
-def _patch(module: Any, hook: Hook | Detour, emitter: Emitter) -> _Patch | None:
+def _patch(module: Any, hook: AnyHook, emitter: Emitter) -> _Patch | None:
     *path, name = hook.path.split(".")
     owner = module
     for part in path:
@@ -238,8 +251,10 @@ def _patch(module: Any, hook: Hook | Detour, emitter: Emitter) -> _Patch | None:
         return None
     kept = inspect.getattr_static(owner, name)
     wrapper: Any
-    if isinstance(hook, Detour):
+    if isinstance(hook, Replacement):
         wrapper = hook.around(original, emitter)
+    elif isinstance(hook, DeferredReader):
+        wrapper = wrap_reader(original, hook, emitter)
     else:
         wrapper = wrap(original, hook, emitter)
     if isinstance(kept, staticmethod):
@@ -293,14 +308,5 @@ def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
         yield from _subclasses(child)
 
 
-ALIASES = {
-    "openai": {"openai_v2"},
-    "google_genai": {"genai", "google_generativeai", "vertexai"},
-    "mistral": {"mistralai"},
-    "bedrock": {"botocore"},
-}
-"""Provider -> what others call their instrumentation of it, where it is not its name."""
-
-
-def _names(providers: Iterable[str]) -> set[str]:
-    return {name for each in providers for name in (each, *ALIASES.get(each, ()))}
+def _known_names(chosen: Iterable[Provider]) -> set[str]:
+    return {name for provider in chosen for name in (provider.name, *provider.aliases)}

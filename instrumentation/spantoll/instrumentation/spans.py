@@ -1,47 +1,95 @@
+"""The span of one model call: what goes on it at its start, what is added, how it ends.
+
+Input: a `Request`, then chunks or a response. Output: one OpenTelemetry span and its metrics, with
+the attributes of the GenAI convention and `spantoll.usage.status` (reported, partial or missing).
+"""
+
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from itertools import chain, pairwise
+from typing import Any, NamedTuple
 
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
+from spantoll.instrumentation import submissions
+from spantoll.instrumentation.call_events import CallEvents
+from spantoll.instrumentation.caller import set_caller
+from spantoll.instrumentation.metrics import Instruments, Timing
+from spantoll.instrumentation.provider import Request, Settings
 from spantoll.instrumentation.reading import plain
 from spantoll.semconv import attributes as keys
 
-if TYPE_CHECKING:
-    from opentelemetry.context import Context
-    from opentelemetry.trace import Tracer
-
-    from spantoll.instrumentation.metrics import Instruments
-    from spantoll.instrumentation.provider import Request
-
-__all__ = ["CallSpan"]
+__all__ = ["CallSpan", "Outputs"]
 
 _USAGE = ("gen_ai.usage.", "spantoll.usage.")
 LONGEST_MESSAGE = 256
+MOST_CHUNK_TIMES = 10_000
+"""Chunks of a stream whose times are kept for metrics: 320 kB at most."""
 
 
 def _is_usage(key: str) -> bool:
     return key.startswith(_USAGE)
 
 
+class Outputs(NamedTuple):
+    """Where the calls of a provider are recorded."""
+
+    tracer: Tracer
+    instruments: Instruments | None
+    """None where no meter provider would get anything."""
+    events: CallEvents | None
+    """None where no log record is switched on, or no logger provider would get it."""
+
+
+def _read_request(
+    request: Request, attribution: Mapping[str, Any], settings: Settings
+) -> dict[str, Any]:
+    """Return the attributes known before the call; `attributes()` wins over the request."""
+    call, server = request.call, request.server
+    values: dict[str, Any] = {
+        keys.OPERATION_NAME: call.operation,
+        keys.PROVIDER_NAME: server.provider,
+    }
+    values.update(call.read_request(request.body))
+    if call.constant:
+        values.update(call.constant)
+    if server.address:
+        values[keys.SERVER_ADDRESS] = server.address
+        if server.port:
+            values[keys.SERVER_PORT] = server.port
+    if request.stream:
+        values[keys.REQUEST_STREAM] = True
+    if request.attributes:
+        values.update(request.attributes)
+    if call.caller:
+        set_caller(values, settings.caller_fields)
+    if attribution:
+        values.update(attribution)
+    return values
+
+
 class CallSpan:
     """The span of one model call, from the request to however it ends.
 
-    Ends exactly once, from any thread. Not safe against errors in what it is shown: `wrap.Tap` is.
+    Ends exactly once, from any thread. Reading may raise: `wrap.GuardedSpan` guards each method.
     """
 
     __slots__ = (
-        "_asked",
-        "_found",
-        "_heard",
-        "_instruments",
-        "_notable",
+        "_attribution",
+        "_chunk_times",
+        "_content",
+        "_content_chunks",
+        "_has_values",
         "_open",
+        "_outputs",
         "_reads",
+        "_request_values",
+        "_settings",
         "_started",
+        "_values",
         "answered",
         "finalizer",
         "first_chunk_s",
@@ -54,129 +102,122 @@ class CallSpan:
     def __init__(
         self,
         request: Request,
-        tracer: Tracer,
-        instruments: Instruments | None,
+        outputs: Outputs,
         here: Context,
-        told: Mapping[str, Any],
-        content: bool,
+        attribution: Mapping[str, Any],
+        settings: Settings,
     ) -> None:
-        call, server = request.call, request.server
-        asked: dict[str, Any] = {
-            keys.OPERATION_NAME: call.operation,
-            keys.PROVIDER_NAME: server.provider,
-        }
-        asked.update(call.read_request(request.body))
-        if call.constant:
-            asked.update(call.constant)
-        if server.address:
-            asked[keys.SERVER_ADDRESS] = server.address
-            if server.port:
-                asked[keys.SERVER_PORT] = server.port
-        if request.stream:
-            asked[keys.REQUEST_STREAM] = True
-        if request.attributes:
-            asked.update(request.attributes)
-        if told:
-            asked.update(told)
-        self._heard: list[Any] | None = None
-        self._notable = call.notable
-        if content:
-            self._heard = []
-            # Every chunk has something to say then.
-            self._notable = None
+        call = request.call
+        values = _read_request(request, attribution, settings)
+        self._content_chunks: list[Any] | None = None
+        self._has_values = call.has_values
+        self._content: dict[str, Any] = {}
+        if settings.content or settings.content_events:
+            self._content_chunks = []
+            # Every chunk has content.
+            self._has_values = None
             if call.messages is not None:
-                asked.update(call.messages(request.body))
-        model = asked.get(keys.REQUEST_MODEL)
+                self._content.update(call.messages(request.body))
+        model = values.get(keys.REQUEST_MODEL)
         self.request = request
-        self._asked = asked
-        self._found: dict[str, Any] = {}
-        self._instruments = instruments
+        self._request_values = values
+        self._values: dict[str, Any] = {}
+        self._outputs = outputs
+        self._attribution = attribution
+        self._settings = settings
         self._open = [True]
         self.finalizer: Any = None
         self.first_chunk_s: float | None = None
-        self.left_ns: int | None = None
+        measured = request.stream and outputs.instruments is not None
+        self._chunk_times: list[float] | None = [] if measured else None
+        self.left_ns = request.time_ns
         self.answered = False
-        """Whether the provider took the request, whatever came of it then."""
+        """Whether the provider took the request, also where the answer then failed."""
         self.here = here
         self._started = time.perf_counter()
-        self.span: Span = tracer.start_span(
+        self.span: Span = outputs.tracer.start_span(
             f"{call.operation} {model}" if model else call.operation,
             context=here,
             kind=SpanKind.CLIENT,
-            attributes=asked,
+            attributes={**values, **self._content} if settings.content else values,
+            links=request.links or None,
+            start_time=request.time_ns,
         )
         # A stream may live long; the caller's messages need not live with it.
         request.body = None
-        self._reads = self.span.is_recording() or instruments is not None
+        recorded_elsewhere = outputs.instruments is not None or outputs.events is not None
+        self._reads = recorded_elsewhere or self.span.is_recording()
 
     @property
     def ended(self) -> bool:
-        """Whether the span is out of our hands."""
+        """Whether the span has ended."""
         return not self._open
 
     @property
-    def listens(self) -> bool:
+    def captures_content(self) -> bool:
         """Whether the application asked for content, so that every chunk matters."""
-        return self._heard is not None
+        return self._content_chunks is not None
 
-    def see(self, chunk: Any) -> bool:
-        """Look at a chunk of the stream; False if the caller shall not get it."""
+    def observe_chunk(self, chunk: Any) -> bool:
+        """Read a chunk of the stream; False if the caller must not get it."""
+        if self._chunk_times is not None and len(self._chunk_times) < MOST_CHUNK_TIMES:
+            self._chunk_times.append(time.perf_counter())
         if self.first_chunk_s is None:
             self.first_chunk_s = time.perf_counter() - self._started
-        elif self._notable is not None and not self._notable(chunk):
+        elif self._has_values is not None and not self._has_values(chunk):
             return True
-        if self._heard is not None:
-            self._heard.append(chunk)
-        self._tell(chunk)
+        if self._content_chunks is not None:
+            self._content_chunks.append(chunk)
+        self._read_chunk(chunk)
         hidden = self.request.hidden
         return hidden is None or not hidden(chunk)
 
-    def overhear(self, chunk: Any) -> None:
-        """Look at a chunk that the caller reads from the wire itself."""
+    def observe_event(self, chunk: Any) -> None:
+        """Read a chunk that the caller reads from the wire itself."""
         if self.first_chunk_s is None:
             self.first_chunk_s = time.perf_counter() - self._started
-        self._tell(chunk)
+        self._read_chunk(chunk)
 
-    def response(self, response: Any) -> None:
-        """Look at a complete response."""
+    def observe_response(self, response: Any) -> None:
+        """Read a complete response."""
         if self._reads:
             self._merge(self.request.call.read_response(response))
-            if self._heard is not None and self.request.call.answers is not None:
-                self._found.update(self.request.call.answers(response))
+            if self._content_chunks is not None and self.request.call.answers is not None:
+                self._content.update(self.request.call.answers(response))
 
-    def note(self, key: str, value: Any) -> None:
-        """Add what a table cannot reach."""
+    def set_value(self, key: str, value: Any) -> None:
+        """Set an attribute that no table can reach; None sets nothing."""
         if value is not None:
-            self._found[key] = value
+            self._values[key] = value
 
-    def left(self) -> None:
-        """Remember when the caller stopped listening; the span may end much later."""
+    def mark_left(self) -> None:
+        """Record that the caller left its loop: the span ends at this time, if it ends later."""
         self.left_ns = time.time_ns()
 
     def finish(self, *, complete: bool = True) -> None:
-        """End the span; an incomplete stream keeps what it told."""
+        """End the span; an incomplete stream keeps the values it had."""
         if not self._close():
             return
-        refused = self._found.get(keys.ERROR_TYPE)
+        refused = self._values.get(keys.ERROR_TYPE)
         try:
             self._settle(complete=complete, failed=refused is not None)
             if refused is not None:
-                # The provider told the failure inside a response that came well.
+                # The provider reported the failure inside a response with a good status.
                 self.span.set_status(Status(StatusCode.ERROR, str(refused)))
         finally:
             self.span.end(self.left_ns)
 
     def fail(self, error: BaseException) -> None:
-        """End the span with an error, keeping what was told before it."""
+        """End the span with an error, keeping the values that came before it."""
         if not self._close():
             return
         name = error_name(type(error))
-        # Only what the API itself says is free of content: a validation error quotes it.
-        told = isinstance(getattr(error, "status_code", None), int)
-        message = str(error)[:LONGEST_MESSAGE] if told else name
+        # Only the API's own message is free of content: a validation error quotes it.
+        from_api = isinstance(getattr(error, "status_code", None), int)
+        message = str(error)[:LONGEST_MESSAGE] if from_api else name
         try:
             self.span.set_status(Status(StatusCode.ERROR, message))
-            self._found[keys.ERROR_TYPE] = name
+            self._values[keys.ERROR_TYPE] = name
             if self.request.kept is not None:
                 self._merge(self.request.call.read_response(self.request.kept))
             self._settle(complete=False, failed=True)
@@ -190,56 +231,78 @@ class CallSpan:
         except IndexError:
             return False
 
-    def _tell(self, chunk: Any) -> None:
+    def _read_chunk(self, chunk: Any) -> None:
         if self._reads:
             self._merge(self.request.call.read_chunk(chunk))
 
-    def _merge(self, told: dict[str, Any]) -> None:
+    def _merge(self, values: dict[str, Any]) -> None:
         refine = self.request.call.refine
         if refine is not None:
-            refine(told)
-        reasons = told.get(keys.RESPONSE_FINISH_REASONS)
+            refine(values)
+        reasons = values.get(keys.RESPONSE_FINISH_REASONS)
         if type(reasons) is dict:
-            known = self._found.get(keys.RESPONSE_FINISH_REASONS, {})
-            told[keys.RESPONSE_FINISH_REASONS] = {**known, **reasons}
-        self._found.update(told)
+            known = self._values.get(keys.RESPONSE_FINISH_REASONS, {})
+            values[keys.RESPONSE_FINISH_REASONS] = {**known, **reasons}
+        self._values.update(values)
 
     def _settle(self, *, complete: bool, failed: bool) -> None:
-        found = self._found
+        values = self._values
         if not self._reads:
             return
+        if self.request.late:
+            values.update(self.request.late)
         conclude = self.request.call.conclude
         if conclude is not None:
-            conclude(found)
-        reasons = found.get(keys.RESPONSE_FINISH_REASONS)
+            conclude(values)
+        reasons = values.get(keys.RESPONSE_FINISH_REASONS)
         if self.first_chunk_s is not None:
-            found[keys.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk_s
+            values[keys.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk_s
             if not reasons:
-                found.pop(keys.RESPONSE_FINISH_REASONS, None)
+                values.pop(keys.RESPONSE_FINISH_REASONS, None)
                 if not complete:
                     # "missing, cancelled or aborted -> error" (gen_ai.response.finish_reasons).
-                    found[keys.RESPONSE_FINISH_REASONS] = ("error",)
+                    values[keys.RESPONSE_FINISH_REASONS] = ("error",)
             elif type(reasons) is dict:
-                found[keys.RESPONSE_FINISH_REASONS] = tuple(
+                values[keys.RESPONSE_FINISH_REASONS] = tuple(
                     plain(reasons.get(index)) or "error" for index in range(max(reasons) + 1)
                 )
-        if keys.USAGE_CACHE_WRITE in found:
-            found[keys.USAGE_CACHE_CREATION] = found[keys.USAGE_CACHE_WRITE]
+        if keys.USAGE_CACHE_WRITE in values:
+            values[keys.USAGE_CACHE_CREATION] = values[keys.USAGE_CACHE_WRITE]
+        batch = self.request.call.submits
+        if batch is not None and batch in values:
+            submissions.add(values[batch], self.span.get_span_context(), self._attribution)
         if self.request.call.billed:
-            told = keys.USAGE_INPUT_TOKENS in found or any(
-                map(_is_usage, chain(found, self._asked))
+            has_usage = keys.USAGE_INPUT_TOKENS in values or any(
+                map(_is_usage, chain(values, self._request_values))
             )
-            whole = complete or (reasons and keys.USAGE_OUTPUT_TOKENS in found)
-            if told:
-                found[keys.SPANTOLL_USAGE_STATUS] = "reported" if whole else "partial"
+            whole = complete or (reasons and keys.USAGE_OUTPUT_TOKENS in values)
+            if has_usage:
+                values[keys.SPANTOLL_USAGE_STATUS] = "reported" if whole else "partial"
             elif not failed or self.answered:
-                found[keys.SPANTOLL_USAGE_STATUS] = "missing"
-        if self._heard and self.request.call.stream_answers is not None:
-            found.update(self.request.call.stream_answers(self._heard))
-        self.span.set_attributes(found)
-        if self._instruments is not None:
-            self._instruments.record(
-                self._asked, found, time.perf_counter() - self._started, self.first_chunk_s
+                values[keys.SPANTOLL_USAGE_STATUS] = "missing"
+        if self._content_chunks and self.request.call.stream_answers is not None:
+            self._content.update(self.request.call.stream_answers(self._content_chunks))
+        self.span.set_attributes(values)
+        if self._content and self._settings.content:
+            self.span.set_attributes(self._content)
+        self._record(time.perf_counter() - self._started)
+
+    def _gaps_between_chunks(self) -> list[float]:
+        times = self._chunk_times or ()
+        return [later - earlier for earlier, later in pairwise(times)]
+
+    def _record(self, duration_s: float) -> None:
+        _, instruments, events = self._outputs
+        if instruments is not None:
+            timing = Timing(duration_s, self.first_chunk_s, self._gaps_between_chunks())
+            instruments.record(self._request_values, self._values, timing)
+        if events is not None:
+            events.emit(
+                {**self._request_values, **self._values},
+                self._content,
+                span=self.span,
+                here=self.here,
+                duration_s=duration_s,
             )
 
 

@@ -10,20 +10,20 @@ from __future__ import annotations
 import json
 import weakref
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from spantoll.instrumentation import bodies, streams
+from spantoll.instrumentation import http_bodies, streams
+from spantoll.instrumentation.hosts import server_of_url
+from spantoll.instrumentation.observer import Observer
 from spantoll.instrumentation.provider import Call, Describe, Hook, Request, Server, Settings
 from spantoll.semconv.attributes import SPANTOLL_REQUEST_ID
+from spantoll.semconv.providers import from_host
 
-if TYPE_CHECKING:
-    from spantoll.instrumentation.wrap import Tap
-
-__all__ = ["UsageOption", "hooks", "server_of"]
+__all__ = ["UsageOption", "hooks", "server_of_client"]
 
 KEPT = 512
 HTTP = "http"
-"""How we call it where the caller wants the HTTP library's own response (`cast_to`)."""
+"""Value of `Request.raw` where the caller wants the HTTP library's own response (`cast_to`)."""
 RAW_HEADER = "X-Stainless-Raw-Response"
 
 Route = Mapping[str, Call]
@@ -51,25 +51,15 @@ def hooks(
     )
 
 
-def server_of(
-    client: Any, settings: Settings, *, default: str, known: Callable[[str], str | None]
-) -> Server:
-    """Tell who answers by the client's base URL.
+def server_of_client(
+    default: str, known: Callable[[str], str | None] = from_host
+) -> Callable[[Any, Settings], Server]:
+    """Make the rule that finds the server of a client by its base URL."""
 
-    `known` names the provider of a host. For a host nobody knows it is `default`, as the convention
-    says for an SDK with a base URL of one's own.
-    """
-    url = client.base_url
-    host, port = url.host, url.port or (80 if url.scheme == "http" else 443)
-    hosts = settings.hosts
-    provider = (
-        hosts.get(f"{host}:{port}") or hosts.get(host) or known(host) or _LOCAL_PORTS.get(port)
-    )
-    return Server(provider or default, host, port)
+    def server(client: Any, settings: Settings) -> Server:
+        return server_of_url(str(client.base_url), settings, default=default, known=known)
 
-
-_LOCAL_PORTS = {11434: "ollama", 1234: "lm_studio"}
-"""Ports nobody else listens on by default (ollama.com/docs, lmstudio.ai/docs)."""
+    return server
 
 
 def _describer(
@@ -80,15 +70,15 @@ def _describer(
 ) -> Describe:
     known: dict[int, tuple[Any, Settings, Server, Mapping[str, Any]]] = {}
 
-    def client_of(client: Any, settings: Settings) -> tuple[Server, Mapping[str, Any]]:
+    def describe_client(client: Any, settings: Settings) -> tuple[Server, Mapping[str, Any]]:
         url = client._base_url
         entry = known.get(id(url))
-        # The entry holds the URL, so that its id is nobody else's.
+        # The entry holds the URL, so that no other object gets its id.
         if entry is None or entry[1] is not settings:
             if len(known) >= KEPT:
                 known.clear()
-            told = attributes(client) if attributes is not None else {}
-            entry = known[id(url)] = (url, settings, server(client, settings), told)
+            values = attributes(client) if attributes is not None else {}
+            entry = known[id(url)] = (url, settings, server(client, settings), values)
         return entry[2], entry[3]
 
     def describe(client: Any, arguments: dict[str, Any], settings: Settings) -> Request | None:
@@ -105,14 +95,14 @@ def _describer(
             body = {**body, **extra} if isinstance(body, Mapping) else extra
         headers = options.headers
         raw = headers.get(RAW_HEADER) if headers and isinstance(headers, Mapping) else None
-        who, told = client_of(client, settings)
+        answering, values = describe_client(client, settings)
         request = Request(
             call,
             body if type(body) is dict or isinstance(body, Mapping) else {},
-            who,
+            answering,
             stream=arguments.get("stream") is True,
             raw=raw or (HTTP if hasattr(arguments["cast_to"], "http_version") else ""),
-            attributes=told,
+            attributes=values,
         )
         # A caller that reads the body itself would see the chunk we cannot hide.
         if request.stream and ask_usage is not None and raw != "stream" and settings.stream_usage:
@@ -126,7 +116,7 @@ def _describer(
 
 
 def _kept(parser: Callable[[Any], Any], request: Request) -> Callable[[Any], Any]:
-    """Hold on to what the caller's parser is given: it may refuse what was billed."""
+    """Keep the response that the caller's parser is given: it may refuse what was billed."""
 
     def parse(response: Any) -> Any:
         request.kept = response
@@ -143,40 +133,42 @@ def _route(routes: Route, method: str, url: str) -> Call | None:
     return routes.get(f"GET {head}/{{}}") if last else None
 
 
-def _open(result: Any, request: Request, tap: Tap) -> Any:
+def _open(result: Any, request: Request, observer: Observer) -> Any:
     if request.raw:
         response = result if request.raw == HTTP else result.http_response
-        return _open_raw(result, response, request, tap)
+        return _open_raw(result, response, request, observer)
     response = getattr(result, "response", None)
     if response is not None:
-        tap.note(SPANTOLL_REQUEST_ID, _request_id(response))
-    return _watch_stream(result, tap)
+        observer.set_value(SPANTOLL_REQUEST_ID, _request_id(response))
+    return _watch_stream(result, observer)
 
 
-def _open_raw(result: Any, response: Any, request: Request, tap: Tap) -> Any:
-    tap.note(SPANTOLL_REQUEST_ID, _request_id(response))
+def _open_raw(result: Any, response: Any, request: Request, observer: Observer) -> Any:
+    observer.set_value(SPANTOLL_REQUEST_ID, _request_id(response))
     if request.raw == "stream":
-        bodies.watch(response, tap, holder=result)
+        http_bodies.watch(response, observer, holder=result)
         return result
     if request.stream:
-        return streams.watch_parse(result, tap, _watch_stream)
+        return streams.watch_parse(result, observer, _watch_stream)
     if "json" in response.headers.get("content-type", ""):
         # Not `parse`: it would run the caller's parser, which may refuse what was billed.
-        tap.response(json.loads(response.content))
-    tap.finish()
+        observer.observe_response(json.loads(response.content))
+    observer.finish()
     return result
 
 
-def _watch_stream(stream: Any, tap: Tap, owner: Any = None) -> Any:
+def _watch_stream(stream: Any, observer: Observer, owner: Any = None) -> Any:
     """Watch a stream and the response below it, which helpers close behind the stream's back."""
     response = getattr(stream, "response", None)
     if response is not None:
-        bodies.watch_close(response, tap, busy=_running(getattr(stream, "_iterator", None)))
-    return streams.watch(stream, tap, owner)
+        http_bodies.watch_close(
+            response, observer, busy=_running(getattr(stream, "_iterator", None))
+        )
+    return streams.watch(stream, observer, owner)
 
 
 def _running(generator: Any) -> Callable[[], bool]:
-    """Tell whether the SDK's own generator is at work: it closes the response at its end."""
+    """Return a check whether the SDK's generator is running: it closes the response at its end."""
     reference = weakref.ref(generator) if generator is not None else lambda: None
 
     def running() -> bool:

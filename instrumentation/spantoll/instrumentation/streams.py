@@ -1,3 +1,10 @@
+"""Streams that the caller reads, wrapped so that an observer sees every chunk.
+
+Input: any iterator, async iterator or context manager of an SDK. Output: a proxy of the same class
+to `isinstance`, with exactly the methods it had; the span ends when the stream ends, is closed or
+collected.
+"""
+
 from __future__ import annotations
 
 import copy
@@ -8,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 from wrapt import ObjectProxy
 
 from spantoll.instrumentation.guard import guarded
+from spantoll.instrumentation.observer import Observer
 
 if TYPE_CHECKING:
-    from spantoll.instrumentation.wrap import Tap
-
     _Proxy = ObjectProxy[Any]
 else:
     # wrapt 1 has no type parameters.
@@ -19,38 +25,38 @@ else:
 
 __all__ = ["watch", "watch_parse"]
 
-Show = Callable[[Any, "Tap", Any], Any]
+Show = Callable[[Any, Observer, Any], Any]
 
 
-def watch(stream: Any, tap: Tap, owner: Any = None) -> Any:
-    """Show every chunk of a stream to a tap; the stream looks and behaves as before.
+def watch(stream: Any, observer: Observer, owner: Any = None) -> Any:
+    """Show every chunk of a stream to an observer; the stream looks and behaves as before.
 
     `owner` is kept alive as long as the stream: the object whose end ends the span.
     """
-    return _proxy_type(type(stream))(stream, tap, owner)
+    return _proxy_type(type(stream))(stream, observer, owner)
 
 
-def watch_parse(raw: Any, tap: Tap, show: Show) -> Any:
+def watch_parse(raw: Any, observer: Observer, show: Show) -> Any:
     """Watch the streams that a raw response parses its body into."""
-    return _WatchedRaw(raw, tap, show)
+    return _WatchedRaw(raw, observer, show)
 
 
 class _Watched(_Proxy):
     """Stands in for a stream: same class to `isinstance`, same attributes, same methods."""
 
-    def __init__(self, wrapped: Any, tap: Tap, owner: Any) -> None:
+    def __init__(self, wrapped: Any, observer: Observer, owner: Any) -> None:
         super().__init__(wrapped)
-        self._self_tap = tap
+        self._self_observer = observer
         self._self_owner = owner
         if owner is None:
-            tap.lease(self)
+            observer.end_with(self)
 
     def __repr__(self) -> str:
         return repr(self.__wrapped__)
 
     def __copy__(self) -> Any:
         # The copy shares its source with the original, so either of them ends the span.
-        return type(self)(copy.copy(self.__wrapped__), self._self_tap, self)
+        return type(self)(copy.copy(self.__wrapped__), self._self_observer, self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         return copy.deepcopy(self.__wrapped__, memo)
@@ -60,8 +66,8 @@ class _Watched(_Proxy):
 
 
 class _WatchedRaw(_Watched):
-    def __init__(self, wrapped: Any, tap: Tap, show: Show) -> None:
-        super().__init__(wrapped, tap, None)
+    def __init__(self, wrapped: Any, observer: Observer, show: Show) -> None:
+        super().__init__(wrapped, observer, None)
         self._self_show = show
         self._self_shown: dict[int, tuple[Any, Any]] = {}
 
@@ -84,64 +90,64 @@ class _WatchedRaw(_Watched):
 
 @guarded(lambda parsed, _: parsed)
 def _show_safely(parsed: Any, raw: _WatchedRaw) -> Any:
-    return raw._self_show(parsed, raw._self_tap, raw)
+    return raw._self_show(parsed, raw._self_observer, raw)
 
 
 def _iter(self: Any) -> Iterator[Any]:
-    tap = self._self_tap
-    see = tap.see
+    observer = self._self_observer
+    observe_chunk = observer.observe_chunk
     try:
         for chunk in self.__wrapped__:
-            if see(chunk):
+            if observe_chunk(chunk):
                 yield chunk
     except GeneratorExit:
         # The caller left the loop; it may come back, so the span ends with the stream object.
-        tap.left()
+        observer.mark_left()
         raise
     except BaseException as error:
-        tap.fail(error)
+        observer.fail(error)
         raise
-    tap.finish()
+    observer.finish()
 
 
 def _next(self: Any) -> Any:
-    tap = self._self_tap
+    observer = self._self_observer
     while True:
         try:
             chunk = self.__wrapped__.__next__()
         except StopIteration:
-            tap.finish()
+            observer.finish()
             raise
         except BaseException as error:
-            tap.fail(error)
+            observer.fail(error)
             raise
-        if tap.see(chunk):
+        if observer.observe_chunk(chunk):
             return chunk
 
 
 async def _anext(self: Any) -> Any:
-    tap = self._self_tap
+    observer = self._self_observer
     while True:
         try:
             chunk = await self.__wrapped__.__anext__()
         except StopAsyncIteration:
-            tap.finish()
+            observer.finish()
             raise
         except BaseException as error:
-            tap.fail(error)
+            observer.fail(error)
             raise
-        if tap.see(chunk):
+        if observer.observe_chunk(chunk):
             return chunk
 
 
 class _AsyncLoop:
     """One `async for` over a stream; a plain iterator, so leaving it needs no event loop."""
 
-    __slots__ = ("_anext", "_over", "_stream", "_tap")
+    __slots__ = ("_anext", "_observer", "_over", "_stream")
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._tap = stream._self_tap
+        self._observer = stream._self_observer
         self._anext = stream.__wrapped__.__aiter__().__anext__
         self._over = False
 
@@ -154,18 +160,18 @@ class _AsyncLoop:
                 chunk = await self._anext()
             except StopAsyncIteration:
                 self._over = True
-                self._tap.finish()
+                self._observer.finish()
                 raise
             except BaseException as error:
                 self._over = True
-                self._tap.fail(error)
+                self._observer.fail(error)
                 raise
-            if self._tap.see(chunk):
+            if self._observer.observe_chunk(chunk):
                 return chunk
 
     def __del__(self) -> None:
         if not self._over:
-            self._tap.left()
+            self._observer.mark_left()
 
 
 def _aiter(self: Any) -> AsyncIterator[Any]:
@@ -179,11 +185,11 @@ def _enter(self: Any) -> Any:
 
 def _exit(self: Any, kind: Any, error: Any, trace: Any) -> Any:
     # Before the SDK closes what is below, which would look like leaving early.
-    _failed(self._self_tap, error)
+    _failed(self._self_observer, error)
     try:
         return self.__wrapped__.__exit__(kind, error, trace)
     finally:
-        self._self_tap.finish(complete=False)
+        self._self_observer.finish(complete=False)
 
 
 async def _aenter(self: Any) -> Any:
@@ -192,16 +198,16 @@ async def _aenter(self: Any) -> Any:
 
 
 async def _aexit(self: Any, kind: Any, error: Any, trace: Any) -> Any:
-    _failed(self._self_tap, error)
+    _failed(self._self_observer, error)
     try:
         return await self.__wrapped__.__aexit__(kind, error, trace)
     finally:
-        self._self_tap.finish(complete=False)
+        self._self_observer.finish(complete=False)
 
 
-def _failed(tap: Tap, error: BaseException | None) -> None:
+def _failed(observer: Observer, error: BaseException | None) -> None:
     if error is not None and not isinstance(error, GeneratorExit):
-        tap.fail(error)
+        observer.fail(error)
 
 
 def _closer(name: str) -> Callable[..., Any]:
@@ -209,7 +215,7 @@ def _closer(name: str) -> Callable[..., Any]:
         try:
             return getattr(self.__wrapped__, name)(*args, **kwargs)
         finally:
-            self._self_tap.finish(complete=False)
+            self._self_observer.finish(complete=False)
 
     return close
 
@@ -219,7 +225,7 @@ def _async_closer(name: str) -> Callable[..., Any]:
         try:
             return await getattr(self.__wrapped__, name)(*args, **kwargs)
         finally:
-            self._self_tap.finish(complete=False)
+            self._self_observer.finish(complete=False)
 
     return close
 

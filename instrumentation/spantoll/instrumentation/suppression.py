@@ -1,3 +1,7 @@
+"""The context keys by which GenAI instrumentations are suppressed: OpenTelemetry's, OpenLLMetry's
+and that of opentelemetry-util-genai are all honoured; the second is set while an SDK runs.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -6,12 +10,12 @@ from contextlib import contextmanager
 from opentelemetry import context
 from opentelemetry.context import Context
 
-__all__ = ["inside", "inside_ours", "suppress", "suppressed"]
+__all__ = ["is_suppressed", "is_suppressed_by_us", "suppress", "suppress_in"]
 
 _LLM = "suppress_language_model_instrumentation"
-"""OpenLLMetry's key, and the one we set: silences GenAI spans, leaves HTTP spans alone."""
+"""OpenLLMetry's key, and the one SpanToll sets: suppresses GenAI spans, not HTTP spans."""
 _OURS = "spantoll"
-"""The value we give that key. Others look only whether it is true."""
+"""The value SpanToll gives that key. Others read only whether it is true."""
 _UTIL_GENAI = "opentelemetry.genai.client.inference.context"
 """Set by opentelemetry-util-genai while a GenAI span of its own is open."""
 _SUPPRESS_PLAIN = "suppress_instrumentation"
@@ -20,29 +24,29 @@ _SUPPRESS: str = getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", _SUPPRESS_PLA
 `create_key`, so its name has a random end."""
 
 
-def suppressed(here: Context) -> bool:
-    """Tell whether somebody asked for silence in a context."""
+def is_suppressed(here: Context) -> bool:
+    """Return whether GenAI instrumentation is suppressed in a context, by whomever."""
     if not here:
         return False
     get = here.get
-    # Written out: this is asked before every call.
+    # Written out: this runs before every call.
     return bool(get(_LLM) or get(_UTIL_GENAI) is not None or get(_SUPPRESS) or get(_SUPPRESS_PLAIN))
 
 
-def inside(here: Context) -> Context:
-    """Make the context the SDK works in: what it calls in turn is no call of its own."""
+def suppress_in(here: Context) -> Context:
+    """Return the context that an SDK runs in: a call it makes inside is not a second call."""
     return context.set_value(_LLM, _OURS, here)
 
 
-def inside_ours(here: Context) -> bool:
-    """Tell whether the silence is ours: a span of ours stands for what happens, or none at all."""
+def is_suppressed_by_us(here: Context) -> bool:
+    """Return whether SpanToll suppresses: a span of ours covers the call, or `suppress` does."""
     return here.get(_LLM) == _OURS
 
 
 @contextmanager
 def suppress() -> Iterator[None]:
     """Make no GenAI spans inside; HTTP spans stay."""
-    inner = inside(context.get_current())
+    inner = suppress_in(context.get_current())
     token = context.attach(inner)
     try:
         yield

@@ -1,3 +1,10 @@
+"""Wraps an SDK function so that each call makes one span; the only code that stands in a call's
+path.
+
+Input: a `Hook` and the original function. Output: a function with the same signature and behaviour.
+Whatever fails in SpanToll is logged by `guarded` and never reaches the application.
+"""
+
 from __future__ import annotations
 
 import functools
@@ -7,12 +14,13 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from opentelemetry import context, metrics, trace
+from opentelemetry import _logs, context, metrics, trace
 
 from spantoll.instrumentation import abandoned, attribution, streams, suppression
+from spantoll.instrumentation.call_events import CallEvents
 from spantoll.instrumentation.guard import guarded
-from spantoll.instrumentation.metrics import Instruments
-from spantoll.instrumentation.spans import CallSpan
+from spantoll.instrumentation.metrics import make_instruments
+from spantoll.instrumentation.spans import CallSpan, Outputs
 from spantoll.semconv.attributes import SCHEMA_URL
 
 if TYPE_CHECKING:
@@ -22,65 +30,65 @@ if TYPE_CHECKING:
 
     from spantoll.instrumentation.provider import Hook, Provider, Settings
 
-__all__ = ["Emitter", "Tap", "is_real", "wrap"]
+__all__ = ["Emitter", "GuardedSpan", "is_real", "wrap"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _nothing(*_: Any) -> None:
+def _return_none(*_: Any) -> None:
     return None
 
 
-def _show(*_: Any) -> bool:
+def _return_true(*_: Any) -> bool:
     return True
 
 
-def _unseen(tap: Tap, result: Any, _: Hook) -> Any:
-    tap.finish(complete=False)
+def _return_result(observer: GuardedSpan, result: Any, _: Hook) -> Any:
+    observer.finish(complete=False)
     return result
 
 
-class Tap(CallSpan):
-    """A call's span as the host's code meets it: nothing it does raises or blocks."""
+class GuardedSpan(CallSpan):
+    """The `Observer` of a call: no method raises into the application, none blocks."""
 
     __slots__ = ()
 
-    see = guarded(_show)(CallSpan.see)
-    overhear = guarded(_nothing)(CallSpan.overhear)
-    response = guarded(_nothing)(CallSpan.response)
-    finish = guarded(_nothing)(CallSpan.finish)
-    fail = guarded(_nothing)(CallSpan.fail)
+    observe_chunk = guarded(_return_true)(CallSpan.observe_chunk)
+    observe_event = guarded(_return_none)(CallSpan.observe_event)
+    observe_response = guarded(_return_none)(CallSpan.observe_response)
+    finish = guarded(_return_none)(CallSpan.finish)
+    fail = guarded(_return_none)(CallSpan.fail)
 
-    @guarded(_nothing)
-    def lease(self, holder: Any, *, complete: bool = False) -> None:
-        """End the span when `holder` is gone, if nothing has ended it before.
+    @guarded(_return_none)
+    def end_with(self, holder: Any, *, complete: bool = False) -> None:
+        """End the span when `holder` is collected, if nothing has ended it before.
 
-        `complete` where all was told before the caller got to read anything.
+        `complete` where every value was there before the caller could read anything.
         """
-        self.finalizer = weakref.finalize(holder, _abandon, self, complete)
+        self.finalizer = weakref.finalize(holder, _end_abandoned, self, complete)
 
     def _close(self) -> bool:
         if self.finalizer is not None:
             self.finalizer.detach()
         return CallSpan._close(self)
 
-    @guarded(_unseen)
+    @guarded(_return_result)
     def opened(self, result: Any, hook: Hook) -> Any:
-        """Look at what the SDK returned, and return what the caller gets."""
+        """Read what the SDK returned, and return what the caller gets."""
         self.answered = True
         request = self.request
         if request.stream or request.raw:
             if hook.open is not None:
                 return hook.open(result, request, self)
             return streams.watch(result, self)
-        CallSpan.response(self, result)
+        CallSpan.observe_response(self, result)
         CallSpan.finish(self)
         return result
 
 
-def _abandon(tap: Tap, complete: bool) -> None:
-    if not tap.ended:
-        abandoned.unlocked(functools.partial(tap.finish, complete=complete))
+def _end_abandoned(observer: GuardedSpan, complete: bool) -> None:
+    if not observer.ended:
+        abandoned.run_unlocked(functools.partial(observer.finish, complete=complete))
 
 
 class Emitter:
@@ -94,79 +102,101 @@ class Emitter:
         version: str,
         tracer_provider: trace.TracerProvider | None = None,
         meter_provider: metrics.MeterProvider | None = None,
+        logger_provider: _logs.LoggerProvider | None = None,
         first_call: Callable[[], None] | None = None,
     ) -> None:
         self.on = True
         self.parents = True
         """Whether HTTP spans go below ours: not those of an application that samples otherwise."""
-        self._settings = settings
+        self.settings = settings
         self._tracer_provider = tracer_provider
         self._meter_provider = meter_provider
+        self._logger_provider = logger_provider
         scope = f"spantoll.instrumentation.{provider.name}"
-        self._tracer = trace.get_tracer(scope, version, tracer_provider, SCHEMA_URL)
+        self._scope = (scope, version)
+        self.tracer = self.make_tracer()
         meter = metrics.get_meter(scope, version, meter_provider, SCHEMA_URL)
-        self._instruments = Instruments(meter)
-        self._traces: object = None
-        self._meters: object = None
-        self._wanted = self._measures = False
+        self._instruments = make_instruments(
+            meter, today=settings.metrics_today, latest=settings.metrics_latest
+        )
+        logger = _logs.get_logger(scope, version, logger_provider, SCHEMA_URL)
+        events = CallEvents(logger, settings.usage_logs, settings.content_events)
+        self._events = events if events.usage or events.details else None
+        self._providers: tuple[object, ...] = ()
+        self.outputs = Outputs(self.tracer, None, None)
+        """Where calls are recorded at the moment."""
+        self._wanted = False
         self._first = first_call
 
     @property
-    def traces(self) -> object:
-        """The tracer provider that our spans go to at the moment."""
+    def tracer_provider(self) -> object:
+        """The tracer provider that spans go to at the moment."""
         return self._tracer_provider or trace.get_tracer_provider()
 
-    def listens(self) -> bool:
-        """Tell whether anybody wants to know of calls."""
+    def make_tracer(self) -> trace.Tracer:
+        """Return a tracer of this provider's scope."""
+        return trace.get_tracer(*self._scope, self._tracer_provider, SCHEMA_URL)
+
+    def is_enabled(self) -> bool:
+        """Return whether a provider of traces, metrics or logs would get anything."""
         if not self.on:
             return False
-        traces = self.traces
-        meters = self._meter_provider or metrics.get_meter_provider()
-        if traces is not self._traces or meters is not self._meters:
-            self._traces, self._meters = traces, meters
-            self.parents = self._tracer_provider in (None, trace.get_tracer_provider())
-            self._measures = is_real(meters)
-            self._wanted = self._measures or is_real(traces)
+        providers = (
+            self._tracer_provider or trace.get_tracer_provider(),
+            self._meter_provider or metrics.get_meter_provider(),
+            self._events and (self._logger_provider or _logs.get_logger_provider()),
+        )
+        if providers != self._providers:
+            self._find_outputs(*providers)
         return self._wanted
 
-    def begin(self, hook: Hook, client: Any, arguments: dict[str, Any]) -> Tap | None:
-        """Start the span of a call; None if this is none, or somebody else makes it."""
+    def _find_outputs(self, traces: object, meters: object, loggers: object) -> None:
+        self._providers = (traces, meters, loggers)
+        self.parents = self._tracer_provider in (None, trace.get_tracer_provider())
+        self.outputs = Outputs(
+            self.tracer,
+            self._instruments if is_real(meters) else None,
+            self._events if is_real(loggers) else None,
+        )
+        self._wanted = is_real(traces) or self.outputs[1:] != (None, None)
+
+    def start_span(self, hook: Hook, client: Any, arguments: dict[str, Any]) -> GuardedSpan | None:
+        """Start the span of a call; None if it is no model call, or suppressed."""
         if self._first is not None:
             first, self._first = self._first, None
             first()
         here = context.get_current()
-        if suppression.suppressed(here):
+        if suppression.is_suppressed(here):
             return None
-        settings = self._settings
+        settings = self.settings
         request = hook.describe(client, arguments, settings)
         if request is None:
             return None
-        return Tap(
+        return GuardedSpan(
             request,
-            self._tracer,
-            self._instruments if self._measures else None,
+            self.outputs,
             here,
-            attribution.current(here, from_baggage=settings.baggage),
-            settings.content,
+            attribution.current_attributes(here, from_baggage=settings.baggage),
+            settings,
         )
 
 
-def is_real(provider: Any) -> bool:
-    """Tell whether a provider does anything: those of the API alone are placeholders."""
-    return not type(provider).__module__.startswith(
-        ("opentelemetry.trace", "opentelemetry.metrics")
+def is_real(provider: object) -> bool:
+    """Return whether a provider does anything: those of the API alone are placeholders."""
+    return provider is not None and not type(provider).__module__.startswith(
+        ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
     )
 
 
-def _enter(tap: Tap, *, as_parent: bool) -> tuple[Context, Token[Context]]:
+def _enter(observer: GuardedSpan, *, as_parent: bool) -> tuple[Context, Token[Context]]:
     """Make a span current while the SDK works on its request; never across a yield."""
-    here = trace.set_span_in_context(tap.span, tap.here) if as_parent else tap.here
-    inner = suppression.inside(here)
+    here = trace.set_span_in_context(observer.span, observer.here) if as_parent else observer.here
+    inner = suppression.suppress_in(here)
     return inner, context.attach(inner)
 
 
 def _leave(inner: Context, token: Token[Context]) -> None:
-    # A coroutine that is thrown away is closed in whatever context that happens.
+    # A coroutine that is dropped is closed in another context.
     if context.get_current() is inner:
         context.detach(token)
 
@@ -174,52 +204,52 @@ def _leave(inner: Context, token: Token[Context]) -> None:
 def wrap(function: F, hook: Hook, emitter: Emitter) -> F:
     """Wrap an SDK function, sync or async, so that each call makes one span."""
     names = tuple(inspect.signature(function).parameters)
-    of_object = "." in hook.path
+    is_method = "." in hook.path
 
-    @guarded(_nothing)
-    def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tap | None:
-        if not emitter.listens():
+    @guarded(_return_none)
+    def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> GuardedSpan | None:
+        if not emitter.is_enabled():
             return None
         arguments = dict(zip(names, args, strict=False))
         arguments.update(kwargs)
-        tap = emitter.begin(hook, args[0] if of_object else None, arguments)
-        if tap is not None and tap.request.override:
-            kwargs.update(tap.request.override)
-        return tap
+        observer = emitter.start_span(hook, args[0] if is_method else None, arguments)
+        if observer is not None and observer.request.override:
+            kwargs.update(observer.request.override)
+        return observer
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        tap = begin(args, kwargs)
-        if tap is None:
+        observer = begin(args, kwargs)
+        if observer is None:
             return function(*args, **kwargs)
-        inner, token = _enter(tap, as_parent=emitter.parents)
+        inner, token = _enter(observer, as_parent=emitter.parents)
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            tap.fail(error)
+            observer.fail(error)
             raise
         finally:
             _leave(inner, token)
         if type(result) is CoroutineType:
-            return finished(lambda: result, tap)
-        return tap.opened(result, hook)
+            return finished(lambda: result, observer)
+        return observer.opened(result, hook)
 
-    async def finished(start: Callable[[], Any], tap: Tap) -> Any:
-        inner, token = _enter(tap, as_parent=emitter.parents)
+    async def finished(start: Callable[[], Any], observer: GuardedSpan) -> Any:
+        inner, token = _enter(observer, as_parent=emitter.parents)
         try:
             result = await start()
         except BaseException as error:
-            tap.fail(error)
+            observer.fail(error)
             raise
         finally:
             _leave(inner, token)
-        return tap.opened(result, hook)
+        return observer.opened(result, hook)
 
     @functools.wraps(function)
     async def acall(*args: Any, **kwargs: Any) -> Any:
-        tap = begin(args, kwargs)
-        if tap is None:
+        observer = begin(args, kwargs)
+        if observer is None:
             return await function(*args, **kwargs)
-        return await finished(lambda: function(*args, **kwargs), tap)
+        return await finished(lambda: function(*args, **kwargs), observer)
 
     return acall if inspect.iscoroutinefunction(function) else call  # type: ignore[return-value]  # wraps

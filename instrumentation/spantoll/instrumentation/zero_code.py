@@ -1,3 +1,5 @@
+"""The instrumentor that `opentelemetry-instrument` loads."""
+
 from __future__ import annotations
 
 import os
@@ -14,17 +16,22 @@ from spantoll.instrumentation.wrap import is_real
 
 __all__ = ["SpantollInstrumentor"]
 
-EXPORTERS = ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_CONFIG_FILE")
+EXPORTERS = (
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_METRICS_EXPORTER",
+    "OTEL_LOGS_EXPORTER",
+    "OTEL_CONFIG_FILE",
+)
 
 
 class SpantollInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped base
-    """What `opentelemetry-instrument` loads: all providers at once.
+    """Instruments every SDK at once for `opentelemetry-instrument`.
 
     An application that calls a function instead calls `spantoll.instrumentation.instrument`.
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Name no SDK: each is looked for on its own, and missing ones cost nothing."""
+        """Return no SDK: each is looked for on its own, and missing ones cost nothing."""
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:
@@ -32,6 +39,7 @@ class SpantollInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped b
         instrumentation.instrument(
             tracer_provider=kwargs.get("tracer_provider"),
             meter_provider=kwargs.get("meter_provider"),
+            logger_provider=kwargs.get("logger_provider"),
         )
 
     def _uninstrument(self, **_: Any) -> None:
@@ -39,13 +47,13 @@ class SpantollInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped b
 
 
 def _configure_sdk() -> None:
-    """Set the SDK up as the environment says, if nobody has.
+    """Configure the OpenTelemetry SDK from the environment, if nothing has configured it.
 
-    `opentelemetry-instrument` leaves that to a configurator, and only opentelemetry-distro brings
-    one. Registering one of ours would get in the way of a distro that is installed.
+    `opentelemetry-instrument` leaves that to a configurator, and only opentelemetry-distro has one.
+    Registering another would replace that of an installed distro.
     """
-    asked = [name for name in EXPORTERS if os.environ.get(name, "none").lower() != "none"]
-    if asked and not is_real(trace.get_tracer_provider()):
+    exporters = [name for name in EXPORTERS if os.environ.get(name, "none").lower() != "none"]
+    if exporters and not is_real(trace.get_tracer_provider()):
         # What every distro's configurator subclasses.
         from opentelemetry.sdk._configuration import _OTelSDKConfigurator
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import NamedTuple
 
+from spantoll.semconv import attributes as keys
 from spantoll.semconv.dialect import AttributeValue, Dialect, LogView, SpanEvent
 from spantoll.semconv.values import integer
 
@@ -61,6 +62,9 @@ class EventDialect:
     """Scopes whose events may come without a name: `required`, with a value, decides alone."""
     except_scopes: tuple[str, ...] = ()
     """Scopes that report the same call by an event of their own, with more detail."""
+    span_scopes: tuple[str, ...] = ()
+    """Beginnings of scopes whose events have the id of the call's own span (SPANTOLL_SPAN_ID): such
+    an event and that span are one record, in any order of arrival."""
     duration_ms: str = "duration_ms"
     error_message: str = "error"
 
@@ -82,13 +86,15 @@ class EventDialect:
         message = attributes.get(self.error_message) if self.names[name] else None
         identity = self._hash_identity(name, log)
         end_ns = _read_time_ns(log)
-        duration_ms = integer(attributes.get(self.duration_ms)) or 0
+        own_span = _read_own_span(log) if log.scope_name.startswith(self.span_scopes) else None
+        duration_key = keys.SPANTOLL_DURATION_MS if own_span else self.duration_ms
+        duration_ms = integer(attributes.get(duration_key)) or 0
         if duration_ms > MAX_DURATION_MS:
             duration_ms = 0
         return EventSpan(
             trace_id=log.trace_id or identity,
-            span_id=identity[:8],
-            parent_span_id=log.span_id or None,
+            span_id=own_span or identity[:8],
+            parent_span_id=_read_parent_span(attributes) if own_span else log.span_id or None,
             name=name,
             kind=0,
             start_ns=max(end_ns - duration_ms * 1_000_000, 0),
@@ -123,6 +129,21 @@ class EventDialect:
             everything = sorted(map(repr, attributes.items()))
             identity = (log.trace_id, log.span_id, log.time_ns, everything)
         return blake2b(repr((name, identity)).encode(errors="replace"), digest_size=16).digest()
+
+
+def _read_own_span(log: LogView) -> bytes | None:
+    """Return the id of the span of the call that an event reports; None if it has none."""
+    own = log.attributes.get(keys.SPANTOLL_SPAN_ID)
+    return log.span_id if log.span_id and own == log.span_id.hex() else None
+
+
+def _read_parent_span(attributes: Mapping[str, AttributeValue]) -> bytes | None:
+    """Read the id of that span's parent; None for a root, and for what is no id."""
+    text = attributes.get(keys.SPANTOLL_PARENT_SPAN_ID)
+    try:
+        return bytes.fromhex(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _read_time_ns(log: LogView) -> int:

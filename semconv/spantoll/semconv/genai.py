@@ -69,7 +69,12 @@ GENAI: Keys = {
         "gen_ai.response.time_to_first_chunk",
         "gen_ai.server.time_to_first_token",
     ),
-    "cost": ("gen_ai.usage.cost.amount", "gen_ai.usage.cost", "operation.cost"),
+    "cost": (
+        keys.SPANTOLL_COST_AMOUNT,
+        keys.COST_AMOUNT,
+        "gen_ai.usage.cost",
+        "operation.cost",
+    ),
 }
 """Every name the attributes of the convention have had, and those that others gave them."""
 
@@ -110,7 +115,7 @@ SHARED: Keys = {
         keys.SPANTOLL_SERVICE_TIER,
     ),
     "cost_ticks": ("gen_ai.usage.cost_in_usd_ticks",),
-    "cost_currency": (keys.COST_CURRENCY,),
-    "cost_source": (keys.COST_SOURCE,),
+    "cost_currency": (keys.SPANTOLL_COST_CURRENCY, keys.COST_CURRENCY),
+    "cost_source": (keys.SPANTOLL_COST_SOURCE, keys.COST_SOURCE),
 }
 """The server, the outcome and what our own instrumentation adds to the convention."""

@@ -59,6 +59,7 @@ OPERATIONS: dict[str, tuple[str, Role]] = {
     "execute_tool": ("execute_tool", "tool"),
     "retrieval": ("retrieval", "tool"),
     "fetch_response": ("fetch_response", "fetch"),
+    "create_batch": ("create_batch", "fetch"),
     "count_tokens": ("count_tokens", "fetch"),
     **{
         f"{verb}_{noun}": (f"{verb}_{noun}", "tool")

@@ -5,7 +5,6 @@ In the order in which data flows: SDKs, sampling, receiver, forwarding, prices, 
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine
 
 from spantoll.errors import SpantollError
+from spantoll.instrumentation.settings import sampled_without_usage_logs
 from spantoll.pricing import load_rate_card
 from spantoll.query import (
     Query,
@@ -48,7 +48,6 @@ ADVICE = {
     "no_price_for_units": "the price list has no price for what was used",
     "out_of_range": "token counts of the spans are outside the possible range",
 }
-SAMPLERS = ("always_on", "parentbased_always_on")
 
 
 def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Finding]:
@@ -79,13 +78,13 @@ def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Fi
 
 
 def _check_sampling() -> Iterator[Finding]:
-    sampler = os.environ.get("OTEL_TRACES_SAMPLER", SAMPLERS[0])
-    if sampler not in SAMPLERS:
+    sampler = sampled_without_usage_logs()
+    if sampler is not None:
         yield Finding(
             "warning",
             "sampling",
-            f"OTEL_TRACES_SAMPLER is {sampler}: calls that are not sampled are not recorded",
-            "set it to parentbased_always_on, and sample behind SpanToll",
+            f"OTEL_TRACES_SAMPLER is {sampler}: calls that it drops are in no bill",
+            "set SPANTOLL_USAGE_LOGS=true and OTEL_LOGS_EXPORTER=otlp, or sample behind SpanToll",
         )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from spantoll.semconv import attributes as keys
 from spantoll.semconv.dialect import SpanView
 from spantoll.semconv.events import EventDialect
 from spantoll.semconv.genai import GENAI
@@ -48,7 +49,8 @@ DIALECT = TableDialect(
 )
 
 EVENTS = EventDialect(
-    names={"gen_ai.client.inference.operation.details": False},
+    names={keys.DETAILS_EVENT: False, keys.USAGE_EVENT: False},
+    span_scopes=("spantoll.instrumentation",),
     # They report the same call by an event of their own, with cached and thinking tokens.
     except_scopes=("gemini-cli", "qwen-code"),
 )

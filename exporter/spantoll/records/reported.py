@@ -1,0 +1,28 @@
+"""What a record reports of a call: whether it is one, whether it has usage, when it ended."""
+
+from __future__ import annotations
+
+from spantoll.records.record import UsageRecord
+from spantoll.semconv.call import BILLABLE_ROLES
+
+__all__ = ["end_ns", "is_billable", "reports_usage"]
+
+
+def is_billable(record: UsageRecord) -> bool:
+    """Return True if the span stands for a model call of its own."""
+    return record.role in BILLABLE_ROLES
+
+
+def reports_usage(record: UsageRecord) -> bool:
+    """Return True if any counter is known and not 0."""
+    return (
+        bool(record.input_tokens)
+        or bool(record.output_tokens)
+        or any((record.images, record.audio_ms, record.video_ms, record.characters))
+        or record.extra_units is not None
+    )
+
+
+def end_ns(record: UsageRecord) -> int:
+    """Return when the span ended; its start where the duration is unknown."""
+    return record.started_ns + (record.duration_ns or 0)

@@ -1,0 +1,130 @@
+"""Which operations of botocore and aiobotocore make spans, and how their answers are watched.
+
+Input: `_make_api_call` of a client of bedrock-runtime. Output: the `Request` of an operation; the
+body of InvokeModel stays the caller's to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from spantoll.instrumentation import streams
+from spantoll.instrumentation.decoding import DecodingObserver, decode_object
+from spantoll.instrumentation.hosts import server_of_url
+from spantoll.instrumentation.observer import Observer
+from spantoll.instrumentation.provider import Call, Hook, Provider, Request, Settings
+from spantoll.instrumentation.providers.bedrock import bodies, readings
+from spantoll.semconv.attributes import SPANTOLL_REGION, SPANTOLL_REQUEST_ID, SPANTOLL_SERVICE_TIER
+
+__all__ = ["PROVIDER"]
+
+STREAM, BODY, CHUNKS = "stream", "body", "chunks"
+"""How the caller gets the answer: events, a body to read, or chunks of a body."""
+
+RUNTIME, CONTROL = "bedrock-runtime", "bedrock"
+OPERATIONS: dict[tuple[str, str], tuple[str, Call | None]] = {
+    (RUNTIME, "Converse"): ("", readings.CONVERSE),
+    (RUNTIME, "ConverseStream"): (STREAM, readings.CONVERSE_STREAM),
+    (RUNTIME, "InvokeModel"): (BODY, None),
+    (RUNTIME, "InvokeModelWithResponseStream"): (CHUNKS, None),
+    (RUNTIME, "StartAsyncInvoke"): ("", readings.ASYNC_INVOKE),
+    (CONTROL, "CreateModelInvocationJob"): ("", readings.BATCH),
+}
+"""Service and operation -> how the answer comes, and its call; None: the model decides."""
+
+
+def _describe(client: Any, arguments: dict[str, Any], settings: Settings) -> Request | None:
+    service = client.meta.service_model.service_name
+    found = OPERATIONS.get((service, arguments["operation_name"]))
+    if found is None:
+        return None
+    kind, call = found
+    parameters = arguments["api_params"]
+    url, region = client.meta.endpoint_url, client.meta.region_name
+    if call is None:
+        body = _decode_body(parameters.get("body"))
+        call = _call_of_model(str(parameters.get("modelId")), body)
+        parameters = {**parameters, "body": body}
+    return Request(
+        call,
+        parameters,
+        server_of_url(url, settings, default="aws.bedrock"),
+        stream=kind in (STREAM, CHUNKS),
+        raw=kind,
+        attributes={SPANTOLL_REGION: region} if region else None,
+    )
+
+
+EMBEDDING_FIELDS = frozenset(
+    {"dimensions", "embedding_types", "embeddingConfig", "embeddingTypes", "input_type"}
+    | {"normalize", "singleEmbeddingParams", "texts"}
+)
+IMAGE_FIELDS = frozenset({"imageGenerationConfig", "text_prompts", "textToImageParams"})
+"""Fields that only requests for embeddings, and for images, have."""
+
+
+def _call_of_model(model: str, body: Mapping[str, Any]) -> Call:
+    """Return the operation by the model, or by the body where a profile's ARN hides the model."""
+    name = model.lower()
+    if "embed" in name or not EMBEDDING_FIELDS.isdisjoint(body):
+        return readings.EMBED
+    if "rerank" in name:
+        return readings.RERANK
+    drawing = any(word in name for word in ("image", "canvas", "stability."))
+    if drawing or not IMAGE_FIELDS.isdisjoint(body):
+        return readings.IMAGE
+    return readings.INVOKE
+
+
+def _decode_body(body: Any) -> dict[str, Any]:
+    """Decode the JSON of a request; a file is the caller's to read."""
+    found = decode_object(body) if isinstance(body, str | bytes | bytearray) else None
+    return found or {}
+
+
+def _open(result: Any, request: Request, observer: Observer) -> Any:
+    metadata = result.get("ResponseMetadata") or {}
+    observer.set_value(SPANTOLL_REQUEST_ID, metadata.get("RequestId"))
+    if request.raw == STREAM:
+        result["stream"] = streams.watch(result["stream"], observer)
+        return result
+    observer.set_value(SPANTOLL_SERVICE_TIER, result.get("serviceTier"))
+    headers: Mapping[str, str] = metadata.get("HTTPHeaders") or {}
+    for name, key in readings.HEADERS.items():
+        if name in headers:
+            observer.set_value(key, int(headers[name]))
+    body = result["body"]
+    if request.raw == CHUNKS:
+        result["body"] = streams.watch(body, DecodingObserver(observer, _chunk_json, MARKERS))
+    elif hasattr(body, "__dict__") and _is_streaming(body):
+        bodies.watch(body, observer, is_async=hasattr(body, "__aiter__"))
+    else:
+        # aiobotocore before 2.13 wraps a transport: the headers have the counters.
+        observer.finish()
+    return result
+
+
+def _is_streaming(body: Any) -> bool:
+    from botocore.response import StreamingBody
+
+    return isinstance(body, StreamingBody) and StreamingBody in type(body).__mro__
+
+
+MARKERS = (b"message_start", b"message_delta", b"sage", b"reason", b"Reason", b"oken", b"etrics")
+"""One of these is in every chunk of InvokeModelWithResponseStream that has values."""
+
+
+def _chunk_json(event: Any) -> bytes:
+    return (event.get("chunk") or {}).get("bytes") or b""
+
+
+PROVIDER = Provider(
+    "bedrock",
+    requires="botocore >= 1.36",
+    aliases=("botocore",),
+    hooks=(
+        Hook("botocore.client:BaseClient._make_api_call", _describe, open=_open),
+        Hook("aiobotocore.client:AioBaseClient._make_api_call", _describe, open=_open),
+    ),
+)

@@ -1,0 +1,5 @@
+"""Groq's own SDK."""
+
+from spantoll.instrumentation.providers.groq.hooks import PROVIDER
+
+__all__ = ["PROVIDER"]

@@ -1,0 +1,160 @@
+"""Where the Responses API and OpenAI's images and videos have their values.
+
+Input: wire bodies and objects of OpenAI's SDK. Output: the tables of each `Call`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spantoll.instrumentation.apis.openai_chat import CALLER, COST, OUTPUT_TYPES, combine_totals
+from spantoll.instrumentation.provider import Call
+from spantoll.instrumentation.providers.openai import content
+from spantoll.instrumentation.reading import Table, Via, nest_table, pick
+from spantoll.instrumentation.values import count_items, unless_one, whole_milliseconds
+from spantoll.semconv import attributes as keys
+
+__all__ = ["FETCH", "IMAGE", "RESPONSE", "VIDEO", "finish_of_status"]
+
+
+def finish_of_status(response: Any) -> tuple[str, ...] | None:
+    """A response has a status where a chat completion has a finish reason."""
+    status = pick(response, "status")
+    if status == "completed":
+        return ("stop",)
+    if status == "incomplete":
+        return (pick(response, "incomplete_details.reason") or "incomplete",)
+    return ("error",) if status in ("failed", "cancelled") else None
+
+
+def _tool_calls(kind: str, action: str | None = None) -> Via:
+    """Count calls of a server-side tool that is billed per call, None if there were none."""
+
+    def count(items: Any) -> int | None:
+        calls = (item for item in items if pick(item, "type") == kind)
+        if action is not None:
+            # Opening and searching a page is part of the search (platform.openai.com/docs/pricing).
+            calls = (item for item in calls if pick(item, "action.type") in (None, action))
+        return sum(1 for _ in calls) or None
+
+    return Via("output", count)
+
+
+RESPONSE_VALUES: Table = {
+    keys.RESPONSE_ID: "id",
+    keys.RESPONSE_MODEL: "model",
+    keys.RESPONSE_FINISH_REASONS: finish_of_status,
+    keys.USAGE_INPUT_TOKENS: "usage.input_tokens",
+    keys.USAGE_OUTPUT_TOKENS: "usage.output_tokens",
+    keys.USAGE_CACHE_READ: "usage.input_tokens_details.cached_tokens",
+    keys.USAGE_CACHE_WRITE: "usage.input_tokens_details.cache_write_tokens",
+    keys.SPANTOLL_USAGE_PREFIX + "cache_write_12h_tokens": (
+        "usage.input_tokens_details.cache_write_tokens_details.ttl_12h_tokens"
+    ),
+    keys.USAGE_REASONING: "usage.output_tokens_details.reasoning_tokens",
+    keys.SPANTOLL_USAGE_PREFIX + "web_searches": _tool_calls("web_search_call", "search"),
+    keys.SPANTOLL_USAGE_PREFIX + "file_searches": _tool_calls("file_search_call"),
+    keys.OPENAI_RESPONSE_SERVICE_TIER: "service_tier",
+    keys.SPANTOLL_REQUEST_ID: "_request_id",
+    keys.ERROR_TYPE: "error.code",
+    **COST,
+}
+
+
+EVENTS_WITH_VALUES = frozenset(
+    {"response.completed", "response.incomplete", "response.failed", "response.created", "error"}
+)
+
+
+def _event_has_values(event: Any) -> bool:
+    return event.type in EVENTS_WITH_VALUES
+
+
+def _error_event(event: Any) -> str | None:
+    if pick(event, "type") == "error":
+        return pick(event, "code") or "_OTHER"
+    code: str | None = pick(event, "response.error.code")
+    return code
+
+
+RESPONSE = Call(
+    "chat",
+    request={
+        keys.REQUEST_MODEL: "model",
+        keys.REQUEST_TEMPERATURE: "temperature",
+        keys.REQUEST_TOP_P: "top_p",
+        keys.REQUEST_MAX_TOKENS: "max_output_tokens",
+        keys.REQUEST_REASONING_LEVEL: "reasoning.effort",
+        keys.REQUEST_PREVIOUS_RESPONSE_ID: "previous_response_id",
+        keys.CONVERSATION_ID: ("conversation", "conversation.id"),
+        keys.OUTPUT_TYPE: Via("text.format.type", OUTPUT_TYPES.get),
+        keys.OPENAI_REQUEST_SERVICE_TIER: "service_tier",
+        "gen_ai.prompt.name": "prompt.id",
+        "gen_ai.prompt.version": "prompt.version",
+    },
+    caller={**CALLER, "session": ("session_id", "previous_response_id")},
+    response=RESPONSE_VALUES,
+    chunk={**nest_table("response", RESPONSE_VALUES), keys.ERROR_TYPE: _error_event},
+    has_values=_event_has_values,
+    refine=combine_totals,
+    constant={keys.OPENAI_API_TYPE: "responses"},
+    messages=content.response_messages,
+    answers=content.response_answers,
+    stream_answers=lambda events: content.response_answers(events[-1]),
+)
+
+FETCH = Call(
+    "fetch_response",
+    response={
+        keys.RESPONSE_ID: "id",
+        keys.RESPONSE_MODEL: "model",
+        keys.RESPONSE_FINISH_REASONS: finish_of_status,
+    },
+    chunk={keys.RESPONSE_ID: "response.id", keys.RESPONSE_MODEL: "response.model"},
+    has_values=_event_has_values,
+    constant={keys.OPENAI_API_TYPE: "responses"},
+    billed=False,
+)
+"""Reading a stored response: "SHOULD NOT report token usage", creating it has reported it."""
+
+
+def _one_image(event: Any) -> int | None:
+    return 1 if str(pick(event, "type")).endswith(".completed") else None
+
+
+IMAGE_USAGE: Table = {
+    keys.USAGE_INPUT_TOKENS: "usage.input_tokens",
+    keys.USAGE_TEXT_INPUT: "usage.input_tokens_details.text_tokens",
+    keys.USAGE_IMAGE_INPUT: "usage.input_tokens_details.image_tokens",
+    keys.USAGE_OUTPUT_TOKENS: "usage.output_tokens",
+    keys.USAGE_TEXT_OUTPUT: "usage.output_tokens_details.text_tokens",
+    keys.USAGE_IMAGE_OUTPUT: "usage.output_tokens_details.image_tokens",
+    keys.SPANTOLL_IMAGE_SIZE: "size",
+    keys.SPANTOLL_IMAGE_QUALITY: "quality",
+}
+
+IMAGE = Call(
+    "image_generation",
+    request={
+        keys.REQUEST_MODEL: "model",
+        keys.SPANTOLL_IMAGE_SIZE: "size",
+        keys.SPANTOLL_IMAGE_QUALITY: "quality",
+        keys.REQUEST_CHOICE_COUNT: Via("n", unless_one),
+    },
+    caller=CALLER,
+    response={**IMAGE_USAGE, keys.SPANTOLL_IMAGES: Via("data", count_items)},
+    chunk={**IMAGE_USAGE, keys.SPANTOLL_IMAGES: _one_image},
+    has_values=lambda event: event.type.endswith(".completed"),
+    constant={keys.OUTPUT_TYPE: "image"},
+)
+
+VIDEO = Call(
+    "video_generation",
+    request={keys.REQUEST_MODEL: "model", keys.SPANTOLL_IMAGE_SIZE: "size"},
+    response={
+        keys.RESPONSE_ID: "id",
+        keys.RESPONSE_MODEL: "model",
+        keys.SPANTOLL_IMAGE_SIZE: "size",
+        keys.SPANTOLL_VIDEO_MS: Via("seconds", whole_milliseconds),
+    },
+)
