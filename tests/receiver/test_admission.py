@@ -150,10 +150,30 @@ def test_work_that_was_given_up_counts_as_not_finished(backlog: Backlog, clock: 
         assert backlog.expected_wait_s() == pytest.approx(2.0)
 
 
-def test_a_little_work_is_never_refused_by_a_rate_measured_at_low_load(clock: Clock) -> None:
+def test_the_rate_of_single_requests_refuses_no_burst(clock: Clock) -> None:
     backlog = Backlog(stalled_s=lambda: 0.0, clock_s=clock)
     with backlog.work(1_000):
         clock.now_s += 1.0
+
+    with backlog.work(10 << 20):
+        assert backlog.expected_wait_s() == 0.0
+
+
+def test_the_rate_of_single_requests_replaces_no_rate_of_groups(
+    backlog: Backlog, clock: Clock
+) -> None:
+    for _ in range(10):
+        with backlog.work(1_000):
+            clock.now_s += 1.0
+
+    with backlog.work(20 << 20):
+        assert backlog.expected_wait_s() == pytest.approx(2.0)
+
+
+def test_a_little_work_is_never_refused(backlog: Backlog, clock: Clock) -> None:
+    for _ in range(20):
+        with backlog.work(FLOOR_BYTES + 1):
+            clock.now_s += 10.0
 
     with backlog.work(FLOOR_BYTES):
         assert backlog.expected_wait_s() == 0.0
@@ -162,9 +182,18 @@ def test_a_little_work_is_never_refused_by_a_rate_measured_at_low_load(clock: Cl
 
 
 def test_a_backlog_longer_than_the_limit_refuses_requests(backlog: Backlog) -> None:
-    gate = Admission(Limits(wait_s=1.0), backlog)
+    gate = Admission(Limits(admit_s=0.5, wait_s=1.0), backlog)
+
+    with backlog.work(5 << 20):
+        gate.admit()
+    with backlog.work(6 << 20), pytest.raises(Overloaded, match=r"requests wait 0\.6 s"):
+        gate.admit()
+
+
+def test_a_body_that_was_read_is_refused_later_than_one_that_was_not(backlog: Backlog) -> None:
+    gate = Admission(Limits(admit_s=0.5, wait_s=1.0), backlog)
 
     with backlog.work(10 << 20):
-        gate.admit()
+        gate.check_wait()
     with backlog.work(11 << 20), pytest.raises(Overloaded, match=r"requests wait 1\.1 s"):
-        gate.admit()
+        gate.check_wait()

@@ -12,6 +12,7 @@ import os
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -22,7 +23,8 @@ __all__ = ["Load", "Sent", "percentile_s", "send"]
 
 SPAWN = multiprocessing.get_context("spawn")
 MADE = 200
-"""Requests that a process encodes before it begins."""
+"""Requests that a process encodes before it begins. It encodes more as they are accepted: encoding
+takes a millisecond each, which at several times the capacity would be most of a processor."""
 NICENESS = 10
 
 
@@ -66,12 +68,12 @@ class TokenConnection(HttpConnection):
 
 
 class Sender:
-    """Requests of one process, over several connections."""
+    """Requests of one process, over several connections. What is refused is sent again later."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
         self._traffic = Traffic(load.seed, batch=load.spans)
-        self._made = [self._traffic.request() for _ in range(MADE)]
+        self._made = deque(self._traffic.request() for _ in range(MADE))
         self._lock = threading.Lock()
         self._due_s = time.monotonic()
         self._end_s = self._due_s + load.seconds
@@ -94,7 +96,7 @@ class Sender:
         connection = self._connect()
         while True:
             with self._lock:
-                body = self._made.pop() if self._made else self._traffic.request()
+                body = self._made.popleft() if self._made else self._traffic.request()
                 if self._load.requests_per_s is not None:
                     self._due_s += random.expovariate(self._load.requests_per_s)
                 due_s = self._due_s
@@ -108,6 +110,8 @@ class Sender:
                 accepted = False
                 connection = self._connect()
             self.sent.append(Sent(began_s, time.monotonic() - began_s, accepted))
+            if not accepted:
+                self._made.append(body)
 
 
 def _work(load: Load, results: multiprocessing.Queue[list[Sent]]) -> None:

@@ -30,7 +30,8 @@ class Admission:
     """Refuses requests without a known token, and those that there is no room for.
 
     Room is counted in bytes of bodies that have arrived, large bodies apart from small ones. A
-    backlog that takes longer than `wait_s` refuses too: its requests would time out.
+    backlog refuses too, before its requests would time out: beyond `admit_s` no body is read,
+    beyond `wait_s` none is decoded.
     """
 
     def __init__(self, limits: Limits, backlog: Backlog, *, tokens: Tokens | None = None) -> None:
@@ -50,24 +51,27 @@ class Admission:
         self.tokens.check(authorization)
         if self.draining:
             raise self._overloaded("shutting down")
-        self.check_backlog()
+        self._check_backlog(self._limits.admit_s)
         self._check_room(0, announced_bytes)
         return Ticket(self)
 
-    def backlog(self) -> str:
-        """Return why requests are refused now; empty when they are not."""
+    def backlog(self, limit_s: float | None = None) -> str:
+        """Return why requests are refused now; empty when they are not.
+
+        They are when they are expected to wait longer than `limit_s`, which is `admit_s` if None.
+        """
+        limit_s = self._limits.admit_s if limit_s is None else limit_s
         stalled_s = self._backlog.stalled_s()
         if stalled_s > self._limits.backlog_s:
             return f"the database does not keep up: requests wait {stalled_s:.1f} s"
         expected_s = self._backlog.expected_wait_s()
-        if expected_s > self._limits.wait_s:
+        if expected_s > limit_s:
             return f"overloaded: requests wait {expected_s:.1f} s"
         return ""
 
-    def check_backlog(self) -> None:
-        """Raise Overloaded if a request admitted now would wait too long."""
-        if reason := self.backlog():
-            raise self._overloaded(reason)
+    def check_wait(self) -> None:
+        """Raise Overloaded if a request whose body was read would wait longer than `wait_s`."""
+        self._check_backlog(self._limits.wait_s)
 
     def reserve(self, own_bytes: int, more_bytes: int) -> None:
         """Count more bytes of a request that holds `own_bytes`. Raises Overloaded."""
@@ -83,6 +87,10 @@ class Admission:
         wait_s = max(self._backlog.stalled_s(), self._backlog.expected_wait_s())
         delay_s = min(max(wait_s * 2, SHORTEST_DELAY_S), LONGEST_DELAY_S)
         return delay_s * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, keeps no secret
+
+    def _check_backlog(self, limit_s: float) -> None:
+        if reason := self.backlog(limit_s):
+            raise self._overloaded(reason)
 
     def _check_room(self, own_bytes: int, more_bytes: int) -> None:
         """Raise Overloaded if the request does not fit; one alone of its kind always does."""

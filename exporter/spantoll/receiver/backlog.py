@@ -2,7 +2,8 @@
 
 In: the size of every complete body, when its work begins and when it ends. Out: an estimate in
 seconds by Little's law: bytes in progress, divided by the bytes per second that were finished while
-there was work. A body still being uploaded is no work yet: a slow sender must not refuse others.
+there was enough work for group commits. A body still being uploaded is no work yet: a slow sender
+must not refuse others.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ WINDOW_S = 0.25
 WEIGHT = 0.4
 """Of the newest measurement: the estimate follows a change of load within about a second."""
 FLOOR_BYTES = 2 << 20
-"""Never judged by the rate: after a quiet time it is that of single requests, far below what group
-commits reach. About 3,000 spans, a tenth of a second's work."""
+"""Less in progress is neither refused nor measured: single requests finish at a rate far below what
+group commits reach, and would refuse the first burst. About 3,000 spans, a tenth of a second."""
 
 
 class Backlog:
@@ -33,6 +34,7 @@ class Backlog:
         self.queued_bytes = 0
         self._rate: float | None = None
         self._finished_bytes = 0
+        self._most_bytes = 0
         self._window_start_s = clock_s()
         self._idle_since_s = self._window_start_s
 
@@ -42,6 +44,7 @@ class Backlog:
         if not self.queued_bytes:
             self._window_start_s += self._clock_s() - self._idle_since_s
         self.queued_bytes += size_bytes
+        self._most_bytes = max(self._most_bytes, self.queued_bytes)
         try:
             yield
             self._finished_bytes += size_bytes
@@ -65,12 +68,12 @@ class Backlog:
         # A window in which nothing was finished says that the database stands still, not how fast
         # it is; `stalled_s` has that.
         if busy_s >= WINDOW_S and self._finished_bytes:
-            measured = self._finished_bytes / busy_s
-            if self._rate is None:
-                self._rate = measured
-            else:
-                self._rate += WEIGHT * (measured - self._rate)
+            if self._most_bytes > FLOOR_BYTES:
+                measured = self._finished_bytes / busy_s
+                before = measured if self._rate is None else self._rate
+                self._rate = before + WEIGHT * (measured - before)
             self._finished_bytes = 0
+            self._most_bytes = self.queued_bytes
             self._window_start_s = now_s
         if not self.queued_bytes:
             self._idle_since_s = now_s

@@ -134,7 +134,7 @@ class Intake:
     async def _take(self, body: bytes, request: Request) -> Answer:
         if not body:
             return ACCEPTED
-        self.admission.check_backlog()
+        self.admission.check_wait()
         # Large bodies have a queue of their own, see `Decoder`: they say little about this one.
         work_bytes = len(body) if len(body) <= self._limits.inline_bytes else 0
         with self._backlog.work(work_bytes):

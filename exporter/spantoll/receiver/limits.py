@@ -16,7 +16,10 @@ class Limits:
     memory_bytes: int = 200 << 20
     """While the process holds more, gRPC uploads that take long are refused, all but one."""
     wait_s: float = 1.0
-    """No request is admitted while one is expected to wait longer than this: see `Backlog`."""
+    """No request is decoded while one is expected to wait longer than this: see `Backlog`."""
+    admit_s: float = 0.5
+    """No body is read while a request is expected to wait longer than this. Less than `wait_s`:
+    bodies that are being read are no backlog yet, and to refuse them later wastes the reading."""
     backlog_s: float = 2.0
     """No request is admitted while an older one has waited this long for the database."""
     answer_s: float = 4.0
