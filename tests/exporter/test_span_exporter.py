@@ -260,7 +260,11 @@ def call():
 
 call()
 """
+# Python 3.12 and newer warn of a fork beside threads: here the span processor has one.
 FORKING = """
+import warnings
+
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 if os.fork() == 0:
     call()
     trace.get_tracer_provider().force_flush()

@@ -25,7 +25,7 @@ from spantoll.forward import Forwarder, Retry, Target
 from spantoll.forward.split import count_spans
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 """Longer than any condition here takes to become true."""
 
 Sinks = Callable[[str], Any]

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 import pytest
 
 BIN = Path(sys.executable).parent
+PATIENCE_S = 180.0
+"""The longest that a test waits for a process: far above what anything here takes."""
 CALL = """
 import os
 import openai
@@ -86,7 +88,7 @@ class Ledger(NamedTuple):
             return connection.execute(query).fetchall()
 
     def wait_for(self, count: int) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while len(self.calls()) < count and time.monotonic() < deadline:
             time.sleep(0.1)
 
@@ -156,14 +158,14 @@ def start(environment: dict[str, str], folder: Path, tmp_path: Path) -> Iterator
                 yield (tmp_path / "log").read_text
             finally:
                 process.terminate()
-                process.wait(30)
+                process.wait(PATIENCE_S)
 
     yield started
     log.close()
 
 
 def until(true: Callable[[], Any], output: Callable[[], str]) -> Any:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if found := true():
             return found

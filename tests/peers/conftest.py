@@ -32,7 +32,7 @@ from tests.receiver.conftest import EXPORT, Export, chat, request
 from tests.support.ports import free_address
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 """The longest that a test waits for a condition: far above what anything here takes."""
 LOG_CHARACTERS = 20_000
 

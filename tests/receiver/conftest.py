@@ -142,7 +142,7 @@ def as_json(export: ExportTraceServiceRequest) -> bytes:
     ).encode()
 
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 """Longer than anything here takes: what has not come by then will not come."""
 
 
@@ -195,7 +195,7 @@ class Running:
             raise TimeoutError("the receiver did not stop")
 
     def grpc(
-        self, body: bytes, *, timeout_s: float = 20, method: str = EXPORT, **call: Any
+        self, body: bytes, *, timeout_s: float = PATIENCE_S, method: str = EXPORT, **call: Any
     ) -> Reply:
         export: Export = self.channel.unary_unary(method)
         try:
@@ -215,7 +215,7 @@ class Running:
         **headers: str,
     ) -> Reply:
         """Keyword arguments are headers, content_type and content_encoding for example."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=PATIENCE_S)
         with contextlib.closing(connection):
             connection.request(
                 method, path, body, {k.replace("_", "-"): v for k, v in headers.items()}

@@ -23,21 +23,24 @@ from opentelemetry.sdk.trace.export import (
     SpanExportResult,
 )
 
-from tests.receiver.conftest import COST_NANO, Rows, Running, as_json, chat, request
+from tests.receiver.conftest import COST_NANO, PATIENCE_S, Rows, Running, as_json, chat, request
 
 CALLS = 1_000
 
 
 def grpc_exporter(running: Running) -> SpanExporter:
-    return GrpcExporter(endpoint=f"http://127.0.0.1:{running.grpc_port}", insecure=True)
+    endpoint = f"http://127.0.0.1:{running.grpc_port}"
+    return GrpcExporter(endpoint=endpoint, insecure=True, timeout=PATIENCE_S)
 
 
 def protobuf_exporter(running: Running) -> SpanExporter:
-    return ProtobufExporter(endpoint=f"http://127.0.0.1:{running.http_port}/v1/traces")
+    endpoint = f"http://127.0.0.1:{running.http_port}/v1/traces"
+    return ProtobufExporter(endpoint=endpoint, timeout=PATIENCE_S)
 
 
 def json_exporter(running: Running) -> SpanExporter:
-    return JsonExporter(endpoint=f"http://127.0.0.1:{running.http_port}/v1/traces")
+    endpoint = f"http://127.0.0.1:{running.http_port}/v1/traces"
+    return JsonExporter(endpoint=endpoint, timeout=PATIENCE_S)
 
 
 every_exporter = pytest.mark.parametrize(
@@ -82,6 +85,7 @@ def test_every_call_of_an_application_arrives_once(
     )
 
     make_calls(provider, CALLS)
+    provider.force_flush()  # Has no deadline; shutdown() drops what is left after 30 s.
     provider.shutdown()
 
     assert rows.select("count(*), sum(cost_nano)") == [(CALLS, CALLS * COST_NANO)]
