@@ -105,7 +105,7 @@ def test_the_request_carries_the_trace_context_of_our_span(
     with client_of(provider) as client:
         call(client, stream=stream)
 
-    assert provider.asked[0].headers["traceparent"] == traceparent(registered.one())
+    assert provider.asked[0].headers["traceparent"] == traceparent(registered.only_span())
 
 
 async def test_an_async_request_carries_the_trace_context_of_our_span(
@@ -114,7 +114,7 @@ async def test_an_async_request_carries_the_trace_context_of_our_span(
     async with anthropic.AsyncAnthropic(api_key="none", base_url=provider.url) as client:
         await client.messages.create(**ASKED)
 
-    assert provider.asked[0].headers["traceparent"] == traceparent(registered.one())
+    assert provider.asked[0].headers["traceparent"] == traceparent(registered.only_span())
 
 
 @pytest.mark.parametrize("chosen", [{"propagation": False}, False], ids=["no propagation", "off"])

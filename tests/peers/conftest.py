@@ -17,6 +17,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -52,6 +53,10 @@ def accepts_connections(address: str) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
         return True
     return False
+
+
+ROTEL_ENVIRONMENT = {"LD_LIBRARY_PATH": sysconfig.get_config_var("LIBDIR")}
+"""rotel needs the shared library of the Python that runs the tests."""
 
 
 class Peer:
@@ -301,13 +306,17 @@ def rotel(
     def start(endpoint: str, protocol: str) -> Collector:
         program = rotel_program()
         if program is None:
-            missing("rotel", "pip install rotel, and on Debian: apt-get install libpython3.11")
+            version = f"{sys.version_info.major}.{sys.version_info.minor}"
+            missing(
+                "rotel", f"pip install rotel, and on Debian: apt-get install libpython{version}"
+            )
         rpc, http = free_address(), free_address()
         command = [str(program), "start", "--pid-file", str(tmp_path / "rotel.pid")]
         command += ["--otlp-grpc-endpoint", rpc, "--otlp-http-endpoint", http]
         command += ["--exporter", "otlp", "--otlp-exporter-endpoint", endpoint]
         command += ["--otlp-exporter-protocol", protocol]
-        peer = Collector(command, log=tmp_path / "rotel.log", listens=[rpc, http])
+        log = tmp_path / "rotel.log"
+        peer = Collector(command, log=log, listens=[rpc, http], environment=ROTEL_ENVIRONMENT)
         peer.grpc, peer.http = rpc, http
         running(peer)
         return peer
@@ -341,5 +350,6 @@ def rotel_program() -> Path | None:
     if found is None or found.origin is None:
         return None
     program = Path(found.origin).with_name("rotel-agent")
-    ran = subprocess.run([program, "version"], check=False, capture_output=True)
+    environment = {**os.environ, **ROTEL_ENVIRONMENT}
+    ran = subprocess.run([program, "version"], env=environment, check=False, capture_output=True)
     return program if ran.returncode == 0 else None

@@ -93,6 +93,7 @@ class SqliteFile:
             raise StoreUnavailable(f"database {self.url} is closed")
         try:
             self._open()
+            pool = self.writer.pool
             with self.writer.connect() as connection:
                 try:
                     with connection.begin():
@@ -102,6 +103,10 @@ class SqliteFile:
                         # Whatever it was: the next write starts on a connection of its own.
                         connection.invalidate()
                     raise
+                finally:
+                    if self.writer.pool is not pool:
+                        # Disposed of during the write, by `close`: nobody else closes this one.
+                        connection.invalidate()
         except (DBAPIError, PoolTimeout) as error:
             raise self._make_error(error) from error
         if self._file != self._identify_file():
