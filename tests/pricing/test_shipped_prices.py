@@ -197,7 +197,7 @@ def test_the_rows_of_a_provider_are_loaded_once_it_is_asked_for() -> None:
     assert loaded == ["acme"]
 
 
-def tariff_of(source: ShippedPrices, context: str = "", at: str = "2026-06-01") -> Tariff | None:
+def find_tariff(source: ShippedPrices, context: str = "", at: str = "2026-06-01") -> Tariff | None:
     timeline = source.find("acme", "m", Selector.parse(context))
     assert timeline is not None
     return timeline.value_at(instant_ns(at))
@@ -211,7 +211,7 @@ def prices_of(tariff: Tariff, step: int = 0) -> dict[str, Decimal]:
 def test_a_step_takes_over_what_it_does_not_price() -> None:
     source = shipped(row("2"), row("9", metric="output"), row("4", context="input_tokens>=1001"))
 
-    tariff = tariff_of(source)
+    tariff = find_tariff(source)
 
     assert tariff is not None
     assert tariff.steps == (0, 1001)
@@ -222,7 +222,7 @@ def test_a_row_for_hours_outranks_one_for_every_hour() -> None:
     source = shipped(row("2"), row("4", context="utc=01:00-04:00;days=cn_workdays"))
 
     at = ["2026-06-01T02:00", "2026-06-01T05:00", "2026-06-06T02:00"]
-    tariffs = [tariff_of(source, at=moment) for moment in at]
+    tariffs = [find_tariff(source, at=time) for time in at]
 
     found = [tariff and prices_of(tariff)["input"] for tariff in tariffs]
     assert found == [Decimal(4), Decimal(2), Decimal(2)]
@@ -231,14 +231,14 @@ def test_a_row_for_hours_outranks_one_for_every_hour() -> None:
 def test_a_row_holds_only_between_its_dates() -> None:
     source = shipped(row("2", since="2026-02-01", until="2026-03-01"))
 
-    held = [tariff_of(source, at=day) is not None for day in ("2026-01-31", "2026-02-01")]
+    held = [find_tariff(source, at=day) is not None for day in ("2026-01-31", "2026-02-01")]
 
-    assert [*held, tariff_of(source, at="2026-03-01") is not None] == [False, True, False]
+    assert [*held, find_tariff(source, at="2026-03-01") is not None] == [False, True, False]
 
 
 def test_what_the_higher_list_prices_is_taken_from_it_and_the_rest_from_the_lower() -> None:
-    high = tariff_of(shipped(row("2"), row("5", context="input_tokens>=1001")))
-    low = tariff_of(shipped(row("7"), row("9", metric="output")))
+    high = find_tariff(shipped(row("2"), row("5", context="input_tokens>=1001")))
+    low = find_tariff(shipped(row("7"), row("9", metric="output")))
     assert high is not None
     assert low is not None
 
@@ -249,8 +249,8 @@ def test_what_the_higher_list_prices_is_taken_from_it_and_the_rest_from_the_lowe
 
 
 def test_a_price_above_a_step_alone_leaves_the_lower_list_below_it() -> None:
-    high = tariff_of(shipped(row("5", context="input_tokens>=1001")))
-    low = tariff_of(shipped(row("2")))
+    high = find_tariff(shipped(row("5", context="input_tokens>=1001")))
+    low = find_tariff(shipped(row("2")))
     assert high is not None
     assert low is not None
 

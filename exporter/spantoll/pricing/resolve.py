@@ -62,7 +62,7 @@ Offers = dict[Selector, Timeline[Tariff | None]]
 def resolve(
     sources: Sequence[PriceSource], request: PriceRequest, factors: Factors | None = None
 ) -> Found | Unpriced:
-    """Find what a call is priced at, from each moment on, or say why nothing is known."""
+    """Find the price of a call from each change of prices on, or the reason why it has none."""
     models = _candidates(request)
     if not models:
         return Unpriced("no_model", "the span names no model")
@@ -122,7 +122,7 @@ class _Search(NamedTuple):
     factors: dict[str, list[Factor]]
 
     def find(self, time_ns: int, minute: int, is_rest_day: bool) -> Tariff | None:
-        """Find the tariff of a moment, with the reasons why it may not be the call's own."""
+        """Find the tariff in force at a time, with the reasons why it may not be the call's own."""
         fallback: Tariff | None = None
         for honoured in self.wanted.weaker():
             tariff = self._offer(honoured, time_ns, minute, is_rest_day)

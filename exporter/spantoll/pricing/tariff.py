@@ -19,7 +19,7 @@ __all__ = ["PriceSource", "Tariff", "make_rate"]
 
 
 class Tariff(NamedTuple):
-    """The rates of one model at one moment, one per long-context step, lowest first."""
+    """The rates of one model at one time, one per long-context step, lowest first."""
 
     rates: tuple[Rate, ...]
     steps: tuple[int, ...]
@@ -29,7 +29,7 @@ class Tariff(NamedTuple):
 
 
 class PriceSource(Protocol):
-    """A price list. Sources are asked in order; the first that answers for the moment wins."""
+    """A price list. The first of the sources that has a price at the time wins."""
 
     price_set: PriceSet
 
@@ -40,7 +40,7 @@ class PriceSource(Protocol):
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
         """Find the prices of a model by the name a call carries, or None.
 
-        `selector` is matched exactly: a moment at which the list has no price for this context has
+        `selector` is matched exactly: a time at which the list has no price for this context has
         None. The caller tries weaker contexts and factors.
         """
         ...

@@ -1,7 +1,7 @@
 """A value over time: it changes at fixed instants, at fixed minutes of the day, and on rest days.
 
 Input: a function of (time, minute, rest day) and where it changes. Output: a table that answers for
-any moment by two binary searches. Times are UTC nanoseconds since the epoch.
+any time by two binary searches. Times are UTC nanoseconds since the epoch.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def instant_ns(text: str) -> int:
 
 
 class Timeline(NamedTuple, Generic[T]):
-    """A value for every moment.
+    """A value for every time.
 
     `values[i][j]` holds from `starts_ns[i]` on, in the part of the day from `minutes[j]` on; on a
     rest day of `calendar` it is `rest_values[i][j]`.

@@ -20,6 +20,7 @@ __all__ = [
     "dump",
     "file",
     "message",
+    "output",
     "reasoning",
     "text",
     "tool_call",
@@ -46,6 +47,14 @@ def message(role: str, parts: Iterable[Part], finish_reason: str | None = None) 
     if finish_reason is not None:
         made["finish_reason"] = finish_reason
     return made
+
+
+def output(parts: Iterable[Part], finish_reason: Any) -> dict[str, str]:
+    """Make the attribute of a model's one message; none without parts, `error` without a reason."""
+    found = list(parts)
+    if not found:
+        return {}
+    return {OUTPUT_MESSAGES: dump([message("assistant", found, str(finish_reason or "error"))])}
 
 
 def text(content: str) -> Part:

@@ -38,7 +38,7 @@ def messages(body: Any) -> dict[str, str]:
 
 def answers(message: Any) -> dict[str, str]:
     """Content of a message of the model."""
-    return _answer(_parts(pick(message, "content")), pick(message, "stop_reason"))
+    return content.output(_parts(pick(message, "content")), pick(message, "stop_reason"))
 
 
 def events(chunks: Sequence[Any]) -> dict[str, str]:
@@ -55,7 +55,7 @@ def events(chunks: Sequence[Any]) -> dict[str, str]:
             _extend(blocks[at], pick(event, "delta"))
         elif kind == "message_delta":
             reason = pick(event, "delta.stop_reason")
-    return _answer(_parts([blocks[at] for at in sorted(blocks)]), reason)
+    return content.output(_parts([blocks[at] for at in sorted(blocks)]), reason)
 
 
 def _extend(block: dict[str, Any], delta: Any) -> None:
@@ -64,14 +64,6 @@ def _extend(block: dict[str, Any], delta: Any) -> None:
         piece = pick(delta, source)
         if isinstance(piece, str):
             block[name] = (block[name] or "") + piece
-
-
-def _answer(parts: Iterator[content.Part], reason: Any) -> dict[str, str]:
-    found = list(parts)
-    if not found:
-        return {}
-    message = content.message("assistant", found, str(reason or "error"))
-    return {content.OUTPUT_MESSAGES: content.dump([message])}
 
 
 def _parts(body: Any) -> Iterator[content.Part]:

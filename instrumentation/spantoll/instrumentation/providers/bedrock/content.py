@@ -47,7 +47,9 @@ def messages(body: Any) -> dict[str, str]:
 
 def answers(response: Any) -> dict[str, str]:
     """Content of a response."""
-    return _answer(_parts(pick(response, "output.message.content")), pick(response, "stopReason"))
+    return content.output(
+        _parts(pick(response, "output.message.content")), pick(response, "stopReason")
+    )
 
 
 def events(chunks: Sequence[Any]) -> dict[str, str]:
@@ -64,7 +66,7 @@ def events(chunks: Sequence[Any]) -> dict[str, str]:
             _extend(block, pick(piece, "delta") or {})
         elif stop := pick(event, "messageStop"):
             reason = pick(stop, "stopReason")
-    return _answer(_parts([blocks[at] for at in sorted(blocks)]), reason)
+    return content.output(_parts([blocks[at] for at in sorted(blocks)]), reason)
 
 
 def _extend(block: dict[str, Any], delta: Any) -> None:
@@ -77,14 +79,6 @@ def _extend(block: dict[str, Any], delta: Any) -> None:
         block["reasoningContent"] = {"reasoningText": {"text": known + thought}}
     elif arguments and "toolUse" in block:
         block["toolUse"]["input"] += arguments
-
-
-def _answer(parts: Iterator[content.Part], reason: Any) -> dict[str, str]:
-    found = list(parts)
-    if not found:
-        return {}
-    message = content.message("assistant", found, str(reason or "error"))
-    return {content.OUTPUT_MESSAGES: content.dump([message])}
 
 
 def _parts(blocks: Any) -> Iterator[content.Part]:
