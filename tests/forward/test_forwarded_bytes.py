@@ -93,7 +93,7 @@ def test_bytes_are_identical_if_nothing_is_billed(export: ExportTraceServiceRequ
 
 
 @pytest.mark.parametrize(
-    "key", ["gen_ai.usage.cost.amount", "gen_ai.usage.cost.source", "spantoll.cost.unpriced"]
+    "key", ["gen_ai.usage.cost.amount", "gen_ai.usage.cost.source", "spantoll.cost.state"]
 )
 def test_a_span_that_has_a_cost_keeps_it(key: str) -> None:
     export = ExportTraceServiceRequest()

@@ -32,7 +32,7 @@ REQUEST = QueuedRequest(
     PROTOBUF,
     "default",
     [(b"t" * 16, b"s" * 8)],
-    [(b"t" * 16, b"s" * 8, 450_000, "catalogue", None, "abc")],
+    [(b"t" * 16, b"s" * 8, 450_000, "catalogue", "priced", None, "abc")],
     "hop",
     spans=2,
 )

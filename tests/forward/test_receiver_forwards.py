@@ -95,8 +95,10 @@ def test_received_spans_are_forwarded_with_their_cost(
     assert added(priced)["gen_ai.usage.cost.currency"] == "USD"
     assert added(priced)["gen_ai.usage.cost.source"].startswith("spantoll/catalogue@")
     assert added(untouched) == {}
-    assert list(added(unpriced)) == ["spantoll.cost.unpriced"]
-    del priced.attributes[-3:], unpriced.attributes[-1:]
+    assert added(priced)["spantoll.cost.state"] == "exact"
+    assert list(added(unpriced)) == ["spantoll.cost.state", "spantoll.cost.reason"]
+    assert added(unpriced)["spantoll.cost.state"] == "unpriced"
+    del priced.attributes[-4:], unpriced.attributes[-2:]
     assert [priced, untouched, unpriced] == read(body)
     assert sink.arrived[0].body.endswith(UNKNOWN)
     assert "authorization" not in sink.arrived[0].headers

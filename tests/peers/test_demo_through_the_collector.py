@@ -226,8 +226,9 @@ def test_the_price_is_on_every_call_in_jaeger(
 
 def pop_price(attributes: dict[str, Any]) -> tuple[Decimal | None, str | None]:
     """Remove the attributes that SpanToll adds; return the price in USD, or why there is none."""
-    reason = attributes.pop("spantoll.cost.unpriced", {}).get("stringValue")
-    if reason is not None:
+    state = attributes.pop("spantoll.cost.state")["stringValue"]
+    reason = attributes.pop("spantoll.cost.reason", {}).get("stringValue")
+    if state == "unpriced":
         return None, reason
     assert attributes.pop("gen_ai.usage.cost.currency") == {"stringValue": "USD"}
     assert attributes.pop("gen_ai.usage.cost.source")["stringValue"].startswith("spantoll/")

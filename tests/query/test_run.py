@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from spantoll.errors import QueryError, StoreUnavailable
-from spantoll.query import Filter, Query, run, unpriced_query
+from spantoll.query import Filter, Query, run
 from spantoll.records import UsageRecord
 
 Make = Callable[..., UsageRecord]
@@ -34,10 +34,17 @@ def test_an_empty_ledger_has_no_calls_and_no_average(ledger: Write) -> None:
         "requests": 0,
         "cost_usd": None,
         "latency_avg_ms": None,
-        "unpriced_requests": 0,
+        "free_requests": 0,
+        "estimated_requests": 0,
         "partial_requests": 0,
+        "unpriced_requests": 0,
+        "unpriced_tokens": 0,
+        "exact_cost_usd": 0,
+        "estimated_cost_usd": 0,
+        "partial_cost_usd": 0,
     }
-    assert not result.totals.lower_bound
+    assert result.totals.cost is not None
+    assert result.totals.cost.name is None
 
 
 def test_cost_is_the_exact_sum_of_nano_dollars(ledger: Write, record: Make) -> None:
@@ -67,23 +74,6 @@ def test_counters_that_are_noise_still_add_up(ledger: Write, record: Make, windo
         3.0,
         Decimal("1.5"),
     ]
-
-
-def test_what_is_unpriced_makes_the_total_a_lower_bound(ledger: Write, record: Make) -> None:
-    engine = ledger(record(cost_nano=5), record(pricing_status="unpriced", requests=3))
-
-    totals = run(engine, Query()).totals
-
-    assert totals["cost_usd"] == Decimal("0.000000005")
-    assert totals.unpriced_requests == 3
-    assert totals.lower_bound
-
-
-def test_what_is_priced_in_part_makes_the_total_a_lower_bound(ledger: Write, record: Make) -> None:
-    result = run(ledger(record(pricing_status="partial")), Query())
-
-    assert result.totals.unpriced_requests == 0
-    assert result.totals.lower_bound
 
 
 def test_an_unknown_cost_is_none_not_zero(ledger: Write, record: Make) -> None:
@@ -312,17 +302,6 @@ def test_the_answer_says_which_period_and_zone_it_is_for(ledger: Write) -> None:
 
     assert str(result.start) == "2026-11-01 00:00:00+01:00"
     assert str(result.end) == "2026-12-01 00:00:00+01:00"
-
-
-def test_unpriced_models_are_named_with_the_reason(ledger: Write, record: Make) -> None:
-    engine = ledger(
-        record(),
-        record(model="new", pricing_status="unpriced", pricing_reason="unknown_model", requests=2),
-    )
-
-    (row,) = run(engine, unpriced_query(Query(window="day", limit=1))).rows
-
-    assert (row["model"], row["pricing_reason"], row["requests"]) == ("new", "unknown_model", 2)
 
 
 @pytest.mark.parametrize(

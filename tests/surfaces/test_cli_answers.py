@@ -66,7 +66,7 @@ def test_a_lower_bound_is_marked_and_names_what_is_missing(
 
     assert "$2.50+" in ran.out
     assert "cost of 1 call is not known in full" in ran.out
-    assert "     1  openai new: unknown_model: new" in ran.out
+    assert "     1 + openai new: unknown_model: new" in ran.out
 
 
 def test_an_unpriced_group_is_a_dash_not_zero(spantoll: Cli, stored: Write, record: Make) -> None:
@@ -100,7 +100,73 @@ def test_an_unpriced_group_is_null_in_json_and_named(
         ("new", None),
     ]
     assert answer["totals"]["lower_bound"] is True
-    assert [(r["model"], r["pricing_reason"]) for r in answer["unpriced"]] == [("new", "why")]
+    assert [(r["model"], r["pricing_reason"]) for r in answer["doubts"]] == [("new", "why")]
+
+
+def test_a_sum_shows_what_is_estimated_beside_what_is_left_out(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    stored(
+        [
+            record(model="a"),
+            record(model="b", pricing_status="estimated", pricing_reason="price of 2025"),
+            record(model="c", pricing_status="partial", pricing_reason="no price for searches"),
+        ]
+    )
+
+    ran = spantoll("usage", "--by", "model", "--measure", "cost")
+
+    lines = [line.split() for line in ran.out.splitlines()]
+    assert lines[1:5] == [
+        ["a", "$2.50"],
+        ["b", "~$2.50"],
+        ["c", "$2.50+"],
+        ["total", "~$7.50+"],
+    ]
+    assert "~ is estimated in part: ~$2.50 of 1 call; $2.50 is exact." in ran.out
+    assert "     1 ~ ~$2.50 openai b: price of 2025" in ran.out
+    assert "     1 + $2.50+ openai c: no price for searches" in ran.out
+
+
+def test_reasons_beyond_the_first_are_counted_and_listed_on_request(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    stored([record(model=f"m{i:02}", pricing_status="unpriced") for i in range(13)])
+
+    short = spantoll("usage").out
+    full = spantoll("usage", "--doubts").out
+
+    assert "and 3 more: add --doubts to see all." in short
+    assert "m12" not in short
+    assert full.count(": unpriced") == 13
+    assert "more:" not in full
+
+
+def test_records_and_doctor_show_the_doubt_of_a_cost(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    stored(
+        [
+            record(model="b", pricing_status="estimated", pricing_reason="price of 2025"),
+            record(model="c", pricing_status="partial", pricing_reason="no price for searches"),
+        ]
+    )
+
+    listed = spantoll("records").out
+    findings = json.loads(spantoll("doctor", "--format", "json").out)
+    states = [r["cost_state"] for r in json.loads(spantoll("records", "--format", "json").out)]
+
+    assert "~$2.50" in listed
+    assert "$2.50+" in listed
+    assert states == ["partial", "estimated"]
+    assert [
+        (each["level"], each["text"].partition(": ")[2])
+        for each in findings
+        if each["topic"] == "pricing"
+    ] == [
+        ("problem", "1 calls, unknown tokens partial $2.50+: no price for searches"),
+        ("warning", "1 calls, unknown tokens estimated ~$2.50: price of 2025"),
+    ]
 
 
 def test_json_echoes_period_zone_and_window(spantoll: Cli, stored: Write, record: Make) -> None:
@@ -323,7 +389,7 @@ def test_explain_shows_how_a_record_was_read_counted_and_priced(
     assert "- input includes cached tokens" in text
     assert "counted   yes: sole" in text
     assert f"repeated by record 2, trace {duplicate.trace_id.hex()}" in text
-    assert "cost      $2.50 (priced)" in text
+    assert "cost      $2.50 (exact)" in text
 
 
 def test_explain_names_the_record_that_is_repeated(

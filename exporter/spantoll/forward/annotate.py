@@ -19,7 +19,7 @@ CHILD = (0x0A, 0x12, 0x12)
 
 TRACE_ID, SPAN_ID, ATTRIBUTE = 0x0A, 0x12, 0x4A
 KEY = 0x0A
-COST, UNPRICED = b"gen_ai.usage.cost.", b"spantoll.cost."
+COST, STATE = b"gen_ai.usage.cost.", b"spantoll.cost."
 SPANS = 2
 """The position of spans in CHILD."""
 
@@ -89,12 +89,12 @@ def _read_key(span: bytes) -> SpanKey:
 
 def _has_cost(scope: bytes, content: int, end: int) -> bool:
     # Most spans do not contain the text, which is faster to look for.
-    if scope.find(COST, content, end) < 0 and scope.find(UNPRICED, content, end) < 0:
+    if scope.find(COST, content, end) < 0 and scope.find(STATE, content, end) < 0:
         return False
     for tag, _, first, last in iterate_fields(scope[content:end]):
         if tag == ATTRIBUTE:
             pair = scope[content + first : content + last]
             for name, _, begin, finish in iterate_fields(pair):
-                if name == KEY and pair[begin:finish].startswith((COST, UNPRICED)):
+                if name == KEY and pair[begin:finish].startswith((COST, STATE)):
                     return True
     return False

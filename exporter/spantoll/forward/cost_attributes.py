@@ -1,7 +1,7 @@
 """Cost attributes of billed spans, encoded: from the ledger, or from what was just committed.
 
-`gen_ai.usage.cost.*` hold the amount in USD with its source; `spantoll.cost.unpriced` the reason
-where a billed span has no price.
+`gen_ai.usage.cost.*` hold the amount in USD with its source, `spantoll.cost.state` how sure it is
+and `spantoll.cost.reason` why; a billed span without a price has these two alone.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from sqlalchemy import Engine, Select, select
 
 from spantoll.forward.annotate import ATTRIBUTE, SpanKey
 from spantoll.forward.extents import encode_field
+from spantoll.query import COST_STATES
 from spantoll.query.run import reading
 from spantoll.records import Billed, usage_record
 from spantoll.semconv.attributes import COST_AMOUNT, COST_CURRENCY, COST_SOURCE
 from spantoll.storage.tables import rate
 
-__all__ = ["UNPRICED", "encode_cost_attributes", "read_cost_attributes"]
+__all__ = ["REASON", "STATE", "encode_cost_attributes", "read_cost_attributes"]
 
-UNPRICED = "spantoll.cost.unpriced"
-"""Attribute: the reason why a billed span has no price."""
+STATE = "spantoll.cost.state"
+"""Attribute: exact, free, estimated, partial or unpriced."""
+REASON = "spantoll.cost.reason"
+"""Attribute: why the cost is in that state, where there is something to say."""
 
 NANO = 1_000_000_000
 FEW_TRACES = 4
@@ -54,11 +57,14 @@ def read_cost_attributes(
 def encode_cost_attributes(billed: Iterable[Billed]) -> Mapping[SpanKey, bytes]:
     """Encode the attributes of billed spans."""
     return {
-        (trace_id, span_id): _encode_unpriced(reason)
+        (trace_id, span_id): _encode_state(status, reason)
         if nano is None
         # A float, because the attribute is a double: one division, correctly rounded (IEEE 754).
-        else AMOUNT + DOUBLE.pack(nano / NANO) + _encode_origin(source, price_set)
-        for trace_id, span_id, nano, source, reason, price_set in billed
+        else AMOUNT
+        + DOUBLE.pack(nano / NANO)
+        + _encode_origin(source, price_set)
+        + _encode_state(status, reason)
+        for trace_id, span_id, nano, source, status, reason, price_set in billed
     }
 
 
@@ -70,7 +76,13 @@ def _select_billed(tenant: str, keys: Sequence[SpanKey]) -> Select[Any]:
         wanted.append(r.span_id.in_({span_id for _, span_id in keys}))
     return (
         select(
-            r.trace_id, r.span_id, r.cost_nano, r.cost_source, r.pricing_reason, rate.c.price_set
+            r.trace_id,
+            r.span_id,
+            r.cost_nano,
+            r.cost_source,
+            r.pricing_status,
+            r.pricing_reason,
+            rate.c.price_set,
         )
         .outerjoin_from(usage_record, rate, rate.c.rate_id == r.rate_id)
         .where(*wanted)
@@ -78,8 +90,11 @@ def _select_billed(tenant: str, keys: Sequence[SpanKey]) -> Select[Any]:
 
 
 @lru_cache(maxsize=256)
-def _encode_unpriced(reason: str | None) -> bytes:
-    return _encode_attribute(UNPRICED, AnyValue(string_value=reason or "unknown"))
+def _encode_state(status: str, reason: str | None) -> bytes:
+    state = _encode_attribute(STATE, AnyValue(string_value=COST_STATES[status]))
+    if not reason:
+        return state
+    return state + _encode_attribute(REASON, AnyValue(string_value=reason))
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,5 @@
 from spantoll.query.aggregate import to_usd
+from spantoll.query.cost_state import COST_STATES, CostState
 from spantoll.query.dimensions import DIMENSIONS
 from spantoll.query.explain import Explanation, explain
 from spantoll.query.measures import MEASURES
@@ -11,7 +12,7 @@ from spantoll.query.plain import (
     plain_result,
     plain_rows,
 )
-from spantoll.query.query import Filter, Query, health_query, unpriced_query
+from spantoll.query.query import Filter, Query, doubt_query, health_query
 from spantoll.query.records import Listed, Page, RecordQuery, list_records
 from spantoll.query.result import PriceSetUsed, Result, Row
 from spantoll.query.run import run
@@ -20,10 +21,12 @@ from spantoll.query.trace_url import TraceUrl
 from spantoll.query.windows import WINDOWS, Window
 
 __all__ = [
+    "COST_STATES",
     "DIMENSIONS",
     "MEASURES",
     "RECORD_HEADERS",
     "WINDOWS",
+    "CostState",
     "Explanation",
     "Filter",
     "Listed",
@@ -35,6 +38,7 @@ __all__ = [
     "Row",
     "TraceUrl",
     "Window",
+    "doubt_query",
     "explain",
     "health_query",
     "list_records",
@@ -49,5 +53,4 @@ __all__ = [
     "plain_rows",
     "run",
     "to_usd",
-    "unpriced_query",
 ]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, String, case, func, literal, true
 
+from spantoll.pricing import PricingStatus
 from spantoll.query.aggregate import (
     Aggregate,
     Number,
@@ -47,6 +48,8 @@ class Measure(NamedTuple):
     unit: str
     help: str
     aggregate: Aggregate
+    marks: str = ""
+    """The marks that an amount of it can carry: `~` estimated, `+` something is left out."""
 
 
 MEASURES: dict[str, Measure] = {}
@@ -95,12 +98,19 @@ def _records_if(condition: ColumnElement[bool]) -> Aggregate:
     return sum_column(case((condition, 1), else_=0), to_count)
 
 
-def register_measure(unit: str) -> Callable[[Callable[[], Aggregate]], Callable[[], Aggregate]]:
+def _cost_if(*statuses: PricingStatus) -> Aggregate:
+    cost = case((r.pricing_status.in_(statuses), func.coalesce(r.cost_nano, 0)), else_=0)
+    return sum_column(cost, lambda nano: to_usd(nano or 0))
+
+
+def register_measure(
+    unit: str, *, marks: str = ""
+) -> Callable[[Callable[[], Aggregate]], Callable[[], Aggregate]]:
     """Register a function as the measure of its name."""
 
     def register(function: Callable[[], Aggregate]) -> Callable[[], Aggregate]:
         name = function.__name__
-        MEASURES[name] = Measure(name, unit, (function.__doc__ or "").strip(), function())
+        MEASURES[name] = Measure(name, unit, (function.__doc__ or "").strip(), function(), marks)
         return function
 
     return register
@@ -153,9 +163,21 @@ def priced_requests() -> Aggregate:
 
 
 @register_measure("requests")
-def unpriced_requests() -> Aggregate:
-    """Calls whose cost is unknown."""
-    return _requests_if(r.pricing_status == "unpriced")
+def exact_requests() -> Aggregate:
+    """Calls whose cost is what the price row charges for what was reported."""
+    return _requests_if(r.pricing_status == "priced")
+
+
+@register_measure("requests")
+def free_requests() -> Aggregate:
+    """Calls that cost 0 by an explicit price of 0, or were not billed."""
+    return _requests_if(r.pricing_status == "free")
+
+
+@register_measure("requests")
+def estimated_requests() -> Aggregate:
+    """Calls whose cost may turn out higher or lower."""
+    return _requests_if(r.pricing_status == "estimated")
 
 
 @register_measure("requests")
@@ -165,9 +187,27 @@ def partial_requests() -> Aggregate:
 
 
 @register_measure("requests")
-def estimated_requests() -> Aggregate:
-    """Calls priced at a default or doubtful price."""
-    return _requests_if(r.pricing_status == "estimated")
+def unpriced_requests() -> Aggregate:
+    """Calls whose cost is unknown."""
+    return _requests_if(r.pricing_status == "unpriced")
+
+
+@register_measure("USD")
+def exact_cost_usd() -> Aggregate:
+    """The part of the cost that is exact; free calls add 0."""
+    return _cost_if("priced", "free")
+
+
+@register_measure("USD", marks="~")
+def estimated_cost_usd() -> Aggregate:
+    """The part of the cost that is estimated."""
+    return _cost_if("estimated")
+
+
+@register_measure("USD", marks="+")
+def partial_cost_usd() -> Aggregate:
+    """The part of the cost that belongs to calls whose cost is known only in part."""
+    return _cost_if("partial")
 
 
 @register_measure("tokens")
@@ -250,7 +290,15 @@ SUM_TO_ANSWER: Mapping[Unit, Callable[[Any], Number]] = {
 }
 """How a sum becomes the answer where it is not the answer itself."""
 
+COST_MARKS: Mapping[str, str] = dict.fromkeys(
+    ("cost_nano", "input_cost_nano", "output_cost_nano", "cache_cost_nano", "other_cost_nano"),
+    "~+",
+)
+"""The marks of sums of columns. A reported cost is as it was reported, whatever the price."""
+
 for _name, _spec in COLUMNS.items():
     if _spec.measure is not None and _spec.unit is not None:
         _sum = sum_column(r[_name], SUM_TO_ANSWER.get(_spec.unit))
-        MEASURES[_spec.outside] = Measure(_spec.outside, _spec.unit.label, _spec.measure, _sum)
+        MEASURES[_spec.outside] = Measure(
+            _spec.outside, _spec.unit.label, _spec.measure, _sum, COST_MARKS.get(_name, "")
+        )

@@ -16,6 +16,7 @@ from sqlalchemy import BigInteger, LargeBinary, Text
 
 from spantoll.pricing import UnitPrice
 from spantoll.query.aggregate import Number, to_usd
+from spantoll.query.cost_state import COST_STATES
 from spantoll.query.dimensions import Value
 from spantoll.query.explain import Explanation
 from spantoll.query.records import Listed
@@ -64,8 +65,9 @@ def plain_rows(result: Result) -> list[dict[str, Any]]:
 def plain_headers(result: Result) -> list[str]:
     """Name the columns of `plain_rows`, in order."""
     windows = [] if result.query.window == "total" else ["window_start", "window_end"]
-    asked = (*result.query.dimensions, *result.query.measures, "unpriced_requests")
-    return [*windows, *dict.fromkeys(asked), "lower_bound"]
+    measures = dict.fromkeys((*result.query.measures, *result.totals.measures))
+    doubts = [] if result.totals.cost is None else ["cost_state", "estimated", "lower_bound"]
+    return [*windows, *result.query.dimensions, *measures, *doubts]
 
 
 def plain_record(listed: Listed, links: TraceUrl | None = None) -> dict[str, Any]:
@@ -77,6 +79,7 @@ def plain_record(listed: Listed, links: TraceUrl | None = None) -> dict[str, Any
     for name, column, show in SHOWN:
         value = getattr(listed.record, column)
         shown[name] = value if show is None or value is None else show(value)
+    shown["cost_state"] = COST_STATES[listed.record.pricing_status]
     units = shown["extra_units"] or {}
     shown.update((unit, units.get(unit)) for unit in UNITS)
     shown["trace_url"] = links.format_url(listed.record) if links is not None else None
@@ -91,7 +94,10 @@ def _row(result: Result, row: Row) -> dict[str, Any]:
         shown["window_end"] = to_local_time(row.window.end_ns, tz).isoformat()
     shown.update((name, _plain(value)) for name, value in row.dimensions.items())
     shown.update((name, _plain(value)) for name, value in row.measures.items())
-    shown["lower_bound"] = row.lower_bound
+    if state := row.cost:
+        shown["cost_state"] = state.name
+        shown["estimated"] = state.estimated
+        shown["lower_bound"] = state.lower_bound
     return shown
 
 
@@ -148,7 +154,7 @@ SHOWN = tuple(
 UNITS = ("web_searches", "search_units")
 """Members of `extra_units` that are shown beside it: a spreadsheet does not read JSON."""
 
-RECORD_HEADERS = ("id", *(name for name, _, _ in SHOWN), *UNITS, "trace_url")
+RECORD_HEADERS = ("id", *(name for name, _, _ in SHOWN), "cost_state", *UNITS, "trace_url")
 
 
 def plain_facts(explained: Explanation) -> Iterator[tuple[str, Any]]:

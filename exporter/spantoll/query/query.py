@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from spantoll.errors import QueryError
+from spantoll.query.cost_state import DOUBTED
 from spantoll.query.dimensions import Value, find_dimension
 from spantoll.query.measures import find_measure
 from spantoll.query.names import make_unknown_name_error
 from spantoll.query.windows import WINDOWS, find_zone
 
-__all__ = ["Filter", "Query", "health_query", "unpriced_query"]
+__all__ = ["Filter", "Query", "doubt_query", "health_query"]
 
 MEASURES = ("requests", "input_tokens", "output_tokens", "cost_usd")
 
@@ -92,15 +93,18 @@ class Query:
         )
 
 
-def unpriced_query(query: Query) -> Query:
-    """Ask which models keep the cost of a query from being known, and why."""
+def doubt_query(query: Query) -> Query:
+    """Ask which models keep the cost of a query from being exact, and for which reasons.
+
+    What is left out comes before what is estimated, more calls before fewer.
+    """
     return replace(
         query,
-        measures=("requests", "total_tokens"),
-        dimensions=("provider", "model", "pricing_status", "pricing_reason"),
-        filters=(*query.filters, Filter("pricing_status", ("unpriced", "partial"))),
+        measures=("requests", "total_tokens", "cost_usd"),
+        dimensions=("pricing_status", "provider", "model", "pricing_reason"),
+        filters=(*query.filters, Filter("pricing_status", DOUBTED)),
         window="total",
-        order=("-requests",),
+        order=("-pricing_status", "-requests"),
         limit=None,
     )
 

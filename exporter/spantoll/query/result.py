@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from spantoll.query.aggregate import Number
+from spantoll.query.cost_state import STATE_MEASURES, CostState
 from spantoll.query.dimensions import Value
 from spantoll.query.query import Query
 from spantoll.query.windows import Window, find_zone, to_local_time
@@ -36,7 +37,7 @@ class Row:
     """None when the whole period is one window."""
     dimensions: Mapping[str, Value]
     measures: Mapping[str, Number]
-    """What was asked for, and always `requests`, `unpriced_requests`, `partial_requests`."""
+    """What was asked for, `requests`, and with any amount of money all of STATE_MEASURES."""
 
     def __getitem__(self, name: str) -> Value | Number:
         """Return the value of a dimension or measure."""
@@ -48,14 +49,11 @@ class Row:
         return int(self.measures["requests"] or 0)
 
     @property
-    def unpriced_requests(self) -> int:
-        """How many calls have no known cost."""
-        return int(self.measures["unpriced_requests"] or 0)
-
-    @property
-    def lower_bound(self) -> bool:
-        """Whether the cost leaves something out, so that more was spent."""
-        return bool(self.unpriced_requests or self.measures["partial_requests"])
+    def cost(self) -> CostState | None:
+        """How sure the cost is; None where no amount of money was asked for."""
+        if not self.measures.keys() >= set(STATE_MEASURES):
+            return None
+        return CostState.from_measures(self.measures)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Label, Select, case, func, or_, select, true
 
 from spantoll.errors import QueryError
+from spantoll.query.cost_state import STATE_MEASURES
 from spantoll.query.dimensions import Dimension, Value, find_dimension
 from spantoll.query.measures import Measure, find_measure
 from spantoll.query.query import Filter, Query
@@ -20,7 +21,6 @@ from spantoll.records.columns import usage_record
 from spantoll.storage.tables import rate
 
 __all__ = [
-    "HIDDEN",
     "list_measures",
     "make_conditions",
     "restrict_period",
@@ -29,17 +29,16 @@ __all__ = [
     "select_price_sets",
 ]
 
-HIDDEN = ("requests", "unpriced_requests", "partial_requests")
-"""Measured with every query, because no cost can be read without them."""
-
 r = usage_record.c
 
 Condition = ColumnElement[bool]
 
 
 def list_measures(query: Query) -> tuple[Measure, ...]:
-    """List what is measured: what was asked for, then what is always measured."""
-    return tuple(find_measure(name) for name in dict.fromkeys((*query.measures, *HIDDEN)))
+    """List what is measured: what was asked for, the requests, and with money its state."""
+    asked = [find_measure(name) for name in query.measures]
+    always = STATE_MEASURES if any(each.unit == "USD" for each in asked) else ("requests",)
+    return tuple(find_measure(name) for name in dict.fromkeys((*query.measures, *always)))
 
 
 def select_bounds(query: Query) -> Select[int | None, int | None]:

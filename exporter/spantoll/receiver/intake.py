@@ -211,6 +211,7 @@ def _billed(batch: Batch) -> list[Billed]:
             record.span_id,
             record.cost_nano,
             record.cost_source,
+            record.pricing_status,
             record.pricing_reason,
             price_sets.get(record.rate_id),
         )

@@ -78,6 +78,11 @@ class Reconciliation:
         return any(each.used.unpriced_requests for each in self.comparisons)
 
     @property
+    def estimated(self) -> bool:
+        """Whether part of the ledger's cost is an estimate."""
+        return any(each.used.estimated_requests for each in self.comparisons)
+
+    @property
     def cost_difference(self) -> Decimal | None:
         """The sum of absolute drifts over the bill; None without amounts, infinite over 0.
 

@@ -152,7 +152,9 @@ def _make_usage(row: Row) -> Usage:
         cache_cost_usd=number("cache_cost_usd"),
         other_cost_usd=number("other_cost_usd"),
         requests=row.requests,
-        unpriced_requests=row.unpriced_requests + int(row["partial_requests"] or 0),
+        unpriced_requests=sum(
+            int(row[name] or 0) for name in ("unpriced_requests", "partial_requests")
+        ),
         estimated_requests=int(row["estimated_requests"] or 0),
         batch_requests=row.requests if row["batch"] else 0,
         tiers=frozenset({str(row["service_tier"])} if row["service_tier"] else ()),

@@ -25,9 +25,9 @@ from spantoll.records.column_spec import (
 
 __all__ = ["COLUMNS", "Billed", "UsageRecord"]
 
-Billed = tuple[bytes, bytes, int | None, str | None, str | None, str | None]
-"""What a billed span cost: trace id, span id, cost in nano-USD, where that comes from, why there is
-none, the price list."""
+Billed = tuple[bytes, bytes, int | None, str | None, str, str | None, str | None]
+"""What a billed span cost: trace id, span id, cost in nano-USD, where that comes from, its
+`pricing_status`, the reason of that, the price list."""
 
 Constant16 = Annotated[str, ColumnSpec(type=text(16), constant=True, dimension=True)]
 Detail16 = Annotated[str | None, ColumnSpec(type=text(16), merge=Merge.DETAIL, dimension=True)]

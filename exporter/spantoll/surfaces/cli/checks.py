@@ -20,15 +20,16 @@ from spantoll.pricing import load_rate_card
 from spantoll.query import (
     Query,
     RecordQuery,
+    doubt_query,
     health_query,
     list_records,
     parse_query,
     run,
-    unpriced_query,
 )
 from spantoll.query.windows import find_zone, to_local_time
 from spantoll.settings import Settings
 from spantoll.storage import hide_password, open_store
+from spantoll.surfaces.cells import format_measure
 from spantoll.surfaces.cli.finding import Finding
 from spantoll.surfaces.cli.sdks import examine_sdks
 
@@ -69,7 +70,7 @@ def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Fi
         store.ping()
         yield _check_ledger(store.engine, settings, now_ns)
         query = parse_query(last=last, tz=settings.tz, now_ns=now_ns)
-        yield from _check_unpriced(store.engine, query)
+        yield from _check_costs(store.engine, query)
         yield from _check_emitters(store.engine, query)
     except SpantollError as error:
         yield Finding("problem", "ledger", str(error))
@@ -198,25 +199,26 @@ def _check_ledger(engine: Engine, settings: Settings, now_ns: int) -> Finding:
     return Finding("ok", "ledger", f"{where}, {records:,} records, newest {at:%Y-%m-%d %H:%M %Z}")
 
 
-def _check_unpriced(engine: Engine, query: Query) -> Iterator[Finding]:
-    result = run(engine, unpriced_query(query))
+def _check_costs(engine: Engine, query: Query) -> Iterator[Finding]:
+    """Name the models whose cost is unknown, partial or estimated, with the reasons."""
+    result = run(engine, doubt_query(query))
     if not result.rows:
-        yield Finding("ok", "pricing", "every counted call has its full cost")
+        yield Finding("ok", "pricing", "every counted call has its full and exact cost")
     for row in result.rows[:LISTED]:
         reason = str(row["pricing_reason"] or row["pricing_status"])
         tokens = row["total_tokens"]
+        known = "" if row["cost_usd"] is None else f" {format_measure(row, 'cost_usd')}"
         yield Finding(
-            "problem",
+            "warning" if row["pricing_status"] == "estimated" else "problem",
             "pricing",
             f"{row['provider'] or '-'} {row['model'] or '-'}: {row['requests']:,} calls, "
             f"{'unknown' if tokens is None else format(tokens, ',')} tokens "
-            f"{row['pricing_status']}: {reason}",
+            f"{row['pricing_status']}{known}: {reason}",
             ADVICE.get(reason.partition(":")[0], ""),
         )
     if result.groups > LISTED:
-        yield Finding(
-            "problem", "pricing", f"and {result.groups - LISTED} more", "`spantoll usage` names all"
-        )
+        rest = f"and {result.groups - LISTED:,} more models and reasons"
+        yield Finding("warning", "pricing", rest, "spantoll usage --doubts")
 
 
 def _check_emitters(engine: Engine, query: Query) -> Iterator[Finding]:

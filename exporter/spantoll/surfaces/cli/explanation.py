@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spantoll.pricing import CostLine
-from spantoll.query import Explanation, Listed, TraceUrl, plain_facts, plain_record, to_usd
+from spantoll.query import (
+    CostState,
+    Explanation,
+    Listed,
+    TraceUrl,
+    plain_facts,
+    plain_record,
+    to_usd,
+)
 from spantoll.query.windows import find_zone, to_local_time
 from spantoll.records import UsageRecord
 from spantoll.records.column_spec import Merge
 from spantoll.records.record import COLUMNS
-from spantoll.surfaces.cli.output import UNKNOWN, format_dollars, format_number
+from spantoll.surfaces.cells import UNKNOWN, format_cost, format_dollars, format_number
 
 __all__ = ["format_explanation"]
 
@@ -92,10 +100,10 @@ def _price(explained: Explanation) -> Iterator[tuple[str, str]]:
     if record.reported_cost_nano is not None:
         by = record.reported_cost_source or "span"
         yield "reported", f"{format_dollars(to_usd(record.reported_cost_nano))} by the {by}"
-    cost = format_dollars(to_usd(record.cost_nano), lower_bound=record.pricing_status == "partial")
+    state = CostState.from_record(record)
     why = f": {record.pricing_reason}" if record.pricing_reason else ""
     source = f", {record.cost_source}" if record.cost_source else ""
-    yield "cost", f"{cost} ({record.pricing_status}{source}){why}"
+    yield "cost", f"{format_cost(state)} ({state.name}{source}){why}"
 
 
 def _line(line: CostLine) -> str:

@@ -51,4 +51,4 @@ def health(
         case Format.table if reason:
             write_notice(reason)
         case Format.table:
-            print_report(result, None)
+            print_report(result)

@@ -10,13 +10,14 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from spantoll.surfaces.cells import UNKNOWN, format_dollars, format_number
 
 __all__ = [
     "UNKNOWN",
@@ -29,7 +30,6 @@ __all__ = [
     "write_table",
 ]
 
-UNKNOWN = "-"
 WIDE = 10_000
 """Columns of a console that is not a terminal: nothing is cut off or wrapped in a pipe."""
 
@@ -112,20 +112,3 @@ def write_notice(line: str = "") -> None:
 def _escape(text: str) -> str:
     """Escape what would move the cursor or change the terminal: text of spans is not trusted."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def format_number(value: Any) -> str:
-    """Format a number: thousands separated, few decimals, `-` for unknown."""
-    if value is None:
-        return UNKNOWN
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,f}"
-
-
-def format_dollars(value: Decimal | None, *, lower_bound: bool = False) -> str:
-    """Format money to the cent, or to the places a small amount needs; `+` for a lower bound."""
-    if value is None:
-        return UNKNOWN
-    places = 2 if abs(value) >= 1 or not value else min(9, 3 - value.adjusted())
-    return f"${value:,.{places}f}{'+' if lower_bound else ''}"

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from spantoll.reconcile import RULES, Comparison, Reconciliation
-from spantoll.surfaces.cli.output import UNKNOWN, format_dollars, write_line, write_table
+from spantoll.surfaces.cells import UNKNOWN, format_dollars
+from spantoll.surfaces.cli.output import write_line, write_table
 
 __all__ = ["print_reconciliation"]
 
@@ -27,7 +28,7 @@ def print_reconciliation(answer: Reconciliation, threshold: Decimal) -> None:
         "",
         "",
         format_dollars(answer.billed_usd),
-        format_dollars(answer.used_usd, lower_bound=answer.lower_bound),
+        format_dollars(answer.used_usd, estimated=answer.estimated, lower_bound=answer.lower_bound),
         _format_drift(drift),
         _format_share(
             drift / answer.billed_usd if drift is not None and answer.billed_usd else None
@@ -53,7 +54,11 @@ def _format_line(each: Comparison, *, several: bool) -> list[str]:
         f"{each.provider} {name}" if several else name,
         UNKNOWN if coverage is None else f"{coverage:.1%}",
         format_dollars(each.billed.cost_usd),
-        format_dollars(each.used.cost_usd, lower_bound=bool(each.used.unpriced_requests)),
+        format_dollars(
+            each.used.cost_usd,
+            estimated=bool(each.used.estimated_requests),
+            lower_bound=bool(each.used.unpriced_requests),
+        ),
         _format_drift(each.drift_usd),
         _format_share(each.drift_share),
         f"{cause.name}: {cause.explanation}" if cause else "",

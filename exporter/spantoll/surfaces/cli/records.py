@@ -115,13 +115,14 @@ def _write_table(page: Page, *, tz: str, uncounted: bool) -> None:
     headers = (*HEADERS, "counted") if uncounted else HEADERS
     rows = [_format_row(each, tz) for each in page.records]
     write_table(headers, (row[: len(headers)] for row in rows), numeric=NUMERIC)
-    write_line(f"Times in {tz}; `spantoll explain ID` shows how a record was priced.")
+    marks = "; ~ is estimated, + leaves something out, - is unknown"
+    write_line(f"Times in {tz}{marks}: `spantoll explain ID` shows how a record was priced.")
 
 
 def _format_row(listed: Listed, tz: str) -> list[str]:
-    from spantoll.query import to_usd
+    from spantoll.query import CostState
     from spantoll.query.windows import find_zone, to_local_time
-    from spantoll.surfaces.cli.output import UNKNOWN, format_dollars, format_number
+    from spantoll.surfaces.cells import UNKNOWN, format_cost, format_number
 
     record = listed.record
     why = record.counted_reason or UNKNOWN
@@ -136,7 +137,7 @@ def _format_row(listed: Listed, tz: str) -> list[str]:
         format_number(record.input_tokens),
         format_number(record.cache_read_tokens),
         format_number(record.output_tokens),
-        format_dollars(to_usd(record.cost_nano), lower_bound=record.pricing_status == "partial"),
+        format_cost(CostState.from_record(record)),
         format_number(None if record.duration_ns is None else record.duration_ns // 1_000_000),
         record.error_type or record.status,
         record.customer_id or UNKNOWN,

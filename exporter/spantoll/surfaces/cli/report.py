@@ -1,36 +1,35 @@
 """The answer to a query as a table for people.
 
-Input: a `Result`, and the result of `unpriced_query` where something is unpriced. Output: lines on
-stdout: rows, total, period, price sets, and what the cost leaves out.
+Input: a `Result`, and the result of `doubt_query` where the cost is not exact. Output: lines on
+stdout: rows, total, period, price sets, and why the cost is estimated or leaves something out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 
-from spantoll.query import RecordQuery, Result, Row, Window, list_records
+from spantoll.query import CostState, RecordQuery, Result, Row, Window, list_records
 from spantoll.query.windows import find_zone, to_local_time
 from spantoll.storage import hide_password
+from spantoll.surfaces.cells import UNKNOWN, format_dollars, format_measure, format_number
 from spantoll.surfaces.cli.ledger import Opened
-from spantoll.surfaces.cli.output import (
-    UNKNOWN,
-    format_dollars,
-    format_number,
-    write_line,
-    write_table,
-)
+from spantoll.surfaces.cli.output import write_line, write_table
 
-__all__ = ["explain_empty", "print_report"]
+__all__ = ["NAMED", "explain_empty", "print_report"]
 
-NAMED = 5
-"""How many unpriced models the lines under a table name."""
+NAMED = 10
+"""How many models with a reason the lines under a table name, unless all are asked for."""
 
 LABELS = {"hour": "%Y-%m-%d %H:%M%z", "month": "%Y-%m", "year": "%Y"}
 
 
-def print_report(result: Result, unpriced: Result | None) -> None:
-    """Write the rows, their total, the period they are of, and what is not in the cost."""
+def print_report(
+    result: Result, doubts: Result | None = None, *, named: int | None = NAMED
+) -> None:
+    """Write the rows, their total, the period, and why the cost is not exact.
+
+    At most `named` of the reasons are listed, all of them with None.
+    """
     query = result.query
     keys = [*(["window"] if query.window != "total" else []), *query.dimensions]
     total = None
@@ -45,8 +44,10 @@ def print_report(result: Result, unpriced: Result | None) -> None:
     write_line(_format_period(result))
     if len(result.rows) < result.groups:
         write_line(f"{len(result.rows)} of {result.groups} rows; the total is of all.")
-    for line in _list_unpriced(unpriced) if unpriced is not None else ():
-        write_line(line)
+    state = result.totals.cost
+    if doubts is not None and state is not None:
+        for line in _list_doubts(doubts, state, named=named):
+            write_line(line)
 
 
 def explain_empty(ledger: Opened) -> str:
@@ -83,16 +84,7 @@ def _format_window(result: Result, window: Window) -> str:
 
 
 def _format_measures(result: Result, row: Row) -> list[str]:
-    return [_format_measure(row, name) for name in result.query.measures]
-
-
-def _format_measure(row: Row, name: str) -> str:
-    value = row.measures[name]
-    if name.endswith("_usd") and (value is None or isinstance(value, Decimal)):
-        return format_dollars(value, lower_bound=row.lower_bound and name != "reported_cost_usd")
-    if name.endswith("_rate") and value is not None:
-        return f"{value:.1%}"
-    return format_number(value)
+    return [format_measure(row, name) for name in result.query.measures]
 
 
 def _format_period(result: Result) -> str:
@@ -103,17 +95,26 @@ def _format_period(result: Result) -> str:
     return f"From {start} to {end}, {result.query.tz}{prices}."
 
 
-def _list_unpriced(unpriced: Result) -> Iterator[str]:
-    calls = unpriced.totals.requests
-    yield (
-        f"+ is a lower bound: the cost of {calls:,} call{'s' * (calls != 1)} is not known in full; "
-        "`spantoll doctor` says what to do."
-    )
-    for row in unpriced.rows[:NAMED]:
-        reason = row["pricing_reason"] or row["pricing_status"]
+def _list_doubts(doubts: Result, state: CostState, *, named: int | None) -> Iterator[str]:
+    if state.lower_bound:
+        calls = state.partial_requests + state.unpriced_requests
         yield (
-            f"{format_number(row['requests']):>6}  {row['provider'] or UNKNOWN} "
-            f"{row['model'] or UNKNOWN}: {reason}"
+            f"+ leaves something out: the cost of {calls:,} call{'s' * (calls != 1)} is not known "
+            f"in full ({state.unpriced_tokens:,} tokens have no price); "
+            "`spantoll doctor` says what to do."
         )
-    if unpriced.groups > NAMED:
-        yield f"        and {unpriced.groups - NAMED:,} more"
+    if state.estimated:
+        calls = state.estimated_requests
+        yield (
+            f"~ is estimated in part: {format_dollars(state.estimated_usd, estimated=True)} of "
+            f"{calls:,} call{'s' * (calls != 1)}; {format_dollars(state.exact_usd)} is exact."
+        )
+    for row in doubts.rows[:named]:
+        mark = "~" if row["pricing_status"] == "estimated" else "+"
+        known = "" if row["cost_usd"] is None else f"{format_measure(row, 'cost_usd')} "
+        yield (
+            f"{format_number(row['requests']):>6} {mark} {known}{row['provider'] or UNKNOWN} "
+            f"{row['model'] or UNKNOWN}: {row['pricing_reason'] or row['pricing_status']}"
+        )
+    if named is not None and doubts.groups > named:
+        yield f"       and {doubts.groups - named:,} more: add --doubts to see all."

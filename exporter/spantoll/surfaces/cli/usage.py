@@ -1,7 +1,7 @@
 """`spantoll usage`: sums of measures by dimensions and windows, as a table, JSON or CSV.
 
-Input: flags, which become one `Query`. Output: its `Result` on stdout; where cost is a lower bound,
-what could not be priced follows it. A table of nothing says why it is empty.
+Input: flags, which become one `Query`. Output: its `Result` on stdout; where the cost is not exact,
+the reasons follow it. A table of nothing says why it is empty.
 """
 
 from __future__ import annotations
@@ -52,11 +52,14 @@ def usage(
     ] = None,
     limit: Limit = None,
     uncounted: All = False,
+    doubts: Annotated[
+        bool, typer.Option("--doubts", help="Name every reason why the cost is not exact.")
+    ] = False,
     format: Formatted = Format.table,
     database: Database = None,
 ) -> None:
     """Show what was used and what it costs, by anything, over any period."""
-    from spantoll.query import parse_query, run, unpriced_query
+    from spantoll.query import doubt_query, parse_query, run
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
     from spantoll.surfaces.cli.output import write_notice
     from spantoll.surfaces.cli.report import explain_empty
@@ -77,25 +80,27 @@ def usage(
             now_ns=now_ns(),
         )
         result = run(ledger.engine, query)
-        lower_bound = result.totals.lower_bound
-        unpriced = run(ledger.engine, unpriced_query(query)) if lower_bound else None
+        state = result.totals.cost
+        doubtful = state is not None and (state.estimated or state.lower_bound)
+        reasons = run(ledger.engine, doubt_query(query)) if doubtful else None
         reason = "" if result.totals.requests else explain_empty(ledger)
     if format is Format.table and reason:
         write_notice(reason)
     else:
-        _write_answer(result, unpriced, format)
+        _write_answer(result, reasons, format, all_reasons=doubts)
 
 
-def _write_answer(result: Result, unpriced: Result | None, format: Format) -> None:
+def _write_answer(
+    result: Result, reasons: Result | None, format: Format, *, all_reasons: bool
+) -> None:
     from spantoll.query import plain_headers, plain_result, plain_rows
     from spantoll.surfaces.cli.output import write_csv, write_json
-    from spantoll.surfaces.cli.report import print_report
+    from spantoll.surfaces.cli.report import NAMED, print_report
 
     match format:
         case Format.json:
-            missing = plain_rows(unpriced) if unpriced else []
-            write_json({**plain_result(result), "unpriced": missing})
+            write_json({**plain_result(result), "doubts": plain_rows(reasons) if reasons else []})
         case Format.csv:
             write_csv(plain_headers(result), plain_rows(result))
         case Format.table:
-            print_report(result, unpriced)
+            print_report(result, reasons, named=None if all_reasons else NAMED)

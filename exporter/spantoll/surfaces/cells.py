@@ -1,0 +1,58 @@
+"""Values as people read them in a table: money with its doubt, numbers, ratios.
+
+Input: a value, with the `CostState` of its row where it is money. Output: text. `~` is an estimate,
+`+` leaves something out, `-` is unknown.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spantoll.query import CostState, Row
+
+__all__ = ["UNKNOWN", "format_cost", "format_dollars", "format_measure", "format_number"]
+
+UNKNOWN = "-"
+
+
+def format_measure(row: Row, name: str) -> str:
+    """Format a measure of a row; money carries the marks of the row's cost."""
+    from spantoll.query.measures import find_measure
+
+    measure, value = find_measure(name), row.measures[name]
+    if measure.unit == "USD" and (value is None or isinstance(value, Decimal)):
+        state, marks = row.cost, measure.marks
+        return format_dollars(
+            value,
+            estimated="~" in marks and state is not None and state.estimated,
+            lower_bound="+" in marks and state is not None and state.lower_bound,
+        )
+    if measure.unit == "ratio" and value is not None:
+        return f"{value:.1%}"
+    return format_number(value)
+
+
+def format_cost(state: CostState) -> str:
+    """Format a cost with its marks: `~$12.40+`."""
+    return format_dollars(state.cost_usd, estimated=state.estimated, lower_bound=state.lower_bound)
+
+
+def format_dollars(
+    value: Decimal | None, *, estimated: bool = False, lower_bound: bool = False
+) -> str:
+    """Format money to the cent, or to the places a small amount needs."""
+    if value is None:
+        return UNKNOWN
+    places = 2 if abs(value) >= 1 or not value else min(9, 3 - value.adjusted())
+    return f"{'~' if estimated else ''}${value:,.{places}f}{'+' if lower_bound else ''}"
+
+
+def format_number(value: Any) -> str:
+    """Format a number: thousands separated, few decimals, `-` for unknown."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,f}"
