@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick soak soak-long lint format bench peers servers clean
+.PHONY: help demo test test-quick soak soak-long lint format openapi bench peers servers clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ lint: $(VENV)/.dev  ## Format, lint, spelling, types, layers
 format: $(VENV)/.dev  ## Put the code in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+openapi: $(VENV)/.dev  ## Write docs/openapi.json, which a test holds against the API
+	$(BIN)/python -m spantoll.surfaces.rest.document > docs/openapi.json
 
 bench: $(VENV)/.dev  ## Ingest speed against the raw SQLite insert rate of the same run
 	$(BIN)/python benchmarks/ingest.py

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -76,10 +77,13 @@ def test_up_prints_where_to_send_and_stops_at_a_signal(start: Start, spantoll: C
     request = urllib.request.Request(f"{url}/v1/traces", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status == 200
+    with urllib.request.urlopen(f"{url}/api/v1/usage/query", timeout=10) as answer:
+        assert json.load(answer)["totals"]["requests"] == 1
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(timeout=30) == 0
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", said["OTLP/gRPC"])
+    assert said["REST"] == f"{url}/api/v1/openapi.json"
     assert said["Ledger"].endswith("usage.db")
     assert said["Prices"].startswith("genai-prices ")
     assert said["Send"] == f"OTEL_EXPORTER_OTLP_ENDPOINT={url} spantoll run -- python app.py"
@@ -119,6 +123,15 @@ def test_up_listens_only_at_the_given_addresses(start: Start) -> None:
 
     assert "OTLP/HTTP" not in said
     assert said["Send"].startswith("OTEL_EXPORTER_OTLP_PROTOCOL=grpc ")
+
+
+def test_the_api_is_not_open_beyond_this_machine(start: Start) -> None:
+    said = greeting(start("--grpc", "off", "--http", "0.0.0.0:0", "--insecure"))
+    url = said["OTLP/HTTP"].partition(" ")[0]
+
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{url}/api/v1/usage/query", timeout=10)
+    assert "REST" not in said
 
 
 def test_doctor_finds_a_receiver_that_runs(

@@ -129,7 +129,7 @@ async def serve(
     rate_card: RateCard,
     settle: Settle,
     onward: Callable[[Store], Onward] | None = None,
-    application: Application | None = None,
+    application: Callable[[Store], Application] | None = None,
     ready: Callable[[Receiver, Bound], None] | None = None,
 ) -> int:
     """Receive until SIGTERM or SIGINT, then drain; a second signal ends at once.
@@ -143,7 +143,12 @@ async def serve(
     forwarder = onward(store) if onward is not None else None
     try:
         receiver = Receiver(
-            store, rate_card, config, settle=settle, onward=forwarder, application=application
+            store,
+            rate_card,
+            config,
+            settle=settle,
+            onward=forwarder,
+            application=application(store) if application is not None else None,
         )
         with _Signals() as signals:
             bound = await receiver.start()
@@ -178,7 +183,7 @@ def run(
     rate_card: RateCard,
     settle: Settle,
     onward: Callable[[Store], Onward] | None = None,
-    application: Application | None = None,
+    application: Callable[[Store], Application] | None = None,
     ready: Callable[[Receiver, Bound], None] | None = None,
 ) -> int:
     """Run `serve` on uvloop where it is installed, else on asyncio's own loop."""

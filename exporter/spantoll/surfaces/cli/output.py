@@ -6,7 +6,6 @@ stdout is not a terminal.
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spantoll.surfaces.cells import UNKNOWN, format_dollars, format_number
+from spantoll.surfaces.csv_rows import write_csv_rows
 
 __all__ = [
     "UNKNOWN",
@@ -69,34 +69,9 @@ def write_json(value: Any) -> None:
     print(f"[\n{items}\n]" if items else "[]")
 
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet would run what begins so (owasp.org, CSV injection); an apostrophe prevents it."""
-
-
 def write_csv(headers: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write CSV with a header line; what is not known is empty, nested values are JSON."""
-    writer = csv.DictWriter(sys.stdout, headers, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _format_cell(row.get(name)) for name in headers})
-
-
-def _format_cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False) if value else ""
-    if isinstance(value, str) and value.startswith(FORMULA) and not _is_number(value):
-        return f"'{value}"
-    return value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    write_csv_rows(sys.stdout, headers, rows)
 
 
 def write_line(line: str = "") -> None:

@@ -15,7 +15,12 @@ from spantoll.defaults import GRPC_ADDRESS, HTTP_ADDRESS
 from spantoll.surfaces.cli.options import Database
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from spantoll.pricing import RateCard
+    from spantoll.receiver.mount import Application
     from spantoll.settings import Settings
+    from spantoll.storage import Store
 
 __all__ = ["run_receiver", "up"]
 
@@ -108,7 +113,6 @@ def run_receiver(settings: Settings) -> int:
     from spantoll.pricing import load_rate_card
     from spantoll.receiver import Bound, Limits, Receiver, ReceiverConfig, Tokens, run
     from spantoll.receiver.address import Address
-    from spantoll.storage import Store
     from spantoll.surfaces.cli.ledger import make_directory
     from spantoll.surfaces.cli.welcome import welcome
 
@@ -133,7 +137,7 @@ def run_receiver(settings: Settings) -> int:
         )
 
     def ready(_: Receiver, bound: Bound) -> None:
-        for line in welcome(settings, bound):
+        for line in welcome(settings, bound, rest=application is not None):
             print(line, flush=True)
 
     config = ReceiverConfig(
@@ -145,11 +149,34 @@ def run_receiver(settings: Settings) -> int:
         grace_s=settings.grace_s,
     )
     rate_card = load_rate_card()
+    application = make_rest(settings, rate_card)
     return run(
         settings.database,
         config,
         rate_card=rate_card,
         settle=make_settle(rate_card),
         onward=onward if targets else None,
+        application=application,
         ready=ready,
     )
+
+
+def make_rest(settings: Settings, rate_card: RateCard) -> Callable[[Store], Application] | None:
+    """Return what makes the REST API of a store; None where others could reach it."""
+    from spantoll.errors import ConfigurationError
+    from spantoll.query import TraceUrl
+    from spantoll.receiver.address import Address
+    from spantoll.surfaces.rest import RestContext, make_application
+
+    links = TraceUrl(settings.trace_url) if settings.trace_url else None
+    if settings.http is None:
+        return None
+    try:
+        Address.parse(settings.http, flag="--http").check_private()
+    except ConfigurationError:
+        return None
+
+    def application(store: Store) -> Application:
+        return make_application(RestContext(store.engine, rate_card, settings.tz, links))
+
+    return application

@@ -13,11 +13,13 @@ __all__ = ["welcome"]
 EVERYWHERE = ("", "0.0.0.0", "[::]")  # noqa: S104  compared, not listened on
 
 
-def welcome(settings: Settings, bound: Bound) -> Iterator[str]:
+def welcome(settings: Settings, bound: Bound, *, rest: bool = False) -> Iterator[str]:
     """Return lines: where to send, where the ledger is, which prices are used."""
     prices = load_rate_card().price_set
     http = _url(settings.http, bound.http)
     grpc = _url(settings.grpc, bound.grpc)
+    if http and rest:
+        yield f"REST       {http}/api/v1/openapi.json"
     if grpc:
         yield f"OTLP/gRPC  {grpc}"
     if http:

@@ -1,0 +1,43 @@
+"""CSV as every surface writes it.
+
+Input: headers and rows of plain values. Output: lines with a header; what is not known is empty,
+nested values are JSON, and no cell starts a formula in a spreadsheet.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TextIO
+
+__all__ = ["write_csv_rows"]
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet would run what begins so (owasp.org, CSV injection); an apostrophe prevents it."""
+
+
+def write_csv_rows(file: TextIO, headers: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a header line and the rows; members that no header names are left out."""
+    writer = csv.DictWriter(file, headers, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _format_cell(row.get(name)) for name in headers})
+
+
+def _format_cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    if isinstance(value, str) and value.startswith(FORMULA) and not _is_number(value):
+        return f"'{value}"
+    return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

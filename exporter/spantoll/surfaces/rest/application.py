@@ -1,0 +1,74 @@
+"""The REST API as one ASGI application, which `spantoll up` mounts beside OTLP.
+
+Input: a `RestContext`. Output: the application under /api/v1, with its OpenAPI document. Routes are
+plain functions: FastAPI runs them in threads, so that no query blocks the event loop of OTLP.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from spantoll.surfaces.rest import models, records, usage
+from spantoll.surfaces.rest.context import RestContext
+from spantoll.surfaces.rest.guard import LocalOnly
+from spantoll.surfaces.rest.problem import PROBLEMS, Problems, add_problem_handlers
+
+__all__ = ["API", "make_application", "make_openapi"]
+
+API = "/api/v1"
+THREADS = 4
+"""Queries at one time: fewer than the connections of a store for readers, and few enough that
+decoding, which shares the interpreter, keeps most of it."""
+DESCRIPTION = """What every LLM call costs, who it was for and why.
+
+Money is a decimal string in USD, time is RFC 3339, what is not known is null."""
+
+
+class BoundedThreads:
+    """Bounds the threads in which routes run, which are of the event loop that serves them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        current_default_thread_limiter().total_tokens = THREADS
+        await self._app(scope, receive, send)
+
+
+def make_application(context: RestContext) -> FastAPI:
+    """Make the application that answers from a ledger."""
+    app = FastAPI(
+        title="SpanToll",
+        version="1",
+        description=DESCRIPTION,
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        responses=PROBLEMS,
+    )
+    app.state.context = context
+    app.openapi = lambda: make_openapi(app)  # type: ignore[method-assign]  # as FastAPI documents
+    for module in (usage, records, models):
+        app.include_router(module.router, prefix=API)
+    add_problem_handlers(app)
+    app.add_middleware(BoundedThreads)
+    app.add_middleware(LocalOnly)
+    return app
+
+
+def make_openapi(app: FastAPI) -> dict[str, Any]:
+    """Make the OpenAPI document, with problem details for what FastAPI describes otherwise."""
+    document = FastAPI.openapi(app)
+    schemas = document["components"]["schemas"]
+    if "Problems" not in schemas:
+        problems = Problems.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(problems.pop("$defs"))
+        schemas["Problems"] = problems
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+    return document

@@ -1,0 +1,50 @@
+"""What the routes answer from.
+
+Input: the open ledger, the rate card and settings of `spantoll up`. Output: `RestContext`, which
+each route receives by the dependency `Context`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import Engine
+
+from spantoll.pricing import RateCard
+from spantoll.query import Filter, TraceUrl
+
+__all__ = ["Context", "RestContext", "Visible"]
+
+
+@dataclass(frozen=True, slots=True)
+class RestContext:
+    """The ledger and what is needed to read it; the same for every request."""
+
+    engine: Engine
+    """For `spantoll.query` only."""
+    rate_card: RateCard
+    tz: str = "UTC"
+    """IANA zone of answers to requests that name none."""
+    links: TraceUrl | None = None
+    """Where people look at traces."""
+    now_ns: Callable[[], int] = field(default=time.time_ns)
+
+
+async def get_context(request: Request) -> RestContext:
+    """Return the context of the application that serves the request."""
+    context: RestContext = request.app.state.context
+    return context
+
+
+async def get_visible(request: Request) -> Sequence[Filter]:
+    """Return the filters that the key of the request is limited to; none without a limit."""
+    filters: Sequence[Filter] = request.scope.get("spantoll.filters", ())
+    return filters
+
+
+Context = Annotated[RestContext, Depends(get_context)]
+Visible = Annotated[Sequence[Filter], Depends(get_visible)]

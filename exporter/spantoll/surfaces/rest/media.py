@@ -1,0 +1,105 @@
+"""How an answer is written: JSON, CSV or JSON lines, with an ETag.
+
+Input: an `Answer` and the headers `Accept` and `If-None-Match`, or the parameter `format`. Output:
+a response; 304 where the client has it already. Negotiation follows RFC 9110 section 12.5.1.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+
+from fastapi import Request, Response
+from pydantic import Field
+
+from spantoll.surfaces.csv_rows import write_csv_rows
+from spantoll.surfaces.rest.problem import Problem, ProblemError
+
+__all__ = ["MEDIA_TYPES", "Answer", "Format", "write_answer"]
+
+MEDIA_TYPES: Mapping[str, str] = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "jsonl": "application/jsonl",
+}
+"""Formats by the name of the parameter `format`; the first one is the default."""
+
+Format = Annotated[
+    Literal["json", "csv", "jsonl"] | None,
+    Field(description="How the answer is written, where the header Accept does not say it."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a route answers: one document, and its rows for formats that have rows only."""
+
+    document: Mapping[str, Any]
+    headers: Sequence[str]
+    rows: Sequence[Mapping[str, Any]]
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Relation to address (RFC 8288)."""
+
+
+def write_answer(request: Request, answer: Answer, format: str | None) -> Response:
+    """Write an answer as the request accepts it. Raises ProblemError when it accepts nothing."""
+    chosen = format or _negotiate(request.headers.get("accept", ""))
+    body = _write_body(answer, chosen)
+    etag = f'W/"{sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
+    if answer.links:
+        headers["Link"] = ", ".join(f'<{url}>; rel="{rel}"' for rel, url in answer.links.items())
+    if request.method in ("GET", "HEAD") and etag in _list_tags(request):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=MEDIA_TYPES[chosen])
+
+
+def _write_body(answer: Answer, format: str) -> bytes:
+    match format:
+        case "csv":
+            file = io.StringIO()
+            write_csv_rows(file, answer.headers, answer.rows)
+            return file.getvalue().encode()
+        case "jsonl":
+            lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in answer.rows)
+            return "".join(lines).encode()
+        case _:
+            return json.dumps(answer.document, ensure_ascii=False).encode()
+
+
+def _negotiate(accept: str) -> str:
+    """Choose the format with the highest quality; the order of MEDIA_TYPES decides equals."""
+    if not accept.strip():
+        return next(iter(MEDIA_TYPES))
+    wanted = dict(_read_accept(accept))
+    qualities = {name: _find_quality(media, wanted) for name, media in MEDIA_TYPES.items()}
+    best = max(qualities, key=lambda name: qualities[name])
+    if not qualities[best]:
+        allowed = list(MEDIA_TYPES.values())
+        problem = Problem(parameter="Accept", message="nothing that is offered", allowed=allowed)
+        raise ProblemError(406, f"Accept: one of {', '.join(allowed)}", errors=[problem])
+    return best
+
+
+def _read_accept(accept: str) -> Iterator[tuple[str, float]]:
+    for part in accept.split(","):
+        media, *parameters = (each.strip().lower() for each in part.split(";"))
+        quality = next((each[2:] for each in parameters if each.startswith("q=")), "1")
+        try:
+            yield media, float(quality)
+        except ValueError:
+            yield media, 0.0
+
+
+def _find_quality(media: str, wanted: Mapping[str, float]) -> float:
+    main = media.partition("/")[0]
+    return next((wanted[each] for each in (media, f"{main}/*", "*/*") if each in wanted), 0.0)
+
+
+def _list_tags(request: Request) -> set[str]:
+    tags = (each.strip() for each in request.headers.get("if-none-match", "").split(","))
+    return {tag if tag.startswith("W/") else f"W/{tag}" for tag in tags}

@@ -1,0 +1,35 @@
+"""The OpenAPI document: what it says of every route.
+
+Input: the model of an answer. Output: the `responses` of a route, in each format it is written in,
+and the errors any route may give.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from spantoll.surfaces.rest.media import MEDIA_TYPES
+
+__all__ = ["describe_formats", "describe_json"]
+
+HEADERS: dict[str, Any] = {
+    "ETag": {"schema": {"type": "string"}, "description": "For If-None-Match."},
+}
+NOT_MODIFIED: dict[str, Any] = {"description": "The client has this answer already."}
+
+
+def describe_formats(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Describe an answer that is JSON, CSV or JSON lines."""
+    others = {
+        media: {"schema": {"type": "string"}}
+        for name, media in MEDIA_TYPES.items()
+        if name != "json"
+    }
+    return {200: {"model": model, "content": others, "headers": HEADERS}, 304: NOT_MODIFIED}
+
+
+def describe_json(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Describe an answer that is JSON only."""
+    return {200: {"model": model, "headers": HEADERS}, 304: NOT_MODIFIED}

@@ -1,0 +1,146 @@
+"""Parameters that several routes share, under the names the command line has.
+
+Input: the query or the body of a request. Output: pydantic models, and filters of `query`. A
+parameter that no route declares is a filter: `?model=a&model=b&customer_id!=c`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from spantoll.query import DIMENSIONS, MEASURES, WINDOWS
+from spantoll.surfaces.rest.media import Format
+
+__all__ = [
+    "FILTERS",
+    "Filters",
+    "HealthParameters",
+    "RecordParameters",
+    "UsageParameters",
+    "UsageQuery",
+]
+
+DECLARED = (
+    *("after", "by", "format", "from", "last", "limit", "measure", "order", "to", "tz"),
+    *("uncounted", "where", "window"),
+)
+"""Names that are parameters of a route, on whichever route; every other one is a filter."""
+
+Text = Annotated[str, Field(max_length=1024)]
+DimensionName = Annotated[
+    str,
+    WithJsonSchema(
+        {"anyOf": [{"enum": list(DIMENSIONS)}, {"type": "string", "pattern": "^attr[.].+"}]}
+    ),
+]
+MeasureName = Annotated[
+    str,
+    WithJsonSchema(
+        {"anyOf": [{"enum": list(MEASURES)}, {"type": "string", "pattern": "^unit[.].+"}]}
+    ),
+]
+Where = Annotated[
+    list[Text],
+    Field(
+        max_length=100,
+        description="`field=value`, `field!=value`; nothing after the sign is unknown. "
+        "Values for one field are alternatives.",
+        examples=[["model=gpt-4o", "customer_id!=acme"]],
+    ),
+]
+
+
+class Period(BaseModel):
+    """From `from` (inclusive) to `to` (exclusive), or the `last` so long until now."""
+
+    from_: Text | None = Field(
+        None, alias="from", description="Inclusive: 2026-11-01, -7d, this_month, RFC 3339."
+    )
+    to: Text | None = Field(None, description="Exclusive, in the forms of `from`.")
+    last: Text | None = Field(None, description="Until now: 30min, 24h, 7d, 2w, 1mo, 1y.")
+    tz: Text | None = Field(None, description="IANA time zone; the server's where it is absent.")
+
+    def read(self, tz: str) -> dict[str, Any]:
+        """Return the period as arguments of `parse_period`, in the zone `tz` if none is named."""
+        return {"start": self.from_, "end": self.to, "last": self.last, "tz": self.tz or tz}
+
+
+class PeriodQuery(Period):
+    """A period and filters."""
+
+    where: Where = Field(default_factory=list)
+
+
+class UsageQuery(PeriodQuery):
+    """What to add up, split how, of which records."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    measure: list[MeasureName] = Field(
+        default_factory=list, max_length=100, description="What to add up."
+    )
+    by: list[DimensionName] = Field(
+        default_factory=list, max_length=10, description="Split by these dimensions."
+    )
+    window: Literal[tuple(WINDOWS)] = "total"  # type: ignore[valid-type]  # a tuple made at run time
+    order: list[Text] = Field(
+        default_factory=list, max_length=10, description="Sort by these, `-name` for descending."
+    )
+    limit: int | None = Field(None, ge=1, le=100_000, description="At most so many rows.")
+    uncounted: bool = Field(False, description="Also records that repeat a call or stand for none.")
+
+
+class UsageParameters(UsageQuery):
+    """The same as parameters of an address."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    format: Format = None
+
+
+class RecordParameters(PeriodQuery):
+    """Which records to list, and where to go on."""
+
+    limit: int = Field(50, ge=1, le=1_000, description="At most so many records.")
+    after: Text | None = Field(None, description="`next_cursor` of the page before.")
+    uncounted: bool = Field(False, description="Also records that repeat a call or stand for none.")
+    format: Format = None
+
+
+class HealthParameters(PeriodQuery):
+    """Which records to judge."""
+
+    format: Format = None
+
+
+FILTERS = {
+    "parameters": [
+        {
+            "name": "filters",
+            "in": "query",
+            "required": False,
+            "style": "form",
+            "explode": True,
+            "description": "Any other parameter is a filter by the dimension of its name: "
+            "`model=a&model=b` keeps both, `model!=a` leaves one out.",
+            "schema": {
+                "type": "object",
+                "properties": {name: {"type": "string"} for name in DIMENSIONS},
+                "additionalProperties": False,
+            },
+        }
+    ]
+}
+"""What OpenAPI says of filters given as parameters of their own name."""
+
+
+async def read_filters(request: Request) -> list[str]:
+    """Return the filters of a request that are parameters of their own name."""
+    given = request.query_params.multi_items()
+    return [f"{name}={value}" for name, value in given if name not in DECLARED]
+
+
+Filters = Annotated[list[str], Depends(read_filters)]

@@ -1,0 +1,122 @@
+"""`/records`: calls, newest first, page by page; `/records/{id}`: why one costs what it costs.
+
+Input: the parameters of `spantoll records` and `spantoll explain`. Output: `plain_record` and
+`plain_explanation`; the next page is in `next_cursor` and in the header `Link`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi import Query as Parameters
+
+from spantoll.errors import QueryError
+from spantoll.query import (
+    RECORD_HEADERS,
+    Explanation,
+    Listed,
+    RecordQuery,
+    explain,
+    list_records,
+    parse_filters,
+    parse_period,
+    plain_explanation,
+    plain_record,
+)
+from spantoll.query.windows import find_zone, to_local_time
+from spantoll.surfaces.rest.context import Context, RestContext, Visible
+from spantoll.surfaces.rest.coverage import cover_records
+from spantoll.surfaces.rest.media import Answer, write_answer
+from spantoll.surfaces.rest.openapi import describe_formats, describe_json
+from spantoll.surfaces.rest.parameters import FILTERS, Filters, RecordParameters
+from spantoll.surfaces.rest.problem import ProblemError
+from spantoll.surfaces.rest.schemas import ExplanationAnswer, RecordsAnswer
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["records"])
+
+
+@router.get(
+    "/records", responses=describe_formats(RecordsAnswer), openapi_extra=FILTERS, name="get_records"
+)
+def get_records(
+    request: Request,
+    context: Context,
+    visible: Visible,
+    filters: Filters,
+    wanted: Annotated[RecordParameters, Parameters()],
+) -> Response:
+    """List calls, newest first."""
+    period = wanted.read(context.tz)
+    start_ns, end_ns = parse_period(**period, now_ns=context.now_ns())
+    query = RecordQuery(
+        filters=(*parse_filters([*wanted.where, *filters]), *visible),
+        start_ns=start_ns,
+        end_ns=end_ns,
+        limit=wanted.limit,
+        after=wanted.after,
+        uncounted=wanted.uncounted,
+    )
+    page = list_records(context.engine, query)
+    rows = [plain_record(each, context.links) for each in page.records]
+    links = {}
+    if page.cursor is not None:
+        following = request.url.include_query_params(after=page.cursor)
+        links["next"] = f"{following.path}?{following.query}"
+    document = {
+        **_echo_period(query, tz=period["tz"]),
+        "coverage": cover_records(page.records),
+        "records": rows,
+        "next_cursor": page.cursor,
+        "has_more": page.cursor is not None,
+    }
+    answer = Answer(document, RECORD_HEADERS, rows, links)
+    return write_answer(request, answer, wanted.format)
+
+
+@router.get("/records/{record_id}", responses=describe_json(ExplanationAnswer), name="get_record")
+def get_record(
+    request: Request,
+    context: Context,
+    visible: Visible,
+    record_id: Annotated[int, Path(ge=1, lt=10**18, description="`id` of a record.")],
+) -> Response:
+    """Explain a record: how it was read, counted and priced."""
+    explained = find_explanation(context, visible, record_id)
+    document = {"currency": "USD", **plain_explanation(explained, context.links)}
+    return write_answer(request, Answer(document, (), ()), "json")
+
+
+def find_explanation(context: RestContext, visible: Visible, record_id: int) -> Explanation:
+    """Explain a record that the key of the request may see. Raises ProblemError 404."""
+    try:
+        (explained,) = explain(context.engine, str(record_id), rate_card=context.rate_card)
+    except QueryError:
+        raise ProblemError(404, f"there is no record {record_id}") from None
+    if not is_visible(explained.listed, visible):
+        raise ProblemError(404, f"there is no record {record_id}")
+    repeats = explained.repeats
+    return explained._replace(
+        repeats=repeats if repeats is not None and is_visible(repeats, visible) else None,
+        repeated_by=[each for each in explained.repeated_by if is_visible(each, visible)],
+    )
+
+
+def is_visible(listed: Listed, visible: Visible) -> bool:
+    """Return whether a record passes the filters that a key is limited to."""
+    return all(getattr(listed.record, each.field) in each.values for each in visible)
+
+
+def _echo_period(query: RecordQuery, *, tz: str) -> dict[str, str | None]:
+    return {
+        "from": _format_time(query.start_ns, tz),
+        "to": _format_time(query.end_ns, tz),
+        "tz": tz,
+        "currency": "USD",
+    }
+
+
+def _format_time(ns: int | None, tz: str) -> str | None:
+    return None if ns is None else to_local_time(ns, find_zone(tz)).isoformat()

@@ -1,0 +1,220 @@
+"""What answers look like, for the OpenAPI document.
+
+Input: the declared columns of a record. Output: pydantic models, which describe what `query/plain`
+makes; answers are not validated against them when they are sent.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, WithJsonSchema
+from sqlalchemy import Boolean, Integer
+
+from spantoll.query import RECORD_HEADERS
+from spantoll.query.plain import UNITS
+from spantoll.records.column_spec import ColumnSpec, Unit
+from spantoll.records.record import COLUMNS
+
+__all__ = [
+    "EstimateAnswer",
+    "ExplanationAnswer",
+    "HealthAnswer",
+    "HistoryAnswer",
+    "ModelsAnswer",
+    "ProvidersAnswer",
+    "RecordsAnswer",
+    "UsageAnswer",
+]
+
+MONEY = {"type": "string", "pattern": r"^-?\d+(\.\d+)?$", "examples": ["0.001100000"]}
+TYPES: dict[Unit, dict[str, Any]] = {
+    Unit.NANO_USD: MONEY,
+    Unit.TIME_NS: {"type": "string", "format": "date-time"},
+    Unit.DURATION_NS: {"type": "number"},
+    Unit.MILLISECONDS: {"type": "number"},
+}
+
+
+def describe_column(spec: ColumnSpec) -> dict[str, Any]:
+    """Describe how a column is shown."""
+    if spec.unit is not None:
+        return TYPES.get(spec.unit, {"type": "integer"})
+    if isinstance(spec.type, Boolean):
+        return {"type": "boolean"}
+    return {"type": "integer"} if isinstance(spec.type, Integer) else {}
+
+
+def describe_record() -> dict[str, Any]:
+    """Describe a record as `plain_record` shows it."""
+    shown = {spec.outside: describe_column(spec) for spec in COLUMNS.values() if spec.shown}
+    nullable = {
+        spec.outside: {"anyOf": [shown[spec.outside], {"type": "null"}]}
+        for spec in COLUMNS.values()
+        if spec.shown and spec.nullable and shown[spec.outside]
+    }
+    units: dict[str, Any] = {name: {} for name in ("cost_state", *UNITS)}
+    return {
+        "type": "object",
+        "properties": {"id": {"type": "integer"}, **shown, **nullable, **units, "trace_url": {}},
+        "required": list(RECORD_HEADERS),
+    }
+
+
+Record = Annotated[dict[str, Any], WithJsonSchema(describe_record())]
+Money = Annotated[str, WithJsonSchema(MONEY)]
+
+
+class Coverage(BaseModel):
+    """How much of the cost is exact, estimated and known in part, and how many calls have which."""
+
+    cost_usd: Money | None
+    exact_usd: Money
+    estimated_usd: Money
+    partial_usd: Money
+    requests: int
+    free_requests: int
+    estimated_requests: int
+    partial_requests: int
+    unpriced_requests: int
+    unpriced_tokens: int
+    cost_state: str | None
+    estimated: bool
+    lower_bound: bool
+
+
+class PriceSet(BaseModel):
+    """A price set that priced something in an answer."""
+
+    source: str
+    price_set: str
+
+
+class PeriodAnswer(BaseModel):
+    """What every answer from the ledger has to be read with."""
+
+    from_: str | None = Field(alias="from")
+    to: str | None
+    tz: str
+    currency: str
+    coverage: Coverage
+
+
+class UsageAnswer(PeriodAnswer):
+    """Sums of measures by dimensions and windows."""
+
+    window: str
+    group_by: list[str]
+    measures: list[str]
+    rows: list[dict[str, Any]]
+    groups: int
+    """Rows there are without `limit`."""
+    totals: dict[str, Any]
+    price_sets: list[PriceSet]
+
+
+class HealthAnswer(UsageAnswer):
+    """How well the spans of each emitter could be read, counted and priced."""
+
+    doubts: list[dict[str, Any]]
+    """Models whose cost is not known exactly, and why."""
+
+
+class RecordsAnswer(PeriodAnswer):
+    """A page of records, newest first; `coverage` is of the page."""
+
+    records: list[Record]
+    next_cursor: str | None
+    has_more: bool
+
+
+class CostLine(BaseModel):
+    """A quantity times a unit price; rounded once, half to even."""
+
+    metric: str
+    quantity: str
+    amount_usd: Money
+    per: int
+    cost_usd: Money
+
+
+class ExplanationAnswer(BaseModel):
+    """A record, its price row and arithmetic, and what it repeats."""
+
+    currency: str
+    record: Record
+    facts: dict[str, Any]
+    """What its own span reported otherwise than the merged record has it."""
+    rate: dict[str, Any] | None
+    lines: list[CostLine]
+    repeats: Record | None
+    repeated_by: list[Record]
+
+
+class Provider(BaseModel):
+    """A provider with a price list."""
+
+    provider: str
+    models: int
+    free_models: int
+
+
+class ProvidersAnswer(BaseModel):
+    """Providers that have a price list."""
+
+    day: str
+    providers: list[Provider]
+
+
+class Model(BaseModel):
+    """A model of a price list; prices are USD per million tokens."""
+
+    provider: str
+    model: str
+    operation: str
+    modality: list[str]
+    free: bool
+    context_window: int | None
+    input_usd: Money | None
+    output_usd: Money | None
+
+
+class ModelsAnswer(BaseModel):
+    """A page of models that have a price."""
+
+    day: str
+    currency: str
+    models: list[Model]
+    next_cursor: str | None
+    has_more: bool
+
+
+class DatedPrice(BaseModel):
+    """A unit price while it holds."""
+
+    valid_from: str | None
+    valid_to: str | None
+    metric: str
+    amount_usd: Money
+    per: int
+    source: str | None
+
+
+class HistoryAnswer(BaseModel):
+    """The prices of a model, oldest first."""
+
+    provider: str
+    model: str
+    currency: str
+    prices: list[DatedPrice]
+
+
+class EstimateAnswer(BaseModel):
+    """What a call would cost; `cost_usd` is null where there is no price."""
+
+    id: Any
+    cost_usd: Money | None
+    status: str
+    unpriced_reason: str | None
+    remarks: list[str]
+    lines: list[dict[str, Any]]

@@ -1,0 +1,115 @@
+"""`/usage`: sums of measures by dimensions and windows; `/health/data`: how sure they are.
+
+Input: the parameters of `spantoll usage` and `spantoll health`. Output: `plain_result` with how
+much is priced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from fastapi import Query as Parameters
+
+from spantoll.query import (
+    Filter,
+    Query,
+    doubt_query,
+    health_query,
+    parse_filters,
+    parse_period,
+    parse_query,
+    plain_headers,
+    plain_result,
+    plain_rows,
+    run,
+)
+from spantoll.surfaces.rest.context import Context, RestContext, Visible
+from spantoll.surfaces.rest.coverage import cover_result
+from spantoll.surfaces.rest.media import Answer, write_answer
+from spantoll.surfaces.rest.openapi import describe_formats
+from spantoll.surfaces.rest.parameters import (
+    FILTERS,
+    Filters,
+    HealthParameters,
+    UsageParameters,
+    UsageQuery,
+)
+from spantoll.surfaces.rest.schemas import HealthAnswer, UsageAnswer
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["usage"])
+
+
+@router.get(
+    "/usage/query", responses=describe_formats(UsageAnswer), openapi_extra=FILTERS, name="get_usage"
+)
+def get_usage(
+    request: Request,
+    context: Context,
+    visible: Visible,
+    filters: Filters,
+    wanted: Annotated[UsageParameters, Parameters()],
+) -> Response:
+    """Add up measures by dimensions and windows."""
+    query = _parse(wanted, filters, visible, context)
+    return write_answer(request, _answer(context, query), wanted.format)
+
+
+@router.post("/usage/query", responses=describe_formats(UsageAnswer), name="query_usage")
+def query_usage(
+    request: Request, context: Context, visible: Visible, wanted: UsageQuery
+) -> Response:
+    """Add up measures by dimensions and windows; the same names in a JSON body."""
+    query = _parse(wanted, (), visible, context)
+    return write_answer(request, _answer(context, query), None)
+
+
+@router.get(
+    "/health/data",
+    responses=describe_formats(HealthAnswer),
+    openapi_extra=FILTERS,
+    name="get_data_health",
+)
+def get_data_health(
+    request: Request,
+    context: Context,
+    visible: Visible,
+    filters: Filters,
+    wanted: Annotated[HealthParameters, Parameters()],
+) -> Response:
+    """Show per emitter how well its spans could be read, counted and priced."""
+    period = wanted.read(context.tz)
+    start_ns, end_ns = parse_period(**period, now_ns=context.now_ns())
+    kept = (*parse_filters([*wanted.where, *filters]), *visible)
+    query = replace(health_query(filters=kept, start_ns=start_ns, end_ns=end_ns), tz=period["tz"])
+    counted = Query(filters=kept, start_ns=start_ns, end_ns=end_ns)
+    doubts = run(context.engine, doubt_query(counted))
+    return write_answer(request, _answer(context, query, doubts=plain_rows(doubts)), wanted.format)
+
+
+def _parse(
+    wanted: UsageQuery, filters: Sequence[str], visible: Sequence[Filter], context: RestContext
+) -> Query:
+    query = parse_query(
+        measures=wanted.measure,
+        by=wanted.by,
+        where=[*wanted.where, *filters],
+        **wanted.read(context.tz),
+        window=wanted.window,
+        order=wanted.order,
+        limit=wanted.limit,
+        uncounted=wanted.uncounted,
+        now_ns=context.now_ns(),
+    )
+    return replace(query, filters=(*query.filters, *visible))
+
+
+def _answer(context: RestContext, query: Query, **also: object) -> Answer:
+    result = run(context.engine, query)
+    coverage = cover_result(context.engine, result)
+    document = {**plain_result(result), "coverage": coverage, **also}
+    return Answer(document, plain_headers(result), plain_rows(result))

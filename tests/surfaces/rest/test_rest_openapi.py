@@ -1,0 +1,58 @@
+"""The API is what its checked-in OpenAPI document says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import load_all_checks
+
+from spantoll.surfaces.rest import RestContext, make_application, make_openapi
+from tests.surfaces.rest.conftest import Stored
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "openapi.json"
+INEXPRESSIBLE = ("positive_data_acceptance",)
+"""Checks that do not apply: no schema holds exactly the times, zones and filters that are valid."""
+
+
+def test_the_checked_in_document_is_the_one_served(context: RestContext) -> None:
+    served = make_openapi(make_application(context))
+
+    assert json.loads(DOCUMENT.read_text()) == served, "run `make openapi`"
+
+
+OPERATIONS = [
+    (path, method)
+    for path, item in json.loads(DOCUMENT.read_text())["paths"].items()
+    for method in item
+]
+MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+
+
+@pytest.fixture
+def api(context: RestContext, stored: Stored, record: Any) -> Any:
+    stored([record(), record(pricing_status="unpriced", pricing_reason="unknown_model")])
+    load_all_checks()
+    return schemathesis.openapi.from_asgi(
+        "/api/v1/openapi.json", make_application(context), headers={"Host": "127.0.0.1"}
+    )
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_what_is_generated_from_the_document_is_answered_as_it_says(
+    api: Any, path: str, method: str, mode: GenerationMode
+) -> None:
+    excluded = [schemathesis.checks.CHECKS.get_one(name) for name in INEXPRESSIBLE]
+
+    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(case=api[path][method].as_strategy(generation_mode=mode))
+    def call_and_validate(case: Any) -> None:
+        case.call_and_validate(headers={"Host": "127.0.0.1"}, excluded_checks=excluded)
+
+    call_and_validate()
