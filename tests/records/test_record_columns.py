@@ -5,7 +5,6 @@ from typing import Annotated, NamedTuple
 
 import pytest
 from sqlalchemy import LargeBinary, String, Text, UniqueConstraint, make_url
-from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from spantoll.records import UsageRecord, usage_record
@@ -80,7 +79,7 @@ def test_few_indexes_slow_an_insert() -> None:
     [
         ("sqlite://", "(response_key) WHERE response_key IS NOT NULL"),
         ("postgresql+psycopg://", "(response_key) WHERE response_key IS NOT NULL"),
-        ("mysql+pymysql://", "(response_key)"),
+        ("mariadb+pymysql://", "(response_key)"),
     ],
 )
 def test_the_index_of_response_ids_is_partial_where_it_can_be(url: str, expected: str) -> None:
@@ -90,12 +89,14 @@ def test_the_index_of_response_ids_is_partial_where_it_can_be(url: str, expected
     assert str(CreateIndex(index).compile(dialect=dialect)).endswith(expected)
 
 
-def test_mysql_distinguishes_letters_and_indexes_ids() -> None:
-    ddl = str(CreateTable(usage_record).compile(dialect=mysql.dialect()))
+def test_mariadb_distinguishes_letters_and_indexes_ids() -> None:
+    ddl = str(
+        CreateTable(usage_record).compile(dialect=make_url("mariadb+pymysql://").get_dialect()())
+    )
 
     lines = {line.split()[0]: line for line in ddl.splitlines() if line.startswith("\t")}
     assert lines["model"].startswith(
-        "\tmodel VARCHAR(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+        "\tmodel VARCHAR(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
     )
     assert lines["trace_id"].startswith("\ttrace_id VARBINARY(16) NOT NULL")
     # A row of more than 65,535 bytes is refused when the table is made.

@@ -8,7 +8,7 @@ import pytest
 
 from spantoll.records import UsageRecord
 from spantoll.storage import Correction, Store, Stored, open_store
-from tests.support.postgresql import INSTALL, Server, find_programs, start_server
+from tests.support import mariadb, postgresql
 from tests.support.records import stored_records
 
 
@@ -27,7 +27,12 @@ def make_file(request: pytest.FixtureRequest) -> str:
 
 
 def make_postgresql(request: pytest.FixtureRequest) -> str:
-    server: Server = request.getfixturevalue("postgresql_server")
+    server: postgresql.Server = request.getfixturevalue("postgresql_server")
+    return server.make_database()
+
+
+def make_mariadb(request: pytest.FixtureRequest) -> str:
+    server: mariadb.MariadbServer = request.getfixturevalue("mariadb_server")
     return server.make_database()
 
 
@@ -35,6 +40,7 @@ BACKENDS = [
     Backend("sqlite", make_file),
     Backend("memory", lambda request: "memory:", lasts=False),
     Backend("postgresql", make_postgresql),
+    Backend("mariadb", make_mariadb),
 ]
 
 
@@ -72,11 +78,20 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(missing: Callable[[str, str], NoReturn]) -> Iterator[Server]:
-    programs = find_programs()
+def postgresql_server(missing: Callable[[str, str], NoReturn]) -> Iterator[postgresql.Server]:
+    programs = postgresql.find_programs()
     if programs is None:
-        missing("PostgreSQL", INSTALL)
-    with start_server(programs) as server:
+        missing("PostgreSQL", postgresql.INSTALL)
+    with postgresql.start_server(programs) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(missing: Callable[[str, str], NoReturn]) -> Iterator[mariadb.MariadbServer]:
+    programs = mariadb.find_programs()
+    if programs is None:
+        missing("MariaDB", mariadb.INSTALL)
+    with mariadb.start_server(programs) as server:
         yield server
 
 

@@ -68,7 +68,7 @@ def test_migrations_make_the_schema_the_code_uses(engine: Engine) -> None:
     assert {tables.rate.name, "usage_record"} <= set(inspect(engine).get_table_names())
 
 
-@pytest.mark.parametrize("database", ["postgresql", "mysql", "sqlite"])
+@pytest.mark.parametrize("database", ["postgresql", "mariadb", "sqlite"])
 def test_migrations_spell_the_tables_of_the_code_on_every_database(
     database: str, scripts: ScriptDirectory
 ) -> None:

@@ -33,14 +33,14 @@ identity = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def text(length: int) -> TypeEngine[str]:
-    """Text of bounded length. MySQL would compare `GPT-4O` and `gpt-4o` as equal."""
-    exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
-    return String(length).with_variant(exact, "mysql", "mariadb")
+    """Text of bounded length. MariaDB would take `GPT-4O` for `gpt-4o`, and `a ` for `a`."""
+    exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_nopad_bin")
+    return String(length).with_variant(exact, "mariadb")
 
 
 def binary(length: int) -> TypeEngine[bytes]:
-    """Bytes of bounded length: an id. MySQL cannot index a BLOB."""
-    return LargeBinary(length).with_variant(mysql.VARBINARY(length), "mysql", "mariadb")
+    """Bytes of bounded length: an id. MariaDB cannot index a BLOB."""
+    return LargeBinary(length).with_variant(mysql.VARBINARY(length), "mariadb")
 
 
 class Merge(Enum):

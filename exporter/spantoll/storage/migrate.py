@@ -37,6 +37,7 @@ def migrate(engine: Engine) -> None:
 
     In one transaction that excludes every other process from its first statement (the engine's
     `begin` sees to that), so of two that start at once one migrates and the other finds it done.
+    Where DDL is not part of transactions, what was interrupted is run again; see `mariadb_schema`.
     Raises SchemaMismatch when this version cannot bring the database up to date.
     """
     with engine.begin() as connection:
@@ -62,7 +63,9 @@ def _check(connection: Connection, found: str | None) -> None:
         from spantoll.storage.migrations import unfilled_tables
 
         ours = {*tables.rate.metadata.tables, *unfilled_tables.NAMES}
-        foreign = ours.intersection(inspect(connection).get_table_names())
+        present = inspect(connection).get_table_names()
+        # An empty table of versions is made first: what is there with it was interrupted.
+        foreign = ours.intersection(present) if _VERSION.name not in present else ()
         if foreign:
             raise SchemaMismatch(
                 f"{connection.engine.url} has a table {min(foreign)} that no migration has made: "

@@ -19,9 +19,18 @@ __all__ = ["GROUP", "OpenUrl", "find_backend"]
 
 GROUP = "spantoll_stores"
 
+MODULES = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql",
+    "mariadb": "mariadb",
+    # The scheme that most drivers of MariaDB use.
+    "mysql": "mariadb",
+}
+"""Scheme -> module of `spantoll.storage`."""
+
 BUILT_IN = tuple(
-    EntryPoint(name=scheme, value=f"spantoll.storage.{scheme}:open_url", group=GROUP)
-    for scheme in ("sqlite", "postgresql")
+    EntryPoint(name=scheme, value=f"spantoll.storage.{module}:open_url", group=GROUP)
+    for scheme, module in MODULES.items()
 )
 
 
@@ -56,5 +65,5 @@ def find_backend(scheme: str) -> OpenUrl:
     return found
 
 
-EXTRAS = {"sqlite": "exporter"}
+EXTRAS = {"sqlite": "exporter", "mariadb": "mysql"}
 """Scheme -> the extra that installs its driver, where the two have different names."""

@@ -12,11 +12,11 @@ identity = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def text(length: int) -> TypeEngine[str]:
-    """Text that MySQL compares exactly."""
-    exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
-    return sa.String(length).with_variant(exact, "mysql", "mariadb")
+    """Text that MariaDB compares exactly."""
+    exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_nopad_bin")
+    return sa.String(length).with_variant(exact, "mariadb")
 
 
 def binary(length: int) -> TypeEngine[bytes]:
-    """Bytes that MySQL can index."""
-    return sa.LargeBinary(length).with_variant(mysql.VARBINARY(length), "mysql", "mariadb")
+    """Bytes that MariaDB can index."""
+    return sa.LargeBinary(length).with_variant(mysql.VARBINARY(length), "mariadb")

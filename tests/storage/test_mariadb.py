@@ -1,0 +1,137 @@
+"""What only MariaDB makes necessary: DDL without transactions, collations, its own errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, create_engine, event, inspect, make_url, select
+
+from spantoll.errors import ConfigurationError, NoLedger, StoreUnavailable
+from spantoll.records.columns import metadata, usage_record
+from spantoll.storage import open_store
+from tests.storage.conftest import rows
+from tests.support.mariadb import MariadbServer
+from tests.support.records import make_record
+
+
+@pytest.fixture
+def url(mariadb_server: MariadbServer) -> str:
+    return mariadb_server.make_database()
+
+
+class _Interrupted(BaseException):
+    """A process that ends: nothing handles it."""
+
+
+@pytest.fixture
+def interrupt() -> Iterator[list[int]]:
+    """Interrupt the process before the nth DDL statement; give n by putting it in the list."""
+    left: list[int] = []
+
+    def count_down(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if left and statement.lstrip().startswith(("CREATE", "ALTER TABLE", "DROP")):
+            left[0] -= 1
+            if left[0] == 0:
+                raise _Interrupted
+
+    event.listen(Engine, "before_cursor_execute", count_down)
+    yield left
+    event.remove(Engine, "before_cursor_execute", count_down)
+
+
+@pytest.mark.parametrize("statement", [2, 3, 4, 9, 17, 18, 20, 30, 33])
+def test_a_migration_that_was_interrupted_is_completed(
+    url: str, interrupt: list[int], statement: int
+) -> None:
+    interrupt.append(statement)
+    with pytest.raises(_Interrupted):
+        open_store(url)
+    interrupt.clear()
+
+    store = open_store(url)
+
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    assert store.write([make_record()]).inserted == 1
+    store.close()
+
+
+def test_a_database_of_another_charset_takes_and_distinguishes_every_text(
+    mariadb_server: MariadbServer,
+) -> None:
+    url = mariadb_server.make_database("CHARACTER SET latin1 COLLATE latin1_swedish_ci")
+    records = [make_record(metadata=text) for text in ('{"k":"😀"}', '{"k":"a"}', '{"k":"A"}')]
+
+    store = open_store(url)
+    store.write(records)
+
+    with store.engine.connect() as connection:
+        texts = select(usage_record.c.metadata).distinct()
+        assert len(connection.scalars(texts).all()) == 3
+    assert rows(store) == records
+    store.close()
+
+
+def test_the_scheme_of_its_drivers_opens_the_same_ledger(url: str) -> None:
+    record = make_record()
+    first = open_store(url)
+    first.write([record])
+
+    store = open_store(url.replace("mariadb://", "mysql://"))
+
+    assert rows(store) == [record]
+    assert store.url == first.url
+    assert "secret" not in store.url
+    first.close()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "says"),
+    [
+        ({"password": "wrong"}, StoreUnavailable, "Access denied"),
+        ({"database": "nowhere"}, StoreUnavailable, "Unknown database"),
+        ({"database": ""}, ConfigurationError, "name a database"),
+    ],
+)
+def test_what_cannot_be_opened_says_why_and_no_password(
+    url: str, changed: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    spelled = make_url(url).set(**changed).render_as_string(hide_password=False)
+
+    with pytest.raises(error, match=says) as refused:
+        open_store(spelled)
+
+    assert "secret" not in str(refused.value)
+
+
+def test_a_ledger_that_is_only_read_is_not_made(url: str) -> None:
+    with pytest.raises(NoLedger):
+        open_store(url, create=False)
+
+    engine = create_engine(url.replace("mariadb://", "mariadb+pymysql://"))
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+def test_a_connection_that_the_server_closed_is_replaced(
+    mariadb_server: MariadbServer, url: str
+) -> None:
+    store = open_store(url)
+    store.write([make_record()])
+    with mariadb_server.connect() as connection, connection.cursor() as cursor:
+        name = url.rpartition("/")[2]
+        cursor.execute("SELECT id FROM information_schema.processlist WHERE db = %s", (name,))
+        for [session] in cursor.fetchall():
+            cursor.execute(f"KILL {session}")
+
+    result = store.write([make_record()])
+
+    assert result.inserted == 1
+    assert len(rows(store)) == 2
+    store.close()
