@@ -94,7 +94,7 @@ PLAIN: dict[str, Case] = {
         lambda c: c.messages.create(
             **request(
                 # Arguments of the SDK before 2.0; gateways still take them.
-                extra_body={"temperature": 0.2, "top_p": 0.9, "top_k": 40},
+                extra_body={"temperature": 0.2, "top_p": 0.9, "top_k": 40, "speed": "fast"},
                 stop_sequences=["END"],
                 service_tier="standard_only",
                 output_config={"effort": "low"},
@@ -108,6 +108,7 @@ PLAIN: dict[str, Case] = {
             "gen_ai.request.stop_sequences": ("END",),
             "gen_ai.request.reasoning.level": "low",
             "spantoll.request.service_tier": "standard_only",
+            "spantoll.request.speed": "fast",
             "spantoll.request.id": "req_loopback",
         },
     ),

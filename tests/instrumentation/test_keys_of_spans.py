@@ -12,6 +12,8 @@ from spantoll.semconv import attributes
 PACKAGE = Path(instrumentation.__file__).parent
 DOCUMENT = Path(__file__).parents[2] / "docs" / "attributes.md"
 READ_ONLY = {
+    "spantoll.data_residency",
+    "spantoll.endpoint_scope",
     "spantoll.deployment.type",
     "spantoll.provider.instance",
     "spantoll.cache_hit",

@@ -234,6 +234,7 @@ def test_every_request_setting_is_on_the_span(
             reasoning_effort="low",
             service_tier="flex",
             response_format={"type": "json_object"},
+            web_search_options={"search_context_size": "high"},
         )
     )
 
@@ -253,6 +254,7 @@ def test_every_request_setting_is_on_the_span(
         "openai.response.service_tier": "flex",
         "openai.response.system_fingerprint": "fp_loopback",
         "spantoll.request.id": "req_loopback",
+        "spantoll.request.search_context_size": "high",
         "server.address": "127.0.0.1",
     }
     assert select_keys(spans.attributes(), expected) == expected

@@ -95,6 +95,10 @@ def test_streams_costs_tiers_and_times_are_read() -> None:
         "gen_ai.usage.cost.source": "provider",
         "spantoll.usage.units.web_searches": 2,
         "spantoll.request.batch": True,
+        "spantoll.request.speed": "fast",
+        "spantoll.request.search_context_size": "low",
+        "spantoll.data_residency": "eu",
+        "spantoll.endpoint_scope": "regional",
         "server.port": 443,
     }
 
@@ -107,6 +111,8 @@ def test_streams_costs_tiers_and_times_are_read() -> None:
     assert (str(found.reported_cost.amount), found.reported_cost.source) == ("0.5", "provider")
     assert found.usage.extra == {"web_searches": 2}
     assert (found.batch, found.server_port) == (True, 443)
+    assert (found.speed_requested, found.search_context_size) == ("fast", "low")
+    assert (found.data_residency, found.endpoint_scope) == ("eu", "regional")
 
 
 def test_a_price_that_we_put_on_a_span_is_no_report() -> None:

@@ -210,6 +210,13 @@ def partial_cost_usd() -> Aggregate:
     return _cost_if("partial")
 
 
+@register_measure("USD")
+def reported_difference_usd() -> Aggregate:
+    """Reported cost less the cost by the price list, of the calls that have both."""
+    listed = case((r.cost_source == "reported", r.catalogue_cost_nano), else_=r.cost_nano)
+    return sum_column(r.reported_cost_nano - listed, to_usd)
+
+
 @register_measure("tokens")
 def unpriced_tokens() -> Aggregate:
     """Tokens of the calls whose cost is unknown."""

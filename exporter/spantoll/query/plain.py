@@ -25,6 +25,7 @@ from spantoll.query.trace_url import TraceUrl
 from spantoll.query.windows import find_zone, to_local_time
 from spantoll.records.column_spec import ColumnSpec, Merge, Unit
 from spantoll.records.record import COLUMNS
+from spantoll.records.reported import reported_difference_nano
 
 __all__ = [
     "RECORD_HEADERS",
@@ -79,6 +80,8 @@ def plain_record(listed: Listed, links: TraceUrl | None = None) -> dict[str, Any
     for name, column, show in SHOWN:
         value = getattr(listed.record, column)
         shown[name] = value if show is None or value is None else show(value)
+    difference = reported_difference_nano(listed.record)
+    shown["reported_difference_usd"] = None if difference is None else _money(difference)
     shown["cost_state"] = COST_STATES[listed.record.pricing_status]
     units = shown["extra_units"] or {}
     shown.update((unit, units.get(unit)) for unit in UNITS)
@@ -154,7 +157,13 @@ SHOWN = tuple(
 UNITS = ("web_searches", "search_units")
 """Members of `extra_units` that are shown beside it: a spreadsheet does not read JSON."""
 
-RECORD_HEADERS = ("id", *(name for name, _, _ in SHOWN), "cost_state", *UNITS, "trace_url")
+RECORD_HEADERS = (
+    "id",
+    *(name for name, _, _ in SHOWN),
+    *("reported_difference_usd", "cost_state"),
+    *UNITS,
+    "trace_url",
+)
 
 
 def plain_facts(explained: Explanation) -> Iterator[tuple[str, Any]]:

@@ -96,8 +96,11 @@ class UsageRecord(NamedTuple):
     deployment: Detail128
     deployment_type: Detail32
     region: Detail64
+    data_residency: Detail16
+    endpoint_scope: Detail16
     service_tier_requested: Detail32
     service_tier: Detail32
+    speed_requested: Detail16
     speed: Detail16
     batch: Annotated[bool, ColumnSpec(type=Boolean(), dimension=True)]
     stream: Annotated[bool | None, ColumnSpec(type=Boolean(), merge=Merge.DETAIL, dimension=True)]
@@ -145,6 +148,7 @@ class UsageRecord(NamedTuple):
     images: Annotated[int | None, counter(Unit.IMAGES, "Images made.")]
     image_size: Detail32
     image_quality: Detail16
+    search_context_size: Detail16
     audio_ms: Annotated[
         int | None, counter(Unit.MILLISECONDS, "Length of the audio that was sent or made.")
     ]

@@ -1,11 +1,11 @@
-"""What a record reports of a call: whether it is one, whether it has usage, when it ended."""
+"""What a record reports of a call: whether it is one, its usage, its end, and its cost."""
 
 from __future__ import annotations
 
 from spantoll.records.record import UsageRecord
 from spantoll.semconv.call import BILLABLE_ROLES
 
-__all__ = ["end_ns", "is_billable", "reports_usage"]
+__all__ = ["end_ns", "is_billable", "reported_difference_nano", "reports_usage"]
 
 
 def is_billable(record: UsageRecord) -> bool:
@@ -26,3 +26,11 @@ def reports_usage(record: UsageRecord) -> bool:
 def end_ns(record: UsageRecord) -> int:
     """Return when the span ended; its start where the duration is unknown."""
     return record.started_ns + (record.duration_ns or 0)
+
+
+def reported_difference_nano(record: UsageRecord) -> int | None:
+    """Return the reported cost less the price list's, in nano-USD; None where either is unknown."""
+    listed = record.catalogue_cost_nano if record.cost_source == "reported" else record.cost_nano
+    if record.reported_cost_nano is None or listed is None:
+        return None
+    return record.reported_cost_nano - listed

@@ -21,6 +21,7 @@ from spantoll.query.windows import find_zone, to_local_time
 from spantoll.records import UsageRecord
 from spantoll.records.column_spec import Merge
 from spantoll.records.record import COLUMNS
+from spantoll.records.reported import reported_difference_nano
 from spantoll.surfaces.cells import UNKNOWN, format_cost, format_dollars, format_number
 
 __all__ = ["format_explanation"]
@@ -30,6 +31,11 @@ COUNTERS = {
     for name, spec in COLUMNS.items()
     if spec.merge is Merge.USAGE and spec.unit is not None
 }
+CONTEXT = (
+    *("service_tier_requested", "service_tier", "speed_requested", "speed", "batch", "region"),
+    *("data_residency", "endpoint_scope", "deployment_type", "deployment", "search_context_size"),
+)
+"""What a price can depend on beside model, size and time: asked and served."""
 ATTRIBUTION = [name for name, spec in COLUMNS.items() if spec.merge is Merge.ATTRIBUTION]
 
 
@@ -43,6 +49,8 @@ def format_explanation(
     if links is not None:
         yield "see", links.format_url(record)
     yield "call", _call(record, tz)
+    if context := [f"{name} {shown[name]}" for name in CONTEXT if shown[name]]:
+        yield "", ", ".join(context)
     attribution = [f"{name} {value}" for name in ATTRIBUTION if (value := getattr(record, name))]
     yield "for", ", ".join(attribution) or "the span names no customer, user or service"
     scope = f"{record.scope_name or UNKNOWN} {record.scope_version or ''}".strip()
@@ -98,12 +106,23 @@ def _price(explained: Explanation) -> Iterator[tuple[str, str]]:
     for line in explained.lines:
         yield "", _line(line)
     if record.reported_cost_nano is not None:
-        by = record.reported_cost_source or "span"
-        yield "reported", f"{format_dollars(to_usd(record.reported_cost_nano))} by the {by}"
+        yield "reported", _reported(record)
     state = CostState.from_record(record)
     why = f": {record.pricing_reason}" if record.pricing_reason else ""
     source = f", {record.cost_source}" if record.cost_source else ""
     yield "cost", f"{format_cost(state)} ({state.name}{source}){why}"
+
+
+def _reported(record: UsageRecord) -> str:
+    by = record.reported_cost_source or "span"
+    text = f"{format_dollars(to_usd(record.reported_cost_nano))} by the {by}"
+    difference = reported_difference_nano(record)
+    if difference is None:
+        return text
+    if not difference:
+        return f"{text}, as by the price list"
+    amount = format_dollars(to_usd(abs(difference)))
+    return f"{text}, {amount} {'more' if difference > 0 else 'less'} than by the price list"
 
 
 def _line(line: CostLine) -> str:

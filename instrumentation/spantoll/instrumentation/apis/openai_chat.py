@@ -104,6 +104,8 @@ SAMPLING: Table = {
     keys.REQUEST_MAX_TOKENS: ("max_completion_tokens", "max_tokens"),
     keys.REQUEST_CHOICE_COUNT: Via("n", unless_one),
     keys.OPENAI_REQUEST_SERVICE_TIER: "service_tier",
+    # Search models and Perplexity charge by it.
+    keys.SPANTOLL_SEARCH_CONTEXT_SIZE: "web_search_options.search_context_size",
 }
 
 CALLER: CallerTable = {

@@ -107,6 +107,7 @@ MESSAGE = Call(
         keys.REQUEST_STOP_SEQUENCES: "stop_sequences",
         keys.REQUEST_REASONING_LEVEL: "output_config.effort",
         keys.SPANTOLL_SERVICE_TIER_REQUESTED: "service_tier",
+        keys.SPANTOLL_SPEED_REQUESTED: "speed",
         keys.OUTPUT_TYPE: (
             Via("output_config.format.type", {"json_schema": "json"}.get),
             Via("output_format.type", {"json_schema": "json"}.get),
