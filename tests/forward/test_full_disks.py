@@ -80,6 +80,26 @@ def test_a_disk_full_of_the_queue_itself_is_freed_when_the_target_returns(
     assert counts(forwarder).queue_bytes == 0
 
 
+def test_a_disk_full_of_the_log_of_an_empty_queue_is_freed(
+    make: Make, sinks: Sinks, disk: Disk
+) -> None:
+    sink = sinks("http")
+    forwarder = make(sink.url, queue=disk.queue)
+    for number in range(1, 51):
+        forward(forwarder, request(3, name="x" * 2_000))
+        wait_until(lambda sent=number: counts(forwarder).forwarded == sent)
+    wait_until(lambda: counts(forwarder).waiting == 0)
+
+    # Every request is sent and deleted; what is left of the disk is gone for good.
+    disk.fill()
+    forward(forwarder, request(3, name="x" * 2_000))
+    wait_until(lambda: counts(forwarder).forwarded == 51, patience_s=20)
+    wait_until(lambda: not counts(forwarder).paused)
+
+    assert len(arrived(sink)) == 153
+    assert (counts(forwarder).dropped, counts(forwarder).queue_bytes) == (0, 0)
+
+
 def test_requests_on_disk_are_sent_once_while_they_cannot_be_deleted(
     make: Make, sinks: Sinks, disk: Disk
 ) -> None:

@@ -216,8 +216,8 @@ class DiskQueue:
                 return
 
     def _write(self, batch: Sequence[Buffered]) -> None:
-        if self._undeleted:
-            self._delete_handled()
+        if self._paused or self._undeleted:
+            self._free_handled()
         size_bytes = 0
         if batch:
             size_bytes = self._file.append([request for request, _ in batch])
@@ -238,15 +238,16 @@ class DiskQueue:
             if stored is not None and not stored.done():
                 stored.set_result(None)
 
-    def _delete_handled(self) -> None:
-        self._undeleted = False
+    def _free_handled(self) -> None:
+        """Give back the space of handled requests: SQLite's log alone may have filled the disk."""
+        undeleted, self._undeleted = self._undeleted, False
         handled = self._handled
         try:
-            self._file.remove(through=handled)
+            if not self._file.replace_if_empty(after=handled) and undeleted:
+                self._file.remove(through=handled)
         except OSError:
-            if not self._file.replace_if_empty(after=handled):
-                self._undeleted = True
-                raise
+            self._undeleted = undeleted or self._undeleted
+            raise
 
     def _refuse(self, batch: Sequence[Buffered], reason: str) -> None:
         """Fail the futures of a batch that was not written; its requests stay in the buffer."""
