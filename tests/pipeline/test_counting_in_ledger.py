@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select
 
-from spantoll.pipeline import Ledger, make_settle
-from spantoll.pipeline.counting import count
-from spantoll.pricing import load_rate_card
-from spantoll.records import UsageRecord, usage_record
+from spantoll.pipeline import Ledger
+from spantoll.records import UsageRecord
 from spantoll.records.reported import is_billable
 from spantoll.storage import Settle, Store, open_store
 from tests.pipeline.calls import call, used
+from tests.pipeline.ledgers import deal_batches, verdicts_in_ledger, verdicts_of_one_group
 
 SETTINGS = settings(
     max_examples=2_000 if os.environ.get("CI") else 100,
@@ -37,18 +34,6 @@ USAGES: tuple[dict[str, Any], ...] = (
     used(200, 20),
     {"input_tokens": 100},
 )
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[Store]:
-    opened = open_store("memory:")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def settle() -> Settle:
-    return make_settle(load_rate_card())
 
 
 @st.composite
@@ -78,38 +63,44 @@ def tangles(draw: st.DrawFn) -> list[UsageRecord]:
     return records
 
 
-def verdicts_in_ledger(
-    store: Store, settle: Settle, batches: list[list[UsageRecord]]
-) -> dict[bytes, list[Any]]:
-    """Write to an emptied store; return what is stored of each span."""
-    with store.writer.begin() as connection:  # type: ignore[attr-defined]  # a SqliteStore
-        connection.execute(delete(usage_record))
-    ledger = Ledger(store, settle=settle)
-    for batch in batches:
-        ledger.write(batch, rates=[])
-    names = ("trace_id", "span_id", "counted", "counted_reason", "repeats_span")
-    with store.engine.connect() as connection:
-        rows = connection.execute(select(*(usage_record.c[name] for name in names))).all()
-    return {trace_id + span_id: verdict for trace_id, span_id, *verdict in rows}
-
-
 @SETTINGS
 @given(tangles(), st.randoms(use_true_random=False))
 def test_writes_in_parts_end_in_the_verdicts_of_the_whole(
     store: Store, settle: Settle, records: list[UsageRecord], rng: random.Random
 ) -> None:
-    whole = count(records)
-    rng.shuffle(shuffled := records.copy())
-    cuts = sorted(rng.choices(range(len(records) + 1), k=rng.randrange(len(records))))
-    batches = [shuffled[a:b] for a, b in zip([0, *cuts], [*cuts, len(records)], strict=True)]
+    found = verdicts_in_ledger(store, settle, deal_batches(records, rng))
 
-    found = verdicts_in_ledger(store, settle, [batch for batch in (*batches, batches[0]) if batch])
+    assert found == verdicts_of_one_group(records)
 
-    for record, verdict in zip(records, whole, strict=True):
-        repeated = records[verdict.repeats] if verdict.repeats is not None else None
-        span = repeated.trace_id + repeated.span_id if repeated else None
-        expected = [verdict.counted, verdict.reason, span]
-        assert found[record.trace_id + record.span_id] == expected
+
+AGENT: dict[str, Any] = {"role": "aggregate", "counted": False, **used(100, 10)}
+FETCH: dict[str, Any] = {"role": "fetch", "counted": False, **used(100, 10)}
+ID = "chatcmpl-0123456789ab"
+
+PARTS: dict[str, list[list[UsageRecord]]] = {
+    "an orphan above an aggregate, within its time": [
+        [call("call", 1, 2, under="app")],
+        [call("agent", 0, 5, under="call", **AGENT)],
+        [call("other", 1, 2, under="call")],
+    ],
+    "a fetch of what an aggregate reports, and then the call below that aggregate": [
+        [call("agent", response_id=ID, **AGENT), call("fetch", response_id=ID, **FETCH)],
+        [call("call", 1, 2, under="agent")],
+    ],
+    "the same call, whose own parent is not recorded": [
+        [call("agent", response_id=ID, **AGENT), call("fetch", response_id=ID, **FETCH)],
+        [call("call", 1, 2, under="gone")],
+    ],
+}
+
+
+@pytest.mark.parametrize("batches", PARTS.values(), ids=PARTS)
+def test_a_later_write_changes_what_depends_on_it(
+    store: Store, settle: Settle, batches: list[list[UsageRecord]]
+) -> None:
+    found = verdicts_in_ledger(store, settle, batches)
+
+    assert found == verdicts_of_one_group([each for batch in batches for each in batch])
 
 
 def test_a_span_more_in_a_long_trace_reads_few_records(settle: Settle) -> None:

@@ -55,6 +55,13 @@ SCENES: dict[str, tuple[list[UsageRecord], set[str]]] = {
         ],
         {"one"},
     ),
+    "agent below a call whose parent nobody sent, and whose time is within the agent's": (
+        [
+            call("outer", 1, 2, under="http"),
+            call("agent", 0, 5, under="outer", **AGENT, **used(100, 10)),
+        ],
+        {"outer", "agent"},
+    ),
     "agent reports the usage of its one call without usage": (
         [
             call("agent", 0, 20, **AGENT, **used(100, 10)),

@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select
 
-from spantoll.pipeline import Ledger, make_settle
 from spantoll.pipeline.counting import count
-from spantoll.pricing import load_rate_card
-from spantoll.records import UsageRecord, usage_record
-from spantoll.storage import Settle, Store, open_store
+from spantoll.records import UsageRecord
+from spantoll.storage import Settle, Store
 from tests.pipeline.calls import call
+from tests.pipeline.ledgers import deal_batches, verdicts_in_ledger, verdicts_of_one_group
 
 EXAMPLES = 2_000 if os.environ.get("CI") else 100
 SETTINGS = settings(
@@ -115,48 +111,13 @@ def test_calls_of_one_emitter_are_never_merged(made: list[Made], emitter: int) -
         assert counted_in_one_group(single) == tokens
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[Store]:
-    opened = open_store("memory:")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def settle() -> Settle:
-    return make_settle(load_rate_card())
-
-
-def verdicts_in_ledger(
-    store: Store, settle: Settle, batches: list[list[UsageRecord]]
-) -> dict[bytes, list[Any]]:
-    """Write to an emptied store; return what is stored of each span."""
-    with store.writer.begin() as connection:  # type: ignore[attr-defined]  # a SqliteStore
-        connection.execute(delete(usage_record))
-    ledger = Ledger(store, settle=settle)
-    for batch in batches:
-        ledger.write(batch, rates=[])
-    names = ("trace_id", "span_id", "counted", "counted_reason", "repeats_span")
-    with store.engine.connect() as connection:
-        rows = connection.execute(select(*(usage_record.c[name] for name in names))).all()
-    return {trace_id + span_id: verdict for trace_id, span_id, *verdict in rows}
-
-
 @SETTINGS
 @given(workloads(), st.randoms(use_true_random=False))
 def test_any_order_and_batches_end_in_the_verdicts_of_one_group(
     store: Store, settle: Settle, made: list[Made], rng: random.Random
 ) -> None:
     records = records_of(made)
-    whole = count(records)
-    rng.shuffle(shuffled := records.copy())
-    cuts = sorted(rng.choices(range(len(records) + 1), k=rng.randrange(6)))
-    batches = [shuffled[a:b] for a, b in zip([0, *cuts], [*cuts, len(records)], strict=True)]
-    # The first batch is sent again.
-    found = verdicts_in_ledger(store, settle, [batch for batch in (*batches, batches[0]) if batch])
 
-    for record, verdict in zip(records, whole, strict=True):
-        repeated = records[verdict.repeats] if verdict.repeats is not None else None
-        span = repeated.trace_id + repeated.span_id if repeated else None
-        expected = [verdict.counted, verdict.reason, span]
-        assert found[record.trace_id + record.span_id] == expected
+    found = verdicts_in_ledger(store, settle, deal_batches(records, rng))
+
+    assert found == verdicts_of_one_group(records)

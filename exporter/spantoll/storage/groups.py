@@ -96,8 +96,8 @@ class _Search:
         while changed:
             beside = self._connect(self._with_equal_usage(changed))
             self._open |= {each.id for each in (*changed, *beside)}
-            silent = self._sum_up([*changed, *beside], orphaned)
-            changed, orphaned = self._connect(silent), {}
+            summed = self._sum_up([*changed, *beside], orphaned)
+            changed, orphaned = self._connect(summed), {}
         self._connect(self._with_equal_usage([self._found[each] for each in self._open]))
         for group in self._parted():
             if all(each.is_context for each in group):
@@ -231,8 +231,9 @@ class _Search:
     def _sum_up(self, changed: Sequence[Stored], orphaned: Mapping[Trace, Times]) -> list[Stored]:
         """Find one record with usage below each aggregate around `changed`.
 
-        Where there is none, return the calls without usage below it. `orphaned` are the times of
-        spans that were orphans before this write.
+        Where there is none, return the calls without usage below it; in any case return what was
+        fetched of an aggregate's response. `orphaned` are the times of spans that were orphans
+        before this write.
         """
         aggregates: dict[int, Stored] = {}
         times = dict(orphaned)
@@ -248,14 +249,18 @@ class _Search:
         for trace, (first_ns, last_ns) in times.items():
             for aggregate in self._lookups.aggregates(trace, first_ns, last_ns):
                 aggregates[aggregate.id] = aggregate
-        silent: list[Stored] = []
-        for aggregate in aggregates.values():
-            if _carries_usage(aggregate) and not is_billable(aggregate.facts):
-                self._open.add(aggregate.id)
-                if aggregate.id not in self._summed:
-                    self._summed.add(aggregate.id)
-                    silent += self._calls_without_usage_below(aggregate)
-        return silent
+        sums = [
+            each
+            for each in aggregates.values()
+            if _carries_usage(each) and not is_billable(each.facts)
+        ]
+        self._open |= {each.id for each in sums}
+        found = list(self._same_responses(sums))
+        for aggregate in sums:
+            if aggregate.id not in self._summed:
+                self._summed.add(aggregate.id)
+                found += self._calls_without_usage_below(aggregate)
+        return found
 
     def _calls_without_usage_below(self, aggregate: Stored) -> list[Stored]:
         """Read what is below an aggregate, until one record with usage is found."""
@@ -285,7 +290,11 @@ class _Search:
         return [each for each in self._lookups.children(members) if self._above(each)]
 
     def _orphans(self, aggregates: Iterable[Stored]) -> list[Stored]:
-        return [orphan for each in aggregates for orphan in self._lookups.orphans(each)]
+        return [
+            orphan
+            for each in aggregates
+            for orphan in self._lookups.orphans(each, self._chain(each)[0][-1])
+        ]
 
     def _parted(self) -> Iterator[list[Stored]]:
         """Part what was found into groups that no key connects."""

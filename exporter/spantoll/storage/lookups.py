@@ -182,16 +182,17 @@ class Lookups:
         older = self._read(self._sql.aggregates, tenant=tenant, trace=trace_id, **time)
         return [*self._aggregates[trace], *older]
 
-    def orphans(self, above: Stored) -> list[Stored]:
+    def orphans(self, above: Stored, root: Stored) -> list[Stored]:
         """Read the spans of a trace without recorded parent, within the time of a span.
 
-        If one of them has tokens, it alone is read.
+        `root` is the topmost span above it, which is not inside it whatever the times are. If one
+        of the orphans has tokens, it alone is read.
         """
         facts = above.facts
         wanted = {
             "tenant": facts.tenant_id,
             "trace": facts.trace_id,
-            "above": above.id,
+            "but": [above.id, root.id],
             "first_ns": facts.started_ns,
             "last_ns": end_ns(facts),
         }

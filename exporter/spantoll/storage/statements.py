@@ -131,7 +131,7 @@ class Statements:
         self.orphans = select(usage_record).where(
             _r.tenant_id == bindparam("tenant"),
             _r.trace_id == bindparam("trace"),
-            _r.id != bindparam("above"),
+            _r.id.not_in(_bind("but")),
             _r.started_ns.between(bindparam("first_ns"), bindparam("last_ns")),
             _ends_ns <= bindparam("last_ns"),
             _r.parent_span_id.is_not(None),

@@ -64,7 +64,8 @@ class Forest:
     def inside(self, i: int) -> list[int]:
         """Return all descendants, and those of the orphans within the time of the span.
 
-        An orphan is a span whose parent is not recorded.
+        An orphan is a span whose parent is not recorded. The root above the span is none of them,
+        even where its time is within.
         """
         found: list[int] = []
         seen = {i}
@@ -80,6 +81,7 @@ class Forest:
     def _orphans_within(self, i: int) -> list[int]:
         record = self._records[i]
         end = end_ns(record)
+        own_root = self._root(i)
         roots = self._roots[record.trace_id]
         first = bisect_left(roots, record.started_ns, key=lambda j: self._records[j].started_ns)
         found = []
@@ -90,9 +92,15 @@ class Forest:
             ends_within = end_ns(other) <= end
             # A true root of the trace is inside nothing.
             is_orphan = other.parent_span_id is not None and j not in self._in_cycle
-            if j != i and is_orphan and ends_within:
+            if j != own_root and is_orphan and ends_within:
                 found.append(j)
         return found
+
+    def _root(self, i: int) -> int:
+        """Return the topmost span above a record, or the record itself."""
+        while (above := self._parent[i]) is not None:
+            i = above
+        return i
 
     def _cut_cycles(self) -> None:
         """Drop the parents of spans that are their own ancestors."""
