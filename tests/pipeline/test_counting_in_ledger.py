@@ -87,6 +87,18 @@ PARTS: dict[str, list[list[UsageRecord]]] = {
         [call("agent", response_id=ID, **AGENT), call("fetch", response_id=ID, **FETCH)],
         [call("call", 1, 2, under="agent")],
     ],
+    "a second aggregate around a zero-length call that has the times of the first": [
+        [call("agent", 0, 1, **AGENT), call("call", 1, 1, under="gone")],
+        [call("step", 1, 1, **AGENT)],
+    ],
+    "an aggregate above a failed call that another trace reports with its usage": [
+        [
+            call("call", 1, 2, under="agent"),
+            call("failed", 2, 3, under="agent", status="error", response_id=ID),
+            call("retried", 2, 3, trace="u", response_id=ID, **used(100, 10)),
+        ],
+        [call("agent", **AGENT)],
+    ],
     "the same call, whose own parent is not recorded": [
         [call("agent", response_id=ID, **AGENT), call("fetch", response_id=ID, **FETCH)],
         [call("call", 1, 2, under="gone")],

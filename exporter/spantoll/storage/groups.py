@@ -276,11 +276,8 @@ class _Search:
                     return []
                 below |= {each.id: each for each in level}
                 level = self._children(level)
-        return [
-            each
-            for each in below.values()
-            if is_billable(each.facts) and each.facts.status == "success"
-        ]
+        # A call that failed too: it may be one with a call that has usage.
+        return [each for each in below.values() if is_billable(each.facts)]
 
     def _children(self, members: Collection[Stored]) -> list[Stored]:
         """Read one child with tokens if there is one, else all children."""

@@ -189,15 +189,20 @@ class Lookups:
         of the orphans has tokens, it alone is read.
         """
         facts = above.facts
-        wanted = {
+        first_ns, last_ns = facts.started_ns, end_ns(facts)
+        wanted: dict[str, Any] = {
             "tenant": facts.tenant_id,
             "trace": facts.trace_id,
             "but": [above.id, root.id],
-            "first_ns": facts.started_ns,
-            "last_ns": end_ns(facts),
+            "first_ns": first_ns,
+            "last_ns": last_ns,
         }
         found = list(self._read(self._sql.orphan_with_usage, **wanted))
-        return found or list(self._read(self._sql.orphans, **wanted))
+        return found or [
+            orphan
+            for orphan in self._read(self._sql.orphans, **wanted)
+            if first_ns <= orphan.facts.started_ns and end_ns(orphan.facts) <= last_ns
+        ]
 
     def _read_pairs(self, statement: Select[Any], spans: Iterable[SpanId]) -> Iterator[Stored]:
         for wanted in _by_trace(spans):

@@ -40,6 +40,8 @@ _r = usage_record.c
 _billable = _r.role.in_(sorted(BILLABLE_ROLES))
 _reports_tokens = or_(_r.input_tokens > 0, _r.output_tokens > 0)
 _as_reported = or_(_r[FACTS].is_(None), _r[FACTS].not_like('%_tokens"%'))
+_has_other_times = _r[FACTS].like('%"duration_ns"%')
+"""The row has the times of a whole call, which contain those of its own zero-length span."""
 _ends_ns = _r.started_ns + func.coalesce(_r.duration_ns, 0)
 # By an expression: an index of tenant and trace would read the whole trace.
 _of_tenant = _r.tenant_id.concat("") == bindparam("tenant")
@@ -101,7 +103,7 @@ class Statements:
     def _prepare_streams(self, older: Select[Any]) -> None:
         """Prepare what finds requests of streams and the zero-length spans with their usage."""
         below = _below()
-        zero_length = or_(_r.duration_ns == 0, _r[FACTS].like('%"duration_ns"%'))
+        zero_length = or_(_r.duration_ns == 0, _has_other_times)
         without_usage = or_(~_reports_tokens.is_(True), ~_as_reported)
         roots = and_(
             _r.trace_id.in_(_bind("traces", LargeBinary())),
@@ -128,17 +130,22 @@ class Statements:
             parent.c.trace_id == _r.trace_id,
             parent.c.span_id == _r.parent_span_id,
         )
-        self.orphans = select(usage_record).where(
+        first_ns: ColumnElement[int] = bindparam("first_ns")
+        last_ns: ColumnElement[int] = bindparam("last_ns")
+        within = and_(_r.started_ns.between(first_ns, last_ns), _ends_ns <= last_ns)
+        orphans = select(usage_record).where(
             _r.tenant_id == bindparam("tenant"),
             _r.trace_id == bindparam("trace"),
             _r.id.not_in(_bind("but")),
-            _r.started_ns.between(bindparam("first_ns"), bindparam("last_ns")),
-            _ends_ns <= bindparam("last_ns"),
+            _r.started_ns <= last_ns,
             _r.parent_span_id.is_not(None),
             ~recorded.exists(),
         )
-        self.orphan_with_usage = self.orphans.where(
-            or_(_billable, _r.role == "aggregate"), _reports_tokens, _as_reported
+        self.orphans = orphans.where(or_(within, _has_other_times & (_ends_ns >= first_ns)))
+        self.orphan_with_usage = orphans.where(
+            or_(_billable, _r.role == "aggregate"),
+            *(_reports_tokens, _as_reported),
+            *(within, _has_other_times.is_not(True)),
         ).limit(1)
 
 
