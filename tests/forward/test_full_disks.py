@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from spantoll.errors import StoreUnavailable
+from spantoll.forward import Forwarder
 from tests.forward.conftest import (
     NEVER,
     Disk,
@@ -80,6 +82,10 @@ def test_a_disk_full_of_the_queue_itself_is_freed_when_the_target_returns(
     assert counts(forwarder).queue_bytes == 0
 
 
+def has_forwarded(forwarder: Forwarder, requests: int) -> bool:
+    return bool(counts(forwarder).forwarded == requests)
+
+
 def test_a_disk_full_of_the_log_of_an_empty_queue_is_freed(
     make: Make, sinks: Sinks, disk: Disk
 ) -> None:
@@ -87,13 +93,13 @@ def test_a_disk_full_of_the_log_of_an_empty_queue_is_freed(
     forwarder = make(sink.url, queue=disk.queue)
     for number in range(1, 51):
         forward(forwarder, request(3, name="x" * 2_000))
-        wait_until(lambda sent=number: counts(forwarder).forwarded == sent)
+        wait_until(functools.partial(has_forwarded, forwarder, number))
     wait_until(lambda: counts(forwarder).waiting == 0)
 
     # Every request is sent and deleted; what is left of the disk is gone for good.
     disk.fill()
     forward(forwarder, request(3, name="x" * 2_000))
-    wait_until(lambda: counts(forwarder).forwarded == 51, patience_s=20)
+    wait_until(functools.partial(has_forwarded, forwarder, 51), patience_s=20)
     wait_until(lambda: not counts(forwarder).paused)
 
     assert len(arrived(sink)) == 153
