@@ -11,6 +11,7 @@ SpantollError
 ├── RecordRejected          these records can never be stored
 ├── SchemaMismatch          the database is not at this version's schema
 ├── QueryError              a question that cannot be answered as put
+├── RepriceError            a re-pricing or a closing of a period that cannot be done as asked
 └── BillError               a provider's bill that cannot be read
 """
 
@@ -25,6 +26,7 @@ __all__ = [
     "NoLedger",
     "QueryError",
     "RecordRejected",
+    "RepriceError",
     "SchemaMismatch",
     "SpantollError",
     "StoreUnavailable",
@@ -108,6 +110,10 @@ class QueryError(SpantollError):
         super().__init__(message)
         self.field = field
         self.allowed = tuple(allowed)
+
+
+class RepriceError(SpantollError):
+    """Raised when a run of re-pricing or a closing of a period cannot be done; says what can."""
 
 
 class BillError(SpantollError):

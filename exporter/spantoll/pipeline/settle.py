@@ -7,15 +7,29 @@ group says. Decided from facts alone (see `Settle`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from spantoll.pipeline.counting import Verdict, count
 from spantoll.pipeline.merge import merge_records
 from spantoll.pricing import Priced, Rate, RateCard
 from spantoll.records import UsageRecord, to_call
 from spantoll.records.build import PRICE_COLUMNS, price_columns
+from spantoll.records.column_spec import Merge
+from spantoll.records.record import COLUMNS
 from spantoll.storage import Correction, Settle, Stored
 
 __all__ = ["make_settle"]
+
+PRICED = (*PRICE_COLUMNS, "priced_ns")
+# No cost depends on whom a call was for; keys stay a record's own, whatever it is merged with.
+_content = attrgetter(
+    *(
+        name
+        for name, spec in COLUMNS.items()
+        if spec.merge not in (Merge.DERIVED, Merge.ATTRIBUTION) and not name.endswith("_key")
+    )
+)
+_price = attrgetter(*PRICED)
 
 
 def make_settle(card: RateCard) -> Settle:
@@ -28,7 +42,7 @@ def make_settle(card: RateCard) -> Settle:
         for stored, verdict in zip(group, count(facts, common_ids=common_ids), strict=True):
             if stored.is_context:
                 continue
-            record, rate = _decide(facts, stored.facts, verdict, card)
+            record, rate = _decide(facts, stored, verdict, card)
             if record != stored.current:
                 corrections.append(Correction(stored.id, record, rate))
         return corrections
@@ -37,12 +51,13 @@ def make_settle(card: RateCard) -> Settle:
 
 
 def _decide(
-    facts: Sequence[UsageRecord], fact: UsageRecord, verdict: Verdict, card: RateCard
+    facts: Sequence[UsageRecord], stored: Stored, verdict: Verdict, card: RateCard
 ) -> tuple[UsageRecord, Rate | None]:
     repeated = facts[verdict.repeats] if verdict.repeats is not None else None
-    record, rate = fact, None
+    record, rate = stored.facts, None
     if len(verdict.reports) > 1:
-        record, rate = _price_again(merge_records([facts[i] for i in verdict.reports]), fact, card)
+        merged = merge_records([facts[i] for i in verdict.reports])
+        record, rate = _price_again(merged, stored, card)
     decided = record._replace(
         counted=verdict.counted,
         counted_reason=verdict.reason,
@@ -52,10 +67,17 @@ def _decide(
 
 
 def _price_again(
-    record: UsageRecord, fact: UsageRecord, card: RateCard
+    record: UsageRecord, stored: Stored, card: RateCard
 ) -> tuple[UsageRecord, Rate | None]:
-    if record == fact:
+    """Price a merged record; one whose content is as it was keeps its price.
+
+    So only new content and re-pricing change a price, not a rate card that is newer than it.
+    """
+    if record == stored.facts:
         return record, None
+    if _content(record) == _content(stored.current):
+        kept = dict(zip(PRICED, _price(stored.current), strict=True))
+        return record._replace(**kept), None
     answer = card.price(to_call(record))
     columns = dict(zip(PRICE_COLUMNS, price_columns(answer), strict=True))
     priced_ns = (record.priced_ns or record.received_ns) if isinstance(answer, Priced) else None

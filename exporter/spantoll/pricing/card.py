@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from operator import itemgetter
 from threading import Lock
 from typing import Any, NamedTuple
@@ -73,6 +74,12 @@ class RateCard:
         self._sources = tuple(sources)
         self._answers: dict[_Key, _Answer] = {}
         self._lock = Lock()
+
+    @property
+    def fingerprint(self) -> str:
+        """Identify the prices of all sources together: the sha256 of theirs."""
+        together = "\n".join(source.price_set.sha256 for source in self._sources)
+        return sha256(together.encode()).hexdigest()
 
     def price(self, call: ModelCall) -> Priced | Unpriced:
         """Price a call at the rates in force when it started."""

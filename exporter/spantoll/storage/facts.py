@@ -8,7 +8,7 @@ column `facts` keeps as JSON what the span reported in those that differ from it
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -18,7 +18,7 @@ from spantoll.records.columns import FACTS, usage_record
 from spantoll.records.record import UsageRecord
 from spantoll.storage.store import Correction, Stored
 
-__all__ = ["correct", "stored"]
+__all__ = ["correct", "decode_values", "encode_values", "list_changes", "store_changes", "stored"]
 
 _FIELDS = UsageRecord._fields
 _NAMES = usage_record.c.keys()
@@ -32,7 +32,7 @@ def stored(row: Row[Any]) -> Stored:
     """Read a row of `usage_record`."""
     current = UsageRecord._make(row[_COLUMNS])
     text = row[_FACTS]
-    facts = current._replace(**_decoded(text)) if text else current
+    facts = current._replace(**decode_values(text)) if text else current
     return Stored(row[_ID], facts, current)
 
 
@@ -45,23 +45,32 @@ def correct(
     ValueError if a correction changes the identity of a record.
     """
     members = {member.id: member for member in group}
-    updates: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    changes = []
     for correction in corrections:
         member = members[correction.id]
         # The keys stay the span's own, even if the record shows another's response id.
         right = correction.record._replace(
             response_key=member.facts.response_key, usage_key=member.facts.usage_key
         )
-        changed = _difference(right, member.current)
-        if not changed:
+        changes.append((member, member._replace(current=right)))
+    return store_changes(connection, changes)
+
+
+def store_changes(connection: Connection, changes: Iterable[tuple[Stored, Stored]]) -> int:
+    """Store records as they are to be, given as they are; return how many differed.
+
+    Raises ValueError if one changes the identity of a record.
+    """
+    updates: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for before, after in changes:
+        changed = list_changes(before.current, after.current)
+        if not changed and before.facts == after.facts:
             continue
         if touched := changed.keys() & _IDENTITY:
             raise ValueError(f"settling may not change {min(touched)} of a record")
-        overruled = _difference(member.facts, right)
-        values = {
-            f"new_{name}": value for name, value in {**changed, FACTS: _encoded(overruled)}.items()
-        }
-        updates[tuple(changed)].append({"which": correction.id, **values})
+        overruled = encode_values(list_changes(after.current, after.facts))
+        values = {f"new_{name}": value for name, value in {**changed, FACTS: overruled}.items()}
+        updates[tuple(changed)].append({"which": before.id, **values})
     for names, rows in updates.items():
         connection.execute(
             update(usage_record)
@@ -72,24 +81,26 @@ def correct(
     return sum(map(len, updates.values()))
 
 
-def _difference(record: UsageRecord, other: UsageRecord) -> dict[str, Any]:
-    """Return the columns of `record` whose value differs in `other`."""
-    if record == other:
+def list_changes(before: UsageRecord, after: UsageRecord) -> dict[str, Any]:
+    """Return the columns that differ, with their values in `after`."""
+    if before is after or before == after:
         return {}
     return {
         name: value
-        for name, value, than in zip(_FIELDS, record, other, strict=True)
+        for name, value, than in zip(_FIELDS, after, before, strict=True)
         if value != than
     }
 
 
-def _encoded(values: dict[str, Any]) -> str | None:
+def encode_values(values: Mapping[str, Any]) -> str | None:
+    """Write the values of some columns as JSON; None where there are none."""
     if not values:
         return None
     return orjson.dumps(values, default=bytes.hex, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _decoded(text: str) -> dict[str, Any]:
+def decode_values(text: str) -> dict[str, Any]:
+    """Read what `encode_values` has written."""
     return {
         name: bytes.fromhex(value) if name in _BINARY and value is not None else value
         for name, value in orjson.loads(text).items()

@@ -1,4 +1,4 @@
-"""The tables beside `usage_record`: the rates that records name, and the row that a ping writes.
+"""The tables beside `usage_record`: rates, runs of re-pricing, and the row that a ping writes.
 
 A record names the `rate` that priced it instead of carrying its cost lines: lines are quantities
 times rate, and both are immutable. A table comes with the feature that fills it. Key columns are
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, LargeBinary, SmallInteger, Table, Text
 
-from spantoll.records.column_spec import text
+from spantoll.records.column_spec import identity, text
 from spantoll.records.columns import metadata
 
-__all__ = ["probe", "rate"]
+__all__ = ["probe", "rate", "reprice_change", "reprice_run"]
 
 rate = Table(
     "rate",
@@ -35,3 +35,35 @@ probe = Table(
     Column("written_ns", BigInteger, nullable=False),
     Column("padding", LargeBinary),
 )
+
+reprice_run = Table(
+    "reprice_run",
+    metadata,
+    Column("run_id", identity, primary_key=True),
+    Column("started_ns", BigInteger, nullable=False),
+    Column("finished_ns", BigInteger),
+    Column("done_by", text(128), nullable=False),
+    Column("selection", Text, nullable=False),
+    Column("rate_card", text(64), nullable=False),
+    Column("state", text(16), nullable=False),
+    Column("last_id", BigInteger, nullable=False),
+    Column("end_id", BigInteger, nullable=False),
+    Column("examined", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("old_cost_nano", BigInteger, nullable=False),
+    Column("new_cost_nano", BigInteger, nullable=False),
+    Column("undone_ns", BigInteger),
+    Column("undone_by", text(128)),
+    Column("kept", BigInteger, nullable=False),
+)
+"""One re-pricing: what it was asked, how far it is (`last_id` of `end_id`), what it changed."""
+
+reprice_change = Table(
+    "reprice_change",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("record_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("old_values", Text, nullable=False),
+    Column("new_values", Text, nullable=False),
+)
+"""What a run changed on one record: the changed columns as JSON, before and after."""

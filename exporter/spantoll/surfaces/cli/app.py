@@ -22,6 +22,7 @@ from spantoll.surfaces.cli.models import models
 from spantoll.surfaces.cli.price import price
 from spantoll.surfaces.cli.reconcile import reconcile
 from spantoll.surfaces.cli.records import records
+from spantoll.surfaces.cli.reprice import reprice_app
 from spantoll.surfaces.cli.up import up
 from spantoll.surfaces.cli.usage import usage
 
@@ -40,6 +41,7 @@ for command in (
     *(price, estimate, models),
 ):
     app.command()(command)
+app.add_typer(reprice_app, name="reprice")
 
 
 @app.command("run", context_settings={"ignore_unknown_options": True})

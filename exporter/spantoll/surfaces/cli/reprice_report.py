@@ -1,0 +1,201 @@
+"""Previews and runs of re-pricing as tables, JSON and CSV.
+
+Input: a `Preview` or `Run`s. Output: lines on stdout, old and new costs beside each other; JSON and
+CSV have exact dollars, tables are rounded as elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from spantoll.pipeline.reprice_preview import Difference, Preview
+from spantoll.query import to_usd
+from spantoll.query.windows import find_zone, to_local_time
+from spantoll.storage.reprice import Run, RunState, Selection
+from spantoll.surfaces.cli.options import Format
+from spantoll.surfaces.cli.output import (
+    UNKNOWN,
+    format_dollars,
+    format_number,
+    write_csv,
+    write_json,
+    write_line,
+    write_notice,
+    write_table,
+)
+
+__all__ = ["describe_run", "write_preview", "write_runs"]
+
+SHOWN = 10
+"""Customers and days with the largest differences; JSON has all."""
+
+HEADERS = ("changed", "old_cost_usd", "new_cost_usd", "difference_usd")
+RUN_HEADERS = (
+    *("run", "started_at", "state", "done_by", "selection", "examined"),
+    *("changed", "old_cost_usd", "new_cost_usd", "kept"),
+)
+
+
+def write_preview(preview: Preview, *, format: Format) -> None:
+    """Write what a re-pricing would change."""
+    match format:
+        case Format.json:
+            write_json(_plain_preview(preview))
+        case Format.csv:
+            write_csv(("by", "name", *HEADERS), _all_rows(preview))
+        case Format.table:
+            _print_preview(preview)
+
+
+def _print_preview(preview: Preview) -> None:
+    """Write the tables of a preview, the largest differences first."""
+    changed = preview.changed
+    write_line(f"{preview.examined:,} records looked at, {changed:,} would change.")
+    if not changed:
+        return
+    if preview.total.records:
+        for title, named in _tables(preview).items():
+            rows = sorted(named.items(), key=lambda item: -_size(item[1]))
+            shown = rows if title == "model" else rows[:SHOWN]
+            write_line()
+            total = ["total", *_cells(preview.total)]
+            write_table(
+                [title, *HEADERS],
+                ([name, *_cells(each)] for name, each in shown),
+                numeric=HEADERS,
+                total=total,
+            )
+            if len(shown) < len(rows):
+                write_line(f"{len(shown)} of {len(rows)}, the largest; --format json has all.")
+    for line in _remarks(preview):
+        write_line(line)
+
+
+def _plain_preview(preview: Preview) -> dict[str, Any]:
+    """Write a preview as plain values."""
+    return {
+        "examined": preview.examined,
+        "changed": preview.changed,
+        "uncounted": preview.uncounted,
+        "total": _plain(preview.total),
+        **{
+            f"by_{title}": [{title: name, **_plain(each)} for name, each in named.items()]
+            for title, named in _tables(preview).items()
+        },
+    }
+
+
+def describe_run(run: Run) -> str:
+    """Say in one line what a run did."""
+    if run.state is RunState.UNDONE:
+        kept = f", {run.kept:,} have changed since and are left as they are" if run.kept else ""
+        return f"Run {run.run_id} is undone: {run.changed - run.kept:,} records restored{kept}."
+    return (
+        f"Run {run.run_id}: {run.changed:,} of {run.examined:,} records changed, "
+        f"{_dollars(run.old_cost_nano)} became {_dollars(run.new_cost_nano)}."
+    )
+
+
+def write_runs(runs: Sequence[Run], *, format: Format, tz: str) -> None:
+    """Write the list of runs."""
+    rows = [_plain_run(run) for run in runs]
+    if format is Format.json:
+        write_json(rows)
+    elif format is Format.csv:
+        write_csv(RUN_HEADERS, rows)
+    elif not rows:
+        write_notice("No record was priced again yet: `spantoll reprice --dry-run` shows changes.")
+    else:
+        zone = find_zone(tz)
+        for row, run in zip(rows, runs, strict=True):
+            row["started_at"] = f"{to_local_time(run.started_ns, zone):%Y-%m-%d %H:%M:%S}"
+            row["old_cost_usd"] = _dollars(run.old_cost_nano)
+            row["new_cost_usd"] = _dollars(run.new_cost_nano)
+            row["selection"] = _describe_selection(run.selection)
+        numeric = ("run", "examined", "changed", "old_cost_usd", "new_cost_usd", "kept")
+        write_table(
+            RUN_HEADERS, ([str(row[n]) for n in RUN_HEADERS] for row in rows), numeric=numeric
+        )
+
+
+def _tables(preview: Preview) -> Mapping[str, Mapping[str, Difference]]:
+    models = {
+        f"{provider or UNKNOWN} {model or UNKNOWN}": each
+        for (provider, model), each in preview.by_model.items()
+    }
+    customers = {name or UNKNOWN: each for name, each in preview.by_customer.items()}
+    days = {day.isoformat(): preview.by_day[day] for day in sorted(preview.by_day)}
+    return {"model": models, "customer": customers, "day": days}
+
+
+def _all_rows(preview: Preview) -> Iterator[Mapping[str, Any]]:
+    for title, named in _tables(preview).items():
+        for name, each in named.items():
+            yield {"by": title, "name": name, **_plain(each)}
+
+
+def _remarks(preview: Preview) -> Iterator[str]:
+    total = preview.total
+    yield ""
+    if total.newly_priced:
+        yield f"{total.newly_priced:,} records had no price and get one."
+    if total.newly_unpriced:
+        yield f"{total.newly_unpriced:,} records lose their price: no row is theirs any more."
+    if preview.uncounted:
+        yield f"{preview.uncounted:,} of them are in no sum: they repeat a call or stand for none."
+
+
+def _size(difference: Difference) -> int:
+    return abs(difference.new_nano - difference.old_nano)
+
+
+def _cells(difference: Difference) -> list[str]:
+    old, new = difference.old_nano, difference.new_nano
+    return [format_number(difference.records), _dollars(old), _dollars(new), _dollars(new - old)]
+
+
+def _plain(difference: Difference) -> dict[str, Any]:
+    return {
+        "changed": difference.records,
+        "newly_priced": difference.newly_priced,
+        "newly_unpriced": difference.newly_unpriced,
+        "old_cost_usd": str(to_usd(difference.old_nano)),
+        "new_cost_usd": str(to_usd(difference.new_nano)),
+        "difference_usd": str(to_usd(difference.new_nano - difference.old_nano)),
+    }
+
+
+def _plain_run(run: Run) -> dict[str, Any]:
+    utc = find_zone("UTC")
+    selected = {name: value for name, value in run.selection._asdict().items() if value is not None}
+    return {
+        "run": run.run_id,
+        "started_at": to_local_time(run.started_ns, utc).isoformat(),
+        "state": str(run.state),
+        "done_by": run.done_by,
+        "selection": selected,
+        "rate_card": run.rate_card,
+        "examined": run.examined,
+        "changed": run.changed,
+        "old_cost_usd": str(to_usd(run.old_cost_nano)),
+        "new_cost_usd": str(to_usd(run.new_cost_nano)),
+        "kept": run.kept,
+        "undone_by": run.undone_by,
+    }
+
+
+def _describe_selection(selection: Selection) -> str:
+    utc = find_zone("UTC")
+    parts = []
+    for name, value in selection._asdict().items():
+        if name in ("start_ns", "end_ns") and value is not None:
+            sign = ">=" if name == "start_ns" else "<"
+            parts.append(f"{sign}{to_local_time(value, utc):%Y-%m-%dT%H:%M:%SZ}")
+        elif value is not None:
+            parts.append(f"{name}={value}")
+    return " ".join(parts) or "all"
+
+
+def _dollars(nano: int) -> str:
+    return f"{'-' if nano < 0 else ''}{format_dollars(to_usd(abs(nano)))}"
