@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from difflib import get_close_matches
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,12 +27,22 @@ from pydantic_settings import (
 from spantoll.defaults import GRPC_ADDRESS, HTTP_ADDRESS
 from spantoll.errors import ConfigurationError
 
-__all__ = ["PREFIX", "Settings", "default_database", "load_settings"]
+__all__ = [
+    "PREFIX",
+    "SECTIONS",
+    "Settings",
+    "default_database",
+    "find_file",
+    "load_settings",
+    "read_section",
+]
 
 PREFIX = "SPANTOLL_"
 FILE = "spantoll.toml"
 FILE_VARIABLE = "SPANTOLL_CONFIG"
 OFF = ("off", "none", "")
+SECTIONS = ("prices", "exchange_rates")
+"""Tables of the file that are no settings; what they are for reads them with `read_section`."""
 
 
 def default_database() -> str:
@@ -99,7 +111,32 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Leave out .env files and secrets: one file format, one place to look."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _file())
+        return init_settings, env_settings, _SettingsOfFile(settings_cls, find_file())
+
+
+class _SettingsOfFile(TomlConfigSettingsSource):
+    """The settings in the TOML file, without its other tables."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        read = super()._read_file(file_path)
+        return {name: value for name, value in read.items() if name not in SECTIONS}
+
+
+def read_section(name: str) -> list[dict[str, Any]]:
+    """Read the tables `[[name]]` of the file, amounts as Decimal. Raises ConfigurationError."""
+    path = find_file()
+    if path is None:
+        return []
+    try:
+        with path.open("rb") as file:
+            tables = tomllib.load(file, parse_float=Decimal).get(name, [])
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from None
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ConfigurationError(f"{path}: {name} must be tables: [[{name}]]")
+    return tables
 
 
 def load_settings(**flags: Any) -> Settings:
@@ -111,12 +148,13 @@ def load_settings(**flags: Any) -> Settings:
     except ValidationError as error:
         raise ConfigurationError(_first(error, known)) from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{_file()}: {error}") from None
+        raise ConfigurationError(f"{find_file()}: {error}") from None
     except OSError as error:
-        raise ConfigurationError(f"{_file()}: {error.strerror}") from None
+        raise ConfigurationError(f"{find_file()}: {error.strerror}") from None
 
 
-def _file() -> Path | None:
+def find_file() -> Path | None:
+    """Find the configuration file: SPANTOLL_CONFIG, or `spantoll.toml` here."""
     named = os.environ.get(FILE_VARIABLE)
     if named:
         if not Path(named).is_file():
@@ -150,4 +188,4 @@ def _first(error: ValidationError, known: Iterable[str]) -> str:
         return f"setting {name}: {problem['msg'].removeprefix('Value error, ')}"
     close = get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"unknown setting {name!r} in {_file()}: {hint}one of {', '.join(known)}"
+    return f"unknown setting {name!r} in {find_file()}: {hint}one of {', '.join(known)}"

@@ -54,21 +54,18 @@ def greeting(process: subprocess.Popen[str]) -> Mapping[str, str]:
     return said
 
 
-def test_up_prints_where_to_send_and_stops_at_a_signal(start: Start, spantoll: Cli) -> None:
-    process = start("--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0")
-
-    said = greeting(process)
-    url = said["OTLP/HTTP"].partition(" ")[0]
+def send(url: str, *, provider: str, model: str, span_id: str = "2" * 16) -> int:
+    """Send the span of one call; return the HTTP status."""
     span = {
         "traceId": "1" * 32,
-        "spanId": "2" * 16,
-        "name": "chat gpt-4o",
+        "spanId": span_id,
+        "name": f"chat {model}",
         "startTimeUnixNano": "1795176000000000000",
         "endTimeUnixNano": "1795176001000000000",
         "attributes": [
             {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
-            {"key": "gen_ai.provider.name", "value": {"stringValue": "openai"}},
-            {"key": "gen_ai.request.model", "value": {"stringValue": "gpt-4o"}},
+            {"key": "gen_ai.provider.name", "value": {"stringValue": provider}},
+            {"key": "gen_ai.request.model", "value": {"stringValue": model}},
             {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "1000"}},
             {"key": "gen_ai.usage.output_tokens", "value": {"intValue": "100"}},
         ],
@@ -76,7 +73,15 @@ def test_up_prints_where_to_send_and_stops_at_a_signal(start: Start, spantoll: C
     body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
     request = urllib.request.Request(f"{url}/v1/traces", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as answer:
-        assert answer.status == 200
+        return int(answer.status)
+
+
+def test_up_prints_where_to_send_and_stops_at_a_signal(start: Start, spantoll: Cli) -> None:
+    process = start("--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0")
+
+    said = greeting(process)
+    url = said["OTLP/HTTP"].partition(" ")[0]
+    assert send(url, provider="openai", model="gpt-4o") == 200
     with urllib.request.urlopen(f"{url}/api/v1/usage/query", timeout=10) as answer:
         assert json.load(answer)["totals"]["requests"] == 1
     process.send_signal(signal.SIGTERM)
@@ -88,6 +93,22 @@ def test_up_prints_where_to_send_and_stops_at_a_signal(start: Start, spantoll: C
     assert said["Prices"].startswith("genai-prices ")
     assert said["Send"] == f"OTEL_EXPORTER_OTLP_ENDPOINT={url} spantoll run -- python app.py"
     assert json.loads(spantoll("usage", "--format", "json").out)["totals"]["requests"] == 1
+
+
+def test_a_running_receiver_takes_up_prices_that_are_set(start: Start, spantoll: Cli) -> None:
+    process = start("--grpc", "off", "--http", "127.0.0.1:0")
+    url = greeting(process)["OTLP/HTTP"].partition(" ")[0]
+    send(url, provider="acme", model="m")
+
+    spantoll("prices", "set", "acme", "m", "input=2", "output=2")
+    assert process.stderr
+    heard = next(line for line in process.stderr if "own prices have changed" in line)
+    send(url, provider="acme", model="m", span_id="3" * 16)
+
+    records = json.loads(spantoll("records", "--format", "json").out)
+    costs = {record["span_id"][0]: record["cost_usd"] for record in records}
+    assert "2 rows" in heard
+    assert costs == {"2": None, "3": "0.002200000"}
 
 
 @pytest.mark.parametrize(

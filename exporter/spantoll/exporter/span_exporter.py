@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from spantoll.errors import StoreUnavailable
 from spantoll.exporter.convert import to_spans
 from spantoll.pipeline import Batch, Ingest, Ledger, make_settle
-from spantoll.pricing import load_rate_card
+from spantoll.pipeline.user_pricing import load_user_card
 from spantoll.settings import load_settings
 from spantoll.storage import Store, open_store
 
@@ -111,7 +111,7 @@ class SpantollSpanExporter(SpanExporter):
     def _open(self) -> _Opened:
         if self._opened is None:
             store = open_store(load_settings(database=self._database).database)
-            card = load_rate_card()
+            card = load_user_card(store.engine)
             self._opened = _Opened(store, Ledger(store, settle=make_settle(card)), Ingest(card))
         return self._opened
 

@@ -1,3 +1,8 @@
+"""Prices of model calls: `load_rate_card` and what a card answers.
+
+Input: a `ModelCall`. Output: `Priced` or `Unpriced`, by the sources docs/prices.md lists in order.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -12,6 +17,7 @@ from spantoll.pricing.result import (
     UnitPrice,
     Unpriced,
 )
+from spantoll.pricing.user_pricing import UserPricing
 
 __all__ = [
     "CostLine",
@@ -22,22 +28,31 @@ __all__ = [
     "RateCard",
     "UnitPrice",
     "Unpriced",
+    "UserPricing",
     "load_rate_card",
 ]
 
 
-def load_rate_card(rates: Iterable[Rate] = (), *, today: str | None = None) -> RateCard:
-    """Make the rate card of the installed catalogue; `rates` outrank it where they hold.
+def load_rate_card(
+    rates: Iterable[Rate] = (),
+    *,
+    user: UserPricing = UserPricing(),
+    today: str | None = None,
+) -> RateCard:
+    """Make the rate card of the installed catalogue; what the user gives outranks it.
 
-    A rate whose source is `default`, or whose model is `*`, stands behind the catalogue instead,
-    and what it prices is estimated. Loading imports genai-prices, about 0.4 s once per process.
+    A rate whose source is `default`, or a row whose model is `*`, stands behind the catalogue
+    instead, and what it prices is estimated. Loading imports genai-prices, about 0.4 s once per
+    process. Raises PriceDataError where rows of the user contradict each other.
     """
     from spantoll.pricing.builtin import SelfHosted
     from spantoll.pricing.catalogue import GenaiPrices
     from spantoll.pricing.lists import PriceLists, ShippedPrices
+    from spantoll.pricing.own_table import OwnPriceTable
     from spantoll.pricing.shipped import load_factors
     from spantoll.pricing.table import ANY, RateTable
 
+    user.check()
     given = tuple(rates)
     catalogue = GenaiPrices.installed(today=today)
     factors = load_factors()
@@ -48,9 +63,17 @@ def load_rate_card(rates: Iterable[Rate] = (), *, today: str | None = None) -> R
         factors,
     )
     defaults = tuple(rate for rate in given if rate.source == "default" or rate.model == ANY)
-    own = RateTable((rate for rate in given if rate not in defaults), source="user")
+    own_rows = [row for row in user.prices if row.model != ANY]
+    default_rows = [row for row in user.prices if row.model == ANY]
     return RateCard(
-        (own, lists, SelfHosted(), RateTable(defaults, source="default")),
+        (
+            RateTable((rate for rate in given if rate not in defaults), source="user"),
+            OwnPriceTable(own_rows, user.exchange_rates, source="user"),
+            lists,
+            SelfHosted(),
+            RateTable(defaults, source="default"),
+            OwnPriceTable(default_rows, user.exchange_rates, source="default"),
+        ),
         price_set=catalogue.price_set,
         factors=factors,
     )

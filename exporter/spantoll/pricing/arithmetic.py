@@ -166,7 +166,7 @@ def compile_row(rate: Rate) -> Row:
     audio_as_text = price_list in INPUT_AUDIO_IS_INPUT
     return Row(
         rate=rate,
-        free=not any(unit.amount_usd or unit.doubt for unit in rate.prices),
+        free=_is_free(rate),
         input=price_of("input"),
         # A list without a cache price has no discount and no surcharge: cached input is input.
         cache_read=price_of("cache_read", "input"),
@@ -187,6 +187,17 @@ def compile_row(rate: Rate) -> Row:
         is_doubted=any(unit.doubt for unit in rate.prices),
         operation=next((name for stem, name in MEDIUM_OF_MODEL if stem.search(rate.model)), None),
     )
+
+
+def _is_free(rate: Rate) -> bool:
+    """Return True if nothing is billed at a rate: all its prices are 0.
+
+    A user's row that gives only input, or only output, for nothing says nothing of the other.
+    """
+    totals = {unit.metric for unit in rate.prices} & {"input", "output"}
+    if rate.source in {"user", "default"} and rate.prices and len(totals) == 1:
+        return False
+    return not any(unit.amount_usd or unit.doubt for unit in rate.prices)
 
 
 def _price(metric: str, unit: UnitPrice) -> Price:

@@ -81,6 +81,19 @@ class RateCard:
         together = "\n".join(source.price_set.sha256 for source in self._sources)
         return sha256(together.encode()).hexdigest()
 
+    @property
+    def sources(self) -> tuple[PriceSource, ...]:
+        """The price sources, in order of precedence."""
+        return self._sources
+
+    def adopt(self, other: RateCard) -> None:
+        """Take over the prices of another card; calls priced from now on use them."""
+        with self._lock:
+            self.price_set = other.price_set
+            self._factors = other._factors
+            self._sources = other._sources
+            self._answers = {}
+
     def price(self, call: ModelCall) -> Priced | Unpriced:
         """Price a call at the rates in force when it started."""
         if call.cache_hit:

@@ -7,11 +7,11 @@ prices a metric in a context prices it at every length of input.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from spantoll.pricing import aliases
+from spantoll.pricing.dated_rows import RowOwner, tabulate_rows
 from spantoll.pricing.factors import Factor, Factors, apply_factor
 from spantoll.pricing.names import list_spellings, split_provider
 from spantoll.pricing.result import PriceSet, Rate, UnitPrice
@@ -24,7 +24,7 @@ from spantoll.pricing.shipped import (
 )
 from spantoll.pricing.table import ANY
 from spantoll.pricing.tariff import PriceSource, Tariff, make_rate
-from spantoll.pricing.timeline import Timeline, instant_ns, tabulate
+from spantoll.pricing.timeline import Timeline, tabulate
 
 __all__ = ["PriceLists", "ShippedPrices", "owners_of_provider"]
 
@@ -93,59 +93,11 @@ class ShippedPrices:
         return models.get(model)
 
     def _tabulate(
-        self, owner: str, model: str, rows: list[ShippedRow], wanted: Selector
+        self, owner: str, model: str, rows: Sequence[ShippedRow], wanted: Selector
     ) -> Timeline[Tariff | None]:
-        rows = [row for row in rows if row.selector.call == wanted.call]
-
-        def on(time_ns: int, minute: int, is_rest_day: bool) -> Tariff | None:
-            held = [
-                row
-                for row in rows
-                if row.selector.covers(minute, is_rest_day=is_rest_day) and _holds(row, time_ns)
-            ]
-            return self._tariff(owner, model, held) if held else None
-
-        dates = {day for row in rows for day in (row.valid_from, row.valid_to) if day}
-        return tabulate(
-            on,
-            starts_ns=map(instant_ns, dates),
-            minutes=(minute for row in rows for minute in row.selector.minutes),
-            calendar=next((row.selector.days for row in rows if row.selector.days), ""),
+        return tabulate_rows(
+            RowOwner(owner, model, "spantoll", self.price_set.sha256), rows, wanted
         )
-
-    def _tariff(self, owner: str, model: str, held: list[ShippedRow]) -> Tariff:
-        # A row for hours or days of the week outranks one for every hour.
-        held = sorted(held, key=lambda row: (bool(row.selector.days), bool(row.selector.utc)))
-        steps: dict[int, dict[str, ShippedRow]] = defaultdict(dict)
-        for row in held:
-            steps[row.selector.min_input_tokens][row.price.metric] = row
-        lower: dict[str, ShippedRow] = {}
-        rates = []
-        for step in sorted({0, *steps}):
-            lower = lower | steps[step]
-            context = next((row.selector for row in lower.values() if row.selector.utc), None)
-            selector = context or held[0].selector
-            rates.append(
-                make_rate(
-                    owner,
-                    model,
-                    (row.price for row in lower.values()),
-                    selector=selector._replace(min_input_tokens=step),
-                    effective_from=max((row.valid_from for row in lower.values()), default=""),
-                    effective_to=min(
-                        (r.valid_to for r in lower.values() if r.valid_to), default=""
-                    ),
-                    source="spantoll",
-                    price_set=self.price_set.sha256,
-                )
-            )
-        return Tariff(tuple(rates), tuple(sorted({0, *steps})))
-
-
-def _holds(row: ShippedRow, time_ns: int) -> bool:
-    if row.valid_from and time_ns < instant_ns(row.valid_from):
-        return False
-    return not row.valid_to or time_ns < instant_ns(row.valid_to)
 
 
 class PriceLists:
@@ -160,16 +112,16 @@ class PriceLists:
     ) -> None:
         self.price_set = catalogue.price_set
         self._prices = prices
-        self._sources = (prices, catalogue, history)
+        self.sources: tuple[PriceSource, ...] = (prices, catalogue, history)
         self._factors = factors
 
     def knows(self, provider: str) -> bool:
         """Return True if any of the lists has a price for `provider`."""
-        return any(source.knows(provider) for source in self._sources)
+        return any(source.knows(provider) for source in self.sources)
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
         """Find the merged prices of a model; see `PriceSource.find`."""
-        found = [source.find(provider, model, selector) for source in self._sources]
+        found = [source.find(provider, model, selector) for source in self.sources]
         lists = [timeline for timeline in found if timeline is not None]
         if not lists:
             return None
@@ -237,7 +189,7 @@ def merge_tariffs(high: Tariff, low: Tariff) -> Tariff:
     steps = tuple(sorted({*high.steps, *low.steps}))
     rates = []
     for step in steps:
-        above, below = _rate_at(high, step), _rate_at(low, step)
+        above, below = high.rate_for_input(step), low.rate_for_input(step)
         own = {price.metric for price in above.prices}
         prices = (*above.prices, *(price for price in below.prices if price.metric not in own))
         rates.append(_joined(above, below, prices, step))
@@ -259,12 +211,4 @@ def _joined(above: Rate, below: Rate, prices: tuple[UnitPrice, ...], step: int) 
         effective_to=min(filter(None, (above.effective_to, below.effective_to)), default=""),
         source=named.source,
         price_set=named.price_set,
-    )
-
-
-def _rate_at(tariff: Tariff, step: int) -> Rate:
-    return next(
-        rate
-        for rate, begins in zip(reversed(tariff.rates), reversed(tariff.steps), strict=True)
-        if begins <= step
     )

@@ -21,6 +21,7 @@ from spantoll.pricing.names import (
     is_bedrock_profile,
     split_provider,
 )
+from spantoll.pricing.own_table import complete_tariff, is_fragment
 from spantoll.pricing.places import Whereabouts, place_of_call
 from spantoll.pricing.result import Rate, Unpriced
 from spantoll.pricing.selector import Selector
@@ -143,11 +144,17 @@ class _Search(NamedTuple):
     def _offer(
         self, selector: Selector, time_ns: int, minute: int, is_rest_day: bool
     ) -> Tariff | None:
-        for offer in self.offers:
-            tariff = offer[selector].value_on(time_ns, minute, is_rest_day)
-            if tariff is not None:
-                return tariff
-        return None
+        found = (offer[selector].value_on(time_ns, minute, is_rest_day) for offer in self.offers)
+        own: Tariff | None = None
+        for tariff in found:
+            if tariff is None:
+                continue
+            if own is not None and _is_default(tariff.rates[0]):
+                break
+            own = tariff if own is None else complete_tariff(own, tariff)
+            if tariff.rates[0].source != "user":
+                return own
+        return None if own is None or is_fragment(own) else own
 
     def _scale(
         self, tariff: Tariff, honoured: Selector, time_ns: int
@@ -186,7 +193,7 @@ def _first_later(
     for start_ns in timeline.starts_ns:
         if start_ns > time_ns:
             tariff = timeline.value_on(start_ns, minute, is_rest_day)
-            if tariff is not None:
+            if tariff is not None and not is_fragment(tariff):
                 return tariff
     return None
 

@@ -6,6 +6,7 @@ each long-context step.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
@@ -26,6 +27,10 @@ class Tariff(NamedTuple):
     """`rates[i]` prices the whole request from `steps[i]` input tokens on; `steps[0]` is 0."""
     doubts: tuple[str, ...] = ()
     """Why these may not be the call's own prices; any makes the cost `estimated`."""
+
+    def rate_for_input(self, tokens: int) -> Rate:
+        """Return the rate of a request with this total of input tokens."""
+        return self.rates[bisect_right(self.steps, tokens) - 1]
 
 
 class PriceSource(Protocol):

@@ -1,4 +1,5 @@
 from spantoll.storage.open import hide_password, open_store
+from spantoll.storage.own_prices import StoredPricing, change_pricing, read_stored_pricing
 from spantoll.storage.registry import GROUP, OpenUrl
 from spantoll.storage.sql import SqlStore
 from spantoll.storage.store import Correction, Settle, Store, Stored, WriteResult
@@ -11,7 +12,10 @@ __all__ = [
     "SqlStore",
     "Store",
     "Stored",
+    "StoredPricing",
     "WriteResult",
+    "change_pricing",
     "hide_password",
     "open_store",
+    "read_stored_pricing",
 ]

@@ -20,6 +20,7 @@ from spantoll.surfaces.cli.health import health
 from spantoll.surfaces.cli.ingest import ingest
 from spantoll.surfaces.cli.models import models
 from spantoll.surfaces.cli.price import price
+from spantoll.surfaces.cli.prices import prices
 from spantoll.surfaces.cli.reconcile import reconcile
 from spantoll.surfaces.cli.records import records
 from spantoll.surfaces.cli.reprice import reprice_app
@@ -42,6 +43,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(reprice_app, name="reprice")
+app.add_typer(prices, name="prices")
 
 
 @app.command("run", context_settings={"ignore_unknown_options": True})

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from spantoll.surfaces.cli.ledger import now_ns
-from spantoll.surfaces.cli.options import Format, Formatted
+from spantoll.surfaces.cli.options import Database, Format, Formatted
 
 __all__ = ["estimate"]
 
@@ -28,14 +28,16 @@ def estimate(
     region: Annotated[str | None, typer.Option(help="Where inference is kept.")] = None,
     at: Annotated[str | None, typer.Option(metavar="TIME", help="RFC 3339; now if absent.")] = None,
     format: Formatted = Format.table,
+    database: Database = None,
 ) -> None:
     """Say what a call would cost before it is made."""
-    from spantoll.pricing import load_rate_card
+    from spantoll.pipeline.user_pricing import open_user_card
     from spantoll.pricing.estimate import estimate_cost
+    from spantoll.settings import load_settings
     from spantoll.surfaces.cli.output import write_csv, write_json, write_line, write_table
 
     answer = estimate_cost(
-        load_rate_card(),
+        open_user_card(load_settings(database=database).database),
         model,
         now_ns=now_ns(),
         provider=provider,

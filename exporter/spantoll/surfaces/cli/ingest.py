@@ -23,13 +23,13 @@ def ingest(
     """
     from spantoll.pipeline import Ingest, Ledger
     from spantoll.pipeline.settle import make_settle
-    from spantoll.pricing import load_rate_card
+    from spantoll.pipeline.user_pricing import load_user_card
     from spantoll.surfaces.cli.intake import FileIntake
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.output import write_notice
 
     with open_ledger(database, create=True) as opened:
-        card = load_rate_card()
+        card = load_user_card(opened.store.engine)
         intake = FileIntake(Ingest(card), Ledger(opened.store, settle=make_settle(card)))
         intake.read(files)
     for line in intake.summary():

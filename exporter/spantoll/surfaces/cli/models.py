@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from spantoll.surfaces.cli.ledger import now_ns
-from spantoll.surfaces.cli.options import Format, Formatted, Limit
+from spantoll.surfaces.cli.options import Database, Format, Formatted, Limit
 
 __all__ = ["models"]
 
@@ -31,11 +31,13 @@ def models(
     history: Annotated[bool, typer.Option("--history", help="The prices of one model.")] = False,
     limit: Limit = None,
     format: Formatted = Format.table,
+    database: Database = None,
 ) -> None:
     """Browse the models that have a price, per million tokens, or one model's price history."""
-    from spantoll.pricing import load_rate_card
+    from spantoll.pipeline.user_pricing import open_user_card
+    from spantoll.settings import load_settings
 
-    card = load_rate_card()
+    card = open_user_card(load_settings(database=database).database)
     if history:
         if name is None or provider is None:
             raise typer.BadParameter("--history needs --provider and the model's name")

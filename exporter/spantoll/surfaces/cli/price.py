@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from spantoll.surfaces.cli.ledger import now_ns
+from spantoll.surfaces.cli.options import Database
 
 if TYPE_CHECKING:
     from spantoll.pricing import RateCard
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["price"]
 
 
-def price() -> None:
+def price(database: Database = None) -> None:
     """Price calls: JSON lines on stdin, one answer on stdout for each (docs/prices.md)."""
-    from spantoll.pricing import load_rate_card
+    from spantoll.pipeline.user_pricing import open_user_card
+    from spantoll.settings import load_settings
 
-    card = load_rate_card()
+    card = open_user_card(load_settings(database=database).database)
     for answer in price_lines(sys.stdin.buffer, card, now_ns=now_ns()):
         print(json.dumps(answer))
 

@@ -20,7 +20,7 @@ from spantoll.pipeline.reprice_run import (
     resume_run,
     undo_run,
 )
-from spantoll.pricing import load_rate_card
+from spantoll.pipeline.user_pricing import load_user_card
 from spantoll.storage import SqlStore, Store
 from spantoll.storage.reprice import RunState, Selection, count_selected, list_runs
 from spantoll.surfaces.cli.ledger import Opened, now_ns
@@ -45,7 +45,7 @@ class Repricing:
         with _progress("Comparing", self._selected) as report:
             return preview_repricing(
                 self._store,
-                load_rate_card(),
+                load_user_card(self._store.engine),
                 selection,
                 end_id=self._end_id,
                 tz=tz,
@@ -65,7 +65,7 @@ class Repricing:
         with self._say_how_to_go_on(), _progress("Re-pricing", self._selected) as report:
             run = reprice_records(
                 self._store,
-                load_rate_card(),
+                load_user_card(self._store.engine),
                 selection,
                 end_id=self._end_id,
                 by=self._by,
@@ -83,7 +83,13 @@ class Repricing:
     def resume(self, run_id: int) -> None:
         """Go on with a run."""
         with self._say_how_to_go_on(), _progress("Going on", None) as report:
-            run = resume_run(self._store, load_rate_card(), run_id, now_ns=now_ns(), report=report)
+            run = resume_run(
+                self._store,
+                load_user_card(self._store.engine),
+                run_id,
+                now_ns=now_ns(),
+                report=report,
+            )
         write_notice(describe_run(run))
 
     def _changed_by(self, run_id: int) -> int | None:

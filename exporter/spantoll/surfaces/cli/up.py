@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spantoll.pricing import RateCard
+    from spantoll.receiver import ReceiverConfig
     from spantoll.receiver.mount import Application
     from spantoll.settings import Settings
     from spantoll.storage import Store
@@ -106,13 +107,13 @@ def run_receiver(settings: Settings) -> int:
     Raises ConfigurationError for targets, headers or addresses that are wrong.
     """
     import logging
-    import re
 
     from spantoll.forward import Forwarder, read_headers, read_targets
     from spantoll.pipeline.settle import make_settle
-    from spantoll.pricing import load_rate_card
-    from spantoll.receiver import Bound, Limits, Receiver, ReceiverConfig, Tokens, run
+    from spantoll.pipeline.user_pricing import PriceFollower
+    from spantoll.receiver import Bound, Receiver, run
     from spantoll.receiver.address import Address
+    from spantoll.storage import open_store
     from spantoll.surfaces.cli.ledger import make_directory
     from spantoll.surfaces.cli.welcome import welcome
 
@@ -122,9 +123,6 @@ def run_receiver(settings: Settings) -> int:
     listened = [Address.parse(text, flag="") for text in (settings.grpc, settings.http) if text]
     for target in targets:
         target.check_elsewhere([(address.host, address.port) for address in listened])
-    tokens = Tokens(
-        re.split(r"[,\s]+", settings.tokens.get_secret_value()), file=settings.token_file
-    )
     make_directory(settings.database)
 
     def onward(store: Store) -> Forwarder:
@@ -140,24 +138,43 @@ def run_receiver(settings: Settings) -> int:
         for line in welcome(settings, bound, rest=application is not None):
             print(line, flush=True)
 
-    config = ReceiverConfig(
+    config = read_config(settings)
+    config.check()
+    prices = open_store(settings.database)
+    follower = PriceFollower(prices.engine)
+    follower.start()
+    application = make_rest(settings, follower.card)
+    try:
+        return run(
+            settings.database,
+            config,
+            rate_card=follower.card,
+            settle=make_settle(follower.card),
+            onward=onward if targets else None,
+            application=application,
+            ready=ready,
+        )
+    finally:
+        follower.close()
+        prices.close()
+
+
+def read_config(settings: Settings) -> ReceiverConfig:
+    """Return where the receiver listens, to whom and how much it takes."""
+    import re
+
+    from spantoll.receiver import Limits, ReceiverConfig, Tokens
+
+    tokens = Tokens(
+        re.split(r"[,\s]+", settings.tokens.get_secret_value()), file=settings.token_file
+    )
+    return ReceiverConfig(
         grpc=settings.grpc,
         http=settings.http,
         limits=Limits(body_bytes=settings.max_body_bytes, budget_bytes=settings.max_inflight_bytes),
         tokens=tokens,
         insecure=settings.insecure,
         grace_s=settings.grace_s,
-    )
-    rate_card = load_rate_card()
-    application = make_rest(settings, rate_card)
-    return run(
-        settings.database,
-        config,
-        rate_card=rate_card,
-        settle=make_settle(rate_card),
-        onward=onward if targets else None,
-        application=application,
-        ready=ready,
     )
 
 

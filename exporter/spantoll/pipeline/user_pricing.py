@@ -1,0 +1,126 @@
+"""What the user has given of prices, from the configuration file and the ledger, as a rate card.
+
+Input: `[[prices]]` and `[[exchange_rates]]` of spantoll.toml, and the rows of a ledger. Output: a
+`UserPricing` that does not contradict itself, or a rate card that follows it while it changes.
+"""
+
+from __future__ import annotations
+
+import logging
+from threading import Event, Thread
+
+from sqlalchemy import Engine
+
+from spantoll.errors import NoLedger, SpantollError
+from spantoll.pricing import RateCard, UserPricing, load_rate_card
+from spantoll.pricing.exchange import read_exchange_rate
+from spantoll.pricing.own_prices import read_own_price
+from spantoll.settings import find_file, read_section
+from spantoll.storage import open_store, read_stored_pricing
+
+__all__ = [
+    "FOLLOW_S",
+    "PriceFollower",
+    "load_user_card",
+    "open_user_card",
+    "open_user_pricing",
+    "read_file_pricing",
+    "read_user_pricing",
+]
+
+FOLLOW_S = 5.0
+"""How often a running receiver looks for changed prices; a look reads a few small tables."""
+
+log = logging.getLogger(__name__)
+
+
+def read_user_pricing(engine: Engine | None) -> UserPricing:
+    """Read both places. Raises PriceDataError for rows that overlap, also between them."""
+    stored = UserPricing() if engine is None else read_stored_pricing(engine).pricing
+    pricing = read_file_pricing().join(stored)
+    pricing.check()
+    return pricing
+
+
+def read_file_pricing() -> UserPricing:
+    """Read the rows of the configuration file. Raises ConfigurationError."""
+    path = find_file()
+    return UserPricing(
+        tuple(
+            read_own_price(table, f"{path} prices[{i}]")
+            for i, table in enumerate(read_section("prices"), 1)
+        ),
+        tuple(
+            read_exchange_rate(table, f"{path} exchange_rates[{i}]")
+            for i, table in enumerate(read_section("exchange_rates"), 1)
+        ),
+    )
+
+
+def load_user_card(engine: Engine | None) -> RateCard:
+    """Load the rate card of the installed prices, with the user's own in front."""
+    return load_rate_card(user=read_user_pricing(engine))
+
+
+def open_user_card(database: str) -> RateCard:
+    """Load the rate card for a command that needs no ledger: without one, of the file alone."""
+    return load_rate_card(user=open_user_pricing(database))
+
+
+def open_user_pricing(database: str) -> UserPricing:
+    """Read both places; where there is no ledger yet, the file alone."""
+    try:
+        store = open_store(database, create=False)
+    except NoLedger:
+        return read_user_pricing(None)
+    try:
+        return read_user_pricing(store.engine)
+    finally:
+        store.close()
+
+
+class PriceFollower:
+    """A rate card that follows what the user gives, looking every `FOLLOW_S` seconds.
+
+    Rows that cannot be used are logged once, and the card keeps the prices it has. `close` ends the
+    thread.
+    """
+
+    def __init__(self, engine: Engine, *, every_s: float = FOLLOW_S) -> None:
+        self._engine = engine
+        self._every_s = every_s
+        self._pricing = read_user_pricing(engine)
+        self.card = load_rate_card(user=self._pricing)
+        self._problem = ""
+        self._closed = Event()
+        self._thread = Thread(target=self._follow, name="spantoll-prices", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread, after a look that is under way."""
+        self._closed.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def look(self) -> bool:
+        """Read the rows and adopt them if they have changed; return whether they had."""
+        pricing = read_user_pricing(self._engine)
+        if pricing == self._pricing:
+            return False
+        self.card.adopt(load_rate_card(user=pricing))
+        self._pricing = pricing
+        return True
+
+    def _follow(self) -> None:
+        while not self._closed.wait(self._every_s):
+            try:
+                if self.look():
+                    log.warning("own prices have changed: %d rows", len(self._pricing.prices))
+                self._problem = ""
+            except SpantollError as error:
+                if str(error) != self._problem:
+                    self._problem = str(error)
+                    log.error("own prices stay as they were: %s", error)
