@@ -208,6 +208,7 @@ def test_only_counted_calls_are_counted(ledger: Write, record: Make) -> None:
         pytest.param(Filter("batch", ("true",)), ["b"], id="boolean"),
         pytest.param(Filter("server_port", ("443",)), ["a"], id="integer"),
         pytest.param(Filter("tenant", ("default",)), ["a", "b", None], id="alias"),
+        pytest.param(Filter("price_status", ("exact",)), ["a", "b", None], id="state"),
     ],
 )
 def test_filters_choose(

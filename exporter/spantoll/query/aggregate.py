@@ -1,7 +1,8 @@
-"""Aggregates made of mergeable parts (sums, minima, maxima).
+"""Aggregates made of mergeable parts (sums, minima, maxima), and counts of distinct values.
 
 Input: columns. Output: an `Aggregate`: parts that windows, groups and roll-ups combine exactly, and
-the function that makes the answer of them. A ratio is only taken at the end.
+the function that makes the answer of them. A ratio is only taken at the end. A count of distinct
+values does not merge: the total over all groups is counted on its own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ __all__ = [
     "Aggregate",
     "Number",
     "Part",
+    "count_distinct",
+    "divide_money",
     "divide_sums",
     "find_extreme",
     "sum_column",
@@ -34,13 +37,15 @@ HALF = 2**32
 class Part(NamedTuple):
     """One column to aggregate, and how it merges."""
 
-    how: Literal["sum", "min", "max"]
+    how: Literal["sum", "min", "max", "distinct"]
     expression: ColumnElement[Any]
     whole: bool = True
     """Whether the column holds integers."""
 
     def over(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Aggregate `column` the way this part merges."""
+        if self.how == "distinct":
+            return func.count(column.distinct())
         aggregate: ColumnElement[Any] = getattr(func, self.how)(column)
         return aggregate
 
@@ -92,13 +97,29 @@ def sum_column(
     return Aggregate((Part("sum", expression),), finish or _to_integer, lambda value: value)
 
 
-def divide_sums(above: ColumnElement[Any], below: ColumnElement[Any], scale: int = 1) -> Aggregate:
-    """Divide two sums; None where the divisor is 0 or NULL."""
+def divide_sums(
+    above: ColumnElement[Any], below: ColumnElement[Any], scale: int = 1, *, times: int = 1
+) -> Aggregate:
+    """Divide two sums, times `times` over `scale`; None where the divisor is 0 or NULL."""
     return Aggregate(
         (Part("sum", above), Part("sum", below)),
-        lambda a, b: int(a) / (int(b) * scale) if b else None,
+        lambda a, b: int(a) * times / (int(b) * scale) if b and a is not None else None,
         lambda a, b: cast(a, Float) / func.nullif(b, 0),
     )
+
+
+def divide_money(nano: ColumnElement[Any], below: ColumnElement[Any]) -> Aggregate:
+    """Divide a sum of nano-USD by a sum, rounded half-even to the nano; None without divisor."""
+    return Aggregate(
+        (Part("sum", nano), Part("sum", below)),
+        lambda a, b: to_usd((Decimal(int(a)) / int(b)).to_integral_value()) if b else None,
+        lambda a, b: cast(a, Float) / func.nullif(b, 0),
+    )
+
+
+def count_distinct(column: ColumnElement[Any]) -> Aggregate:
+    """Count the different values of a column; NULL is none."""
+    return Aggregate((Part("distinct", column),), to_count, lambda value: value)
 
 
 def find_extreme(how: Literal["min", "max"], column: ColumnElement[Any], scale: int) -> Aggregate:

@@ -40,9 +40,11 @@ class Dimension(NamedTuple):
 
 ALIASES: Mapping[str, str] = {
     "customer": "customer_id",
+    "emitter": "scope_name",
     "environment_name": "environment",
     "error": "error_type",
     "organization": "organisation",
+    "price_status": "pricing_status",
     "service": "service_name",
     "session": "session_id",
     "tenant": "tenant_id",
@@ -72,6 +74,11 @@ def _read_provider(text: str) -> str:
     return canonical(text) or text
 
 
+def _read_status(text: str) -> str:
+    """Take the name of a state: `exact` is stored as `priced`."""
+    return "priced" if text == "exact" else text
+
+
 def _show_unchanged(value: Any) -> Value:
     return value  # type: ignore[no-any-return]  # the column's own type
 
@@ -95,7 +102,10 @@ def _make_dimension(name: str) -> Dimension:
     return Dimension(name, column, READERS.get(name, str), _show_unchanged)
 
 
-READERS: Mapping[str, Callable[[str], Any]] = {"provider": _read_provider}
+READERS: Mapping[str, Callable[[str], Any]] = {
+    "provider": _read_provider,
+    "pricing_status": _read_status,
+}
 """How the text of a filter is read where it is not taken as it is."""
 
 DIMENSIONS: Mapping[str, Dimension] = {

@@ -1,29 +1,38 @@
 """What can be asked of a set of records: one aggregate per measure.
 
 Input: the name of a measure. Output: a `Measure` with its unit and aggregate. The sums of columns
-are declared with the columns (`records/record.py`); what combines columns is a function here.
+are declared with the columns (`records/record.py`); what combines columns is a function here, in
+`speed_measures` or in `health_measures`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import ColumnElement, String, case, func, literal, true
+from sqlalchemy import BigInteger, String, and_, case, func, literal
 
 from spantoll.pricing import PricingStatus
+from spantoll.query import health_measures, speed_measures  # noqa: F401  they register measures
 from spantoll.query.aggregate import (
     Aggregate,
     Number,
     Part,
+    count_distinct,
+    divide_money,
     divide_sums,
-    find_extreme,
     sum_column,
     to_count,
     to_exact_number,
     to_seconds,
     to_usd,
+)
+from spantoll.query.measure import (
+    MEASURES,
+    Measure,
+    register_measure,
+    sum_requests_if,
 )
 from spantoll.query.names import make_unknown_name_error
 from spantoll.query.spelling import json_number
@@ -36,23 +45,15 @@ __all__ = ["ALIASES", "MEASURES", "UNIT", "Measure", "find_measure"]
 UNIT = "unit."
 """`unit.<name>`: a billing unit that has no column of its own, e.g. `unit.web_searches`."""
 
+MOST_TOKENS = 10**8
+"""No call reads more tokens: larger counters are noise."""
+MOST_NANO_PER_TOKEN = 10**7
+"""10,000 USD for a million tokens: no price is higher."""
+
 UNIT_NAME = re.compile(r"[\w.\-]{1,64}")
 
 r = usage_record.c
 
-
-class Measure(NamedTuple):
-    """An aggregate with its name and unit."""
-
-    name: str
-    unit: str
-    help: str
-    aggregate: Aggregate
-    marks: str = ""
-    """The marks that an amount of it can carry: `~` estimated, `+` something is left out."""
-
-
-MEASURES: dict[str, Measure] = {}
 
 ALIASES: Mapping[str, str] = {
     "cached_tokens": "cache_read_tokens",
@@ -86,34 +87,9 @@ def find_measure(name: str) -> Measure:
     )
 
 
-def _known(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return case((column.is_not(None), 1), else_=0)
-
-
-def _requests_if(condition: ColumnElement[bool]) -> Aggregate:
-    return sum_column(case((condition, r.requests), else_=0), to_count)
-
-
-def _records_if(condition: ColumnElement[bool]) -> Aggregate:
-    return sum_column(case((condition, 1), else_=0), to_count)
-
-
 def _cost_if(*statuses: PricingStatus) -> Aggregate:
     cost = case((r.pricing_status.in_(statuses), func.coalesce(r.cost_nano, 0)), else_=0)
     return sum_column(cost, lambda nano: to_usd(nano or 0))
-
-
-def register_measure(
-    unit: str, *, marks: str = ""
-) -> Callable[[Callable[[], Aggregate]], Callable[[], Aggregate]]:
-    """Register a function as the measure of its name."""
-
-    def register(function: Callable[[], Aggregate]) -> Callable[[], Aggregate]:
-        name = function.__name__
-        MEASURES[name] = Measure(name, unit, (function.__doc__ or "").strip(), function(), marks)
-        return function
-
-    return register
 
 
 @register_measure("requests")
@@ -125,25 +101,62 @@ def requests() -> Aggregate:
 @register_measure("requests")
 def errors() -> Aggregate:
     """Calls that failed or timed out; cancelled ones are neither errors nor successes."""
-    return _requests_if(r.status.in_(("error", "timeout")))
+    return sum_requests_if(r.status.in_(("error", "timeout")))
 
 
 @register_measure("requests")
 def timeouts() -> Aggregate:
     """Calls that timed out."""
-    return _requests_if(r.status == "timeout")
+    return sum_requests_if(r.status == "timeout")
 
 
 @register_measure("requests")
 def cancelled() -> Aggregate:
     """Calls the caller abandoned."""
-    return _requests_if(r.status == "cancelled")
+    return sum_requests_if(r.status == "cancelled")
+
+
+@register_measure("requests")
+def successes() -> Aggregate:
+    """Calls that succeeded."""
+    return sum_requests_if(r.status == "success")
 
 
 @register_measure("ratio")
 def success_rate() -> Aggregate:
     """Successful calls as a share of all calls."""
     return divide_sums(case((r.status == "success", r.requests), else_=0), r.requests)
+
+
+@register_measure("ratio")
+def error_rate() -> Aggregate:
+    """Calls that failed or timed out as a share of all calls."""
+    failed = r.status.in_(("error", "timeout"))
+    return divide_sums(case((failed, r.requests), else_=0), r.requests)
+
+
+@register_measure("ratio")
+def timeout_rate() -> Aggregate:
+    """Calls that timed out as a share of all calls."""
+    return divide_sums(case((r.status == "timeout", r.requests), else_=0), r.requests)
+
+
+@register_measure("users")
+def distinct_users() -> Aggregate:
+    """Different users; calls that name none are not counted."""
+    return count_distinct(r.user_id)
+
+
+@register_measure("sessions")
+def distinct_sessions() -> Aggregate:
+    """Different sessions."""
+    return count_distinct(r.session_id)
+
+
+@register_measure("customers")
+def distinct_customers() -> Aggregate:
+    """Different customers."""
+    return count_distinct(r.customer_id)
 
 
 @register_measure("tokens")
@@ -159,37 +172,37 @@ def total_tokens() -> Aggregate:
 @register_measure("requests")
 def priced_requests() -> Aggregate:
     """Calls with a cost."""
-    return _requests_if(r.cost_nano.is_not(None))
+    return sum_requests_if(r.cost_nano.is_not(None))
 
 
 @register_measure("requests")
 def exact_requests() -> Aggregate:
     """Calls whose cost is what the price row charges for what was reported."""
-    return _requests_if(r.pricing_status == "priced")
+    return sum_requests_if(r.pricing_status == "priced")
 
 
 @register_measure("requests")
 def free_requests() -> Aggregate:
     """Calls that cost 0 by an explicit price of 0, or were not billed."""
-    return _requests_if(r.pricing_status == "free")
+    return sum_requests_if(r.pricing_status == "free")
 
 
 @register_measure("requests")
 def estimated_requests() -> Aggregate:
     """Calls whose cost may turn out higher or lower."""
-    return _requests_if(r.pricing_status == "estimated")
+    return sum_requests_if(r.pricing_status == "estimated")
 
 
 @register_measure("requests")
 def partial_requests() -> Aggregate:
     """Calls whose cost is known only in part, so a lower bound."""
-    return _requests_if(r.pricing_status == "partial")
+    return sum_requests_if(r.pricing_status == "partial")
 
 
 @register_measure("requests")
 def unpriced_requests() -> Aggregate:
     """Calls whose cost is unknown."""
-    return _requests_if(r.pricing_status == "unpriced")
+    return sum_requests_if(r.pricing_status == "unpriced")
 
 
 @register_measure("USD")
@@ -214,81 +227,60 @@ def partial_cost_usd() -> Aggregate:
 def reported_difference_usd() -> Aggregate:
     """Reported cost less the cost by the price list, of the calls that have both."""
     listed = case((r.cost_source == "reported", r.catalogue_cost_nano), else_=r.cost_nano)
-    return sum_column(r.reported_cost_nano - listed, to_usd)
+    both = r.reported_cost_nano.is_not(None) & listed.is_not(None)
+    return Aggregate(
+        (Part("sum", case((both, r.reported_cost_nano))), Part("sum", case((both, listed)))),
+        lambda reported, ours: None if ours is None else to_usd(int(reported) - int(ours)),
+        lambda reported, ours: reported - ours,
+    )
+
+
+@register_measure("USD", marks="~+")
+def cost_per_request_usd() -> Aggregate:
+    """Mean cost of the calls that have one, rounded half-even to the nano-USD."""
+    return divide_money(r.cost_nano, case((r.cost_nano.is_not(None), r.requests)))
+
+
+@register_measure("ratio")
+def cache_hit_rate() -> Aggregate:
+    """Input tokens read from prompt caches as a share of all input tokens."""
+    read = case((r.input_tokens.is_not(None), func.coalesce(r.cache_read_tokens, 0)))
+    return divide_sums(read, r.input_tokens)
+
+
+@register_measure("USD", marks="~")
+def cache_savings_usd() -> Aggregate:
+    """What prompt caches saved: cached tokens at the price of the fresh ones of the same call,
+    less their cost; of calls that have both, and no audio or image input."""
+    read, written = func.coalesce(r.cache_read_tokens, 0), func.coalesce(r.cache_write_tokens, 0)
+    audio, image = func.coalesce(r.input_audio_tokens, 0), func.coalesce(r.input_image_tokens, 0)
+    cached = read + written
+    fresh = r.input_tokens - cached
+    # Pico-USD a token, as fine as price lists are.
+    price = r.input_cost_nano * 1_000 // func.nullif(fresh, 0, type_=BigInteger)
+    usable = cached.between(1, r.input_tokens - 1) & r.input_cost_nano.between(
+        0, fresh * MOST_NANO_PER_TOKEN
+    )
+    saved = case((usable, price * cached // 1_000 - r.cache_cost_nano))
+    # Only a CASE is computed after its condition: products of noise would exceed 64 bits.
+    plausible = and_(
+        *(each.between(0, MOST_TOKENS) for each in (r.input_tokens, read, written)),
+        audio == 0,
+        image == 0,
+    )
+    return sum_column(case((plausible, saved)), to_usd)
 
 
 @register_measure("tokens")
 def unpriced_tokens() -> Aggregate:
     """Tokens of the calls whose cost is unknown."""
-    tokens = func.coalesce(r.input_tokens, 0) + func.coalesce(r.output_tokens, 0)
-    return sum_column(case((r.pricing_status == "unpriced", tokens), else_=0), to_count)
-
-
-@register_measure("ms")
-def latency_avg_ms() -> Aggregate:
-    """Mean duration of the calls that have one."""
-    return divide_sums(r.duration_ns, _known(r.duration_ns), 1_000_000)
-
-
-@register_measure("ms")
-def latency_min_ms() -> Aggregate:
-    """Shortest duration."""
-    return find_extreme("min", r.duration_ns, 1_000_000)
-
-
-@register_measure("ms")
-def latency_max_ms() -> Aggregate:
-    """Longest duration."""
-    return find_extreme("max", r.duration_ns, 1_000_000)
-
-
-@register_measure("ms")
-def time_to_first_chunk_avg_ms() -> Aggregate:
-    """Mean time until a stream began to answer."""
-    return divide_sums(r.time_to_first_chunk_ns, _known(r.time_to_first_chunk_ns), 1_000_000)
-
-
-@register_measure("records")
-def records() -> Aggregate:
-    """Stored spans, whatever they stand for."""
-    return sum_column(literal(1), to_count)
-
-
-@register_measure("records")
-def counted_records() -> Aggregate:
-    """Stored spans that stand for a call of their own."""
-    return _records_if(r.counted == true())
-
-
-@register_measure("records")
-def merged_records() -> Aggregate:
-    """Stored spans that repeat the call of another one."""
-    return _records_if(r.repeats_span.is_not(None))
-
-
-@register_measure("records")
-def unpriced_records() -> Aggregate:
-    """Counted records without a cost."""
-    return _records_if((r.counted == true()) & (r.pricing_status == "unpriced"))
-
-
-@register_measure("records")
-def assumed_records() -> Aggregate:
-    """Counted records whose counters nothing proves: read by rule, not by arithmetic."""
-    return _records_if((r.counted == true()) & (r.usage_quality == "assumed"))
-
-
-@register_measure("records")
-def inconsistent_records() -> Aggregate:
-    """Counted records whose counters contradict each other."""
-    return _records_if((r.counted == true()) & (r.usage_quality == "inconsistent"))
-
-
-@register_measure("records")
-def streams_without_usage() -> Aggregate:
-    """Streamed calls that succeeded and never said what they used."""
-    silent = (r.usage_quality == "missing") & (r.status == "success")
-    return _records_if((r.counted == true()) & (r.stream == true()) & silent)
+    unpriced = r.pricing_status == "unpriced"
+    return Aggregate(
+        # two sums: the counters of one span may be noise whose sum exceeds 64 bits
+        tuple(Part("sum", case((unpriced, each))) for each in (r.input_tokens, r.output_tokens)),
+        lambda a, b: to_count(a) + to_count(b),
+        lambda a, b: func.coalesce(a, 0) + func.coalesce(b, 0),
+    )
 
 
 SUM_TO_ANSWER: Mapping[Unit, Callable[[Any], Number]] = {

@@ -16,10 +16,17 @@ from sqlalchemy.exc import DBAPIError
 
 from spantoll.errors import StoreUnavailable
 from spantoll.query.dimensions import Dimension, find_dimension
-from spantoll.query.measures import Measure
+from spantoll.query.measures import Measure, find_measure
+from spantoll.query.percentiles import fill_percentiles
 from spantoll.query.query import Query
 from spantoll.query.result import PriceSetUsed, Result, Row
-from spantoll.query.statement import list_measures, select_bounds, select_groups, select_price_sets
+from spantoll.query.statement import (
+    list_measures,
+    list_order,
+    select_bounds,
+    select_groups,
+    select_price_sets,
+)
 from spantoll.query.windows import LAST_NS, Window, find_zone, join_windows, list_windows
 
 __all__ = ["reading", "run"]
@@ -43,6 +50,9 @@ def run(engine: Engine, query: Query) -> Result:
             if not covering:
                 return Result(query, (), _make_row({}, "t", measures), 0)
             asked = replace(query, start_ns=start_ns, end_ns=end_ns)
+        by_percentile = _orders_by_percentile(query)
+        if by_percentile:
+            asked = replace(asked, limit=None)
         try:
             found = _fetch_groups(connection, asked, covering, measures)
         except DBAPIError:
@@ -50,7 +60,7 @@ def run(engine: Engine, query: Query) -> Result:
             # whose counters are noise must not end every report. Sums of halves cannot overflow;
             # whatever else is wrong fails again.
             connection.rollback()
-            measures = tuple(m._replace(aggregate=m.aggregate.sum_halves()) for m in measures)
+            measures = tuple(map(_sum_halves, measures))
             found = _fetch_groups(connection, asked, covering, measures)
         used = connection.execute(select_price_sets(asked)).all() if _has_money(measures) else ()
     if not found:
@@ -61,6 +71,8 @@ def run(engine: Engine, query: Query) -> Result:
         _make_row(each, "p", measures, dimensions, by_start[each["w"]] if covering else None)
         for each in found
     ]
+    if by_percentile:
+        rows = _sort_rows(rows, list_order(query))[: query.limit]
     sets = tuple(PriceSetUsed(*each) for each in used)
     return Result(query, rows, _make_row(found[0], "t", measures), found[0]["groups"], sets)
 
@@ -81,8 +93,17 @@ def _fetch_groups(
     covering: Sequence[Window],
     measures: Sequence[Measure],
 ) -> list[dict[str, Any]]:
-    statement = select_groups(query, join_windows(covering), measures)
-    return [row._asdict() for row in connection.execute(statement)]
+    runs = join_windows(covering)
+    found = [row._asdict() for row in connection.execute(select_groups(query, runs, measures))]
+    if found:
+        fill_percentiles(connection, query, runs, measures, found)
+    return found
+
+
+def _sum_halves(measure: Measure) -> Measure:
+    if measure.percentile is not None:  # it counts values, which fit
+        return measure
+    return measure._replace(aggregate=measure.aggregate.sum_halves())
 
 
 def _close_period(connection: Connection, query: Query) -> tuple[int, int]:
@@ -96,6 +117,24 @@ def _close_period(connection: Connection, query: Query) -> tuple[int, int]:
         first if query.start_ns is None else query.start_ns,
         min(last + 1, LAST_NS) if query.end_ns is None else query.end_ns,
     )
+
+
+def _orders_by_percentile(query: Query) -> bool:
+    names = {name.removeprefix("-") for name in list_order(query)}
+    return any(find_measure(name).percentile for name in names & set(query.measures))
+
+
+def _sort_rows(rows: Sequence[Row], order: Sequence[str]) -> list[Row]:
+    """Sort by what SQL cannot sort by; rows without an answer come last, ties stay as they are."""
+    ordered = list(rows)
+    for text in reversed(order):
+        name = text.removeprefix("-")
+        values: list[Any] = [row.window if name == "window" else row[name] for row in ordered]
+        known = [i for i, value in enumerate(values) if value is not None]
+        unknown = [i for i, value in enumerate(values) if value is None]
+        known.sort(key=values.__getitem__, reverse=text.startswith("-"))
+        ordered = [ordered[i] for i in (*known, *unknown)]
+    return ordered
 
 
 def _has_money(measures: Sequence[Measure]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Label, Select, case, func, or_, select, true
 
 from spantoll.errors import QueryError
+from spantoll.query.aggregate import Part
 from spantoll.query.cost_state import STATE_MEASURES
 from spantoll.query.dimensions import Dimension, Value, find_dimension
 from spantoll.query.measures import Measure, find_measure
@@ -22,11 +23,13 @@ from spantoll.storage.tables import rate
 
 __all__ = [
     "list_measures",
+    "list_order",
     "make_conditions",
     "restrict_period",
     "select_bounds",
     "select_groups",
     "select_price_sets",
+    "select_values",
 ]
 
 r = usage_record.c
@@ -54,11 +57,7 @@ def select_groups(
     Columns: `w` window start if there are `runs`, `d0`... dimensions, per measure its parts `m0p0`
     ..., the same parts over all groups `m0t0`..., and `groups`, how many there are.
     """
-    keys: list[Label[Any]] = [
-        find_dimension(name).expression.label(f"d{i}") for i, name in enumerate(query.dimensions)
-    ]
-    if runs:
-        keys.insert(0, _window_start(runs).label("w"))
+    keys = _list_keys(query, runs)
     parts = [
         part.over(part.expression).label(f"m{i}p{j}")
         for i, each in enumerate(measures)
@@ -72,12 +71,45 @@ def select_groups(
         .subquery("answer")
     )
     totals = [
-        part.over(answer.c[f"m{i}p{j}"]).over().label(f"m{i}t{j}")
+        _total(query, part, answer.c[f"m{i}p{j}"]).label(f"m{i}t{j}")
         for i, each in enumerate(measures)
         for j, part in enumerate(each.aggregate.parts)
     ]
     statement = select(answer, *totals, func.count().over().label("groups"))
     return statement.order_by(*_order_by(query, answer.c, measures, bool(runs))).limit(query.limit)
+
+
+def select_values(
+    query: Query, runs: Sequence[WindowRun], column: ColumnElement[int]
+) -> Select[Any]:
+    """Select how often each group has each value of a column, in order of value.
+
+    Columns: `w` and `d0`... as in `select_groups`, `value`, and `n` records. NULL is no value.
+    """
+    keys = _list_keys(query, runs)
+    value = column.label("value")
+    return (
+        select(*keys, value, func.count().label("n"))
+        .where(*make_conditions(query), column.is_not(None))
+        .group_by(*(key.name for key in keys), "value")
+        .order_by("value")
+    )
+
+
+def _list_keys(query: Query, runs: Sequence[WindowRun]) -> list[Label[Any]]:
+    keys: list[Label[Any]] = [
+        find_dimension(name).expression.label(f"d{i}") for i, name in enumerate(query.dimensions)
+    ]
+    return [_window_start(runs).label("w"), *keys] if runs else keys
+
+
+def _total(query: Query, part: Part, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Merge a part over all groups; distinct values do not merge and are counted again."""
+    if part.how != "distinct":
+        merged: Any = part.over(column)
+        whole: ColumnElement[Any] = merged.over()
+        return whole
+    return select(part.over(part.expression)).where(*make_conditions(query)).scalar_subquery()
 
 
 def select_price_sets(query: Query) -> Select[str, str]:
@@ -154,14 +186,15 @@ def _order_by(
         name: c[f"d{i}"] for i, name in enumerate(query.dimensions)
     }
     for i, each in enumerate(measures):
+        if each.percentile is not None:
+            continue
         parts = (c[f"m{i}p{j}"] for j in range(len(each.aggregate.parts)))
         ranks[each.name] = each.aggregate.rank(*parts)
     if windowed:
         ranks["window"] = c.w
-    leading = query.order or _default_order(query)
     ties = ("window", *query.dimensions)
     ordered: list[ColumnElement[Any]] = []
-    for name in dict.fromkeys((*leading, *ties)):
+    for name in dict.fromkeys((*list_order(query), *ties)):
         rank = ranks.get(name.removeprefix("-"))
         if rank is not None:
             # databases disagree on where NULL sorts
@@ -169,6 +202,9 @@ def _order_by(
     return ordered
 
 
-def _default_order(query: Query) -> tuple[str, ...]:
+def list_order(query: Query) -> Sequence[str]:
+    """List what the rows are ordered by, the ties aside."""
+    if query.order:
+        return query.order
     largest = "cost_usd" if "cost_usd" in query.measures else query.measures[0]
     return ("window", f"-{largest}")

@@ -29,6 +29,7 @@ def parse_query(
     order: Sequence[str] = (),
     limit: int | None = None,
     uncounted: bool = False,
+    exact: bool = False,
     now_ns: int,
 ) -> Query:
     """Build a query from text. Raises QueryError naming what cannot be read."""
@@ -44,6 +45,7 @@ def parse_query(
         order=order,
         limit=limit,
         uncounted=uncounted,
+        exact=exact,
     )
 
 

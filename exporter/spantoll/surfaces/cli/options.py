@@ -1,4 +1,8 @@
-"""Options that several commands share, declared once."""
+"""Options that several commands share, declared once.
+
+Input: the words of a command line. Output: annotated types that a command names in its signature;
+an option has the name, the form and the help text it has everywhere.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,21 @@ import typer
 
 __all__ = [
     "All",
+    "By",
     "Database",
+    "Doubts",
+    "Exact",
     "Format",
     "Formatted",
     "From",
     "Last",
     "Limit",
+    "Measures",
+    "Order",
     "To",
     "Tz",
     "Where",
+    "WindowName",
 ]
 
 
@@ -34,6 +44,29 @@ Database = Annotated[
     typer.Option(metavar="URL", help="The ledger: the path of a file, or the URL of a database."),
 ]
 Formatted = Annotated[Format, typer.Option("--format", "-f", help="How to write the answer.")]
+By = Annotated[
+    list[str] | None,
+    typer.Option(metavar="DIMENSION", help="Split by this: model, customer_id ... Repeatable."),
+]
+Measures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--measure", metavar="MEASURE", help="What to add up: cost, requests ... Repeatable."
+    ),
+]
+WindowName = Annotated[
+    str, typer.Option(metavar="WINDOW", help="hour, day, week, month, quarter, year, total.")
+]
+Order = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Sort by this, -NAME for largest first. Repeatable."),
+]
+Exact = Annotated[
+    bool, typer.Option("--exact", help="Percentiles of every value, not of 4 % buckets.")
+]
+Doubts = Annotated[
+    bool, typer.Option("--doubts", help="Name every reason why the cost is not exact.")
+]
 Where = Annotated[
     list[str] | None,
     typer.Option(

@@ -6,21 +6,25 @@ the reasons follow it. A table of nothing says why it is empty.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from spantoll.surfaces.cli.options import (
     All,
+    By,
     Database,
+    Doubts,
+    Exact,
     Format,
     Formatted,
     From,
     Last,
     Limit,
+    Measures,
+    Order,
     To,
     Tz,
     Where,
+    WindowName,
 )
 
 if TYPE_CHECKING:
@@ -30,31 +34,19 @@ __all__ = ["usage"]
 
 
 def usage(
-    by: Annotated[
-        list[str] | None,
-        typer.Option(metavar="DIMENSION", help="Split by this: model, customer_id ... Repeatable."),
-    ] = None,
-    measure: Annotated[
-        list[str] | None,
-        typer.Option(metavar="MEASURE", help="What to add up: cost, requests ... Repeatable."),
-    ] = None,
+    by: By = None,
+    measure: Measures = None,
     where: Where = None,
     from_: From = None,
     to: To = None,
     last: Last = None,
-    window: Annotated[
-        str, typer.Option(metavar="WINDOW", help="hour, day, week, month, quarter, year, total.")
-    ] = "total",
+    window: WindowName = "total",
     tz: Tz = None,
-    order: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Sort by this, -NAME for largest first. Repeatable."),
-    ] = None,
+    order: Order = None,
     limit: Limit = None,
     uncounted: All = False,
-    doubts: Annotated[
-        bool, typer.Option("--doubts", help="Name every reason why the cost is not exact.")
-    ] = False,
+    exact: Exact = False,
+    doubts: Doubts = False,
     format: Formatted = Format.table,
     database: Database = None,
 ) -> None:
@@ -77,6 +69,7 @@ def usage(
             order=order or (),
             limit=limit,
             uncounted=uncounted,
+            exact=exact,
             now_ns=now_ns(),
         )
         result = run(ledger.engine, query)
