@@ -34,6 +34,7 @@ class SelectiveStore:
         self.url = store.url
         self.engine = store.engine
         self.add_rates = store.add_rates
+        self.settle_pending = store.settle_pending
         self.ping = store.ping
         self.close = store.close
         self.rejected: list[bytes] = []

@@ -36,6 +36,7 @@ class StoreUnavailableAtFirst:
         self.url = store.url
         self.engine = store.engine
         self.add_rates = store.add_rates
+        self.settle_pending = store.settle_pending
         self.ping = store.ping
         self.close = store.close
         self.throttled_at: list[float] = []

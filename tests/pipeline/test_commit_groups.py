@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from queue import SimpleQueue
 
 import pytest
 from sqlalchemy import Engine, create_engine
@@ -37,6 +38,7 @@ class ScriptedStore:
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Event()
+        self.swept: SimpleQueue[int] = SimpleQueue()
 
     @property
     def engine(self) -> Engine:
@@ -48,6 +50,10 @@ class ScriptedStore:
         self.fault(records)
         self.groups.append(list(records))
         return WriteResult(len(records), 0, 0)
+
+    def settle_pending(self, settle: Settle) -> int:
+        self.swept.put(len(self.groups))
+        return 0
 
     def add_rates(self, rates: Sequence[Rate]) -> None:
         self.rates.extend(one.rate_id for one in rates)
@@ -102,6 +108,19 @@ def test_a_group_is_bounded(store: ScriptedStore, records: int, size_bytes: int)
     commit.close()
 
     assert [len(group) for group in store.groups] == [1, 2, 1]
+
+
+def test_what_is_unsettled_is_swept_before_the_first_write_and_while_idle(
+    store: ScriptedStore,
+) -> None:
+    commit = GroupCommit(store, settle=lambda group: [], sweep_s=0.01)
+
+    swept = [store.swept.get(timeout=30) for _ in range(3)]
+    commit.submit([record(1)], size_bytes=1).result(30)
+
+    commit.close()
+    assert swept == [0, 0, 0]
+    assert store.groups == [[record(1)]]
 
 
 def test_an_acknowledgement_comes_after_the_commit(

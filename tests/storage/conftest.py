@@ -20,6 +20,8 @@ class Backend(NamedTuple):
     """Makes a database that is empty."""
     lasts: bool = True
     """What was written is there when the store is opened again, also from another process."""
+    shared: bool = False
+    """Several processes write at the same time, and settle in a transaction of its own."""
 
 
 def make_file(request: pytest.FixtureRequest) -> str:
@@ -39,8 +41,8 @@ def make_mariadb(request: pytest.FixtureRequest) -> str:
 BACKENDS = [
     Backend("sqlite", make_file),
     Backend("memory", lambda request: "memory:", lasts=False),
-    Backend("postgresql", make_postgresql),
-    Backend("mariadb", make_mariadb),
+    Backend("postgresql", make_postgresql, shared=True),
+    Backend("mariadb", make_mariadb, shared=True),
 ]
 
 

@@ -24,6 +24,8 @@ __all__ = ["Committed", "GroupCommit"]
 
 log = logging.getLogger(__name__)
 
+SWEEP_S = 60.0
+"""How often what a process has left unsettled is settled, if no write does it before."""
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 0.5
 
@@ -51,7 +53,8 @@ class GroupCommit:
 
     One thread takes everything that waits and gives it to one `Store.write`. There is no timer:
     the commit before is the batching window. A store that is unavailable is tried again for
-    `retry_s`; then everything that waits fails, because its senders hold the better queue.
+    `retry_s`; then everything that waits fails, because its senders hold the better queue. At the
+    start and every `sweep_s` it settles what a killed process has left; see `Store`.
     """
 
     def __init__(
@@ -63,7 +66,11 @@ class GroupCommit:
         group_bytes: int = 16 << 20,
         queue_bytes: int = 256 << 20,
         retry_s: float = 3.0,
+        sweep_s: float = SWEEP_S,
     ) -> None:
+        self._store = store
+        self._settle = settle
+        self._sweep_s = sweep_s
         self._ledger = Ledger(store, settle=settle)
         self._group_records = group_records
         self._group_bytes = group_bytes
@@ -147,7 +154,12 @@ class GroupCommit:
             self._thread.join()
 
     def _run(self) -> None:
-        while (group := self._take()) is not None:
+        swept_at_s = self._sweep()
+        while (group := self._take(swept_at_s + self._sweep_s)) is not None:
+            if time.monotonic() >= swept_at_s + self._sweep_s:
+                swept_at_s = self._sweep()
+            if not group:
+                continue
             try:
                 self._commit(group)
             # The one thread every acknowledgement depends on outlives whatever a driver raises.
@@ -157,7 +169,20 @@ class GroupCommit:
             with self._changed:
                 self._writing_since = None
 
-    def _take(self) -> list[_Job] | None:
+    def _sweep(self) -> float:
+        """Settle what others have left; return when that was, in seconds of the monotonic clock."""
+        if self._settle is not None:
+            try:
+                self._store.settle_pending(self._settle)
+            except StoreUnavailable as error:
+                log.warning("what is not settled waits for %d s more: %s", self._sweep_s, error)
+            # As for a write: the thread outlives whatever a driver raises.
+            except Exception:
+                log.exception("what is not settled waits for %d s more", self._sweep_s)
+        return time.monotonic()
+
+    def _take(self, until_s: float) -> list[_Job] | None:
+        """Wait for a group; return an empty one at `until_s`, None when the writer is closed."""
         group: list[_Job] = []
         records = size_bytes = 0
         with self._changed:
@@ -165,7 +190,10 @@ class GroupCommit:
                 while not self._waiting:
                     if self._closed:
                         return None
-                    self._changed.wait()
+                    left_s = until_s - time.monotonic()
+                    if left_s <= 0:
+                        return []
+                    self._changed.wait(left_s)
                 while self._waiting and (
                     not group
                     or (
@@ -231,8 +259,9 @@ class GroupCommit:
             _answer_owners(group, error)
         else:
             self._count(result)
+            as_given = not (result.duplicates or result.corrected or result.unsettled)
             for job in group:
-                job.done.set_result(not (result.duplicates or result.corrected))
+                job.done.set_result(as_given)
 
     def _count(self, result: WriteResult | RecordRejected, *, rejected: int = 0) -> None:
         done = self._committed

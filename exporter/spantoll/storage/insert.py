@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from spantoll.records.record import UsageRecord
 
-__all__ = ["RecordInsert"]
+__all__ = ["RecordInsert", "pick_filled"]
 
 
 class RecordInsert:
@@ -37,6 +37,14 @@ class RecordInsert:
         """Insert; answer how many were new."""
         statement, pick = self._prepare(_used(records))
         return connection.exec_driver_sql(statement, list(map(pick, records))).rowcount
+
+
+def pick_filled(
+    records: Sequence[UsageRecord],
+) -> tuple[tuple[str, ...], Callable[[UsageRecord], tuple[Any, ...]]]:
+    """Return the columns that one of the records fills, and what picks their values."""
+    used = _used(records)
+    return tuple(UsageRecord._fields[index] for index in used), itemgetter(*used)
 
 
 def _used(records: Iterable[UsageRecord]) -> tuple[int, ...]:

@@ -9,8 +9,10 @@ byte. How the schema is made without transactions of DDL is in `mariadb_schema.p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from decimal import Decimal
+from functools import lru_cache
+from itertools import chain
 from typing import Any, ClassVar, NoReturn
 
 import pymysql
@@ -18,15 +20,12 @@ from pymysql.constants import ER
 from pymysql.converters import conversions
 from sqlalchemy import (
     URL,
-    ColumnElement,
     Connection,
     Engine,
-    FromClause,
     Table,
     bindparam,
     create_engine,
     event,
-    func,
     select,
     tuple_,
 )
@@ -38,15 +37,19 @@ from spantoll.errors import ConfigurationError, NoLedger, StoreUnavailable
 from spantoll.records.columns import usage_record
 from spantoll.records.record import UsageRecord
 from spantoll.storage.groups import Groups
-from spantoll.storage.insert import RecordInsert
+from spantoll.storage.insert import pick_filled
 from spantoll.storage.mariadb_schema import prepare_migration, release_locks, take_lock
 from spantoll.storage.migrate import is_current, migrate
-from spantoll.storage.sql import SqlStore
+from spantoll.storage.shared import SharedStore, is_settling
 
 __all__ = ["MariadbStore", "open_url"]
 
 CHUNK = 1_000
 """Identities in one IN list."""
+ROWS = 200
+"""Of one INSERT: more bring no more speed, and might exceed the 16 MB of max_allowed_packet."""
+ATTEMPTS = 5
+"""To insert what another process does not insert meanwhile."""
 CONNECT_TIMEOUT_S = 5
 ANSWER_TIMEOUT_S = 30
 """As long as the slowest statement of a write; a server that is frozen answers none."""
@@ -54,6 +57,12 @@ POOL_TIMEOUT_S = 5.0
 
 BAD_DATA = {ER.NO_DEFAULT_FOR_FIELD}
 """Numbers of errors of the values that the driver takes for others: a NULL in a column left out."""
+
+CONFLICTS = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT}
+
+CREATE_SETTLING = (
+    "CREATE TEMPORARY TABLE IF NOT EXISTS settling (id BIGINT PRIMARY KEY) ENGINE = MEMORY"
+)
 
 SESSION = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
@@ -75,30 +84,19 @@ WRITER_TYPES = {**conversions, Decimal: _refuse_decimal}
 """The server would round a Decimal to the integer of its column."""
 
 
-def _insert_statement(columns: Sequence[str]) -> str:
-    # Neither IGNORE, which also stores what does not fit, nor ON DUPLICATE KEY UPDATE, which locks
-    # the rows that are there.
-    statement = mysql.insert(usage_record).values({name: bindparam(name) for name in columns})
-    return str(statement.compile(dialect=mysql.dialect(paramstyle="format")))
+Identity = tuple[str, bytes, bytes]
+"""Tenant, trace id, span id."""
 
-
-def _is_of_write(rows: FromClause) -> ColumnElement[bool]:
-    # Writers take turns, so what a write inserts is numbered higher than what was there.
-    return rows.c.id > bindparam("last")
-
-
-_insert_records = RecordInsert(_insert_statement)
-_last_id = select(func.coalesce(func.max(usage_record.c.id), 0))
 _identity = (usage_record.c.tenant_id, usage_record.c.trace_id, usage_record.c.span_id)
 _stored_among = select(*_identity).where(
     tuple_(*_identity).in_(bindparam("identities", expanding=True))
 )
 
 
-class MariadbStore(SqlStore):
-    """A ledger in MariaDB; see `Store`. Writers of all processes take turns by one lock."""
+class MariadbStore(SharedStore):
+    """A ledger in MariaDB; see `Store` and `SharedStore`."""
 
-    groups: ClassVar = Groups(_is_of_write)
+    groups: ClassVar = Groups(is_settling)
 
     def __init__(self, url: URL, *, create: bool = True) -> None:
         self._url = url.set(drivername="mariadb")
@@ -108,8 +106,10 @@ class MariadbStore(SqlStore):
         self._writer = self._make_engine(
             isolation="READ COMMITTED", conv=WRITER_TYPES, pool_size=1, max_overflow=0
         )
-        event.listen(self._writer, "begin", take_lock)
         event.listen(self._writer, "checkin", release_locks)
+        # The same connection, for transactions that exclude each other.
+        self._alone = self._writer.execution_options()
+        event.listen(self._alone, "begin", take_lock)
         self._reader = self._make_engine(isolation="REPEATABLE READ")
         with ExitStack() as unless_opened:
             unless_opened.callback(self.close)
@@ -117,8 +117,8 @@ class MariadbStore(SqlStore):
                 if not is_current(self._reader):
                     if not create:
                         raise NoLedger(self.url)
-                    prepare_migration(self._writer)
-                    migrate(self._writer)
+                    prepare_migration(self._alone)
+                    migrate(self._alone)
             except DBAPIError as error:
                 raise self._make_error(error) from error
             except InvalidRequestError as error:
@@ -142,34 +142,32 @@ class MariadbStore(SqlStore):
         self._reader.dispose()
         self._writer.dispose()
 
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Take the lock of all writers; see `SqlStore`."""
-        if self._closed:
-            raise StoreUnavailable(f"database {self.url} is closed")
-        try:
-            with self._writer.begin() as connection:
-                yield connection
-        except (DBAPIError, PoolTimeout) as error:
-            raise self._make_error(error) from error
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """Take the lock of all that correct records; see `SqlStore`."""
+        return self._begin(self._alone)
 
-    def insert_records(self, connection: Connection, records: Sequence[UsageRecord]) -> int:
+    def insertion(self) -> AbstractContextManager[Connection]:
+        """Begin beside other processes; see `SharedStore`."""
+        return self._begin(self._writer)
+
+    def insert_records(
+        self, connection: Connection, records: Sequence[UsageRecord]
+    ) -> Sequence[int]:
         """Insert all at once; where one is stored already, only those that are not."""
+        # Of two copies in one write the first.
         wanted = {record[:3]: record for record in reversed(records)}
-        new = list(reversed(wanted.values()))
-        try:
-            with connection.begin_nested():
-                return self._insert(connection, new)
-        except IntegrityError as error:
-            if _error_number(error.orig) != ER.DUP_ENTRY:
-                raise
-        identities = list(wanted)
-        for start in range(0, len(identities), CHUNK):
-            chunk = identities[start : start + CHUNK]
-            for row in connection.execute(_stored_among, {"identities": chunk}):
-                wanted.pop(tuple(row), None)
-        new = list(reversed(wanted.values()))
-        return self._insert(connection, new) if new else 0
+        for _ in range(ATTEMPTS):
+            try:
+                with connection.begin_nested():
+                    return self._insert(connection, list(reversed(wanted.values())))
+            except IntegrityError as error:
+                if _error_number(error.orig) != ER.DUP_ENTRY:
+                    raise
+            for identity in _read_stored(connection, list(wanted)):
+                del wanted[identity]
+            if not wanted:
+                return ()
+        raise StoreUnavailable(f"database {self.url}: other processes insert the same records")
 
     def insert_missing(
         self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
@@ -179,9 +177,11 @@ class MariadbStore(SqlStore):
         same = {each.name: each for each in table.primary_key}
         connection.execute(statement.on_duplicate_key_update(same), rows)
 
-    def mark_write(self, connection: Connection) -> Mapping[str, Any]:
-        """Return the highest id of the rows that are there."""
-        return {"last": connection.scalar(_last_id)}
+    def fill_settling(self, connection: Connection, ids: Sequence[int]) -> None:
+        """Make the temporary table `settling`, empty it and fill it."""
+        connection.exec_driver_sql(CREATE_SETTLING)
+        connection.exec_driver_sql("DELETE FROM settling")
+        connection.exec_driver_sql("INSERT INTO settling VALUES (%s)", [(each,) for each in ids])
 
     def is_bad_data(self, error: Exception) -> bool:
         """Whether MariaDB or its driver refuses the values themselves."""
@@ -192,14 +192,36 @@ class MariadbStore(SqlStore):
         data = (pymysql.err.DataError, pymysql.err.IntegrityError)
         return isinstance(cause, (*data, OverflowError, UnicodeError, TypeError))
 
+    def is_conflict(self, error: BaseException | None) -> bool:
+        """Whether MariaDB has ended one of two transactions that waited for each other."""
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        return _error_number(cause) in CONFLICTS
+
     def check_room(self, connection: Connection) -> None:
         """Do nothing: a server that is full refuses the row that a ping writes."""
 
-    def _insert(self, connection: Connection, records: Sequence[UsageRecord]) -> int:
+    def _insert(self, connection: Connection, records: Sequence[UsageRecord]) -> list[int]:
+        ids: list[int] = []
         try:
-            return _insert_records(connection, records)
+            names, pick = pick_filled(records)
+            for start in range(0, len(records), ROWS):
+                rows = records[start : start + ROWS]
+                statement = _insert_statement(names, len(rows))
+                values = tuple(chain.from_iterable(map(pick, rows)))
+                ids += connection.exec_driver_sql(statement, values).scalars()
         except TypeError as error:
             raise DBAPIError("INSERT", None, error) from error
+        return ids
+
+    @contextmanager
+    def _begin(self, engine: Engine) -> Iterator[Connection]:
+        if self._closed:
+            raise StoreUnavailable(f"database {self.url} is closed")
+        try:
+            with engine.begin() as connection:
+                yield connection
+        except (DBAPIError, PoolTimeout) as error:
+            raise self._make_error(error) from error
 
     def _make_engine(self, *, isolation: str, conv: Any = None, **pool: int) -> Engine:
         return create_engine(
@@ -221,6 +243,22 @@ class MariadbStore(SqlStore):
     def _make_error(self, error: DBAPIError | PoolTimeout) -> StoreUnavailable:
         reason = error.orig if isinstance(error, DBAPIError) else error
         return StoreUnavailable(f"database {self.url}: {' '.join(str(reason).split())}")
+
+
+@lru_cache(maxsize=128)
+def _insert_statement(names: Sequence[str], rows: int) -> str:
+    # Neither IGNORE, which also stores what does not fit, nor ON DUPLICATE KEY UPDATE, which locks
+    # the rows that are there and returns their ids.
+    columns = ", ".join(f"`{name}`" for name in names)
+    row = f"({', '.join(['%s'] * len(names))})"
+    return f"INSERT INTO usage_record ({columns}) VALUES {', '.join([row] * rows)} RETURNING id"  # noqa: S608  our names
+
+
+def _read_stored(connection: Connection, identities: Sequence[Identity]) -> Iterator[Identity]:
+    for start in range(0, len(identities), CHUNK):
+        chunk = identities[start : start + CHUNK]
+        for row in connection.execute(_stored_among, {"identities": chunk}).all():
+            yield row[0], row[1], row[2]
 
 
 def _error_number(error: BaseException | None) -> int | None:

@@ -1,14 +1,15 @@
 """A ledger in PostgreSQL, by psycopg 3.
 
 Input: a URL of the scheme `postgresql`. Output: a `Store`: what PostgreSQL does its own way, beside
-what `SqlStore` does for all databases. Records come in by binary COPY into a temporary table
-(https://www.postgresql.org/docs/current/populate.html), and from there into `usage_record`.
+what `SharedStore` does for all to which several processes write. Records come in by binary COPY
+into a temporary table (https://www.postgresql.org/docs/current/populate.html), and from there into
+`usage_record`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, ClassVar, cast
 
 import psycopg
@@ -16,15 +17,12 @@ from sqlalchemy import (
     URL,
     BigInteger,
     Boolean,
-    ColumnElement,
     Connection,
     Engine,
-    FromClause,
     Integer,
     LargeBinary,
     SmallInteger,
     Table,
-    bindparam,
     create_engine,
     event,
     func,
@@ -36,16 +34,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from spantoll.errors import NoLedger, StoreUnavailable
 from spantoll.records.column_spec import ColumnSpec
-from spantoll.records.columns import usage_record
 from spantoll.records.record import COLUMNS, UsageRecord
 from spantoll.storage.groups import Groups
 from spantoll.storage.migrate import is_current, migrate
-from spantoll.storage.sql import SqlStore
+from spantoll.storage.shared import SharedStore, is_settling
 
 __all__ = ["PostgresqlStore", "open_url"]
 
 LOCK = 0x7370616E746F6C6C
-"""Of the advisory lock that a writer holds: `spantoll` in ASCII."""
+"""Of the advisory lock of those who migrate or correct: `spantoll` in ASCII."""
 LOCK_TIMEOUT_MS = 5_000
 POOL_TIMEOUT_S = 5.0
 
@@ -57,9 +54,13 @@ CREATE_INCOMING = (
 COPY = f"COPY incoming ({_NAMES}) FROM STDIN (FORMAT BINARY)"
 INSERT = (
     f"INSERT INTO usage_record ({_NAMES}) SELECT {_NAMES} FROM incoming "  # noqa: S608  as above
-    "ON CONFLICT (tenant_id, trace_id, span_id) DO NOTHING"
+    "ON CONFLICT (tenant_id, trace_id, span_id) DO NOTHING RETURNING id"
 )
 EMPTY_INCOMING = "TRUNCATE incoming"
+CREATE_SETTLING = (
+    "CREATE TEMPORARY TABLE IF NOT EXISTS settling (id BIGINT PRIMARY KEY) ON COMMIT DELETE ROWS"
+)
+FILL_SETTLING = "INSERT INTO settling SELECT unnest(%s::bigint[])"
 
 
 def _copy_type(spec: ColumnSpec) -> str:
@@ -85,18 +86,10 @@ def open_url(url: URL, *, create: bool = True) -> PostgresqlStore:
     return PostgresqlStore(url, create=create)
 
 
-def _is_of_write(rows: FromClause) -> ColumnElement[bool]:
-    # Writers take turns, so what a write inserts is numbered higher than what was there.
-    return rows.c.id > bindparam("last")
+class PostgresqlStore(SharedStore):
+    """A ledger in PostgreSQL; see `Store` and `SharedStore`."""
 
-
-_last_id = select(func.coalesce(func.max(usage_record.c.id), 0))
-
-
-class PostgresqlStore(SqlStore):
-    """A ledger in PostgreSQL; see `Store`. Writers of all processes take turns by one lock."""
-
-    groups: ClassVar = Groups(_is_of_write)
+    groups: ClassVar = Groups(is_settling)
 
     def __init__(self, url: URL, *, create: bool = True) -> None:
         self._url = url.set(drivername="postgresql+psycopg")
@@ -104,7 +97,10 @@ class PostgresqlStore(SqlStore):
         self._writer = create_engine(
             self._url, pool_size=1, max_overflow=0, pool_timeout=POOL_TIMEOUT_S, pool_pre_ping=True
         )
-        event.listen(self._writer, "begin", _take_lock)
+        event.listen(self._writer, "begin", _limit_waiting)
+        # The same connection, for transactions that exclude each other.
+        self._alone = self._writer.execution_options()
+        event.listen(self._alone, "begin", _take_lock)
         self._reader = create_engine(
             self._url,
             pool_pre_ping=True,
@@ -117,7 +113,7 @@ class PostgresqlStore(SqlStore):
                 if not is_current(self._reader):
                     if not create:
                         raise NoLedger(self.url)
-                    migrate(self._writer)
+                    migrate(self._alone)
             except DBAPIError as error:
                 raise self._make_error(error) from error
             unless_opened.pop_all()
@@ -138,19 +134,18 @@ class PostgresqlStore(SqlStore):
         self._reader.dispose()
         self._writer.dispose()
 
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Take the lock of all writers; see `SqlStore`."""
-        if self._closed:
-            raise StoreUnavailable(f"database {self.url} is closed")
-        try:
-            with self._writer.begin() as connection:
-                yield connection
-        except (DBAPIError, PoolTimeout) as error:
-            raise self._make_error(error) from error
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """Take the lock of all that correct records; see `SqlStore`."""
+        return self._begin(self._alone)
 
-    def insert_records(self, connection: Connection, records: Sequence[UsageRecord]) -> int:
-        """Copy the records in, then insert those that are not stored; return how many were new."""
+    def insertion(self) -> AbstractContextManager[Connection]:
+        """Begin beside other processes; see `SharedStore`."""
+        return self._begin(self._writer)
+
+    def insert_records(
+        self, connection: Connection, records: Sequence[UsageRecord]
+    ) -> Sequence[int]:
+        """Copy the records in, then insert those that are not stored; return the new ids."""
         connection.exec_driver_sql(CREATE_INCOMING)
         driver: psycopg.Connection = cast(Any, connection.connection.driver_connection)
         try:
@@ -161,7 +156,7 @@ class PostgresqlStore(SqlStore):
         except (psycopg.Error, TypeError) as error:
             # TypeError is what the driver raises for a value that its column's type does not take.
             raise DBAPIError(COPY, None, error) from error
-        inserted = connection.exec_driver_sql(INSERT).rowcount
+        inserted = connection.exec_driver_sql(INSERT).scalars().all()
         connection.exec_driver_sql(EMPTY_INCOMING)
         return inserted
 
@@ -171,9 +166,10 @@ class PostgresqlStore(SqlStore):
         """Insert the rows whose primary key is not there yet."""
         connection.execute(postgresql.insert(table).on_conflict_do_nothing(), rows)
 
-    def mark_write(self, connection: Connection) -> Mapping[str, Any]:
-        """Return the highest id of the rows that are there."""
-        return {"last": connection.scalar(_last_id)}
+    def fill_settling(self, connection: Connection, ids: Sequence[int]) -> None:
+        """Make the temporary table `settling`, which is empty in a new transaction, and fill it."""
+        connection.exec_driver_sql(CREATE_SETTLING)
+        connection.exec_driver_sql(FILL_SETTLING, (list(ids),))
 
     def is_bad_data(self, error: Exception) -> bool:
         """Whether PostgreSQL or its driver refuses the values themselves."""
@@ -181,14 +177,32 @@ class PostgresqlStore(SqlStore):
         data = (psycopg.DataError, psycopg.IntegrityError)
         return isinstance(cause, (*data, OverflowError, UnicodeError, TypeError))
 
+    def is_conflict(self, error: BaseException | None) -> bool:
+        """Whether PostgreSQL has ended one of two transactions that waited for each other."""
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        return isinstance(cause, psycopg.errors.DeadlockDetected)
+
     def check_room(self, connection: Connection) -> None:
         """Do nothing: a server that is full refuses the row that a ping writes."""
+
+    @contextmanager
+    def _begin(self, engine: Engine) -> Iterator[Connection]:
+        if self._closed:
+            raise StoreUnavailable(f"database {self.url} is closed")
+        try:
+            with engine.begin() as connection:
+                yield connection
+        except (DBAPIError, PoolTimeout) as error:
+            raise self._make_error(error) from error
 
     def _make_error(self, error: DBAPIError | PoolTimeout) -> StoreUnavailable:
         reason = error.orig if isinstance(error, DBAPIError) else error
         return StoreUnavailable(f"database {self.url}: {' '.join(str(reason).split())}")
 
 
-def _take_lock(connection: Connection) -> None:
+def _limit_waiting(connection: Connection) -> None:
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+
+
+def _take_lock(connection: Connection) -> None:
     connection.execute(select(func.pg_advisory_xact_lock(LOCK)))

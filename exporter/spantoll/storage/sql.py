@@ -2,7 +2,8 @@
 
 Input: records and a `Settle`. Output: rows, by the few verbs in which databases differ: how a
 transaction begins, how rows are loaded, which errors are the data's fault. A backend is a subclass
-of `SqlStore` that gives those verbs; `Store` is the contract of both.
+of `SqlStore` that gives those verbs, or of `SharedStore` where several processes write at once;
+`Store` is the contract of all.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ from spantoll.storage.rates import to_row
 from spantoll.storage.store import Settle, WriteResult
 from spantoll.storage.tables import probe, rate
 
-__all__ = ["SqlStore"]
+__all__ = ["Insert", "Refused", "SqlStore", "without"]
 
 PROBE_BYTES = 65_000
 """As much as a BLOB of MySQL takes."""
 
-_Refused = tuple[int, str]
+Refused = tuple[int, str]
 """Position in the write, and why."""
 
-_Insert = Callable[[Connection, Sequence[UsageRecord]], tuple[int, list[_Refused]]]
-"""Returns how many records were new, and which can never be stored."""
+Insert = Callable[[Connection, Sequence[UsageRecord]], tuple[list[int], list[Refused]]]
+"""Returns the ids of the records that were new, and which can never be stored."""
 
 
 class SqlStore(ABC):
@@ -44,7 +45,7 @@ class SqlStore(ABC):
     """
 
     groups: ClassVar[Groups]
-    """Finds the groups to settle; made with the condition that selects the rows of the write."""
+    """Finds the groups to settle; made with the condition that selects the rows to settle."""
 
     @property
     @abstractmethod
@@ -68,8 +69,10 @@ class SqlStore(ABC):
         """
 
     @abstractmethod
-    def insert_records(self, connection: Connection, records: Sequence[UsageRecord]) -> int:
-        """Load records, skipping those whose identity is stored; return how many were new."""
+    def insert_records(
+        self, connection: Connection, records: Sequence[UsageRecord]
+    ) -> Sequence[int]:
+        """Load records, skipping those whose identity is stored; return the ids of the new rows."""
 
     @abstractmethod
     def insert_missing(
@@ -78,8 +81,8 @@ class SqlStore(ABC):
         """Insert the rows whose primary key is not there yet."""
 
     @abstractmethod
-    def mark_write(self, connection: Connection) -> Mapping[str, Any]:
-        """Return the values by which SQL distinguishes the rows of the write that begins."""
+    def bind_gained(self, connection: Connection, ids: Sequence[int]) -> Mapping[str, Any]:
+        """Return the values by which the statements of `groups` select the rows `ids`."""
 
     @abstractmethod
     def is_bad_data(self, error: Exception) -> bool:
@@ -97,13 +100,23 @@ class SqlStore(ABC):
         if not records:
             return WriteResult(0, 0, 0)
         try:
-            result, refused = self._write(records, settle, self._insert_together)
+            result, refused = self.write_with(self._insert_together, records, settle)
         except _BadData:
-            result, refused = self._write(records, settle, self._insert_apart)
+            result, refused = self.write_with(self._insert_apart, records, settle)
         if refused:
             reasons = "; ".join(sorted({reason for _, reason in refused}))
-            raise RecordRejected(reasons, [index for index, _ in refused], **result._asdict())
+            raise RecordRejected(
+                reasons,
+                [index for index, _ in refused],
+                inserted=result.inserted,
+                duplicates=result.duplicates,
+                corrected=result.corrected,
+            )
         return result
+
+    def settle_pending(self, settle: Settle) -> int:
+        """Return 0: what a write adds is settled in its transaction."""
+        return 0
 
     def add_rates(self, rates: Sequence[Rate]) -> None:
         """Store rates that are not there yet."""
@@ -123,22 +136,37 @@ class SqlStore(ABC):
             self.insert_missing(connection, probe, [{"id": 1, "written_ns": now_ns}])
             connection.execute(update(probe).where(probe.c.id == 1).values(written_ns=now_ns))
 
-    def _write(
-        self, records: Sequence[UsageRecord], settle: Settle | None, insert: _Insert
-    ) -> tuple[WriteResult, list[_Refused]]:
+    def write_with(
+        self, insert: Insert, records: Sequence[UsageRecord], settle: Settle | None
+    ) -> tuple[WriteResult, list[Refused]]:
+        """Insert and settle in one transaction; return also which records were refused."""
         with self.transaction() as connection:
-            mark = self.mark_write(connection)
-            inserted, refused = insert(connection, records)
+            ids, refused = insert(connection, records)
             corrected = 0
-            if settle is not None:
-                stored = _without(records, refused)
-                for group in self.groups.find(connection, stored, mark):
-                    context = {member.id for member in group if member.is_context}
-                    corrections = [each for each in settle(group) if each.id not in context]
-                    self._add_rates(connection, [each.rate for each in corrections if each.rate])
-                    corrected += correct(connection, group, corrections)
-        duplicates = len(records) - len(refused) - inserted
-        return WriteResult(inserted, duplicates, corrected), refused
+            if settle is not None and ids:
+                corrected = self.settle_rows(connection, without(records, refused), ids, settle)
+        duplicates = len(records) - len(refused) - len(ids)
+        return WriteResult(len(ids), duplicates, corrected), refused
+
+    def settle_rows(
+        self,
+        connection: Connection,
+        records: Sequence[UsageRecord],
+        ids: Sequence[int],
+        settle: Settle,
+    ) -> int:
+        """Settle the groups that the rows `ids` join; return how many records were corrected.
+
+        `records` has the facts of each of these rows, which nothing has corrected yet.
+        """
+        corrected = 0
+        bound = self.bind_gained(connection, ids)
+        for group in self.groups.find(connection, records, bound):
+            context = {member.id for member in group if member.is_context}
+            corrections = [each for each in settle(group) if each.id not in context]
+            self._add_rates(connection, [each.rate for each in corrections if each.rate])
+            corrected += correct(connection, group, corrections)
+        return corrected
 
     def _add_rates(self, connection: Connection, rates: Sequence[Rate]) -> None:
         if rates:
@@ -146,9 +174,9 @@ class SqlStore(ABC):
 
     def _insert_together(
         self, connection: Connection, records: Sequence[UsageRecord]
-    ) -> tuple[int, list[_Refused]]:
+    ) -> tuple[list[int], list[Refused]]:
         try:
-            return self.insert_records(connection, records), []
+            return list(self.insert_records(connection, records)), []
         except (DBAPIError, OverflowError, UnicodeError) as error:
             if self.is_bad_data(error):
                 raise _BadData(error.orig if isinstance(error, DBAPIError) else error) from error
@@ -156,14 +184,14 @@ class SqlStore(ABC):
 
     def _insert_apart(
         self, connection: Connection, records: Sequence[UsageRecord], first: int = 0
-    ) -> tuple[int, list[_Refused]]:
+    ) -> tuple[list[int], list[Refused]]:
         """Halve until only what can never be stored is left out."""
         try:
             with connection.begin_nested():
                 return self._insert_together(connection, records)
         except _BadData as error:
             if len(records) == 1:
-                return 0, [(first, str(error))]
+                return [], [(first, str(error))]
         middle = len(records) // 2
         some, some_refused = self._insert_apart(connection, records[:middle], first)
         more, more_refused = self._insert_apart(connection, records[middle:], first + middle)
@@ -174,7 +202,8 @@ class _BadData(Exception):
     """Raised when a statement failed for what it was given, not for how the database is."""
 
 
-def _without(records: Sequence[UsageRecord], refused: Sequence[_Refused]) -> Sequence[UsageRecord]:
+def without(records: Sequence[UsageRecord], refused: Sequence[Refused]) -> Sequence[UsageRecord]:
+    """Return the records that were not refused."""
     if not refused:
         return records
     bad = {index for index, _ in refused}

@@ -107,9 +107,13 @@ class SqliteStore(SqlStore):
         """Take the file's only lock to write; see `SqlStore`."""
         return self._file.transaction()
 
-    def insert_records(self, connection: Connection, records: Sequence[UsageRecord]) -> int:
-        """Insert, skipping what is stored; return how many were new."""
-        return _insert_records(connection, records)
+    def insert_records(
+        self, connection: Connection, records: Sequence[UsageRecord]
+    ) -> Sequence[int]:
+        """Insert, skipping what is stored; return the ids of the new rows."""
+        # With the only lock, and without AUTOINCREMENT, a new id is the highest one plus 1.
+        first = (connection.scalar(_last_id) or 0) + 1
+        return range(first, first + _insert_records(connection, records))
 
     def insert_missing(
         self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
@@ -117,9 +121,9 @@ class SqliteStore(SqlStore):
         """Insert the rows whose primary key is not there yet."""
         connection.execute(sqlite.insert(table).on_conflict_do_nothing(), rows)
 
-    def mark_write(self, connection: Connection) -> Mapping[str, Any]:
-        """Return the highest id of the rows that are there."""
-        return {"last": connection.scalar(_last_id)}
+    def bind_gained(self, connection: Connection, ids: Sequence[int]) -> Mapping[str, Any]:
+        """Return the highest id of the rows that were there."""
+        return {"last": ids[0] - 1}
 
     def is_bad_data(self, error: Exception) -> bool:
         """Whether SQLite refuses the values themselves."""

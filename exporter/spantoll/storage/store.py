@@ -55,6 +55,8 @@ class WriteResult(NamedTuple):
     duplicates: int
     """Records whose (tenant, trace_id, span_id) was already there: first complete write wins."""
     corrected: int
+    unsettled: int = 0
+    """Records that are stored and not settled yet; `Store.settle_pending` does that later."""
 
 
 class Store(Protocol):
@@ -65,11 +67,13 @@ class Store(Protocol):
     StoreUnavailable (nothing stored, try again) or RecordRejected (names the records that can never
     be stored; all others were stored).
 
-    In the same transaction every connected group that gained a record is handed to `settle`, and
-    its corrections are stored. Records of one tenant are connected as `groups` says: by parent, by
-    response id, by the parts of a stream, and by equal usage at one time. A response id that more
-    than `MAX_SHARED` records have connects none. A billable record that is connected to no other
-    is not handed over: its facts are the answer.
+    Every connected group that gained a record is handed to `settle`, and its corrections are
+    stored: in the same transaction where one process writes at a time, else in a second one. What
+    a crash in between, or an error, leaves unsettled is noted, and settled with the next write of
+    any process, or by `settle_pending`. Records of one tenant are connected as `groups` says: by
+    parent, by response id, by the parts of a stream, and by equal usage at one time. A response id
+    that more than `MAX_SHARED` records have connects none. A billable record that is connected to
+    no other is not handed over: its facts are the answer.
 
     `add_rates` is idempotent and must precede the first record that names the rate.
     All methods may be called from any thread; `write` calls are serialised by the caller.
@@ -85,6 +89,9 @@ class Store(Protocol):
 
     def write(self, records: Sequence[UsageRecord], *, settle: Settle | None = None) -> WriteResult:
         """Store records, each once, and settle the groups they join."""
+
+    def settle_pending(self, settle: Settle) -> int:
+        """Settle what other writes have left unsettled; return how many records were corrected."""
 
     def add_rates(self, rates: Sequence[Rate]) -> None:
         """Store rates that are not there yet."""

@@ -1,4 +1,4 @@
-"""The tables beside `usage_record`: rates, runs of re-pricing, and the row that a ping writes.
+"""The tables beside `usage_record`: rates, what is not settled, runs of re-pricing, a ping's row.
 
 A record names the `rate` that priced it instead of carrying its cost lines: lines are quantities
 times rate, and both are immutable. A table comes with the feature that fills it. Key columns are
@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Column, LargeBinary, SmallInteger, Table, Tex
 from spantoll.records.column_spec import identity, text
 from spantoll.records.columns import metadata
 
-__all__ = ["probe", "rate", "reprice_change", "reprice_run"]
+__all__ = ["probe", "rate", "reprice_change", "reprice_run", "unsettled"]
 
 rate = Table(
     "rate",
@@ -27,6 +27,17 @@ rate = Table(
     Column("source", text(16), nullable=False),
     Column("price_set", text(64), nullable=False),
 )
+
+unsettled = Table(
+    "unsettled",
+    metadata,
+    Column("first_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_id", BigInteger, nullable=False),
+    Column("since_ns", BigInteger, nullable=False),
+    Column("failure", text(254)),
+)
+"""Ranges of ids of `usage_record`, each written by one write, that `Settle` has not seen. `failure`
+is why not, where it was tried."""
 
 probe = Table(
     "probe",

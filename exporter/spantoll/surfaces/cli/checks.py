@@ -29,6 +29,7 @@ from spantoll.query import (
 from spantoll.query.windows import find_zone, to_local_time
 from spantoll.settings import Settings
 from spantoll.storage import hide_password, open_store
+from spantoll.storage.shared import read_unsettled
 from spantoll.surfaces.cells import format_measure
 from spantoll.surfaces.cli.finding import Finding
 from spantoll.surfaces.cli.sdks import examine_sdks
@@ -69,6 +70,7 @@ def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Fi
     try:
         store.ping()
         yield _check_ledger(store.engine, settings, now_ns)
+        yield from _check_unsettled(store.engine, settings)
         query = parse_query(last=last, tz=settings.tz, now_ns=now_ns)
         yield from _check_costs(store.engine, query)
         yield from _check_emitters(store.engine, query)
@@ -197,6 +199,17 @@ def _check_ledger(engine: Engine, settings: Settings, now_ns: int) -> Finding:
         return Finding("warning", "ledger", f"{where} is empty", "send it spans: `spantoll up`")
     at = to_local_time(newest[0].record.started_ns, find_zone(settings.tz))
     return Finding("ok", "ledger", f"{where}, {records:,} records, newest {at:%Y-%m-%d %H:%M %Z}")
+
+
+def _check_unsettled(engine: Engine, settings: Settings) -> Iterator[Finding]:
+    """Name records that may be counted twice, because no process has settled them yet."""
+    left = read_unsettled(engine)
+    if left is not None:
+        at = to_local_time(left.since_ns, find_zone(settings.tz))
+        text = f"{left.records:,} records are not settled yet, since {at:%Y-%m-%d %H:%M:%S %Z}"
+        if left.failure is not None:
+            text += f": {left.failure}"
+        yield Finding("warning", "ledger", text, "`spantoll up` settles them every minute")
 
 
 def _check_costs(engine: Engine, query: Query) -> Iterator[Finding]:
