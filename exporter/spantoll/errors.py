@@ -5,6 +5,7 @@ SpantollError
 ├── BadRequest              the sender's bytes can never be accepted
 │   ├── TooLarge
 │   └── UnsupportedMedia
+├── EventError              a usage event that cannot be read
 ├── Unauthenticated         nobody we know sends this
 ├── StoreUnavailable        may pass: the sender should try again
 │   └── NoLedger            there is nothing to read yet
@@ -23,6 +24,7 @@ __all__ = [
     "BadRequest",
     "BillError",
     "ConfigurationError",
+    "EventError",
     "NoLedger",
     "QueryError",
     "RecordRejected",
@@ -58,6 +60,14 @@ class TooLarge(BadRequest):
 
 class UnsupportedMedia(BadRequest):
     """Raised when a content type or content encoding is not one we read."""
+
+
+class EventError(SpantollError):
+    """Raised when a usage event cannot be read; `pointer` (RFC 6901) says where."""
+
+    def __init__(self, message: str, *, pointer: str) -> None:
+        super().__init__(message)
+        self.pointer = pointer
 
 
 class Unauthenticated(SpantollError):

@@ -3,15 +3,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from queue import SimpleQueue
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 
 from spantoll.errors import RecordRejected, StoreUnavailable
 from spantoll.pipeline import Committed, GroupCommit
 from spantoll.pricing.result import Rate
 from spantoll.records.record import UsageRecord
+from spantoll.storage import open_store
 from spantoll.storage.store import Settle, WriteResult
 
 Script = Callable[[Sequence[UsageRecord]], None]
@@ -37,6 +39,7 @@ class ScriptedStore:
         self.fault: Script = lambda records: None
         self.gate = threading.Event()
         self.gate.set()
+        self._tables = open_store("memory:")
         self.entered = threading.Event()
         self.swept: SimpleQueue[int] = SimpleQueue()
 
@@ -60,6 +63,9 @@ class ScriptedStore:
 
     def ping(self) -> None:
         return
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        return self._tables.transaction()
 
     def close(self) -> None:
         return

@@ -18,7 +18,7 @@ from spantoll.pipeline import make_settle
 from spantoll.pricing import RateCard
 from spantoll.receiver import Receiver, Tokens
 from spantoll.settings import load_settings
-from spantoll.storage import Store
+from spantoll.storage import KeyRing, Store, make_key
 from tests.receiver.conftest import Reply, Rows, Running, chat, local, request
 
 OLD, NEW = "old-token-of-shop", "new-token-of-shop"
@@ -111,6 +111,22 @@ def test_the_exporters_of_opentelemetry_send_their_headers(guarded: Running, row
     assert rows.count() == 2
 
 
+def test_keys_that_may_ingest_are_tokens_too(store: Store) -> None:
+    keys = KeyRing()
+    tokens = Tokens(keys=keys)
+    open_before = not tokens
+    sender = make_key(store, "shop", scopes=["ingest"], now_ns=1)
+    reader = make_key(store, "grafana", scopes=["read"], now_ns=1)
+
+    keys.load(store.engine)
+
+    assert open_before
+    tokens.check(f"Bearer {sender}")
+    for refused in (f"Bearer {reader}", "Bearer unknown-token", None):
+        with pytest.raises(Unauthenticated):
+            tokens.check(refused)
+
+
 def test_a_file_of_tokens_is_read_again_when_it_changes(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text(f"# of the shop\n{OLD}  # until Friday\n\n")
@@ -187,5 +203,5 @@ def test_beyond_this_machine_it_listens_with_tokens_only(
         process.terminate()
         _, complained = process.communicate(timeout=30)
 
-    assert first.startswith("OTLP/HTTP") is listens
+    assert ("http://" in first) is listens
     assert ("--insecure" in complained) is not listens

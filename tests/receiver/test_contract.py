@@ -30,6 +30,7 @@ class UnreliableStore:
         self.engine = store.engine
         self.add_rates = store.add_rates
         self.ping = store.ping
+        self.transaction = store.transaction
         self.close = store.close
 
     def write(self, records: Sequence[UsageRecord], *, settle: Settle | None = None) -> WriteResult:

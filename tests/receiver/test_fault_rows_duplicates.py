@@ -156,6 +156,7 @@ class HeldStore:
         self.engine = store.engine
         self.add_rates = store.add_rates
         self.ping = store.ping
+        self.transaction = store.transaction
         self.close = store.close
         self.gate = threading.Event()
         self.entered = threading.Event()

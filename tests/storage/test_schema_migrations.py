@@ -240,7 +240,7 @@ def test_every_table_is_filled_by_something(engine: Engine) -> None:
 
     found = set(inspect(engine).get_table_names())
 
-    assert found == {*metadata.tables, "alembic_version"}
+    assert found == {"access_key", *metadata.tables, "alembic_version"}
 
 
 def test_records_of_the_schema_before_keep_their_verdicts_and_get_usage_keys(

@@ -146,13 +146,27 @@ def test_up_listens_only_at_the_given_addresses(start: Start) -> None:
     assert said["Send"].startswith("OTEL_EXPORTER_OTLP_PROTOCOL=grpc ")
 
 
-def test_the_api_is_not_open_beyond_this_machine(start: Start) -> None:
-    said = greeting(start("--grpc", "off", "--http", "0.0.0.0:0", "--insecure"))
+def test_beyond_this_machine_a_key_is_needed_to_send_and_to_ask(
+    start: Start, spantoll: Cli
+) -> None:
+    sender = spantoll("keys", "make", "shop", "--scope", "ingest").out.strip()
+    reader = spantoll("keys", "make", "grafana").out.strip()
+
+    said = greeting(start("--grpc", "off", "--http", "0.0.0.0:0"))
     url = said["OTLP/HTTP"].partition(" ")[0]
 
-    with pytest.raises(urllib.error.HTTPError, match="404"):
-        urllib.request.urlopen(f"{url}/api/v1/usage/query", timeout=10)
-    assert "REST" not in said
+    def ask(path: str, secret: str, body: bytes | None = None) -> int:
+        headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+        try:
+            request = urllib.request.Request(f"{url}{path}", body, headers)
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+
+    assert [ask("/api/v1/records", each) for each in (reader, sender, "x")] == [200, 403, 401]
+    assert [ask("/v1/traces", each, b"{}") for each in (reader, sender, "x")] == [401, 200, 401]
 
 
 def test_doctor_finds_a_receiver_that_runs(

@@ -61,17 +61,22 @@ class Address(NamedTuple):
             raise ConfigurationError(f"{self.flag} {self}: no such address on this machine")
         return sockets
 
-    def check_private(self) -> None:
-        """Raise ConfigurationError if others than this machine can reach the address."""
+    def is_private(self) -> bool:
+        """Return whether nobody beyond this machine can reach the address."""
         try:
             found = [ip_address(where[0]) for _, where in self._resolve()]
         except (OSError, ValueError):
             # What cannot be resolved cannot be listened on, which `probe` says better.
-            return
-        if not all(address.is_loopback for address in found):
+            return True
+        return all(address.is_loopback for address in found)
+
+    def check_private(self) -> None:
+        """Raise ConfigurationError if others than this machine can reach the address."""
+        if not self.is_private():
             raise ConfigurationError(
                 f"{self.flag} {self}: anybody who reaches this address could write to the ledger; "
-                "set SPANTOLL_TOKENS or --token-file, or say --insecure"
+                "make a key (`spantoll keys make`), set SPANTOLL_TOKENS or --token-file, "
+                "or say --insecure"
             )
 
     def probe(self) -> None:

@@ -80,6 +80,10 @@ class Receiver:
         self._http_server: HttpServer | None = None
         self._memory_watch: asyncio.Task[None] | None = None
 
+    def mount(self, application: Application) -> None:
+        """Serve an application beside OTLP/HTTP; to be called before `start`."""
+        self._application = application
+
     async def start(self) -> Bound:
         """Listen; answers with the bound ports. Raises ConfigurationError naming the flag."""
         ports: dict[str, int] = {}
@@ -129,7 +133,7 @@ async def serve(
     rate_card: RateCard,
     settle: Settle,
     onward: Callable[[Store], Onward] | None = None,
-    application: Callable[[Store], Application] | None = None,
+    application: Callable[[Receiver], Application] | None = None,
     ready: Callable[[Receiver, Bound], None] | None = None,
 ) -> int:
     """Receive until SIGTERM or SIGINT, then drain; a second signal ends at once.
@@ -142,14 +146,9 @@ async def serve(
     store = open_store(database)
     forwarder = onward(store) if onward is not None else None
     try:
-        receiver = Receiver(
-            store,
-            rate_card,
-            config,
-            settle=settle,
-            onward=forwarder,
-            application=application(store) if application is not None else None,
-        )
+        receiver = Receiver(store, rate_card, config, settle=settle, onward=forwarder)
+        if application is not None:
+            receiver.mount(application(receiver))
         with _Signals() as signals:
             bound = await receiver.start()
             if ready is not None:
@@ -183,7 +182,7 @@ def run(
     rate_card: RateCard,
     settle: Settle,
     onward: Callable[[Store], Onward] | None = None,
-    application: Callable[[Store], Application] | None = None,
+    application: Callable[[Receiver], Application] | None = None,
     ready: Callable[[Receiver, Bound], None] | None = None,
 ) -> int:
     """Run `serve` on uvloop where it is installed, else on asyncio's own loop."""

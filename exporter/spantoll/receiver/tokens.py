@@ -1,7 +1,7 @@
 """Bearer tokens of senders.
 
-In: tokens from the settings and from a file that is read again when it changes; the header
-`Authorization` of a request. Out: nothing, or Unauthenticated.
+In: tokens from the settings and from a file that is read again when it changes, and access keys
+with the scope `ingest`; the header `Authorization` of a request. Out: nothing, or Unauthenticated.
 https://www.rfc-editor.org/rfc/rfc6750
 """
 
@@ -15,8 +15,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from spantoll.errors import ConfigurationError, Unauthenticated
+from spantoll.storage import KeyRing
 
-__all__ = ["Tokens"]
+__all__ = ["Tokens", "read_bearer"]
 
 CHECK_S = 1.0
 SHORTEST = 8
@@ -30,7 +31,14 @@ class Tokens:
     Raises ConfigurationError for a file that cannot be read or holds none.
     """
 
-    def __init__(self, tokens: Iterable[str] = (), *, file: Path | None = None) -> None:
+    def __init__(
+        self,
+        tokens: Iterable[str] = (),
+        *,
+        file: Path | None = None,
+        keys: KeyRing | None = None,
+    ) -> None:
+        self._keys = keys or KeyRing()
         self._given = [_digest(token) for token in _checked(tokens, "tokens")]
         self._file = file
         self._checked_at = float("-inf")
@@ -40,18 +48,17 @@ class Tokens:
             self._reload(must=True)
 
     def __bool__(self) -> bool:
-        return bool(self._given) or self._file is not None
+        return bool(self._given) or self._file is not None or self._keys.requires("ingest")
 
     def check(self, authorization: str | None) -> None:
         """Raise Unauthenticated unless the header `Authorization` holds a token that is known."""
         if not self:
             return
         self._reload()
-        scheme, _, token = (authorization or "").strip().partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise Unauthenticated("send a token: Authorization: Bearer TOKEN")
-        sent = _digest(token.strip())
-        known = False
+        token = read_bearer(authorization)
+        sent = _digest(token)
+        key = self._keys.find(token)
+        known = key is not None and key.allows("ingest")
         for digest in (*self._given, *self._read):
             known |= hmac.compare_digest(digest, sent)
         if not known:
@@ -78,6 +85,14 @@ class Tokens:
         except ConfigurationError:
             if must:
                 raise
+
+
+def read_bearer(authorization: str | None) -> str:
+    """Return the token of the header `Authorization`. Raises Unauthenticated without one."""
+    scheme, _, token = (authorization or "").strip().partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("send a token: Authorization: Bearer TOKEN")
+    return token.strip()
 
 
 def _checked(tokens: Iterable[str], where: str) -> list[str]:

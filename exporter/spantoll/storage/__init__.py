@@ -1,3 +1,5 @@
+from spantoll.storage.key_ring import KeyRing
+from spantoll.storage.keys import SCOPES, AccessKey, list_keys, make_key, revoke_key
 from spantoll.storage.open import hide_password, open_store
 from spantoll.storage.own_prices import StoredPricing, change_pricing, read_stored_pricing
 from spantoll.storage.registry import GROUP, OpenUrl
@@ -6,7 +8,10 @@ from spantoll.storage.store import Correction, Settle, Store, Stored, WriteResul
 
 __all__ = [
     "GROUP",
+    "SCOPES",
+    "AccessKey",
     "Correction",
+    "KeyRing",
     "OpenUrl",
     "Settle",
     "SqlStore",
@@ -16,6 +21,9 @@ __all__ = [
     "WriteResult",
     "change_pricing",
     "hide_password",
+    "list_keys",
+    "make_key",
     "open_store",
     "read_stored_pricing",
+    "revoke_key",
 ]

@@ -7,9 +7,10 @@ says whether to try again. `storage/sql.py` implements it for SQL databases.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from spantoll.pricing.result import Rate
 from spantoll.records.record import UsageRecord
@@ -86,6 +87,12 @@ class Store(Protocol):
     @property
     def engine(self) -> Engine:
         """For reading, by `spantoll.query` only. Readers never block the writer."""
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """Begin a write transaction, for the modules of storage that keep other tables.
+
+        Raises StoreUnavailable. Durable when the block has ended without an error.
+        """
 
     def write(self, records: Sequence[UsageRecord], *, settle: Settle | None = None) -> WriteResult:
         """Store records, each once, and settle the groups they join."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from starlette.testclient import TestClient
 
+from spantoll.pipeline import GroupCommit, make_settle
 from spantoll.pricing import load_rate_card
 from spantoll.query import TraceUrl
 from spantoll.records import UsageRecord
@@ -26,9 +27,12 @@ def store(database: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def context(store: Store) -> RestContext:
+def context(store: Store) -> Iterator[RestContext]:
     links = TraceUrl("jaeger=http://jaeger:16686")
-    return RestContext(store.engine, load_rate_card(), links=links, now_ns=lambda: NOW_NS)
+    card = load_rate_card()
+    commit = GroupCommit(store, settle=make_settle(card))
+    yield RestContext(store.engine, card, links=links, commit=commit, now_ns=lambda: NOW_NS)
+    commit.close()
 
 
 @pytest.fixture

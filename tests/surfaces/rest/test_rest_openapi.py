@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import load_all_checks
 
-from spantoll.surfaces.rest import RestContext, make_application, make_openapi
+from spantoll.storage import KeyRing, Store, make_key
+from spantoll.surfaces.rest import Access, RestContext, make_application, make_openapi
 from tests.surfaces.rest.conftest import Stored
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "openapi.json"
@@ -35,24 +36,32 @@ MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
 
 
 @pytest.fixture
-def api(context: RestContext, stored: Stored, record: Any) -> Any:
+def key(store: Store) -> str:
+    return make_key(store, "generated", scopes=["admin"], now_ns=1)
+
+
+@pytest.fixture
+def api(context: RestContext, store: Store, key: str, stored: Stored, record: Any) -> Any:
     stored([record(), record(pricing_status="unpriced", pricing_reason="unknown_model")])
+    keys = KeyRing()
+    keys.load(store.engine)
+    application = make_application(context, Access(keys, rate="1000000/minute"))
     load_all_checks()
     return schemathesis.openapi.from_asgi(
-        "/api/v1/openapi.json", make_application(context), headers={"Host": "127.0.0.1"}
+        "/api/v1/openapi.json", application, headers={"Authorization": f"Bearer {key}"}
     )
 
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_what_is_generated_from_the_document_is_answered_as_it_says(
-    api: Any, path: str, method: str, mode: GenerationMode
+    api: Any, key: str, path: str, method: str, mode: GenerationMode
 ) -> None:
     excluded = [schemathesis.checks.CHECKS.get_one(name) for name in INEXPRESSIBLE]
 
     @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=api[path][method].as_strategy(generation_mode=mode))
     def call_and_validate(case: Any) -> None:
-        case.call_and_validate(headers={"Host": "127.0.0.1"}, excluded_checks=excluded)
+        case.call_and_validate(headers={"Authorization": f"Bearer {key}"}, excluded_checks=excluded)
 
     call_and_validate()

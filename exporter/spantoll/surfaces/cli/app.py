@@ -18,6 +18,7 @@ from spantoll.surfaces.cli.estimate import estimate
 from spantoll.surfaces.cli.explain import explain
 from spantoll.surfaces.cli.health import health
 from spantoll.surfaces.cli.ingest import ingest
+from spantoll.surfaces.cli.keys import keys
 from spantoll.surfaces.cli.models import models
 from spantoll.surfaces.cli.price import price
 from spantoll.surfaces.cli.prices import prices
@@ -44,6 +45,7 @@ for command in (
     app.command()(command)
 app.add_typer(reprice_app, name="reprice")
 app.add_typer(prices, name="prices")
+app.add_typer(keys, name="keys")
 
 
 @app.command("run", context_settings={"ignore_unknown_options": True})

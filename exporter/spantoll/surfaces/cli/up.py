@@ -6,6 +6,7 @@ status of its shutdown. Raises ConfigurationError before it listens.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spantoll.pricing import RateCard
-    from spantoll.receiver import ReceiverConfig
+    from spantoll.receiver import Receiver, ReceiverConfig
     from spantoll.receiver.mount import Application
     from spantoll.settings import Settings
-    from spantoll.storage import Store
+    from spantoll.storage import KeyRing, Store
 
 __all__ = ["run_receiver", "up"]
 
@@ -111,7 +112,7 @@ def run_receiver(settings: Settings) -> int:
     from spantoll.forward import Forwarder, read_headers, read_targets
     from spantoll.pipeline.settle import make_settle
     from spantoll.pipeline.user_pricing import PriceFollower
-    from spantoll.receiver import Bound, Receiver, run
+    from spantoll.receiver import Bound, run
     from spantoll.receiver.address import Address
     from spantoll.storage import open_store
     from spantoll.surfaces.cli.ledger import make_directory
@@ -124,6 +125,7 @@ def run_receiver(settings: Settings) -> int:
     for target in targets:
         target.check_elsewhere([(address.host, address.port) for address in listened])
     make_directory(settings.database)
+    keys = find_keys(settings)
 
     def onward(store: Store) -> Forwarder:
         return Forwarder(
@@ -135,15 +137,14 @@ def run_receiver(settings: Settings) -> int:
         )
 
     def ready(_: Receiver, bound: Bound) -> None:
-        for line in welcome(settings, bound, rest=application is not None):
+        for line in welcome(settings, bound, rest=settings.http is not None):
             print(line, flush=True)
 
-    config = read_config(settings)
+    config = read_config(settings, keys)
     config.check()
     prices = open_store(settings.database)
     follower = PriceFollower(prices.engine)
     follower.start()
-    application = make_rest(settings, follower.card)
     try:
         return run(
             settings.database,
@@ -151,23 +152,23 @@ def run_receiver(settings: Settings) -> int:
             rate_card=follower.card,
             settle=make_settle(follower.card),
             onward=onward if targets else None,
-            application=application,
+            application=make_rest(settings, follower.card, keys),
             ready=ready,
         )
     finally:
+        keys.close()
         follower.close()
         prices.close()
 
 
-def read_config(settings: Settings) -> ReceiverConfig:
+def read_config(settings: Settings, keys: KeyRing) -> ReceiverConfig:
     """Return where the receiver listens, to whom and how much it takes."""
     import re
 
     from spantoll.receiver import Limits, ReceiverConfig, Tokens
 
-    tokens = Tokens(
-        re.split(r"[,\s]+", settings.tokens.get_secret_value()), file=settings.token_file
-    )
+    given = re.split(r"[,\s]+", settings.tokens.get_secret_value())
+    tokens = Tokens(given, file=settings.token_file, keys=keys)
     return ReceiverConfig(
         grpc=settings.grpc,
         http=settings.http,
@@ -178,22 +179,37 @@ def read_config(settings: Settings) -> ReceiverConfig:
     )
 
 
-def make_rest(settings: Settings, rate_card: RateCard) -> Callable[[Store], Application] | None:
-    """Return what makes the REST API of a store; None where others could reach it."""
-    from spantoll.errors import ConfigurationError
+def find_keys(settings: Settings) -> KeyRing:
+    """Return the access keys of the ledger, if there is one already."""
+    from spantoll.errors import NoLedger
+    from spantoll.storage import KeyRing, open_store
+
+    keys = KeyRing()
+    with suppress(NoLedger):
+        store = open_store(settings.database, create=False)
+        try:
+            keys.load(store.engine)
+        finally:
+            store.close()
+    return keys
+
+
+def make_rest(
+    settings: Settings, rate_card: RateCard, keys: KeyRing
+) -> Callable[[Receiver], Application]:
+    """Return what makes the REST API of a receiver."""
     from spantoll.query import TraceUrl
     from spantoll.receiver.address import Address
-    from spantoll.surfaces.rest import RestContext, make_application
+    from spantoll.surfaces.rest import Access, RestContext, make_application
 
     links = TraceUrl(settings.trace_url) if settings.trace_url else None
-    if settings.http is None:
-        return None
-    try:
-        Address.parse(settings.http, flag="--http").check_private()
-    except ConfigurationError:
-        return None
+    local = settings.http is None or Address.parse(settings.http, flag="--http").is_private()
+    access = Access(keys, local=local, anybody=settings.insecure and not local)
 
-    def application(store: Store) -> Application:
-        return make_application(RestContext(store.engine, rate_card, settings.tz, links))
+    def application(receiver: Receiver) -> Application:
+        engine = receiver.store.engine
+        keys.follow(engine)
+        context = RestContext(engine, rate_card, settings.tz, links, commit=receiver.commit)
+        return make_application(context, access)
 
     return application

@@ -12,9 +12,9 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from spantoll.surfaces.rest import models, records, usage
+from spantoll.surfaces.rest import ingest, models, records, usage
 from spantoll.surfaces.rest.context import RestContext
-from spantoll.surfaces.rest.guard import LocalOnly
+from spantoll.surfaces.rest.guard import Access, Guard, require
 from spantoll.surfaces.rest.problem import PROBLEMS, Problems, add_problem_handlers
 
 __all__ = ["API", "make_application", "make_openapi"]
@@ -40,8 +40,8 @@ class BoundedThreads:
         await self._app(scope, receive, send)
 
 
-def make_application(context: RestContext) -> FastAPI:
-    """Make the application that answers from a ledger."""
+def make_application(context: RestContext, access: Access | None = None) -> FastAPI:
+    """Make the application that answers from a ledger, by default to this machine alone."""
     app = FastAPI(
         title="SpanToll",
         version="1",
@@ -54,10 +54,12 @@ def make_application(context: RestContext) -> FastAPI:
     app.state.context = context
     app.openapi = lambda: make_openapi(app)  # type: ignore[method-assign]  # as FastAPI documents
     for module in (usage, records, models):
-        app.include_router(module.router, prefix=API)
+        app.include_router(module.router, prefix=API, dependencies=require("read"))
+    app.include_router(ingest.router, prefix=API, dependencies=require("ingest"))
+    app.include_router(ingest.seed_router, dependencies=require("ingest"))
     add_problem_handlers(app)
     app.add_middleware(BoundedThreads)
-    app.add_middleware(LocalOnly)
+    app.add_middleware(Guard, access=access or Access())
     return app
 
 

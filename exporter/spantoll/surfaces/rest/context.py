@@ -14,6 +14,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
+from spantoll.pipeline import GroupCommit
 from spantoll.pricing import RateCard
 from spantoll.query import Filter, TraceUrl
 
@@ -31,6 +32,8 @@ class RestContext:
     """IANA zone of answers to requests that name none."""
     links: TraceUrl | None = None
     """Where people look at traces."""
+    commit: GroupCommit | None = None
+    """The writer of the ledger; None where nothing can be written."""
     now_ns: Callable[[], int] = field(default=time.time_ns)
 
 

@@ -1,48 +1,135 @@
 """Who may use the API from where: the checks before any route.
 
-Input: each request of the mounted application. Output: the same request, or problem details: 421
-for a Host that is not this server (DNS rebinding), 403 for a page of another origin. On a loopback
-address anybody on this machine may ask, and so could any web page that is open there.
-https://www.rfc-editor.org/rfc/rfc6454, https://fetch.spec.whatwg.org/#origin-header
+Input: each request of the mounted application. Output: the same request with its key, or problem
+details: 401 without a known key, 403 for a page of another origin, 421 for a Host that is not this
+server (DNS rebinding), 429 for too many. Open access is for this machine alone, where any web page
+that is open could ask too: https://fetch.spec.whatwg.org/#origin-header
 """
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from fastapi import Depends, Request, Response
+from fastapi.params import Depends as Dependency
+from fastapi.security import HTTPBearer
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from spantoll.surfaces.rest.problem import make_problem
+from spantoll.errors import Unauthenticated
+from spantoll.query import Filter
+from spantoll.receiver.tokens import read_bearer
+from spantoll.storage import AccessKey, KeyRing
+from spantoll.surfaces.rest.problem import ProblemError, make_problem
 
-__all__ = ["LocalOnly"]
+__all__ = ["Access", "Guard", "require"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+RATE = "600/minute"
+"""Of one key, or of one address without a key: ten people reloading a page every second."""
+KEY = "spantoll.key"
+FILTERS = "spantoll.filters"
 
 
-class LocalOnly:
-    """Passes on requests to a loopback name, and none that a page of another origin makes."""
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may ask: whoever is on this machine, or has a key."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    keys: KeyRing = field(default_factory=KeyRing)
+    local: bool = True
+    """The address is one of this machine alone: open until the first key is made."""
+    anybody: bool = False
+    """`--insecure`: open to everybody, until the first key is made."""
+    rate: str = RATE
+
+
+class Guard:
+    """Passes on the requests that may be made, with what their key may see."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
+        self._access = access
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._rate: RateLimitItem = parse(access.rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
         request = Request(scope)
-        host = request.headers.get("host", "")
-        if urlsplit(f"//{host}").hostname not in LOOPBACK:
-            detail = f"Host {host!r} is not this server: use 127.0.0.1 or localhost"
-            await make_problem(421, detail)(scope, receive, send)
-        elif _is_foreign(request, host):
-            detail = "requests of pages of another origin are refused"
-            await make_problem(403, detail)(scope, receive, send)
+        refusal = self._refuse(request)
+        await (self._app if refusal is None else refusal)(scope, receive, send)
+
+    def _refuse(self, request: Request) -> Response | None:
+        key = None
+        if self._is_open():
+            refusal = None if self._access.anybody else _refuse_foreign(request)
+            if refusal is not None:
+                return refusal
         else:
-            await self._app(scope, receive, send)
+            try:
+                key = self._find_key(request)
+            except Unauthenticated as error:
+                return make_problem(401, str(error), headers={"WWW-Authenticate": "Bearer"})
+        request.scope[KEY] = key
+        request.scope[FILTERS] = _limit(key)
+        return self._refuse_surplus(request, key)
+
+    def _is_open(self) -> bool:
+        reachable = self._access.local or self._access.anybody
+        return reachable and not self._access.keys.requires()
+
+    def _find_key(self, request: Request) -> AccessKey:
+        key = self._access.keys.find(read_bearer(request.headers.get("authorization")))
+        if key is None:
+            raise Unauthenticated("this key is not known; `spantoll keys make` makes one")
+        return key
+
+    def _refuse_surplus(self, request: Request, key: AccessKey | None) -> Response | None:
+        address = request.client.host if request.client else ""
+        who = f"key {key.id}" if key is not None else f"address {address}"
+        if self._limiter.hit(self._rate, who):
+            return None
+        reset_s, _ = self._limiter.get_window_stats(self._rate, who)
+        headers = {"Retry-After": str(max(1, math.ceil(reset_s - time.time())))}
+        return make_problem(429, f"more than {self._access.rate}", headers=headers)
 
 
-def _is_foreign(request: Request, host: str) -> bool:
-    """Return whether a browser says that a page of another origin makes the request."""
+BEARER = Depends(HTTPBearer(auto_error=False, description="A key of `spantoll keys make`."))
+"""Says in the OpenAPI document what `Guard` has checked already."""
+
+
+def require(scope: str) -> Sequence[Dependency]:
+    """Make the dependencies of routes for keys with a scope."""
+
+    async def check_scope(request: Request) -> None:
+        key: AccessKey | None = request.scope.get(KEY)
+        if key is not None and not key.allows(scope):
+            raise ProblemError(403, f"the key {key.name!r} has not the scope {scope}")
+
+    return [BEARER, Depends(check_scope)]
+
+
+def _limit(key: AccessKey | None) -> tuple[Filter, ...]:
+    """Return the filters that everything a key reads is restricted by."""
+    if key is None:
+        return ()
+    limits = (("customer_id", key.customer_id), ("tenant_id", key.tenant_id))
+    return tuple(Filter(name, (value,)) for name, value in limits if value is not None)
+
+
+def _refuse_foreign(request: Request) -> Response | None:
+    """Refuse what a page of another origin, or of a name made to point here, could send."""
+    host = request.headers.get("host", "")
+    if urlsplit(f"//{host}").hostname not in LOOPBACK:
+        return make_problem(421, f"Host {host!r} is not this server: use 127.0.0.1 or localhost")
     origin = request.headers.get("origin")
     if origin is not None:
-        return origin not in (f"http://{host}", f"https://{host}")
-    return request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        foreign = origin not in (f"http://{host}", f"https://{host}")
+    else:
+        foreign = request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+    return make_problem(403, "pages of another origin may not ask") if foreign else None

@@ -40,6 +40,14 @@ PROVIDER_HEADERS = ("provider", "models", "free_models")
 HISTORY_HEADERS = ("valid_from", "valid_to", "metric", "amount_usd", "per", "source")
 
 
+class NoParameters(BaseModel):
+    """Nothing but the format."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Format = None
+
+
 class ModelParameters(BaseModel):
     """Which models to list."""
 
@@ -66,7 +74,9 @@ class EstimateRequest(BaseModel):
 
 
 @router.get("/providers", responses=describe_formats(ProvidersAnswer), name="get_providers")
-def get_providers(request: Request, context: Context, format: Format = None) -> Response:
+def get_providers(
+    request: Request, context: Context, wanted: Annotated[NoParameters, Parameters()]
+) -> Response:
     """List providers that have a price list, with how many models."""
     day, models = _list_today(context)
     counts = Counter(model.provider for model in models)
@@ -76,7 +86,7 @@ def get_providers(request: Request, context: Context, format: Format = None) -> 
         for name in sorted(counts)
     ]
     answer = Answer({"day": day, "providers": rows}, PROVIDER_HEADERS, rows)
-    return write_answer(request, answer, format)
+    return write_answer(request, answer, wanted.format)
 
 
 @router.get("/models", responses=describe_formats(ModelsAnswer), name="get_models")
@@ -119,7 +129,7 @@ def get_model(
     context: Context,
     provider: Annotated[str, Path(max_length=64)],
     model: Annotated[str, Path(max_length=256)],
-    format: Format = None,
+    wanted: Annotated[NoParameters, Parameters()],
 ) -> Response:
     """Show the prices of a model and when each holds, oldest first."""
     periods = list_periods(context.rate_card, provider, model)
@@ -138,7 +148,7 @@ def get_model(
         for price in period.rate.prices
     ]
     document = {"provider": provider, "model": model, "currency": "USD", "prices": rows}
-    return write_answer(request, Answer(document, HISTORY_HEADERS, rows), format)
+    return write_answer(request, Answer(document, HISTORY_HEADERS, rows), wanted.format)
 
 
 @router.post("/estimate", responses=describe_json(EstimateAnswer), name="estimate_call")

@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from spantoll.errors import QueryError, StoreUnavailable
+from spantoll.errors import EventError, QueryError, StoreUnavailable
 
 __all__ = [
     "PROBLEMS",
@@ -79,7 +79,7 @@ def describe_problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-PROBLEMS = describe_problems(400, 401, 403, 404, 405, 406, 413, 421, 422, 429, 503)
+PROBLEMS = describe_problems(400, 401, 403, 404, 405, 406, 409, 413, 415, 421, 422, 429, 503)
 """What every route may answer."""
 
 
@@ -103,6 +103,7 @@ def make_problem(
 def add_problem_handlers(app: FastAPI) -> None:
     """Answer every error of the application with problem details."""
     app.add_exception_handler(QueryError, _answer_query_error)
+    app.add_exception_handler(EventError, _answer_event_error)
     app.add_exception_handler(StoreUnavailable, _answer_unavailable)
     app.add_exception_handler(ProblemError, _answer_problem)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
@@ -120,6 +121,11 @@ async def _answer_query_error(request: Request, error: Any) -> Response:
         allowed=list(error.allowed) or None,
     )
     return make_problem(422, str(error), errors=[problem])
+
+
+async def _answer_event_error(_: Request, error: Any) -> Response:
+    problem = Problem(pointer=error.pointer, message=str(error))
+    return make_problem(422, f"the event cannot be read: {error}", errors=[problem])
 
 
 async def _answer_unavailable(_: Request, error: Exception) -> Response:

@@ -24,6 +24,7 @@ __all__ = [
     "ModelsAnswer",
     "ProvidersAnswer",
     "RecordsAnswer",
+    "StoredAnswer",
     "UsageAnswer",
 ]
 
@@ -126,6 +127,18 @@ class RecordsAnswer(PeriodAnswer):
     records: list[Record]
     next_cursor: str | None
     has_more: bool
+
+
+class StoredAnswer(BaseModel):
+    """The records that events became."""
+
+    currency: str
+    created: int
+    duplicates: int
+    """Events that were stored before, or are in the request twice."""
+    ignored: list[str]
+    """JSON pointers to members of the events that are not stored."""
+    records: list[Record]
 
 
 class CostLine(BaseModel):

@@ -1,0 +1,215 @@
+"""Keys: who may ask, what they see, and that nothing of others shows anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from spantoll.query import DIMENSIONS
+from spantoll.records import UsageRecord
+from spantoll.storage import KeyRing, Store, list_keys, make_key, revoke_key
+from spantoll.surfaces.rest import Access, RestContext, make_application
+from tests.surfaces.rest.conftest import API, NOW_NS
+
+Make = Callable[..., UsageRecord]
+KeyMaker = Callable[..., str]
+DOCUMENT = json.loads((Path(__file__).parents[3] / "docs" / "openapi.json").read_text())
+MINE, RIVAL = "mine", "rival"
+
+
+@pytest.fixture
+def keys() -> KeyRing:
+    return KeyRing()
+
+
+@pytest.fixture
+def key(store: Store, keys: KeyRing) -> KeyMaker:
+    """Make a key that is known at once; return its secret."""
+
+    def make(*scopes: str, **limit: str) -> str:
+        secret = make_key(store, "test", scopes=scopes, now_ns=NOW_NS, **limit)
+        keys.load(store.engine)
+        return secret
+
+    return make
+
+
+def serve(context: RestContext, access: Access, host: str = "127.0.0.1") -> TestClient:
+    return TestClient(make_application(context, access), base_url=f"http://{host}:4318")
+
+
+@pytest.fixture
+def local(context: RestContext, keys: KeyRing) -> TestClient:
+    return serve(context, Access(keys))
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def test_this_machine_is_open_until_a_key_is_made(local: TestClient, key: KeyMaker) -> None:
+    before = local.get(f"{API}/records").status_code
+
+    secret = key("read")
+
+    assert before == 200
+    assert local.get(f"{API}/records").status_code == 401
+    assert local.get(f"{API}/records", headers=bearer(secret)).status_code == 200
+
+
+def test_other_addresses_are_closed_without_a_key(context: RestContext, keys: KeyRing) -> None:
+    client = serve(context, Access(keys, local=False), "ledger.internal")
+
+    response = client.get(f"{API}/openapi.json")
+
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert client.get(f"{API}/records", headers=bearer("stk_guessed")).status_code == 401
+
+
+def test_insecure_is_open_to_everybody_until_a_key_is_made(
+    context: RestContext, keys: KeyRing, key: KeyMaker
+) -> None:
+    client = serve(context, Access(keys, local=False, anybody=True), "ledger.internal")
+    before = client.get(f"{API}/records").status_code
+
+    key("admin")
+
+    assert (before, client.get(f"{API}/records").status_code) == (200, 401)
+
+
+def test_a_revoked_key_is_refused_and_opens_nothing(
+    local: TestClient, key: KeyMaker, store: Store, keys: KeyRing
+) -> None:
+    secret = key("read")
+
+    revoke_key(store, list_keys(store.engine)[0].id, now_ns=NOW_NS)
+    keys.load(store.engine)
+
+    assert local.get(f"{API}/records", headers=bearer(secret)).status_code == 401
+    assert local.get(f"{API}/records").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("scopes", "status"),
+    [(("read",), 200), (("admin",), 200), (("ingest",), 403), (("write",), 403)],
+)
+def test_to_ask_takes_the_scope_read(
+    local: TestClient, key: KeyMaker, scopes: tuple[str, ...], status: int
+) -> None:
+    secret = key(*scopes)
+
+    assert local.get(f"{API}/records", headers=bearer(secret)).status_code == status
+
+
+def test_too_many_requests_of_one_key_are_refused(
+    context: RestContext, keys: KeyRing, key: KeyMaker
+) -> None:
+    client = serve(context, Access(keys, rate="2/minute"))
+    many, few = bearer(key("read")), bearer(key("read"))
+
+    codes = [client.get(f"{API}/providers", headers=many).status_code for _ in range(3)]
+    refused = client.get(f"{API}/providers", headers=many)
+
+    assert codes == [200, 200, 429]
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert client.get(f"{API}/providers", headers=few).status_code == 200
+
+
+@pytest.fixture
+def ledger(store: Store, record: Make) -> None:
+    """Six calls of each of two customers and tenants; all that is the rival's is named so."""
+    store.write(
+        [
+            record(
+                tenant_id=name,
+                customer_id=name,
+                cost_nano=cost,
+                **dict.fromkeys(("user_id", "team", "model", "session_id", "project"), name),
+                service_name=name,
+                scope_name=name,
+                metadata=json.dumps({"team.owner": name}),
+            )
+            for _ in range(6)
+            for name, cost in ((MINE, 1_000_000_000), (RIVAL, 777_000_000_000))
+        ]
+    )
+
+
+def tricks(path: str) -> Iterator[str]:
+    """Addresses of a route by which a reader might reach what is not its own."""
+    filters = [
+        *(
+            f"{name}={RIVAL}"
+            for name in DIMENSIONS
+            if name in ("customer_id", "tenant_id", "model")
+        ),
+        *(f"{name}!={MINE}" for name in ("customer_id", "tenant_id", "model", "user_id")),
+        *(f"where={name}%3D{RIVAL}" for name in ("customer", "tenant", "user")),
+        *(f"where={name}!%3D{MINE}" for name in ("customer_id", "attr.team.owner")),
+        *(f"customer_id={name}" for name in ("", f"{MINE}&customer_id={RIVAL}", "%25")),
+        "uncounted=true",
+        "last=1y",
+        "limit=1",
+        "after=9000000000000000000.9000000000000000000",
+        *(f"by={name}" for name in DIMENSIONS),
+        "by=attr.team.owner",
+        "",
+    ]
+    yield from (f"{path}?{given}" for given in filters)
+    yield from (f"{path}?format={format}" for format in ("csv", "jsonl"))
+
+
+READ_ROUTES = [path for path, item in DOCUMENT["paths"].items() if "get" in item]
+
+
+@pytest.mark.parametrize("limit", ["customer_id", "tenant_id"])
+@pytest.mark.parametrize("path", READ_ROUTES)
+def test_a_limited_key_sees_nothing_of_others(
+    context: RestContext, keys: KeyRing, key: KeyMaker, ledger: None, path: str, limit: str
+) -> None:
+    client = serve(context, Access(keys, rate="100000/minute"))
+    headers = bearer(key("read", **{limit: MINE}))
+    if "{" in path:
+        names = ({"record_id": i, "provider": "openai", "model": RIVAL} for i in range(1, 13))
+        addresses = [path.format(**each) for each in names]
+    else:
+        addresses = list(tricks(path))
+
+    answers = [client.get(address, headers=headers) for address in addresses]
+
+    shown = [answer.text for answer in answers if answer.status_code == 200]
+    assert shown or RIVAL in addresses[0]
+    assert not [text for text in shown if RIVAL in text or "777" in text]
+
+
+@pytest.mark.parametrize("limit", ["customer_id", "tenant_id"])
+def test_a_limited_key_sees_all_that_is_its_own(
+    local: TestClient, key: KeyMaker, ledger: None, limit: str
+) -> None:
+    headers = bearer(key("read", **{limit: MINE}))
+    rival = bearer(key("read"))
+
+    own = local.get(f"{API}/usage/query?by=customer_id", headers=headers).json()
+    pages = local.get(f"{API}/records?limit=100", headers=headers).json()["records"]
+    everything = local.get(f"{API}/usage/query", headers=rival).json()
+
+    assert [(row["customer_id"], row["cost_usd"]) for row in own["rows"]] == [(MINE, "6.000000000")]
+    assert len(pages) == 6
+    assert everything["totals"]["cost_usd"] == "4668.000000000"
+
+
+@pytest.mark.parametrize("limit", ["customer_id", "tenant_id"])
+def test_a_body_reaches_no_further_than_an_address(
+    local: TestClient, key: KeyMaker, ledger: None, limit: str
+) -> None:
+    headers = bearer(key("read", **{limit: MINE}))
+    body = {"by": ["customer_id", "model"], "where": [f"customer_id={RIVAL}"], "uncounted": True}
+
+    answer = local.post(f"{API}/usage/query", json=body, headers=headers).json()
+
+    assert (answer["rows"], answer["totals"]["cost_usd"]) == ([], None)
