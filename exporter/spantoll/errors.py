@@ -12,6 +12,7 @@ SpantollError
 ├── RecordRejected          these records can never be stored
 ├── SchemaMismatch          the database is not at this version's schema
 ├── QueryError              a question that cannot be answered as put
+├── CopyError               a ledger that cannot be copied there
 ├── RepriceError            a re-pricing or a closing of a period that cannot be done as asked
 └── BillError               a provider's bill that cannot be read
 """
@@ -24,6 +25,7 @@ __all__ = [
     "BadRequest",
     "BillError",
     "ConfigurationError",
+    "CopyError",
     "EventError",
     "NoLedger",
     "QueryError",
@@ -120,6 +122,10 @@ class QueryError(SpantollError):
         super().__init__(message)
         self.field = field
         self.allowed = tuple(allowed)
+
+
+class CopyError(SpantollError):
+    """Raised when a ledger cannot be copied: the target has other rows, the source is not ready."""
 
 
 class RepriceError(SpantollError):

@@ -166,6 +166,13 @@ class PostgresqlStore(SharedStore):
         """Insert the rows whose primary key is not there yet."""
         connection.execute(postgresql.insert(table).on_conflict_do_nothing(), rows)
 
+    def continue_numbering(self, connection: Connection, table: Table) -> None:
+        """Set the sequence, which rows with ids do not advance, behind the highest id."""
+        [key] = table.primary_key
+        sequence = func.pg_get_serial_sequence(table.name, key.name)
+        highest = select(func.max(key)).scalar_subquery()
+        connection.execute(select(func.setval(sequence, highest)).where(highest.is_not(None)))
+
     def fill_settling(self, connection: Connection, ids: Sequence[int]) -> None:
         """Make the temporary table `settling`, which is empty in a new transaction, and fill it."""
         connection.exec_driver_sql(CREATE_SETTLING)

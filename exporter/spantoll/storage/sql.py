@@ -114,6 +114,9 @@ class SqlStore(ABC):
             )
         return result
 
+    def continue_numbering(self, connection: Connection, table: Table) -> None:  # noqa: B027  optional
+        """Let the next row of a table, into which rows with ids were copied, have a higher one."""
+
     def settle_pending(self, settle: Settle) -> int:
         """Return 0: what a write adds is settled in its transaction."""
         return 0

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from spantoll.errors import BillError, ConfigurationError, QueryError, SpantollError
+from spantoll.surfaces.cli.db import db_app
 from spantoll.surfaces.cli.doctor import doctor
 from spantoll.surfaces.cli.estimate import estimate
 from spantoll.surfaces.cli.explain import explain
@@ -46,6 +47,7 @@ for command in (
 app.add_typer(reprice_app, name="reprice")
 app.add_typer(prices, name="prices")
 app.add_typer(keys, name="keys")
+app.add_typer(db_app, name="db")
 
 
 @app.command("run", context_settings={"ignore_unknown_options": True})

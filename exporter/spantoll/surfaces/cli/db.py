@@ -1,0 +1,96 @@
+"""`spantoll db`: copy a ledger to another database, and back it up into a file.
+
+Input: the ledger, and where to. Output: one line per table on stdout, progress on stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spantoll.surfaces.cli.options import Database
+
+if TYPE_CHECKING:
+    from spantoll.storage import Store
+
+__all__ = ["db_app"]
+
+db_app = typer.Typer(help="Copy a ledger to another database, or back it up.", no_args_is_help=True)
+
+
+@db_app.command()
+def copy(
+    to: Annotated[
+        str, typer.Option(metavar="URL", help="An empty database, or an earlier copy of this one.")
+    ],
+    database: Database = None,
+) -> None:
+    """Copy the ledger, of one moment, to another database; compare every row of both.
+
+    Started again, it goes on where it was interrupted, or brings over what has changed since.
+    """
+    from spantoll.storage import open_store
+    from spantoll.surfaces.cli.ledger import open_ledger
+
+    with open_ledger(database) as ledger:
+        target = open_store(to)
+        try:
+            _copy(ledger.store, target)
+        finally:
+            target.close()
+
+
+@db_app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
+    database: Database = None,
+) -> None:
+    """Copy the ledger, of one moment, into a SQLite file: of any database, while it is written.
+
+    The file is a ledger: `--database FILE` reads it, `spantoll db copy` restores it.
+    """
+    from spantoll.errors import ConfigurationError
+    from spantoll.storage import open_store
+    from spantoll.surfaces.cli.ledger import open_ledger
+
+    if file.exists():
+        raise ConfigurationError(f"{file} is there already; give the backup a name of its own")
+    part = file.with_name(f"{file.name}.part")
+    with open_ledger(database) as ledger:
+        target = open_store(str(part))
+        try:
+            _copy(ledger.store, target)
+        finally:
+            target.close()
+    part.replace(file)
+
+
+def _copy(source: Store, target: Store) -> None:
+    from spantoll.errors import ConfigurationError
+    from spantoll.storage import SqlStore
+    from spantoll.storage.copy import copy_ledger
+
+    if not isinstance(source, SqlStore) or not isinstance(target, SqlStore):
+        raise ConfigurationError("only ledgers in SQL databases can be copied")
+    if source.url == target.url:
+        raise ConfigurationError(f"{source.url} cannot be copied to itself")
+
+    def show(name: str, rows: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{name}: {rows:,} rows", end="", file=sys.stderr)
+
+    copied = copy_ledger(source, target, progress=show)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    for table in copied:
+        print(f"{table.name}: {table.rows:,} rows equal, {table.written:,} of them written now")
+    sums = copied[0].sums
+    cost_usd = Decimal(sums["cost_nano"]).scaleb(-9)
+    print(
+        f"in both: {copied[0].rows:,} records, {sums['input_tokens']:,} input tokens, "
+        f"{sums['output_tokens']:,} output tokens, cost ${cost_usd:,f}"
+    )
