@@ -159,8 +159,20 @@ def read_dimension(record: UsageRecord, name: str) -> Any:
     return getattr(record, name)
 
 
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "=": lambda value, given: value == given,
+    "^=": lambda value, given: value is not None and value.startswith(given),
+    "<": lambda value, given: value is not None and value < given,
+    "<=": lambda value, given: value is not None and value <= given,
+    ">": lambda value, given: value is not None and value > given,
+    ">=": lambda value, given: value is not None and value >= given,
+}
+
+
 def matches(record: UsageRecord, wanted: Filter) -> bool:
-    return (read_dimension(record, wanted.field) in wanted.values) is not wanted.negate
+    value = read_dimension(record, wanted.field)
+    found = any(COMPARE[wanted.operator](value, given) for given in wanted.values)
+    return found is not wanted.negate
 
 
 def answer_query(

@@ -207,6 +207,15 @@ def test_only_counted_calls_are_counted(ledger: Write, record: Make) -> None:
         pytest.param(Filter("attr.k", ("v",)), ["b"], id="attribute"),
         pytest.param(Filter("batch", ("true",)), ["b"], id="boolean"),
         pytest.param(Filter("server_port", ("443",)), ["a"], id="integer"),
+        pytest.param(Filter("model", ("A",), operator="^="), [], id="prefix-of-another-case"),
+        pytest.param(Filter("model", ("a", "x"), operator="^="), ["a"], id="prefix"),
+        pytest.param(Filter("model", (), operator="^="), [], id="no-prefix"),
+        pytest.param(Filter("model", ("a",), True, "^="), ["b", None], id="not-prefix"),
+        pytest.param(Filter("latency_ms", ("1.5",), operator=">="), ["a"], id="at-least"),
+        pytest.param(Filter("latency_ms", ("1.5",), operator=">"), [], id="more-than"),
+        pytest.param(Filter("latency_ms", ("1.5",), True, ">"), ["a", "b", None], id="not-more"),
+        pytest.param(Filter("cost_usd", ("0.001",), operator="<="), ["a", "b", None], id="money"),
+        pytest.param(Filter("latency_ms", (None,), True), ["a"], id="known-number"),
         pytest.param(Filter("tenant", ("default",)), ["a", "b", None], id="alias"),
         pytest.param(Filter("price_status", ("exact",)), ["a", "b", None], id="state"),
     ],
@@ -215,7 +224,7 @@ def test_filters_choose(
     ledger: Write, record: Make, wanted: Filter, expected: list[str | None]
 ) -> None:
     engine = ledger(
-        record(model="a", server_port=443),
+        record(model="a", server_port=443, duration_ns=1_500_000),
         record(model="b", batch=True, metadata='{"k":"v"}'),
         record(model=None),
     )
@@ -248,6 +257,22 @@ def test_a_trace_is_found_by_its_hexadecimal_id(ledger: Write, record: Make) -> 
 def test_a_filter_value_of_another_kind_is_refused(ledger: Write, field: str, value: str) -> None:
     with pytest.raises(QueryError, match=field):
         run(ledger(), Query(filters=[Filter(field, (value,))]))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        pytest.param(Filter("model", ("a",), operator="<"), id="text-has-no-order"),
+        pytest.param(Filter("cost_usd", ("1", "2"), operator="<"), id="two-limits"),
+        pytest.param(Filter("cost_usd", (None,), operator="<"), id="unknown-limit"),
+        pytest.param(Filter("server_port", ("44",), operator="^="), id="prefix-of-a-number"),
+        pytest.param(Filter("cost_usd", ("0.1234567891",)), id="less-than-a-nano"),
+        pytest.param(Filter("cost_usd", ("nan",)), id="no-number"),
+    ],
+)
+def test_a_filter_that_has_no_meaning_is_refused(ledger: Write, wanted: Filter) -> None:
+    with pytest.raises(QueryError, match=wanted.field):
+        run(ledger(), Query(filters=[wanted]))
 
 
 def test_from_is_inclusive_and_to_exclusive(ledger: Write, record: Make) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -106,14 +107,36 @@ filters = st.one_of(
         st.just("model"),
         st.lists(st.sampled_from(MODELS), max_size=3).map(tuple),
         negate=st.booleans(),
+        operator=st.just("="),
     ),
     st.builds(
         Filter,
         st.just("user_id"),
         st.lists(st.sampled_from(USERS), min_size=1, max_size=2).map(tuple),
         negate=st.booleans(),
+        operator=st.just("="),
     ),
-    st.builds(Filter, st.just("batch"), st.sampled_from([(True,), (False,)])),
+    st.builds(
+        Filter,
+        st.just("model"),
+        st.lists(st.sampled_from(["gpt", "GPT", "", "claude-3"]), max_size=2).map(tuple),
+        negate=st.booleans(),
+        operator=st.just("^="),
+    ),
+    st.builds(
+        Filter,
+        st.sampled_from(["input_tokens", "requests"]),
+        st.integers(0, 9_000).map(lambda number: (number,)),
+        negate=st.booleans(),
+        operator=st.sampled_from(["=", "<", "<=", ">", ">="]),
+    ),
+    st.builds(
+        Filter,
+        st.just("batch"),
+        st.sampled_from([(True,), (False,)]),
+        negate=st.booleans(),
+        operator=st.just("="),
+    ),
 )
 DIMENSIONS = ["provider", "model", "user_id", "customer_id", "batch", "status", "attr.a.b"]
 
@@ -152,6 +175,64 @@ def test_an_answer_is_that_of_plain_python(engine: Engine, query: Query) -> None
     } == groups
     assert {name: result.totals[name] for name in query.measures} == totals
     assert result.groups == len(groups)
+
+
+@settings(max_examples=50)
+@given(queries(), st.integers(1, 4), st.sampled_from(["model", "user_id", "attr.a.b"]))
+def test_the_largest_groups_and_the_others_are_the_whole(
+    engine: Engine, query: Query, limit: int, dimension: str
+) -> None:
+    query = replace(
+        query,
+        dimensions=[dimension],
+        start_ns=query.start_ns or NOON_NS - DAYS * 24 * HOUR_NS,
+        end_ns=query.end_ns or NOON_NS + HOUR_NS,
+        window=query.window if query.window != "hour" else "day",
+    )
+    top = {row[dimension] for row in run(engine, replace(query, window="total", limit=limit)).rows}
+
+    result = run(engine, replace(query, limit=limit, others=True))
+
+    kept = [each for each in RECORDS if reference.read_dimension(each, dimension) in top]
+    rest = [each for each in RECORDS if reference.read_dimension(each, dimension) not in top]
+    # a dimension that all have in common: one group
+    others, _ = reference.answer_query(rest, replace(query, dimensions=["tenant_id"]))
+    groups, _ = reference.answer_query(kept, query)
+    _, totals = reference.answer_query(RECORDS, query)
+    expected = {(*key, False): measures for key, measures in groups.items()}
+    expected |= {(window, None, True): measures for (window, _), measures in others.items()}
+    assert {
+        (row.window, row[dimension], row.others): {name: row[name] for name in query.measures}
+        for row in result.rows
+    } == expected
+    assert {name: result.totals[name] for name in query.measures} == totals
+
+
+def test_a_group_has_a_row_in_every_window_that_is_filled(engine: Engine) -> None:
+    query = Query(
+        measures=["requests", "success_rate"],
+        dimensions=["model"],
+        start_ns=NOON_NS - 12 * HOUR_NS,
+        end_ns=NOON_NS,
+        window="hour",
+        fill=True,
+    )
+    groups, _ = reference.answer_query(RECORDS, query)
+
+    result = run(engine, query)
+
+    models = {model for _, model in groups}
+    nothing = {"requests": 0, "success_rate": None}
+    windows = list(dict.fromkeys(row.window for row in result.rows))
+    assert len(windows) == 12
+    assert {
+        (row.window, row["model"]): {name: row[name] for name in nothing} for row in result.rows
+    } == {
+        (window, model): groups.get((window, model), nothing)
+        for window in windows
+        for model in models
+    }
+    assert result.groups == 12 * len(models)
 
 
 def test_counters_that_are_noise_end_no_report(make_ledger: MakeLedger) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from spantoll.errors import QueryError
@@ -47,6 +49,20 @@ def test_nothing_said_is_everything() -> None:
         pytest.param(["user="], [Filter("user_id", (None,))], id="unknown"),
         pytest.param(["user!="], [Filter("user_id", (None,), True)], id="known"),
         pytest.param(["model=a=b"], [Filter("model", ("a=b",))], id="sign-in-value"),
+        pytest.param(
+            ["model^=gpt-4", "model^=o"],
+            [Filter("model", ("gpt-4", "o"), operator="^=")],
+            id="prefix",
+        ),
+        pytest.param(["model!^=a"], [Filter("model", ("a",), True, "^=")], id="no-prefix"),
+        pytest.param(
+            ["cost_usd>=0.1", "cost_usd<2"],
+            [
+                Filter("cost_usd", ("0.1",), operator=">="),
+                Filter("cost_usd", ("2",), operator="<"),
+            ],
+            id="range",
+        ),
         pytest.param(["attr.k=v"], [Filter("attr.k", ("v",))], id="attribute"),
     ],
 )
@@ -58,6 +74,41 @@ def test_filters_are_read(texts: list[str], expected: list[Filter]) -> None:
 def test_a_filter_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(QueryError, match="filter"):
         parse_filters([text])
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"week_start": "sunday"}, {"week_start": 6}),
+        ({"week_start": "Sat"}, {"week_start": 5}),
+        ({"fiscal_start": 4, "window": "quarter"}, {"fiscal_start": 4, "window": "quarter"}),
+        ({"fill": True, "window": "day"}, {"fill": True, "window": "day"}),
+        (
+            {"by": ["model"], "limit": 3, "others": True},
+            {"dimensions": ["model"], "limit": 3, "others": True},
+        ),
+    ],
+)
+def test_calendars_gaps_and_others_are_read(given: Any, expected: Any) -> None:
+    assert parse_query(**given, now_ns=NOW_NS) == Query(**expected)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"week_start": "t"},
+        {"week_start": "caturday"},
+        {"fiscal_start": 13},
+        {"others": True, "by": ["model"]},
+        {"others": True, "limit": 3},
+        {"fill": True},
+        {"fill": True, "window": "day", "limit": 3},
+        {"fill": True, "window": "day", "order": ["cost"]},
+    ],
+)
+def test_what_does_not_go_together_is_refused(given: Any) -> None:
+    with pytest.raises(QueryError):
+        parse_query(**given, now_ns=NOW_NS)
 
 
 def test_last_excludes_from_and_to() -> None:

@@ -52,18 +52,40 @@ def nano(value: Any) -> int:
 
 
 @settings(max_examples=60, deadline=None)
-@given(tz=zones, window=st.sampled_from(["hour", "day", "week", "month", "quarter", "year"]))
+@given(
+    tz=zones,
+    window=st.sampled_from(["minute", "hour", "day", "week", "month", "quarter", "year"]),
+    week_start=st.integers(0, 6),
+    fiscal_start=st.integers(1, 12),
+)
 def test_every_window_sums_what_began_in_it(
-    engine: Engine, costs: Mapping[int, int], tz: str, window: str
+    engine: Engine,
+    costs: Mapping[int, int],
+    tz: str,
+    window: str,
+    week_start: int,
+    fiscal_start: int,
 ) -> None:
-    span = YEARS_NS if window != "hour" else 300 * 24 * HOUR_NS
+    span = {"minute": 5 * 24 * HOUR_NS, "hour": 300 * 24 * HOUR_NS}.get(window, YEARS_NS)
     asked = Query(
-        measures=["cost"], start_ns=START_NS, end_ns=START_NS + span, window=window, tz=tz
+        measures=["cost"],
+        start_ns=START_NS,
+        end_ns=START_NS + span,
+        window=window,
+        tz=tz,
+        week_start=week_start,
+        fiscal_start=fiscal_start,
     )
 
     found = {row.window: nano(row["cost_usd"]) for row in run(engine, asked).rows}
 
-    starts = list_windows(window, start_ns=START_NS, end_ns=START_NS + span, tz=find_zone(tz))
+    starts = list_windows(
+        window,
+        start_ns=START_NS,
+        end_ns=START_NS + span,
+        tz=find_zone(tz),
+        calendar=asked.calendar,
+    )
     expected: dict[Window | None, int] = {}
     for at, cost in costs.items():
         if START_NS <= at < START_NS + span:

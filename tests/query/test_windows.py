@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spantoll.errors import QueryError
-from spantoll.query.windows import WINDOWS, find_zone, join_windows, list_windows, to_local_time
+from spantoll.query.windows import (
+    WINDOWS,
+    Calendar,
+    find_zone,
+    join_windows,
+    list_windows,
+    to_local_time,
+)
 
 HOUR_NS = 3600 * 10**9
 ZONES = sorted(available_timezones())
@@ -243,3 +250,30 @@ def test_a_day_after_the_day_before_new_year_is_new_year() -> None:
         date(2026, 12, 31),
         date(2026, 12, 31) + timedelta(days=1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "calendar", "expected"),
+    [
+        pytest.param("week", Calendar(), "2026-11-16", id="week-from-monday"),
+        pytest.param("week", Calendar(week_start=6), "2026-11-15", id="week-from-sunday"),
+        pytest.param("week", Calendar(week_start=4), "2026-11-20", id="week-from-friday"),
+        pytest.param("quarter", Calendar(), "2026-10-01", id="quarter"),
+        pytest.param("quarter", Calendar(fiscal_start=2), "2026-11-01", id="quarter-from-february"),
+        pytest.param(
+            "quarter", Calendar(fiscal_start=12), "2026-09-01", id="quarter-from-december"
+        ),
+        pytest.param("year", Calendar(fiscal_start=4), "2026-04-01", id="year-from-april"),
+        pytest.param("year", Calendar(fiscal_start=12), "2025-12-01", id="year-from-december"),
+    ],
+)
+def test_weeks_quarters_and_years_begin_where_the_calendar_says(
+    kind: str, calendar: Calendar, expected: str
+) -> None:
+    day = ns("2026-11-20T00:00+01:00")
+
+    (found,) = list_windows(
+        kind, start_ns=day, end_ns=day + 1, tz=ZoneInfo("Europe/Berlin"), calendar=calendar
+    )
+
+    assert f"{to_local_time(found.start_ns, ZoneInfo('Europe/Berlin')):%Y-%m-%d}" == expected

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from sqlalchemy import Boolean, ColumnElement, Integer, LargeBinary, String, literal
@@ -15,11 +16,21 @@ from sqlalchemy import Boolean, ColumnElement, Integer, LargeBinary, String, lit
 from spantoll.errors import QueryError
 from spantoll.query.names import make_unknown_name_error
 from spantoll.query.spelling import json_text
+from spantoll.records.column_spec import Unit
 from spantoll.records.columns import usage_record
 from spantoll.records.record import COLUMNS
 from spantoll.semconv.providers import canonical
 
-__all__ = ["ALIASES", "ATTRIBUTE", "DIMENSIONS", "Dimension", "Value", "find_dimension"]
+__all__ = [
+    "ALIASES",
+    "ATTRIBUTE",
+    "DIMENSIONS",
+    "NUMBERS",
+    "Dimension",
+    "Value",
+    "find_dimension",
+    "find_field",
+]
 
 Value = str | bool | int | None
 
@@ -111,6 +122,46 @@ READERS: Mapping[str, Callable[[str], Any]] = {
 DIMENSIONS: Mapping[str, Dimension] = {
     name: _make_dimension(name) for name, spec in COLUMNS.items() if spec.dimension
 }
+
+
+def _read_scaled(unit: Unit) -> Callable[[str], int]:
+    """Read a number in the unit of answers as the integer that is stored, exactly."""
+
+    def read(text: str) -> int:
+        try:
+            number = Decimal(text) * SCALES.get(unit, 1)
+        except InvalidOperation:
+            raise ValueError("write a number") from None
+        if not number.is_finite() or abs(number) >= 2**63:
+            raise ValueError("too large")
+        if number != number.to_integral_value():
+            raise ValueError("more digits than are stored")
+        return int(number)
+
+    return read
+
+
+SCALES: Mapping[Unit, int] = {
+    Unit.NANO_USD: 10**9,
+    Unit.DURATION_NS: 10**6,
+    Unit.MILLISECONDS: 10**3,
+}
+"""Stored units in one unit of answers."""
+
+NUMBERS: Mapping[str, Dimension] = {
+    spec.outside: Dimension(
+        spec.outside, usage_record.c[name], _read_scaled(spec.unit), _show_unchanged
+    )
+    for name, spec in COLUMNS.items()
+    if spec.unit is not None and spec.unit is not Unit.TIME_NS
+}
+"""What can be filtered by, but not grouped: tokens, money, durations, in the unit of the name."""
+
+
+def find_field(name: str) -> Dimension:
+    """Look up what a filter names: a dimension, or a number."""
+    number = NUMBERS.get(name)
+    return find_dimension(name, field="filter") if number is None else number
 
 
 def find_dimension(name: str, *, field: str = "dimension") -> Dimension:

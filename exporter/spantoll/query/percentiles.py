@@ -14,12 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Label
 
 from spantoll.query.measure import Measure, Percentile
 from spantoll.query.query import Query
 from spantoll.query.statement import select_values
-from spantoll.query.windows import WindowRun
 
 __all__ = ["ERROR", "fill_percentiles"]
 
@@ -44,19 +43,19 @@ class _Wanted(NamedTuple):
 def fill_percentiles(
     connection: Connection,
     query: Query,
-    runs: Sequence[WindowRun],
+    keys: Sequence[Label[Any]],
     measures: Sequence[Measure],
     found: Sequence[dict[str, Any]],
 ) -> None:
     """Replace the number of values by the percentile in milliseconds, None without values."""
-    names = [*(["w"] if runs else []), *(f"d{i}" for i in range(len(query.dimensions)))]
+    names = [key.name for key in keys]
     for percentile, numbers in _list_columns(measures):
         bucket = None if query.exact else percentile.bucket
         column = percentile.column if bucket is None else bucket
         rows = {tuple(row[name] for name in names): row for row in found}
         answers = _read_ranks(
             connection.execute(
-                select_values(query, runs, column).execution_options(yield_per=FETCHED)
+                select_values(query, keys, column).execution_options(yield_per=FETCHED)
             ),
             {
                 **{key: _rank(row, numbers, "p0") for key, row in rows.items()},

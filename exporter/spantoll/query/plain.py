@@ -68,7 +68,8 @@ def plain_headers(result: Result) -> list[str]:
     windows = [] if result.query.window == "total" else ["window_start", "window_end"]
     measures = dict.fromkeys((*result.query.measures, *result.totals.measures))
     doubts = [] if result.totals.cost is None else ["cost_state", "estimated", "lower_bound"]
-    return [*windows, *result.query.dimensions, *measures, *doubts]
+    others = ["others"] if result.query.others else []
+    return [*windows, *result.query.dimensions, *others, *measures, *doubts]
 
 
 def plain_record(listed: Listed, links: TraceUrl | None = None) -> dict[str, Any]:
@@ -96,6 +97,8 @@ def _row(result: Result, row: Row) -> dict[str, Any]:
         shown["window_start"] = to_local_time(row.window.start_ns, tz).isoformat()
         shown["window_end"] = to_local_time(row.window.end_ns, tz).isoformat()
     shown.update((name, _plain(value)) for name, value in row.dimensions.items())
+    if result.query.others:
+        shown["others"] = row.others
     shown.update((name, _plain(value)) for name, value in row.measures.items())
     if state := row.cost:
         shown["cost_state"] = state.name

@@ -8,30 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from spantoll.errors import QueryError
 from spantoll.query.cost_state import DOUBTED
-from spantoll.query.dimensions import Value, find_dimension
+from spantoll.query.dimensions import Value, find_dimension, find_field
 from spantoll.query.measures import find_measure
 from spantoll.query.names import make_unknown_name_error
-from spantoll.query.windows import WINDOWS, find_zone
+from spantoll.query.windows import WINDOWS, Calendar, find_zone
 
-__all__ = ["Filter", "Query", "doubt_query", "health_query"]
+__all__ = ["Filter", "Operator", "Query", "doubt_query", "health_query"]
 
 MEASURES = ("requests", "input_tokens", "output_tokens", "cost_usd")
+
+
+Operator = Literal["=", "^=", "<", "<=", ">", ">="]
 
 
 class Filter(NamedTuple):
     """Keep records whose `field` is one of `values`, or, negated, is none of them.
 
-    None among the values matches NULL. A negated filter keeps NULL, so a filter and its negation
-    always add up to everything.
+    `^=` matches text that begins with one of the values. `<`, `<=`, `>` and `>=` compare a number
+    with the one value, in the unit of its name. None among the values matches NULL. A negated
+    filter keeps NULL, so a filter and its negation always add up to everything.
     """
 
     field: str
     values: tuple[Value, ...]
     negate: bool = False
+    operator: Operator = "="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,15 @@ class Query:
     order: Sequence[str] = ()
     limit: int | None = None
     uncounted: bool = False
+    week_start: int = 0
+    """0 is Monday, 6 Sunday."""
+    fiscal_start: int = 1
+    """Month in which fiscal quarters and years begin, from 1."""
+    fill: bool = False
+    """Give every group a row in every window, also where it has no records."""
+    others: bool = False
+    """Add up the groups beyond `limit` in one row of each window; `limit` then counts groups of the
+    whole period."""
     exact: bool = False
     """Take percentiles of every value, not of buckets 4 % wide: slower."""
 
@@ -69,15 +83,36 @@ class Query:
         set_names(self, "order", tuple(self._order(name) for name in self.order))
         set_names(self, "filters", tuple(self.filters))
         for wanted in self.filters:
-            find_dimension(wanted.field, field="filter")
+            find_field(wanted.field)
         if self.window not in WINDOWS:
             raise make_unknown_name_error(self.window, field="window", allowed=WINDOWS)
         find_zone(self.tz)
-        if self.limit is not None and self.limit < 1:
-            raise QueryError("limit must be at least 1", field="limit")
+        self._check_calendar()
+        self._check_rows()
         start_ns, end_ns = self.start_ns, self.end_ns
         if start_ns is not None and end_ns is not None and start_ns >= end_ns:
             raise QueryError("from must be before to", field="from")
+
+    def _check_calendar(self) -> None:
+        if self.week_start not in range(7):
+            raise QueryError("week_start: 0 (Monday) to 6 (Sunday)", field="week_start")
+        if self.fiscal_start not in range(1, 13):
+            raise QueryError("fiscal_start: a month from 1 to 12", field="fiscal_start")
+
+    def _check_rows(self) -> None:
+        if self.fill and self.window == "total":
+            raise QueryError("fill: only with a window", field="fill")
+        if self.fill and (self.order or (self.limit is not None and not self.others)):
+            raise QueryError("fill: not with an order, nor with a limit alone", field="fill")
+        if self.others and (self.limit is None or not self.dimensions):
+            raise QueryError("others: only with a limit and a dimension", field="others")
+        if self.limit is not None and self.limit < 1:
+            raise QueryError("limit must be at least 1", field="limit")
+
+    @property
+    def calendar(self) -> Calendar:
+        """Where weeks, quarters and years begin."""
+        return Calendar(self.week_start, self.fiscal_start)
 
     def _order(self, text: str) -> str:
         sign, name = ("-", text[1:]) if text.startswith("-") else ("", text)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Engine, or_, select
 
 from spantoll.errors import QueryError
-from spantoll.query.dimensions import find_dimension
+from spantoll.query.dimensions import find_field
 from spantoll.query.query import Filter
 from spantoll.query.run import reading
 from spantoll.query.statement import restrict_period
@@ -59,7 +59,7 @@ class RecordQuery:
 
     def __post_init__(self) -> None:
         for wanted in self.filters:
-            find_dimension(wanted.field, field="filter")
+            find_field(wanted.field)
         if self.limit is not None and self.limit < 1:
             raise QueryError("limit must be at least 1", field="limit")
         if self.after is not None:

@@ -38,6 +38,8 @@ class Row:
     dimensions: Mapping[str, Value]
     measures: Mapping[str, Number]
     """What was asked for, `requests`, and with any amount of money all of STATE_MEASURES."""
+    others: bool = False
+    """Whether this is the sum of the groups beyond the limit; its dimensions are None then."""
 
     def __getitem__(self, name: str) -> Value | Number:
         """Return the value of a dimension or measure."""

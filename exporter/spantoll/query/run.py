@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Label
 from sqlalchemy.exc import DBAPIError
 
 from spantoll.errors import StoreUnavailable
 from spantoll.query.dimensions import Dimension, find_dimension
+from spantoll.query.fill import fill_windows
 from spantoll.query.measures import Measure, find_measure
 from spantoll.query.percentiles import fill_percentiles
 from spantoll.query.query import Query
 from spantoll.query.result import PriceSetUsed, Result, Row
 from spantoll.query.statement import (
+    Kept,
+    list_keys,
     list_measures,
     list_order,
     select_bounds,
@@ -33,7 +36,7 @@ __all__ = ["reading", "run"]
 
 
 def run(engine: Engine, query: Query) -> Result:
-    """Answer a query from committed records, in one statement.
+    """Answer a query from committed records.
 
     Raises QueryError when it asks for too many windows, StoreUnavailable when the database cannot
     be read.
@@ -45,36 +48,40 @@ def run(engine: Engine, query: Query) -> Result:
         if query.window != "total":
             start_ns, end_ns = _close_period(connection, query)
             covering = list_windows(
-                query.window, start_ns=start_ns, end_ns=end_ns, tz=find_zone(query.tz)
+                query.window,
+                start_ns=start_ns,
+                end_ns=end_ns,
+                tz=find_zone(query.tz),
+                calendar=query.calendar,
             )
             if not covering:
                 return Result(query, (), _make_row({}, "t", measures), 0)
             asked = replace(query, start_ns=start_ns, end_ns=end_ns)
-        by_percentile = _orders_by_percentile(query)
-        if by_percentile:
-            asked = replace(asked, limit=None)
-        try:
-            found = _fetch_groups(connection, asked, covering, measures)
-        except DBAPIError:
-            # A sum may exceed 64 bits, for which each database has an error of its own: one span
-            # whose counters are noise must not end every report. Sums of halves cannot overflow;
-            # whatever else is wrong fails again.
-            connection.rollback()
-            measures = tuple(map(_sum_halves, measures))
-            found = _fetch_groups(connection, asked, covering, measures)
+        kept = None
+        if query.others:
+            ranking = replace(asked, window="total", others=False, fill=False)
+            kept = [each.keys for each in _fetch_groups(connection, ranking, (), measures).groups]
+            asked = replace(asked, limit=None, others=False)
+        found = _fetch_groups(connection, asked, covering, measures, kept=kept)
         used = connection.execute(select_price_sets(asked)).all() if _has_money(measures) else ()
-    if not found:
-        return Result(query, (), _make_row({}, "t", measures), 0)
-    by_start = {window.start_ns: window for window in covering}
-    dimensions = [find_dimension(name) for name in query.dimensions]
-    rows = [
-        _make_row(each, "p", measures, dimensions, by_start[each["w"]] if covering else None)
-        for each in found
-    ]
-    if by_percentile:
-        rows = _sort_rows(rows, list_order(query))[: query.limit]
-    sets = tuple(PriceSetUsed(*each) for each in used)
-    return Result(query, rows, _make_row(found[0], "t", measures), found[0]["groups"], sets)
+    rows: Sequence[Row] = [each.row for each in found.groups]
+    if query.fill:
+        rows = fill_windows(rows, covering, _make_row({}, "p", measures), query)
+    count = len(rows) if query.fill or query.others else found.total_groups
+    return Result(query, rows, found.totals, count, tuple(PriceSetUsed(*each) for each in used))
+
+
+class _Group(NamedTuple):
+    keys: tuple[Any, ...]
+    """The dimensions as the database returns them."""
+    row: Row
+
+
+class _Found(NamedTuple):
+    groups: Sequence[_Group]
+    totals: Row
+    total_groups: int
+    """Those beyond the limit included."""
 
 
 @contextmanager
@@ -92,11 +99,44 @@ def _fetch_groups(
     query: Query,
     covering: Sequence[Window],
     measures: Sequence[Measure],
+    *,
+    kept: Kept | None = None,
+) -> _Found:
+    """Read the groups of a query in its order; with `kept`, all but those as one group."""
+    keys = list_keys(query, join_windows(covering), kept)
+    order = list_order(query)
+    by_percentile = _orders_by_percentile(query)
+    asked = replace(query, limit=None) if by_percentile else query
+    try:
+        found = _execute(connection, asked, keys, measures)
+    except DBAPIError:
+        # A sum may exceed 64 bits, for which each database has an error of its own: one span
+        # whose counters are noise must not end every report. Sums of halves cannot overflow;
+        # whatever else is wrong fails again.
+        connection.rollback()
+        measures = tuple(map(_sum_halves, measures))
+        found = _execute(connection, asked, keys, measures)
+    by_start: Mapping[Any, Window] = {window.start_ns: window for window in covering}
+    dimensions = [find_dimension(name) for name in query.dimensions]
+    groups = [
+        _Group(
+            tuple(each[f"d{i}"] for i in range(len(dimensions))),
+            _make_row(each, "p", measures, dimensions, by_start.get(each.get("w"))),
+        )
+        for each in found
+    ]
+    if by_percentile:
+        groups = _sort_groups(groups, order)[: query.limit]
+    totals = _make_row(found[0] if found else {}, "t", measures)
+    return _Found(groups, totals, found[0]["groups"] if found else 0)
+
+
+def _execute(
+    connection: Connection, query: Query, keys: Sequence[Label[Any]], measures: Sequence[Measure]
 ) -> list[dict[str, Any]]:
-    runs = join_windows(covering)
-    found = [row._asdict() for row in connection.execute(select_groups(query, runs, measures))]
+    found = [row._asdict() for row in connection.execute(select_groups(query, keys, measures))]
     if found:
-        fill_percentiles(connection, query, runs, measures, found)
+        fill_percentiles(connection, query, keys, measures, found)
     return found
 
 
@@ -124,12 +164,14 @@ def _orders_by_percentile(query: Query) -> bool:
     return any(find_measure(name).percentile for name in names & set(query.measures))
 
 
-def _sort_rows(rows: Sequence[Row], order: Sequence[str]) -> list[Row]:
+def _sort_groups(groups: Sequence[_Group], order: Sequence[str]) -> list[_Group]:
     """Sort by what SQL cannot sort by; rows without an answer come last, ties stay as they are."""
-    ordered = list(rows)
+    ordered = list(groups)
     for text in reversed(order):
         name = text.removeprefix("-")
-        values: list[Any] = [row.window if name == "window" else row[name] for row in ordered]
+        values: list[Any] = [
+            each.row.window if name == "window" else each.row[name] for each in ordered
+        ]
         known = [i for i, value in enumerate(values) if value is not None]
         unknown = [i for i, value in enumerate(values) if value is None]
         known.sort(key=values.__getitem__, reverse=text.startswith("-"))
@@ -151,6 +193,7 @@ def _make_row(
     """Finish the aggregates whose parts are called `p` (of a group) or `t` (of all groups)."""
     return Row(
         window=window,
+        others=found.get("o") == 1,
         dimensions={each.name: each.show(found[f"d{i}"]) for i, each in enumerate(dimensions)},
         measures={
             each.name: each.aggregate.finish(

@@ -6,22 +6,38 @@ statements that group, bound and restrict records; no SQL text of one database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Label, Select, case, func, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Label,
+    Select,
+    String,
+    and_,
+    case,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+)
 
 from spantoll.errors import QueryError
 from spantoll.query.aggregate import Part
 from spantoll.query.cost_state import STATE_MEASURES
-from spantoll.query.dimensions import Dimension, Value, find_dimension
+from spantoll.query.dimensions import Dimension, Value, find_dimension, find_field
 from spantoll.query.measures import Measure, find_measure
-from spantoll.query.query import Filter, Query
+from spantoll.query.query import Filter, Operator, Query
 from spantoll.query.windows import WindowRun
 from spantoll.records.columns import usage_record
 from spantoll.storage.tables import rate
 
 __all__ = [
+    "list_keys",
     "list_measures",
     "list_order",
     "make_conditions",
@@ -49,15 +65,18 @@ def select_bounds(query: Query) -> Select[int | None, int | None]:
     return select(func.min(r.started_ns), func.max(r.started_ns)).where(*make_conditions(query))
 
 
-def select_groups(
-    query: Query, runs: Sequence[WindowRun], measures: Sequence[Measure]
-) -> Select[Any]:
-    """Compile a query into its one statement.
+Kept = Sequence[Sequence[Any]]
+"""The values of the dimensions of the groups that stay groups of their own."""
 
-    Columns: `w` window start if there are `runs`, `d0`... dimensions, per measure its parts `m0p0`
-    ..., the same parts over all groups `m0t0`..., and `groups`, how many there are.
+
+def select_groups(
+    query: Query, keys: Sequence[Label[Any]], measures: Sequence[Measure]
+) -> Select[Any]:
+    """Compile a query into its one statement, grouped by `keys`.
+
+    Columns: the keys, per measure its parts `m0p0` ..., the same parts over all groups `m0t0`...,
+    and `groups`, how many there are.
     """
-    keys = _list_keys(query, runs)
     parts = [
         part.over(part.expression).label(f"m{i}p{j}")
         for i, each in enumerate(measures)
@@ -76,17 +95,16 @@ def select_groups(
         for j, part in enumerate(each.aggregate.parts)
     ]
     statement = select(answer, *totals, func.count().over().label("groups"))
-    return statement.order_by(*_order_by(query, answer.c, measures, bool(runs))).limit(query.limit)
+    return statement.order_by(*_order_by(query, answer.c, measures)).limit(query.limit)
 
 
 def select_values(
-    query: Query, runs: Sequence[WindowRun], column: ColumnElement[int]
+    query: Query, keys: Sequence[Label[Any]], column: ColumnElement[int]
 ) -> Select[Any]:
     """Select how often each group has each value of a column, in order of value.
 
-    Columns: `w` and `d0`... as in `select_groups`, `value`, and `n` records. NULL is no value.
+    Columns: the keys, `value`, and `n` records. NULL is no value.
     """
-    keys = _list_keys(query, runs)
     value = column.label("value")
     return (
         select(*keys, value, func.count().label("n"))
@@ -96,11 +114,30 @@ def select_values(
     )
 
 
-def _list_keys(query: Query, runs: Sequence[WindowRun]) -> list[Label[Any]]:
-    keys: list[Label[Any]] = [
-        find_dimension(name).expression.label(f"d{i}") for i, name in enumerate(query.dimensions)
-    ]
-    return [_window_start(runs).label("w"), *keys] if runs else keys
+def list_keys(
+    query: Query, runs: Sequence[WindowRun], kept: Kept | None = None
+) -> list[Label[Any]]:
+    """List what groups: `w` window start if there are `runs`, `d0`... dimensions.
+
+    With `kept`, all groups but those are one, whose dimensions are NULL and whose key `o` is 1.
+    """
+    dimensions = [find_dimension(name).expression for name in query.dimensions]
+    keys = [_window_start(runs).label("w")] if runs else []
+    if kept is not None:
+        is_kept = or_(
+            false(),
+            *(
+                and_(*(_equals(*pair) for pair in zip(dimensions, values, strict=True)))
+                for values in kept
+            ),
+        )
+        keys.append(case((is_kept, 0), else_=1).label("o"))
+        dimensions = [case((is_kept, each)) for each in dimensions]
+    return [*keys, *(each.label(f"d{i}") for i, each in enumerate(dimensions))]
+
+
+def _equals(expression: ColumnElement[Any], value: Any) -> Condition:
+    return expression.is_(None) if value is None else expression == value
 
 
 def _total(query: Query, part: Part, column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -143,20 +180,47 @@ def restrict_period(
 
 
 def _make_condition(wanted: Filter) -> Condition:
-    found = find_dimension(wanted.field, field="filter")
+    found = find_field(wanted.field)
     values = [_read_value(found, value) for value in wanted.values]
     known = [value for value in values if value is not None]
     unknown_too = len(known) < len(values)
     if not wanted.negate:
-        chosen = found.expression.in_(known)
+        chosen = _match(found, wanted, known)
         return or_(chosen, found.expression.is_(None)) if unknown_too else chosen
     # NULL NOT IN (...) is NULL: what is not known would be in neither half
-    others = found.expression.not_in(known)
+    others = not_(_match(found, wanted, known))
     return (
         others & found.expression.is_not(None)
         if unknown_too
         else others | found.expression.is_(None)
     )
+
+
+def _match(found: Dimension, wanted: Filter, values: Sequence[Any]) -> Condition:
+    """Match any of the values by the operator of a filter. Raises QueryError where it has none."""
+    column = found.expression
+    if wanted.operator == "=":
+        return column.in_(values)
+    if wanted.operator == "^=":
+        if not isinstance(column.type, String):
+            raise QueryError(f"filter {found.name}: ^= is for text", field=found.name)
+        # not LIKE: SQLite ignores case in it
+        begins = (func.substr(column, 1, len(value)) == value for value in values)
+        return or_(false(), *begins)
+    if len(values) != 1 or not isinstance(column.type, Integer):
+        raise QueryError(
+            f"filter {found.name}: {wanted.operator} compares a number with one value",
+            field=found.name,
+        )
+    return COMPARE[wanted.operator](column, values[0])
+
+
+COMPARE: Mapping[Operator, Callable[[Any, Any], Condition]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 def _read_value(read_by: Dimension, value: Value) -> Any:
@@ -179,9 +243,7 @@ def _window_start(runs: Sequence[WindowRun]) -> ColumnElement[int]:
     return case(*((time < run.end_ns, start) for run, start in earlier), else_=last)
 
 
-def _order_by(
-    query: Query, c: Any, measures: Sequence[Measure], windowed: bool
-) -> list[ColumnElement[Any]]:
+def _order_by(query: Query, c: Any, measures: Sequence[Measure]) -> list[ColumnElement[Any]]:
     ranks: dict[str, ColumnElement[Any]] = {
         name: c[f"d{i}"] for i, name in enumerate(query.dimensions)
     }
@@ -190,11 +252,12 @@ def _order_by(
             continue
         parts = (c[f"m{i}p{j}"] for j in range(len(each.aggregate.parts)))
         ranks[each.name] = each.aggregate.rank(*parts)
-    if windowed:
-        ranks["window"] = c.w
+    ranks.update((name, c[key]) for name, key in (("window", "w"), ("others", "o")) if key in c)
+    leading = list(list_order(query))
+    leading.insert(leading[:1] == ["window"], "others")
     ties = ("window", *query.dimensions)
     ordered: list[ColumnElement[Any]] = []
-    for name in dict.fromkeys((*list_order(query), *ties)):
+    for name in dict.fromkeys((*leading, *ties)):
         rank = ranks.get(name.removeprefix("-"))
         if rank is not None:
             # databases disagree on where NULL sorts

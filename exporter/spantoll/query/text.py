@@ -1,19 +1,28 @@
 """Queries as people and URLs write them; every surface parses its text here.
 
-Input: `field=value` filters, periods, names. Output: a `Query`, filters, UTC nanoseconds.
+Input: names, periods, filters such as `field=value`. Output: a `Query`, filters, UTC nanoseconds.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from spantoll.errors import QueryError
-from spantoll.query.dimensions import Value, find_dimension
-from spantoll.query.query import MEASURES, Filter, Query
+from spantoll.query.dimensions import Value, find_field
+from spantoll.query.names import make_unknown_name_error
+from spantoll.query.query import MEASURES, Filter, Operator, Query
 from spantoll.query.times import parse_time, subtract_period
 from spantoll.query.windows import find_zone
 
 __all__ = ["parse_filters", "parse_period", "parse_query"]
+
+FILTER = re.compile(
+    r"(?P<field>[^=<>^!]+)(?P<not>!?)(?P<sign>=|\^=|<=|>=|<|>)(?P<value>.*)", re.DOTALL
+)
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+FILTER_FORMS = ("field=value", "field!=value", "field^=prefix", "field>=number", "field<number")
 
 
 def parse_query(
@@ -30,6 +39,10 @@ def parse_query(
     limit: int | None = None,
     uncounted: bool = False,
     exact: bool = False,
+    fill: bool = False,
+    others: bool = False,
+    week_start: str | None = None,
+    fiscal_start: int = 1,
     now_ns: int,
 ) -> Query:
     """Build a query from text. Raises QueryError naming what cannot be read."""
@@ -46,23 +59,46 @@ def parse_query(
         limit=limit,
         uncounted=uncounted,
         exact=exact,
+        fill=fill,
+        others=others,
+        week_start=_read_weekday(week_start),
+        fiscal_start=fiscal_start,
     )
 
 
-def parse_filters(texts: Iterable[str]) -> tuple[Filter, ...]:
-    """Read `field=value` and `field!=value`; nothing after the sign matches what is unknown (NULL).
+def _read_weekday(name: str | None) -> int:
+    if name is None:
+        return 0
+    lower = name.lower()
+    found = [i for i, day in enumerate(WEEKDAYS) if len(lower) > 1 and day.startswith(lower)]
+    if len(found) != 1:
+        raise make_unknown_name_error(name, field="week_start", allowed=WEEKDAYS)
+    return found[0]
 
-    Values for one field given with `=` are alternatives; each `!=` excludes one more.
+
+def parse_filters(texts: Iterable[str]) -> tuple[Filter, ...]:
+    """Read `field=value`, `field!=value`, `field^=prefix`, `field>=number` and the like.
+
+    Nothing after the sign matches what is unknown (NULL). Values for one field given with the same
+    `=` or `^=` are alternatives; each `!=` excludes one more, each comparison narrows further.
     """
-    values: dict[tuple[str, bool], list[Value]] = {}
+    values: dict[tuple[str, bool, Operator], list[Value]] = {}
+    compared: list[Filter] = []
     for text in texts:
-        field, sign, value = text.partition("=")
-        if not sign:
-            raise QueryError(f"filter {text!r}: write field=value or field!=value", field="filter")
-        negate = field.endswith("!")
-        name = find_dimension(field.removesuffix("!").strip(), field="filter").name
-        values.setdefault((name, negate), []).append(value or None)
-    return tuple(Filter(name, tuple(given), negate) for (name, negate), given in values.items())
+        matched = FILTER.fullmatch(text)
+        if matched is None:
+            raise QueryError(f"filter {text!r}: write {', '.join(FILTER_FORMS)}", field="filter")
+        name = find_field(matched["field"].strip()).name
+        sign: Any = matched["sign"]
+        value, negate = matched["value"], matched["not"] == "!"
+        if sign in ("=", "^="):
+            values.setdefault((name, negate, sign), []).append(value or None)
+        else:
+            compared.append(Filter(name, (value,), negate, sign))
+    alternatives = (
+        Filter(name, tuple(given), negate, sign) for (name, negate, sign), given in values.items()
+    )
+    return (*alternatives, *compared)
 
 
 def parse_period(

@@ -19,6 +19,7 @@ from spantoll.query.names import find_nearest, make_unknown_name_error
 __all__ = [
     "MAX_WINDOWS",
     "WINDOWS",
+    "Calendar",
     "Window",
     "WindowRun",
     "find_zone",
@@ -51,6 +52,18 @@ class WindowRun(NamedTuple):
     width_ns: int
 
 
+class Calendar(NamedTuple):
+    """Where weeks, quarters and years begin."""
+
+    week_start: int = 0
+    """0 is Monday (ISO 8601), 6 Sunday."""
+    fiscal_start: int = 1
+    """The month in which the fiscal year begins, from 1."""
+
+
+ISO = Calendar()
+
+
 def find_zone(name: str) -> ZoneInfo:
     """Look an IANA zone up; raise QueryError with the nearest name."""
     try:
@@ -67,7 +80,9 @@ def to_local_time(ns: int, tz: ZoneInfo) -> datetime:
     return (EPOCH + timedelta(microseconds=ns // 1000)).astimezone(tz)
 
 
-def list_windows(kind: str, *, start_ns: int, end_ns: int, tz: ZoneInfo) -> tuple[Window, ...]:
+def list_windows(
+    kind: str, *, start_ns: int, end_ns: int, tz: ZoneInfo, calendar: Calendar = ISO
+) -> tuple[Window, ...]:
     """List the windows that cover [start_ns, end_ns), the first and last in full."""
     if kind not in WINDOWS:
         raise make_unknown_name_error(kind, field="window", allowed=WINDOWS)
@@ -76,7 +91,7 @@ def list_windows(kind: str, *, start_ns: int, end_ns: int, tz: ZoneInfo) -> tupl
     if kind == "total":
         return (Window(start_ns, end_ns),)
     edges: list[int] = []
-    for edge in EDGES[kind](start_ns // SECOND_NS, tz):
+    for edge in EDGES[kind](start_ns // SECOND_NS, tz, calendar):
         if edges and edges[-1] == edge * SECOND_NS:
             continue  # a date that does not exist there, e.g. 2011-12-30 in Samoa
         edges.append(min(edge * SECOND_NS, LAST_NS))
@@ -136,20 +151,28 @@ def _change(low: int, high: int, tz: ZoneInfo) -> int | None:
     return _bisect(low, high, lambda second: _local(second, tz).utcoffset() != before)
 
 
-def _hours(second: int, tz: ZoneInfo) -> Iterator[int]:
+def _split_clock(width_s: int) -> Edges:
+    """Cut the clock of a zone every `width_s` seconds, a minute or an hour, and where it jumps."""
+
+    def edges(second: int, tz: ZoneInfo, calendar: Calendar) -> Iterator[int]:
+        edge = second - _seconds_into(second, tz) % width_s
+        edge = _change(edge, second, tz) or edge
+        while True:
+            yield edge
+            following = edge + width_s - _seconds_into(edge, tz) % width_s
+            edge = _change(edge, following, tz) or following
+
+    return edges
+
+
+def _seconds_into(second: int, tz: ZoneInfo) -> int:
     local = _local(second, tz)
-    edge = second - local.minute * 60 - local.second
-    edge = _change(edge, second, tz) or edge
-    while True:
-        yield edge
-        local = _local(edge, tz)
-        following = edge + 3600 - local.minute * 60 - local.second
-        edge = _change(edge, following, tz) or following
+    return local.minute * 60 + local.second
 
 
-def _dates(floor: Callable[[date], date], step: Callable[[date], date]) -> Edges:
-    def edges(second: int, tz: ZoneInfo) -> Iterator[int]:
-        day = floor(_local(second, tz).date())
+def _split_dates(floor: Callable[[date, Calendar], date], step: Callable[[date], date]) -> Edges:
+    def edges(second: int, tz: ZoneInfo, calendar: Calendar) -> Iterator[int]:
+        day = floor(_local(second, tz).date(), calendar)
         edge, following = _first_instant(day, tz), _first_instant(step(day), tz)
         while following <= second:  # the clock went back over midnight: the new date has begun
             day = step(day)
@@ -167,15 +190,23 @@ def _add_months(day: date, months: int) -> date:
     return date(day.year + month // 12, month % 12 + 1, 1)
 
 
-Edges = Callable[[int, ZoneInfo], Iterator[int]]
+def _begin_week(day: date, calendar: Calendar) -> date:
+    return day - timedelta(days=(day.weekday() - calendar.week_start) % 7)
+
+
+def _begin_months(months: int) -> Callable[[date, Calendar], date]:
+    """Begin a span of so many months, counted from the first month of the fiscal year."""
+    return lambda day, calendar: _add_months(day, -((day.month - calendar.fiscal_start) % months))
+
+
+Edges = Callable[[int, ZoneInfo, Calendar], Iterator[int]]
 EDGES: dict[str, Edges] = {
-    "hour": _hours,
-    "day": _dates(lambda d: d, lambda d: d + timedelta(days=1)),
-    "week": _dates(lambda d: d - timedelta(days=d.weekday()), lambda d: d + timedelta(days=7)),
-    "month": _dates(lambda d: d.replace(day=1), lambda d: _add_months(d, 1)),
-    "quarter": _dates(
-        lambda d: date(d.year, (d.month - 1) // 3 * 3 + 1, 1), lambda d: _add_months(d, 3)
-    ),
-    "year": _dates(lambda d: date(d.year, 1, 1), lambda d: _add_months(d, 12)),
+    "minute": _split_clock(60),
+    "hour": _split_clock(3600),
+    "day": _split_dates(lambda day, calendar: day, lambda day: day + timedelta(days=1)),
+    "week": _split_dates(_begin_week, lambda day: day + timedelta(days=7)),
+    "month": _split_dates(_begin_months(1), lambda day: _add_months(day, 1)),
+    "quarter": _split_dates(_begin_months(3), lambda day: _add_months(day, 3)),
+    "year": _split_dates(_begin_months(12), lambda day: _add_months(day, 12)),
 }
 WINDOWS = (*EDGES, "total")

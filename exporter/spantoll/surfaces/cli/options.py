@@ -17,6 +17,8 @@ __all__ = [
     "Database",
     "Doubts",
     "Exact",
+    "Fill",
+    "FiscalStart",
     "Format",
     "Formatted",
     "From",
@@ -24,8 +26,10 @@ __all__ = [
     "Limit",
     "Measures",
     "Order",
+    "Others",
     "To",
     "Tz",
+    "WeekStart",
     "Where",
     "WindowName",
 ]
@@ -55,7 +59,21 @@ Measures = Annotated[
     ),
 ]
 WindowName = Annotated[
-    str, typer.Option(metavar="WINDOW", help="hour, day, week, month, quarter, year, total.")
+    str,
+    typer.Option(metavar="WINDOW", help="minute, hour, day, week, month, quarter, year, total."),
+]
+WeekStart = Annotated[
+    str | None, typer.Option(metavar="DAY", help="Day on which weeks begin: monday ... sunday.")
+]
+FiscalStart = Annotated[
+    int,
+    typer.Option(min=1, max=12, metavar="MONTH", help="Month in which fiscal years begin."),
+]
+Fill = Annotated[
+    bool, typer.Option("--fill", help="A row for every window, also where nothing was used.")
+]
+Others = Annotated[
+    bool, typer.Option("--others", help="Add up what is beyond --limit in a row of its own.")
 ]
 Order = Annotated[
     list[str] | None,
@@ -71,7 +89,8 @@ Where = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FIELD=VALUE",
-        help="Only these; FIELD!=VALUE for all others, FIELD= for unknown. Repeatable.",
+        help="Only these; FIELD!=VALUE for all others, FIELD= for unknown, "
+        "FIELD^=PREFIX, FIELD>=NUMBER. Repeatable.",
     ),
 ]
 From = Annotated[

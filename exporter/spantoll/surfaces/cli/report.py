@@ -20,7 +20,7 @@ __all__ = ["NAMED", "explain_empty", "print_report"]
 NAMED = 10
 """How many models with a reason the lines under a table name, unless all are asked for."""
 
-LABELS = {"hour": "%Y-%m-%d %H:%M%z", "month": "%Y-%m", "year": "%Y"}
+LABELS = {"minute": "%Y-%m-%d %H:%M%z", "hour": "%Y-%m-%d %H:%M%z", "month": "%Y-%m", "year": "%Y"}
 
 
 def print_report(
@@ -70,6 +70,8 @@ def explain_empty(ledger: Opened) -> str:
 
 def _format_keys(result: Result, row: Row) -> list[str]:
     window = [] if row.window is None else [_format_window(result, row.window)]
+    if row.others:
+        return [*window, "others", *[""] * (len(row.dimensions) - 1)]
     return window + [
         UNKNOWN if value is None else str(value).lower() if isinstance(value, bool) else str(value)
         for value in row.dimensions.values()
@@ -78,7 +80,7 @@ def _format_keys(result: Result, row: Row) -> list[str]:
 
 def _format_window(result: Result, window: Window) -> str:
     start = to_local_time(window.start_ns, find_zone(result.query.tz))
-    if result.query.window == "quarter":
+    if result.query.window == "quarter" and result.query.fiscal_start == 1:
         return f"{start.year}-Q{(start.month + 2) // 3}"
     return start.strftime(LABELS.get(result.query.window, "%Y-%m-%d"))
 
