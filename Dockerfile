@@ -10,7 +10,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY semconv semconv
 COPY instrumentation instrumentation
 COPY exporter exporter
-RUN pip install --no-cache-dir '.[exporter]' && rm -rf /src/*
+RUN pip install --no-cache-dir '.[exporter,dashboard]' && rm -rf /src/*
 
 # A fresh volume takes over the owner of the folder it covers.
 RUN useradd --system --uid 10001 --create-home spantoll \

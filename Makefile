@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick soak soak-long lint format openapi bench peers servers clean
+.PHONY: help demo test test-quick soak soak-long lint format openapi bench peers servers browser clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,10 @@ peers:  ## A real Collector and a real Jaeger for the tests, built with Go into 
 	  npm install --prefix new --no-audit --no-fund --ignore-scripts --loglevel=error >&2; \
 	  rm -rf node_modules; mv new/node_modules new/package.json .; rm -rf new )
 	@echo "$(PEERS)"
+
+browser:  ## The browser of the dashboard's tests, from Debian's packages where it is missing
+	@command -v chromium >/dev/null || \
+	  { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes chromium; } >&2
 
 servers:  ## The database servers of the tests, from Debian's packages where they are missing
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \

@@ -146,6 +146,32 @@ def test_up_listens_only_at_the_given_addresses(start: Start) -> None:
     assert said["Send"].startswith("OTEL_EXPORTER_OTLP_PROTOCOL=grpc ")
 
 
+@pytest.mark.parametrize(("flags", "status"), [((), 200), (("--no-dashboard",), 404)])
+def test_the_first_line_is_what_to_open(start: Start, flags: tuple[str, ...], status: int) -> None:
+    process = start("--grpc", "off", "--http", "127.0.0.1:0", *flags)
+    assert process.stdout
+    topic, url = process.stdout.readline().split()
+
+    try:
+        with urllib.request.urlopen(
+            f"{url.partition('/api')[0].rstrip('/')}/", timeout=10
+        ) as answer:
+            found = answer.status
+    except urllib.error.HTTPError as error:
+        error.close()
+        found = error.code
+
+    assert topic == ("REST" if flags else "Dashboard")
+    assert found == status
+
+
+def test_a_dashboard_that_is_not_installed_is_one_line_that_names_the_flag() -> None:
+    lines = list(welcome(load_settings(), Bound(grpc=None, http=9), dashboard=False))
+
+    assert "spantoll[dashboard]" in lines[0]
+    assert "--no-dashboard" in lines[0]
+
+
 def test_beyond_this_machine_a_key_is_needed_to_send_and_to_ask(
     start: Start, spantoll: Cli
 ) -> None:

@@ -18,6 +18,8 @@ from spantoll.surfaces.cli.options import Database
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fastapi import FastAPI
+
     from spantoll.pricing import RateCard
     from spantoll.receiver import Receiver, ReceiverConfig
     from spantoll.receiver.mount import Application
@@ -58,6 +60,9 @@ ForwardQueue = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Keep what waits to be sent on in files, not in memory."),
 ]
+NoDashboard = Annotated[
+    bool, typer.Option("--no-dashboard", help="Serve OTLP and the REST API, and no pages.")
+]
 ForwardDurable = Annotated[
     bool | None,
     typer.Option(
@@ -84,6 +89,7 @@ def up(
     forward_queue: ForwardQueue = None,
     forward_durable: ForwardDurable = None,
     forward_header: ForwardHeader = None,
+    no_dashboard: NoDashboard = False,
 ) -> None:
     """Receive OTLP, price model calls and keep them, until SIGINT or SIGTERM."""
     from spantoll.settings import load_settings
@@ -99,10 +105,10 @@ def up(
         forward_durable=forward_durable,
         forward_headers=",".join(forward_header) if forward_header else None,
     )
-    raise typer.Exit(run_receiver(settings))
+    raise typer.Exit(run_receiver(settings, dashboard=not no_dashboard))
 
 
-def run_receiver(settings: Settings) -> int:
+def run_receiver(settings: Settings, *, dashboard: bool = True) -> int:
     """Run the receiver of these settings until it is stopped; return its exit status.
 
     Raises ConfigurationError for targets, headers or addresses that are wrong.
@@ -137,9 +143,10 @@ def run_receiver(settings: Settings) -> int:
         )
 
     def ready(_: Receiver, bound: Bound) -> None:
-        for line in welcome(settings, bound, rest=settings.http is not None):
+        for line in welcome(settings, bound, dashboard=pages is not None if dashboard else None):
             print(line, flush=True)
 
+    pages = find_pages() if dashboard else None
     config = read_config(settings, keys)
     config.check()
     prices = open_store(settings.database)
@@ -152,7 +159,7 @@ def run_receiver(settings: Settings) -> int:
             rate_card=follower.card,
             settle=make_settle(follower.card),
             onward=onward if targets else None,
-            application=make_rest(settings, follower.card, keys),
+            application=make_rest(settings, follower.card, keys, pages),
             ready=ready,
         )
     finally:
@@ -194,8 +201,22 @@ def find_keys(settings: Settings) -> KeyRing:
     return keys
 
 
+def find_pages() -> Callable[[FastAPI], None] | None:
+    """Return what adds the dashboard; None where its extra is not installed."""
+    try:
+        from spantoll.surfaces.dashboard import add_dashboard
+    except ModuleNotFoundError as error:
+        if error.name != "jinja2":
+            raise
+        return None
+    return add_dashboard
+
+
 def make_rest(
-    settings: Settings, rate_card: RateCard, keys: KeyRing
+    settings: Settings,
+    rate_card: RateCard,
+    keys: KeyRing,
+    pages: Callable[[FastAPI], None] | None,
 ) -> Callable[[Receiver], Application]:
     """Return what makes the REST API of a receiver."""
     from spantoll.query import TraceUrl
@@ -210,6 +231,6 @@ def make_rest(
         engine = receiver.store.engine
         keys.follow(engine)
         context = RestContext(engine, rate_card, settings.tz, links, commit=receiver.commit)
-        return make_application(context, access)
+        return make_application(context, access, pages=pages)
 
     return application

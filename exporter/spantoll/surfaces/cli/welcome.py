@@ -13,12 +13,19 @@ __all__ = ["welcome"]
 EVERYWHERE = ("", "0.0.0.0", "[::]")  # noqa: S104  compared, not listened on
 
 
-def welcome(settings: Settings, bound: Bound, *, rest: bool = False) -> Iterator[str]:
-    """Return lines: where to send, where the ledger is, which prices are used."""
+def welcome(settings: Settings, bound: Bound, *, dashboard: bool | None = None) -> Iterator[str]:
+    """Return lines: what to open, where to send, where the ledger is, which prices are used.
+
+    `dashboard` is False where its extra is missing, None where it is switched off.
+    """
     prices = load_rate_card().price_set
     http = _url(settings.http, bound.http)
     grpc = _url(settings.grpc, bound.grpc)
-    if http and rest:
+    if http and dashboard:
+        yield f"Dashboard  {http}/"
+    elif http and dashboard is False:
+        yield "Dashboard  pip install 'spantoll[dashboard]', or say --no-dashboard"
+    if http:
         yield f"REST       {http}/api/v1/openapi.json"
     if grpc:
         yield f"OTLP/gRPC  {grpc}"

@@ -6,6 +6,7 @@ plain functions: FastAPI runs them in threads, so that no query blocks the event
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
@@ -40,8 +41,16 @@ class BoundedThreads:
         await self._app(scope, receive, send)
 
 
-def make_application(context: RestContext, access: Access | None = None) -> FastAPI:
-    """Make the application that answers from a ledger, by default to this machine alone."""
+def make_application(
+    context: RestContext,
+    access: Access | None = None,
+    *,
+    pages: Callable[[FastAPI], None] | None = None,
+) -> FastAPI:
+    """Make the application that answers from a ledger, by default to this machine alone.
+
+    `pages` adds those of the dashboard.
+    """
     app = FastAPI(
         title="SpanToll",
         version="1",
@@ -57,6 +66,8 @@ def make_application(context: RestContext, access: Access | None = None) -> Fast
         app.include_router(module.router, prefix=API, dependencies=require("read"))
     app.include_router(ingest.router, prefix=API, dependencies=require("ingest"))
     app.include_router(ingest.seed_router, dependencies=require("ingest"))
+    if pages is not None:
+        pages(app)
     add_problem_handlers(app)
     app.add_middleware(BoundedThreads)
     app.add_middleware(Guard, access=access or Access())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -70,11 +71,13 @@ class Guard:
             refusal = None if self._access.anybody else _refuse_foreign(request)
             if refusal is not None:
                 return refusal
+        elif _is_basic(request) and request.method not in ("GET", "HEAD"):
+            return make_problem(403, "a browser's password reads; write with a bearer key")
         else:
             try:
                 key = self._find_key(request)
             except Unauthenticated as error:
-                return make_problem(401, str(error), headers={"WWW-Authenticate": "Bearer"})
+                return _challenge(request, error)
         request.scope[KEY] = key
         request.scope[FILTERS] = _limit(key)
         return self._refuse_surplus(request, key)
@@ -84,7 +87,8 @@ class Guard:
         return reachable and not self._access.keys.requires()
 
     def _find_key(self, request: Request) -> AccessKey:
-        key = self._access.keys.find(read_bearer(request.headers.get("authorization")))
+        authorization = request.headers.get("authorization")
+        key = self._access.keys.find(_read_password(authorization) or read_bearer(authorization))
         if key is None:
             raise Unauthenticated("this key is not known; `spantoll keys make` makes one")
         return key
@@ -112,6 +116,27 @@ def require(scope: str) -> Sequence[Dependency]:
             raise ProblemError(403, f"the key {key.name!r} has not the scope {scope}")
 
     return [BEARER, Depends(check_scope)]
+
+
+def _challenge(request: Request, error: Unauthenticated) -> Response:
+    """Ask for a key: a browser that opens a page asks its user, with the key as password."""
+    is_page = request.method in ("GET", "HEAD") and not request.url.path.startswith("/api/")
+    scheme = 'Basic realm="SpanToll: a key as password", charset="UTF-8"' if is_page else "Bearer"
+    return make_problem(401, str(error), headers={"WWW-Authenticate": scheme})
+
+
+def _is_basic(request: Request) -> bool:
+    """Return whether a browser sent the key by itself, as it would for a page of another origin."""
+    return request.headers.get("authorization", "").lower().startswith("basic ")
+
+
+def _read_password(authorization: str | None) -> str:
+    """Return the password of HTTP Basic (RFC 7617); empty for anything else."""
+    scheme, _, credentials = (authorization or "").partition(" ")
+    try:
+        return b64decode(credentials).decode().partition(":")[2] if scheme == "Basic" else ""
+    except ValueError:
+        return ""
 
 
 def _limit(key: AccessKey | None) -> tuple[Filter, ...]:

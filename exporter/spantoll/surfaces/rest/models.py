@@ -32,7 +32,7 @@ from spantoll.surfaces.rest.schemas import (
     ProvidersAnswer,
 )
 
-__all__ = ["router"]
+__all__ = ["list_today", "router"]
 
 router = APIRouter(tags=["prices"], route_class=ExactRoute)
 
@@ -78,7 +78,7 @@ def get_providers(
     request: Request, context: Context, wanted: Annotated[NoParameters, Parameters()]
 ) -> Response:
     """List providers that have a price list, with how many models."""
-    day, models = _list_today(context)
+    day, models = list_today(context)
     counts = Counter(model.provider for model in models)
     free = Counter(model.provider for model in models if model.free)
     rows = [
@@ -94,7 +94,7 @@ def get_models(
     request: Request, context: Context, wanted: Annotated[ModelParameters, Parameters()]
 ) -> Response:
     """List the models that have a price, with the price of a million tokens."""
-    day, models = _list_today(context)
+    day, models = list_today(context)
     found = [
         model
         for model in models
@@ -168,7 +168,8 @@ def estimate_call(request: Request, context: Context, wanted: EstimateRequest) -
     return write_answer(request, Answer(answer, (), ()), "json")
 
 
-def _list_today(context: RestContext) -> tuple[str, Sequence[ListedModel]]:
+def list_today(context: RestContext) -> tuple[str, Sequence[ListedModel]]:
+    """Return the day and the models that have a list price on it, by provider and name."""
     day = datetime.fromtimestamp(context.now_ns() // 10**9, UTC).date().isoformat()
     return day, _list_day(context.rate_card, day)
 

@@ -1,0 +1,3 @@
+from spantoll.surfaces.dashboard.pages import add_dashboard
+
+__all__ = ["add_dashboard"]

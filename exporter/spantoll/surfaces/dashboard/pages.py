@@ -1,0 +1,288 @@
+"""The dashboard: pages that the server renders, under `/` beside the REST API.
+
+Input: the parameters of the REST API, in the address. Output: HTML that reads without a script and
+loads nothing from elsewhere. Every number is one of `query`, and leads to its records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, FastAPI, Path, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.staticfiles import StaticFiles
+
+from spantoll.errors import QueryError
+from spantoll.pricing import Unpriced
+from spantoll.pricing.browse import list_periods
+from spantoll.query import (
+    CostState,
+    Filter,
+    RecordQuery,
+    Result,
+    doubt_query,
+    health_query,
+    list_records,
+    plain_explanation,
+    run,
+)
+from spantoll.surfaces.cells import UNKNOWN, format_cost, format_measure, format_number
+from spantoll.surfaces.dashboard.chart import Chart, Point, draw_bars
+from spantoll.surfaces.dashboard.period import PRESETS, View, read_view
+from spantoll.surfaces.rest.context import Context, RestContext, Visible
+from spantoll.surfaces.rest.guard import require
+from spantoll.surfaces.rest.models import list_today
+from spantoll.surfaces.rest.records import find_explanation
+
+__all__ = ["add_dashboard"]
+
+HERE = FilePath(__file__).parent
+TOP = 8
+"""Rows of a card; the link below it leads to all."""
+ROWS = 50
+MODELS = 200
+CARDS = ("provider", "model", "customer_id", "team")
+"""What the cost is split by on the first page."""
+TOTALS: Mapping[str, str] = {
+    "cost_usd": "Cost",
+    "requests": "Calls",
+    "success_rate": "Success rate",
+    "errors": "Errors",
+    "latency_avg_ms": "Latency, mean ms",
+    "latency_p95_ms": "Latency, p95 ms",
+    "input_tokens": "Input tokens",
+    "cache_read_tokens": "Cached input tokens",
+    "output_tokens": "Output tokens",
+}
+"""Measures of the first page, with what they are called there."""
+SECURITY = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
+    "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+}
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+templates = Environment(
+    loader=PackageLoader("spantoll.surfaces.dashboard"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def format_amount(amount: Decimal | None) -> str:
+    """Write a unit price with all its places."""
+    return UNKNOWN if amount is None else f"{amount.normalize():f}"
+
+
+templates.filters.update(amount=format_amount, cost=format_cost, number=format_number)
+templates.globals.update(measure=format_measure, presets=PRESETS, state_of=CostState.from_record)
+
+
+def add_dashboard(app: FastAPI) -> None:
+    """Add the pages to the application of the REST API."""
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    app.include_router(router, dependencies=require("read"))
+
+
+@router.get("/")
+def show_overview(request: Request, context: Context, visible: Visible) -> HTMLResponse:
+    """Show what was spent, on what, and how it went."""
+    if is_empty(context, visible):
+        return render(request, "empty.html", endpoint=str(request.base_url).rstrip("/"))
+    view, problem = read_or_default(request, context, visible)
+    engine = context.engine
+    totals = run(engine, view.query(*TOTALS)).totals
+    over_time = run(engine, view.query("cost_usd", "requests", window=view.window))
+    cards = {
+        name: run(
+            engine, view.query("cost_usd", "requests", by=[name], order=["-cost_usd"], limit=TOP)
+        )
+        for name in CARDS
+    }
+    return render(
+        request,
+        "overview.html",
+        view=view,
+        problem=problem,
+        totals=totals,
+        labels=TOTALS,
+        chart=draw_cost(view, over_time),
+        cards=cards,
+        newest=None if totals.requests else find_newest(context, view, visible),
+    )
+
+
+@router.get("/records")
+def show_records(request: Request, context: Context, visible: Visible) -> HTMLResponse:
+    """List calls, newest first."""
+    view, problem = read_or_default(request, context, visible)
+    uncounted = request.query_params.get("uncounted") in ("true", "1", "on")
+    after = request.query_params.get("after")
+    try:
+        wanted = RecordQuery(
+            filters=view.filters,
+            start_ns=view.start_ns,
+            end_ns=view.end_ns,
+            limit=ROWS,
+            after=after,
+            uncounted=uncounted,
+        )
+    except QueryError as error:
+        problem = str(error)
+        wanted = RecordQuery(filters=view.filters, limit=ROWS)
+    page = list_records(context.engine, wanted)
+    also = {"uncounted": "true"} if uncounted else {}
+    following = view.link("/records", **also, after=page.cursor) if page.cursor else None
+    return render(
+        request,
+        "records.html",
+        view=view,
+        problem=problem,
+        page=page,
+        uncounted=uncounted,
+        following=following,
+        links=context.links,
+    )
+
+
+@router.get("/records/{record_id}")
+def show_record(
+    request: Request,
+    context: Context,
+    visible: Visible,
+    record_id: Annotated[int, Path(ge=1, lt=10**18)],
+) -> HTMLResponse:
+    """Show one call, and why it costs what it costs."""
+    explained = find_explanation(context, visible, record_id)
+    view, problem = read_or_default(request, context, visible)
+    return render(
+        request,
+        "record.html",
+        view=view,
+        problem=problem,
+        explained=explained,
+        plain=plain_explanation(explained, context.links),
+        state=CostState.from_record(explained.listed.record),
+    )
+
+
+@router.get("/models")
+def show_models(request: Request, context: Context) -> HTMLResponse:
+    """Browse the models that have a price."""
+    given = request.query_params
+    name, provider = given.get("name", "").lower(), given.get("provider", "")
+    day, models = list_today(context)
+    found = [
+        model
+        for model in models
+        if name in model.model.lower()
+        and provider in ("", model.provider)
+        and (given.get("free") != "true" or model.free)
+    ]
+    return render(
+        request,
+        "models.html",
+        day=day,
+        models=found[:MODELS],
+        count=len(found),
+        providers=sorted({model.provider for model in models}),
+        given=given,
+    )
+
+
+@router.get("/models/{provider}/{model:path}")
+def show_model(
+    request: Request,
+    context: Context,
+    provider: Annotated[str, Path(max_length=64)],
+    model: Annotated[str, Path(max_length=256)],
+) -> HTMLResponse:
+    """Show the prices of a model and when each holds."""
+    periods = list_periods(context.rate_card, provider, model)
+    missing = periods.detail if isinstance(periods, Unpriced) else ""
+    return render(
+        request,
+        "model.html",
+        status=404 if missing else 200,
+        provider=provider,
+        model=model,
+        missing=missing,
+        periods=() if isinstance(periods, Unpriced) else periods,
+    )
+
+
+@router.get("/health")
+def show_health(request: Request, context: Context, visible: Visible) -> HTMLResponse:
+    """Show how sure the numbers are, and what would make them surer."""
+    view, problem = read_or_default(request, context, visible)
+    counted = view.query("cost_usd")
+    emitters = health_query(filters=view.filters, start_ns=view.start_ns, end_ns=view.end_ns)
+    return render(
+        request,
+        "health.html",
+        view=view,
+        problem=problem,
+        totals=run(context.engine, counted).totals,
+        doubts=run(context.engine, doubt_query(counted)),
+        emitters=run(context.engine, emitters),
+    )
+
+
+@router.get("/docs")
+def show_docs(request: Request) -> HTMLResponse:
+    """Show the routes of the REST API, from its OpenAPI document."""
+    return render(request, "docs.html", document=request.app.openapi())
+
+
+def render(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """Render a template; nothing of another host may be loaded into it."""
+    text = templates.get_template(name).render(path=request.url.path, **values)
+    return HTMLResponse(text, status, headers=SECURITY)
+
+
+def read_or_default(
+    request: Request, context: RestContext, visible: Sequence[Filter]
+) -> tuple[View, str]:
+    """Read the view of a request; where it cannot be read, the default one and the reason."""
+    try:
+        return read_view(request, context, visible), ""
+    except QueryError as error:
+        plain = Request({**request.scope, "query_string": b""})
+        return read_view(plain, context, visible), str(error)
+
+
+def is_empty(context: RestContext, visible: Sequence[Filter]) -> bool:
+    """Return whether there is no record at all."""
+    anything = RecordQuery(filters=visible, limit=1, uncounted=True)
+    return not list_records(context.engine, anything).records
+
+
+def find_newest(context: RestContext, view: View, visible: Sequence[Filter]) -> str | None:
+    """Return when the newest counted call began, for a period that has none."""
+    newest = list_records(context.engine, RecordQuery(filters=visible, limit=1)).records
+    return view.show_time(newest[0].record.started_ns) if newest else None
+
+
+def draw_cost(view: View, result: Result) -> Chart:
+    """Draw the cost of each window; a bar leads to the records of its window."""
+    points = [
+        Point(
+            view.label(row.window),
+            row.measures["cost_usd"],
+            format_measure(row, "cost_usd"),
+            view.narrow(row.window),
+        )
+        for row in result.rows
+        if row.window is not None
+    ]
+    return draw_bars(points, of=f"Cost by {view.window}")

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from starlette.testclient import TestClient
+
+from spantoll.storage import KeyRing, Store, make_key
+from spantoll.surfaces.dashboard import add_dashboard
+from spantoll.surfaces.rest import Access, RestContext, make_application
+from tests.surfaces.dashboard.conftest import NOW_NS
+
+JSON = {"Content-Type": "application/json"}
+PAGES = ("/", "/records", "/records/1", "/models", "/models/openai/gpt-4o", "/health", "/docs")
+
+
+def card(page: str, measure: str) -> str:
+    found = re.search(rf'data-measure="{measure}">(?:<a [^>]*>)?([^<]*)', page)
+    assert found
+    return found[1]
+
+
+def test_an_empty_ledger_says_how_to_fill_it(client: TestClient) -> None:
+    page = client.get("/").text
+
+    assert "Waiting for the first call" in page
+    assert page.count("<pre") == 3
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 spantoll run" in page
+
+
+def test_the_event_that_an_empty_ledger_shows_fills_it(client: TestClient) -> None:
+    page = client.get("/").text
+    body = re.search(r"-d '(.*)'", page)
+    assert body
+
+    stored = client.post("/api/v1/records", content=body[1], headers=JSON)
+
+    assert stored.status_code == 201
+    assert "Overview" in client.get("/").text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_load_nothing_from_elsewhere(client: TestClient, filled: None, path: str) -> None:
+    response = client.get(path)
+
+    addresses = re.findall(r'(?:src|href|action)="([^"]*)"', response.text)
+    loaded = re.findall(r'<(?:script|img|link|iframe)[^>]*(?:src|href)="([^"]*)"', response.text)
+    assert response.status_code == 200
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert all(each.startswith("/static/") for each in loaded)
+    assert all(each.startswith(("/", "#", "http://jaeger.invalid")) for each in addresses)
+    assert " style=" not in response.text
+
+
+def test_the_overview_shows_what_the_api_answers(client: TestClient, filled: None) -> None:
+    page = client.get("/").text
+    totals = client.get("/api/v1/usage/query?last=30d&measure=cost&measure=requests").json()
+
+    # 4 x 2.50 USD; one more call has no price, so that is the least it can be
+    assert totals["totals"]["cost_usd"] == "10.000000000"
+    assert (card(page, "cost_usd"), card(page, "requests")) == ("$10.00+", "5")
+    assert (card(page, "success_rate"), card(page, "errors")) == ("80.0%", "1")
+    assert card(page, "input_tokens") == "2,500"
+
+
+def test_a_card_leads_to_its_records(client: TestClient, filled: None) -> None:
+    page = client.get("/").text
+
+    link = re.search(r'href="(/records\?[^"]*customer_id%3Dacme[^"]*)"', page)
+    assert link
+    records = client.get(link[1].replace("&amp;", "&")).text
+
+    assert records.count("/records/") - records.count('href="/records/?') >= 3
+    assert "globex" not in records
+
+
+def test_every_bar_has_a_row_in_the_table_and_the_chart_a_sentence(
+    client: TestClient, filled: None
+) -> None:
+    page = client.get("/?last=7d").text
+
+    bars = re.findall(r"<title>(.*?): (.*?)</title></rect>", page)
+    rows = re.findall(r'<tr><td><a [^>]*>([\d-]+)</a></td><td class="number">(.*?)</td>', page)
+    assert bars == rows
+    assert dict(bars)["2026-11-19"] == "$2.50"
+    assert "The highest is 2026-11-20 with $7.50+." in page
+
+
+def test_a_record_shows_why_it_costs_what_it_costs(client: TestClient, store: Store) -> None:
+    call = {
+        "provider": "openai",
+        "model": "gpt-4o",
+        "usage": {"input_tokens": 1_000_000, "output_tokens": 100_000},
+    }
+    stored = client.post("/api/v1/records", json=call).json()["records"][0]
+
+    page = client.get(f"/records/{stored['id']}").text
+
+    # 1,000,000 x 2.50 + 100,000 x 10 USD per million
+    assert "$3.50" in page
+    assert re.search(r"<td>input</td>.*1000000</td>.*2\.5.*2\.500000000</td>", page)
+    assert "/models/openai/gpt-4o" in page
+    assert "http://jaeger.invalid:16686/trace/" in page
+
+
+def test_data_health_names_what_has_no_price(client: TestClient, filled: None) -> None:
+    page = client.get("/health").text
+
+    assert "new-model" in page
+    assert "unknown_model" in page
+    assert "spantoll prices" in page
+
+
+@pytest.mark.parametrize("path", ["/", "/records", "/health"])
+@pytest.mark.parametrize("query", ["tz=Nowhere", "where=modle%3Dx", "from=yesteryear", "after=x"])
+def test_what_cannot_be_read_is_said_on_the_page(
+    client: TestClient, filled: None, path: str, query: str
+) -> None:
+    response = client.get(f"{path}?{query}")
+
+    assert response.status_code == 200
+    assert ('role="alert"' in response.text) is (query != "after=x" or path == "/records")
+
+
+def test_text_of_spans_is_not_html(client: TestClient, filled: None) -> None:
+    for path in ("/", "/records", "/health"):
+        page = client.get(path).text
+        assert "o3<b>" not in page
+    assert "o3&lt;b&gt;" in client.get("/").text
+
+
+def test_a_browser_is_asked_for_a_key_and_shown_what_it_may_see(
+    context: RestContext, store: Store, filled: None
+) -> None:
+    secret = make_key(store, "acme", scopes=["read"], customer_id="acme", now_ns=NOW_NS)
+    keys = KeyRing()
+    keys.load(store.engine)
+    application = make_application(context, Access(keys), pages=add_dashboard)
+    client = TestClient(application, base_url="http://127.0.0.1:4318")
+
+    asked = client.get("/")
+    pages = [client.get(path, auth=("", secret)).text for path in PAGES]
+    written = client.post("/api/v1/estimate", json={}, auth=("", secret))
+
+    assert (asked.status_code, asked.headers["www-authenticate"][:5]) == (401, "Basic")
+    assert client.get("/", auth=("", "stk_guessed")).status_code == 401
+    assert written.status_code == 403
+    assert card(pages[0], "requests") == "3"
+    assert not [page for page in pages if "globex" in page or "new-model" in page]
