@@ -33,6 +33,7 @@ __all__ = [
     "Settings",
     "default_database",
     "find_file",
+    "list_origins",
     "load_settings",
     "read_section",
 ]
@@ -41,7 +42,7 @@ PREFIX = "SPANTOLL_"
 FILE = "spantoll.toml"
 FILE_VARIABLE = "SPANTOLL_CONFIG"
 OFF = ("off", "none", "")
-SECTIONS = ("prices", "exchange_rates")
+SECTIONS = ("prices", "aliases", "exchange_rates")
 """Tables of the file that are no settings; what they are for reads them with `read_section`."""
 
 
@@ -112,6 +113,21 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Leave out .env files and secrets: one file format, one place to look."""
         return init_settings, env_settings, _SettingsOfFile(settings_cls, find_file())
+
+
+def list_origins(settings: Settings) -> dict[str, str]:
+    """Say of each setting where its value comes from: a variable, the file or the default."""
+    path = find_file()
+    of_file: dict[str, Any] = {}
+    if path is not None:
+        of_file = tomllib.loads(path.read_text("utf-8"))
+    variables = {name.upper(): name for name in os.environ}
+    origins = {}
+    for name in type(settings).model_fields:
+        variable = variables.get(f"{PREFIX}{name}".upper())
+        of_rest = str(path) if name in of_file else "default"
+        origins[name] = f"variable {variable}" if variable else of_rest
+    return origins
 
 
 class _SettingsOfFile(TomlConfigSettingsSource):

@@ -11,11 +11,12 @@ from threading import Event
 import pytest
 
 from spantoll.errors import ConfigurationError
-from spantoll.pipeline.price_changes import add_prices
+from spantoll.pipeline.price_changes import add_rows
 from spantoll.pipeline.user_pricing import PriceFollower, read_user_pricing
 from spantoll.pricing.own_prices import OwnPrice, read_own_price
 from spantoll.pricing.shipped import PriceDataError
 from spantoll.storage import Store, open_store
+from spantoll.storage.own_prices import PRICES
 
 TOML = """
 [[prices]]
@@ -75,7 +76,7 @@ def test_the_file_gives_amounts_as_they_are_written(file: Path) -> None:
 
 def test_rows_of_the_file_and_of_the_ledger_hold_together(file: Path, store: Store) -> None:
     file.write_text(TOML)
-    add_prices(store, [row("o")], now_ns=1)
+    add_rows(store, PRICES, [row("o")], now_ns=1)
 
     models = [price.model for price in read_user_pricing(store.engine).prices]
 
@@ -86,7 +87,7 @@ def test_a_row_of_the_ledger_that_overlaps_the_file_is_refused(file: Path, store
     file.write_text(TOML)
 
     with pytest.raises(PriceDataError, match=r"spantoll.toml prices\[1\]"):
-        add_prices(store, [row("m")], now_ns=1)
+        add_rows(store, PRICES, [row("m")], now_ns=1)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_a_card_follows_the_ledger_and_the_file(file: Path, store: Store) -> Non
     follower = PriceFollower(store.engine)
 
     looks = [follower.look()]
-    add_prices(store, [row("o", "7")], now_ns=1)
+    add_rows(store, PRICES, [row("o", "7")], now_ns=1)
     looks.append(follower.look())
     file.write_text(TOML)
     looks += [follower.look(), follower.look()]
@@ -135,7 +136,7 @@ def test_a_running_card_looks_by_itself_and_keeps_its_prices_where_rows_are_wron
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    add_prices(store, [row("o", "7")], now_ns=1)
+    add_rows(store, PRICES, [row("o", "7")], now_ns=1)
     follower = PriceFollower(store.engine, every_s=0.01)
     logged = Event()
     monkeypatch.setattr(caplog.handler, "handle", wake(logged, caplog.handler.handle))

@@ -7,11 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from spantoll.pipeline.price_changes import add_exchange_rate, add_prices
+from spantoll.pipeline.price_changes import add_rows
 from spantoll.pricing.exchange import read_exchange_rate
 from spantoll.pricing.own_prices import OwnPrice, read_own_price
 from spantoll.pricing.shipped import PriceDataError
 from spantoll.storage import Store, read_stored_pricing
+from spantoll.storage.own_prices import EXCHANGE_RATES, PRICES
 
 
 def row(amount: str = "2.50", **given: str) -> OwnPrice:
@@ -40,8 +41,8 @@ def test_a_row_comes_back_exactly(store: Store) -> None:
     )
     euro = read_exchange_rate({"currency": "EUR", "usd": "1.1"}, "rate")
 
-    add_exchange_rate(store, euro, replace=False, now_ns=1)
-    add_prices(store, [given], now_ns=2)
+    add_rows(store, EXCHANGE_RATES, [euro], replace=False, now_ns=1)
+    add_rows(store, PRICES, [given], now_ns=2)
 
     pricing = read_stored_pricing(store.engine).pricing
     assert [price._replace(position="given") for price in pricing.prices] == [given]
@@ -49,19 +50,21 @@ def test_a_row_comes_back_exactly(store: Store) -> None:
 
 
 def test_a_row_that_is_there_already_is_not_added_again(store: Store) -> None:
-    add_prices(store, [row()], now_ns=1)
+    add_rows(store, PRICES, [row()], now_ns=1)
 
-    again = add_prices(store, [row("2.5"), row("9", metric="output")], now_ns=2)
+    again = add_rows(store, PRICES, [row("2.5"), row("9", metric="output")], now_ns=2)
 
     assert (len(again.added), again.unchanged) == (1, 1)
     assert len(stored(store)) == 2
 
 
 def test_an_overlap_is_refused_and_nothing_of_the_change_is_stored(store: Store) -> None:
-    add_prices(store, [row()], now_ns=1)
+    add_rows(store, PRICES, [row()], now_ns=1)
 
     with pytest.raises(PriceDataError, match=r"row 1 of the ledger and given 3 .*--replace"):
-        add_prices(store, [row("9", metric="output"), row("3", valid_from="2026-01-01")], now_ns=2)
+        add_rows(
+            store, PRICES, [row("9", metric="output"), row("3", valid_from="2026-01-01")], now_ns=2
+        )
 
     assert stored(store) == [("2.50", "", "")]
 
@@ -87,17 +90,17 @@ REPLACED = {
 def test_a_replaced_row_keeps_the_time_no_other_row_takes(
     store: Store, new: list[OwnPrice], expected: list[tuple[str, str, str]]
 ) -> None:
-    add_prices(store, [row(), row("9", metric="output", valid_to="2020-01-01")], now_ns=1)
+    add_rows(store, PRICES, [row(), row("9", metric="output", valid_to="2020-01-01")], now_ns=1)
 
-    add_prices(store, new, replace=True, now_ns=2)
+    add_rows(store, PRICES, new, replace=True, now_ns=2)
 
     assert stored(store) == sorted([*expected, ("9", "", "2020-01-01")])
 
 
 def test_a_withdrawn_row_stays_in_the_ledger_with_its_time(store: Store) -> None:
-    add_prices(store, [row()], now_ns=1)
+    add_rows(store, PRICES, [row()], now_ns=1)
 
-    add_prices(store, [row("3")], replace=True, now_ns=2)
+    add_rows(store, PRICES, [row("3")], replace=True, now_ns=2)
 
     rows = read_stored_pricing(store.engine).rows
     assert [(each.values["amount"], each.added_ns, each.withdrawn_ns) for each in rows] == [
@@ -109,7 +112,7 @@ def test_a_withdrawn_row_stays_in_the_ledger_with_its_time(store: Store) -> None
 def test_of_changes_at_one_time_that_overlap_one_is_refused(store: Store) -> None:
     def add(amount: int) -> bool:
         try:
-            add_prices(store, [row(str(amount))], now_ns=amount)
+            add_rows(store, PRICES, [row(str(amount))], now_ns=amount)
         except PriceDataError:
             return False
         return True
@@ -126,11 +129,11 @@ def test_a_new_exchange_rate_ends_the_one_in_force(store: Store) -> None:
     second = read_exchange_rate(
         {"currency": "EUR", "usd": "1.2", "valid_from": "2026-06-01"}, "second"
     )
-    add_exchange_rate(store, first, replace=False, now_ns=1)
+    add_rows(store, EXCHANGE_RATES, [first], replace=False, now_ns=1)
 
     with pytest.raises(PriceDataError, match="overlap"):
-        add_exchange_rate(store, second, replace=False, now_ns=2)
-    add_exchange_rate(store, second, replace=True, now_ns=3)
+        add_rows(store, EXCHANGE_RATES, [second], replace=False, now_ns=2)
+    add_rows(store, EXCHANGE_RATES, [second], replace=True, now_ns=3)
 
     rates = read_stored_pricing(store.engine).pricing.exchange_rates
     assert sorted((str(rate.usd), rate.valid_from, rate.valid_to) for rate in rates) == [

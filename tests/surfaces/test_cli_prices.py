@@ -141,7 +141,7 @@ def test_a_file_is_tested_before_it_is_imported(spantoll: Cli, tmp_path: Path) -
 
 
 WRONG = {
-    "no amount": (("prices", "set", "acme", "m", "input"), "METRIC=AMOUNT"),
+    "no amount": (("prices", "set", "acme", "m", "input=cheap"), "amount must be a decimal"),
     "no metric": (("prices", "set", "acme", "m", "inptu=1"), "unknown metric"),
     "no file": (("prices", "import", "missing.csv"), "missing.csv: No such file"),
     "no format": (("prices", "export", "--format", "xlsx"), "one of csv, json"),

@@ -1,7 +1,7 @@
 """What the user has given of prices, from the configuration file and the ledger, as a rate card.
 
-Input: `[[prices]]` and `[[exchange_rates]]` of spantoll.toml, and the rows of a ledger. Output: a
-`UserPricing` that does not contradict itself, or a rate card that follows it while it changes.
+Input: `[[prices]]`, `[[aliases]]` and `[[exchange_rates]]` of spantoll.toml, and a ledger. Output:
+a `UserPricing` that does not contradict itself, or a rate card that follows it while it changes.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from sqlalchemy import Engine
 
 from spantoll.errors import NoLedger, SpantollError
 from spantoll.pricing import RateCard, UserPricing, load_rate_card
-from spantoll.pricing.exchange import read_exchange_rate
-from spantoll.pricing.own_prices import read_own_price
 from spantoll.settings import find_file, read_section
 from spantoll.storage import open_store, read_stored_pricing
+from spantoll.storage.own_prices import ALIASES, EXCHANGE_RATES, PRICES, R, RowKind
 
 __all__ = [
     "FOLLOW_S",
@@ -44,16 +43,18 @@ def read_user_pricing(engine: Engine | None) -> UserPricing:
 
 def read_file_pricing() -> UserPricing:
     """Read the rows of the configuration file. Raises ConfigurationError."""
-    path = find_file()
     return UserPricing(
-        tuple(
-            read_own_price(table, f"{path} prices[{i}]")
-            for i, table in enumerate(read_section("prices"), 1)
-        ),
-        tuple(
-            read_exchange_rate(table, f"{path} exchange_rates[{i}]")
-            for i, table in enumerate(read_section("exchange_rates"), 1)
-        ),
+        prices=_read_file(PRICES),
+        exchange_rates=_read_file(EXCHANGE_RATES),
+        aliases=_read_file(ALIASES),
+    )
+
+
+def _read_file(kind: RowKind[R]) -> tuple[R, ...]:
+    path = find_file()
+    return tuple(
+        kind.read(table, f"{path} {kind.field}[{i}]")
+        for i, table in enumerate(read_section(kind.field), 1)
     )
 
 

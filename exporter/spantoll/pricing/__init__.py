@@ -76,4 +76,5 @@ def load_rate_card(
         ),
         price_set=catalogue.price_set,
         factors=factors,
+        aliases=user.aliases,
     )

@@ -17,7 +17,8 @@ from spantoll.pricing.arithmetic import LEDGER_MAX_NANO, Row, compile_row, line_
 from spantoll.pricing.bill import make_bill
 from spantoll.pricing.cost import compute_cost
 from spantoll.pricing.factors import Factors
-from spantoll.pricing.resolve import PriceRequest, resolve
+from spantoll.pricing.model_aliases import ModelAlias, resolve_with_aliases
+from spantoll.pricing.resolve import Found, PriceRequest
 from spantoll.pricing.result import CostLine, Priced, PriceSet, Rate, Unpriced
 from spantoll.pricing.tariff import PriceSource, Tariff
 from spantoll.pricing.timeline import Timeline
@@ -68,8 +69,10 @@ class RateCard:
         *,
         price_set: PriceSet,
         factors: Factors | None = None,
+        aliases: Sequence[ModelAlias] = (),
     ) -> None:
         self.price_set = price_set
+        self._aliases = tuple(aliases)
         self._factors = factors
         self._sources = tuple(sources)
         self._answers: dict[_Key, _Answer] = {}
@@ -91,6 +94,7 @@ class RateCard:
         with self._lock:
             self.price_set = other.price_set
             self._factors = other._factors
+            self._aliases = other._aliases
             self._sources = other._sources
             self._answers = {}
 
@@ -111,13 +115,13 @@ class RateCard:
 
     def find_rate(self, provider: str, model: str, time_ns: int) -> Rate | None:
         """Find the list price of a model at a time; None if it has none."""
-        found = resolve(self._sources, PriceRequest(provider, model, None), self._factors)
+        found = self._resolve(PriceRequest(provider, model, None))
         tariff = found if isinstance(found, Unpriced) else found.value_at(time_ns)
         return None if isinstance(tariff, Unpriced) else tariff.rates[0]
 
     def find_rates(self, provider: str, model: str) -> tuple[Rate, ...] | Unpriced:
         """Find all rows a model has had at its list price, oldest first, each long-context step."""
-        found = resolve(self._sources, PriceRequest(provider, model, None), self._factors)
+        found = self._resolve(PriceRequest(provider, model, None))
         if isinstance(found, Unpriced):
             return found
         tariffs = (value for parts in found.values for value in parts)
@@ -158,11 +162,14 @@ class RateCard:
             row = answer.rows[bisect_right(answer.steps, _total_input(call)) - 1]
         return compute_cost(call, row, answer.doubts)
 
+    def _resolve(self, request: PriceRequest) -> Found | Unpriced:
+        return resolve_with_aliases(self._sources, request, self._factors, self._aliases)
+
     def _answer(self, key: _Key) -> _Answer:
         with self._lock:
             answer = self._answers.get(key)
             if answer is None:
-                answer = _compiled(resolve(self._sources, PriceRequest(*key), self._factors))
+                answer = _compiled(self._resolve(PriceRequest(*key)))
                 if sum(len(name) for name in key if isinstance(name, str)) <= _MAX_NAMES_LENGTH:
                     if len(self._answers) >= _MAX_ANSWERS:
                         self._answers.pop(next(iter(self._answers)))

@@ -6,29 +6,25 @@ each part of a validity. Raises PriceDataError where a part has no rate, or two.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from spantoll.pricing.arithmetic import EXACT
 from spantoll.pricing.own_text import read_amount, read_day
 from spantoll.pricing.shipped import PriceDataError
-from spantoll.pricing.timeline import instant_ns
+from spantoll.pricing.validity import end_ns, start_ns
 
 __all__ = [
     "USD",
     "ExchangeRate",
     "Period",
-    "check_exchange_rates",
     "convert",
     "read_exchange_rate",
     "split_by_rates",
 ]
 
 USD = "USD"
-_ALWAYS_NS = -(2**63)
-_NEVER_NS = 2**63 - 1
 
 
 class ExchangeRate(NamedTuple):
@@ -39,6 +35,16 @@ class ExchangeRate(NamedTuple):
     valid_from: str = ""
     valid_to: str = ""
     position: str = ""
+
+    @property
+    def key(self) -> tuple[str]:
+        """What it is about: two rates of one currency may not be valid at one time."""
+        return (self.currency,)
+
+    @property
+    def name(self) -> str:
+        """What it is about, for messages."""
+        return f"give {self.currency}"
 
 
 class Period(NamedTuple):
@@ -66,19 +72,6 @@ def read_exchange_rate(record: Mapping[str, Any], position: str) -> ExchangeRate
     )
 
 
-def check_exchange_rates(rates: Iterable[ExchangeRate]) -> None:
-    """Refuse two rates for one currency at one time, naming both rows."""
-    rates = sorted(rates, key=lambda rate: (rate.currency, _start_ns(rate.valid_from)))
-    for earlier, later in pairwise(rates):
-        if earlier.currency == later.currency and _end_ns(earlier.valid_to) > _start_ns(
-            later.valid_from
-        ):
-            raise PriceDataError(
-                f"{earlier.position} and {later.position} overlap: both give {later.currency} on "
-                f"{later.valid_from or 'any day'}"
-            )
-
-
 def split_by_rates(
     currency: str, valid_from: str, valid_to: str, rates: Sequence[ExchangeRate], position: str
 ) -> Iterator[Period]:
@@ -89,14 +82,14 @@ def split_by_rates(
     start = valid_from
     ordered = sorted(
         (rate for rate in rates if rate.currency == currency),
-        key=lambda rate: _start_ns(rate.valid_from),
+        key=lambda rate: start_ns(rate.valid_from),
     )
     for rate in ordered:
-        if _end_ns(rate.valid_to) <= _start_ns(start):
+        if end_ns(rate.valid_to) <= start_ns(start):
             continue
-        if _start_ns(rate.valid_from) > _start_ns(start):
+        if start_ns(rate.valid_from) > start_ns(start):
             break
-        end = min(rate.valid_to, valid_to, key=_end_ns)
+        end = min(rate.valid_to, valid_to, key=end_ns)
         yield Period(start, end, rate.usd)
         if end == valid_to:
             return
@@ -112,11 +105,3 @@ def split_by_rates(
 def convert(amount: Decimal, usd: Decimal) -> Decimal:
     """Return an amount in USD, exactly."""
     return EXACT.multiply(amount, usd)
-
-
-def _start_ns(day: str) -> int:
-    return instant_ns(day) if day else _ALWAYS_NS
-
-
-def _end_ns(day: str) -> int:
-    return instant_ns(day) if day else _NEVER_NS

@@ -16,6 +16,12 @@ from io import StringIO
 from itertools import count
 from typing import Any
 
+from spantoll.pricing.model_aliases import (
+    ALIAS_FIELDS,
+    ModelAlias,
+    read_model_alias,
+    write_model_alias,
+)
 from spantoll.pricing.own_prices import (
     OWN_FIELDS,
     OwnPrice,
@@ -25,7 +31,13 @@ from spantoll.pricing.own_prices import (
 from spantoll.pricing.own_units import parse_metric, parse_unit
 from spantoll.pricing.shipped import PriceDataError
 
-__all__ = ["FORMATS", "read_price_file", "write_price_file"]
+__all__ = [
+    "FORMATS",
+    "read_alias_file",
+    "read_price_file",
+    "write_alias_file",
+    "write_price_file",
+]
 
 FORMATS = ("csv", "json", "vendor_pricing")
 VENDOR_FIELDS = ("id", "metric", "model_name", "price_per_unit", "vendor_name")
@@ -63,13 +75,31 @@ def write_price_file(rows: Sequence[OwnPrice], format: str, *, per: str = "1M") 
     currencies.
     """
     if format == "json":
-        items = ",\n".join(json.dumps(write_own_price(row), ensure_ascii=False) for row in rows)
-        return f"[\n{items}\n]\n" if rows else "[]\n"
+        return _write_json(map(write_own_price, rows))
     if format == "csv":
         return _write_csv(OWN_FIELDS, map(write_own_price, rows))
     return _write_csv(
         VENDOR_FIELDS, (_write_vendor_row(row, i, per) for i, row in enumerate(rows, 1))
     )
+
+
+def read_alias_file(text: str, *, file: str) -> list[ModelAlias]:
+    """Read and check the aliases of a CSV or JSON file. Raises PriceDataError."""
+    records = list(_read_records(text.lstrip("\ufeff"), file))
+    if not records:
+        raise PriceDataError(f"{file}: no alias in it")
+    return [read_model_alias(_without_empty(record), position) for record, position in records]
+
+
+def write_alias_file(aliases: Iterable[ModelAlias], format: str) -> str:
+    """Write aliases as `csv` or `json`."""
+    rows = map(write_model_alias, aliases)
+    return _write_json(rows) if format == "json" else _write_csv(ALIAS_FIELDS, rows)
+
+
+def _write_json(rows: Iterable[Mapping[str, str]]) -> str:
+    items = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    return f"[\n{items}\n]\n" if items else "[]\n"
 
 
 def _write_csv(fields: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:

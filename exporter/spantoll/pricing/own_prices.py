@@ -6,22 +6,19 @@ Input: rows of text, from the configuration file, the ledger, CSV or JSON. Outpu
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from spantoll.pricing.calendars import CALENDARS
 from spantoll.pricing.exchange import USD, ExchangeRate, convert, split_by_rates
-from spantoll.pricing.own_text import read_amount, read_day, read_name, write_amount
+from spantoll.pricing.own_names import read_model, read_provider
+from spantoll.pricing.own_text import read_amount, read_day, read_text, write_amount
 from spantoll.pricing.own_units import parse_metric, parse_per, write_unit
 from spantoll.pricing.result import UnitPrice
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.shipped import PriceDataError
-from spantoll.pricing.timeline import instant_ns
-from spantoll.semconv.providers import canonical
+from spantoll.pricing.validity import refuse_overlap, start_ns
 
 __all__ = [
     "OWN_FIELDS",
@@ -29,7 +26,6 @@ __all__ = [
     "OwnPrice",
     "check_own_prices",
     "compile_price",
-    "find_overlap",
     "read_own_price",
     "write_own_price",
 ]
@@ -38,9 +34,6 @@ OWN_FIELDS = (
     *("provider", "model", "metric", "amount", "per", "currency"),
     *("context", "valid_from", "valid_to", "note"),
 )
-WHOLE_LISTS = frozenset({"azure", "google"})
-"""Names that stand for several providers with one price list, and so are kept as they are."""
-_PATTERN = re.compile(r"pattern:.*[^*?\s].*")
 _MAX_CONTEXT = 254
 
 
@@ -73,7 +66,7 @@ class OwnPrice(NamedTuple):
     def name(self) -> str:
         """What it prices, for messages."""
         context = f" ({self.context})" if self.context else ""
-        return f"{self.metric} of {self.provider}/{self.model}{context}"
+        return f"price {self.metric} of {self.provider}/{self.model}{context}"
 
 
 class CompiledPrice(NamedTuple):
@@ -94,8 +87,8 @@ def read_own_price(record: Mapping[str, Any], position: str) -> OwnPrice:
         )
     try:
         metric = parse_metric(str(record.get("metric") or ""))
-        per = parse_per(_text(record.get("per")), metric)
-        context = str(Selector.parse(_text(record.get("context"))))
+        per = parse_per(read_text(record.get("per")), metric)
+        context = str(Selector.parse(read_text(record.get("context"))))
         days = Selector.parse(context).days
     except ValueError as error:
         raise PriceDataError(f"{position}: {error}") from None
@@ -103,12 +96,12 @@ def read_own_price(record: Mapping[str, Any], position: str) -> OwnPrice:
         raise PriceDataError(f"{position}: unknown calendar {days!r}")
     if len(context) > _MAX_CONTEXT or len(metric.metric) > 64:
         raise PriceDataError(f"{position}: metric and context may have 64 and 254 characters")
-    currency = _text(record.get("currency")).upper() or USD
+    currency = read_text(record.get("currency")).upper() or USD
     if len(currency) != 3 or not (currency.isascii() and currency.isalpha()):
         raise PriceDataError(f"{position}: currency must be three letters such as USD or EUR")
     row = OwnPrice(
-        _read_provider(record.get("provider"), position),
-        _read_model(record.get("model"), position),
+        read_provider(record.get("provider"), position),
+        read_model(record.get("model"), position),
         metric.metric,
         read_amount(record.get("amount"), "amount", position),
         per,
@@ -116,10 +109,10 @@ def read_own_price(record: Mapping[str, Any], position: str) -> OwnPrice:
         context,
         read_day(record.get("valid_from"), position),
         read_day(record.get("valid_to"), position),
-        _text(record.get("note"))[:254],
+        read_text(record.get("note"))[:254],
         position,
     )
-    if row.valid_from and row.valid_to and _starts(row.valid_from) >= _starts(row.valid_to):
+    if row.valid_from and row.valid_to and start_ns(row.valid_from) >= start_ns(row.valid_to):
         raise PriceDataError(f"{position}: valid_to must be after valid_from")
     return row
 
@@ -133,28 +126,9 @@ def write_own_price(row: OwnPrice) -> dict[str, str]:
     }
 
 
-def find_overlap(rows: Iterable[OwnPrice]) -> tuple[OwnPrice, OwnPrice] | None:
-    """Find two rows that price one metric of one model in one context at one time."""
-    series = defaultdict(list)
-    for row in rows:
-        series[row.key].append(row)
-    for prices in series.values():
-        prices.sort(key=lambda row: _starts(row.valid_from))
-        for earlier, later in pairwise(prices):
-            if not earlier.valid_to or _starts(earlier.valid_to) > _starts(later.valid_from):
-                return earlier, later
-    return None
-
-
 def check_own_prices(rows: Sequence[OwnPrice], rates: Sequence[ExchangeRate]) -> None:
     """Refuse rows that overlap, and rows in a currency without a rate. Raises PriceDataError."""
-    overlap = find_overlap(rows)
-    if overlap is not None:
-        earlier, later = overlap
-        raise PriceDataError(
-            f"{earlier.position} and {later.position} overlap: both price {later.name} on "
-            f"{later.valid_from or earlier.valid_from or 'any day'}"
-        )
+    refuse_overlap(rows)
     for row in rows:
         compile_price(row, rates)
 
@@ -173,30 +147,3 @@ def compile_price(row: OwnPrice, rates: Sequence[ExchangeRate]) -> list[Compiled
         )
         for period in periods
     ]
-
-
-def _starts(day: str) -> int:
-    return instant_ns(day) if day else -(2**63)
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
-
-
-def _read_provider(value: Any, position: str) -> str:
-    name = read_name(value, "provider", position, limit=64)
-    return name if name in WHOLE_LISTS else canonical(name) or name
-
-
-def _read_model(value: Any, position: str) -> str:
-    name = read_name(value, "model", position, limit=191)
-    kind, _, text = name.partition(":")
-    if kind == "prefix" and (not text or "*" in text):
-        raise PriceDataError(f"{position}: `prefix:` takes the beginning of a name, without `*`")
-    if kind == "pattern" and _PATTERN.fullmatch(name) is None:
-        raise PriceDataError(
-            f"{position}: a pattern must name a part of the model; `*` alone is the default price"
-        )
-    if kind not in {"prefix", "pattern"} and name != "*" and "*" in name:
-        raise PriceDataError(f"{position}: write `pattern:{name}` to match more than one model")
-    return name

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from hashlib import sha256
 from types import MappingProxyType
 from typing import NamedTuple
 
-from spantoll.pricing import aliases
 from spantoll.pricing.dated_rows import RowOwner, tabulate_rows
 from spantoll.pricing.exchange import ExchangeRate
-from spantoll.pricing.matching import is_version_suffix
+from spantoll.pricing.own_names import rank_model, rank_provider
 from spantoll.pricing.own_prices import CompiledPrice, OwnPrice, compile_price
 from spantoll.pricing.result import PriceSet, Rate, UnitPrice
 from spantoll.pricing.selector import Selector
-from spantoll.pricing.table import ANY
 from spantoll.pricing.tariff import Tariff, make_rate
 from spantoll.pricing.timeline import Timeline
 
@@ -63,12 +60,12 @@ class OwnPriceTable:
     ) -> None:
         self._source = source
         self._rows = [row for price in prices for row in compile_price(price, rates)]
-        digest = sha256(repr([tuple(row.own)[:-1] for row in self._rows]).encode())
+        digest = sha256(repr([(*row.own[:-1], row.price) for row in self._rows]).encode())
         self.price_set = PriceSet(source, "", digest.hexdigest(), len(self._rows), "")
 
     def knows(self, provider: str) -> bool:
         """Return True if there is any row for `provider`."""
-        return any(_rank_provider(row.own.provider, provider) is not None for row in self._rows)
+        return any(rank_provider(row.own.provider, provider) is not None for row in self._rows)
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
         """Find the rows of a model; see `PriceSource.find`."""
@@ -81,29 +78,10 @@ class OwnPriceTable:
 
     def _rank_rows(self, provider: str, model: str) -> Iterator[tuple[_Rank, CompiledPrice]]:
         for row in self._rows:
-            of_provider = _rank_provider(row.own.provider, provider)
-            of_model = _rank_model(row.own.model, model)
+            of_provider = rank_provider(row.own.provider, provider)
+            of_model = rank_model(row.own.model, model)
             if of_provider is not None and of_model is not None:
                 yield _Rank(*of_model, of_provider), row
-
-
-def _rank_provider(written: str, provider: str) -> int | None:
-    if written == provider:
-        return 2
-    if written == aliases.PROVIDERS.get(provider):
-        return 1
-    return 0 if written == ANY else None
-
-
-def _rank_model(written: str, model: str) -> tuple[int, int] | None:
-    if written == model:
-        return 3, 0
-    kind, _, text = written.partition(":")
-    if kind == "prefix" and model.startswith(text) and is_version_suffix(text, model[len(text) :]):
-        return 2, len(text)
-    if kind == "pattern" and fnmatchcase(model, text):
-        return 1, len(text)
-    return (0, 0) if written == ANY else None
 
 
 def is_fragment(tariff: Tariff) -> bool:

@@ -8,7 +8,7 @@ from spantoll.pricing.arithmetic import is_quantity
 from spantoll.pricing.shipped import PriceDataError
 from spantoll.pricing.timeline import instant_ns
 
-__all__ = ["read_amount", "read_day", "read_name", "write_amount"]
+__all__ = ["read_amount", "read_day", "read_name", "read_text", "write_amount"]
 
 
 def read_amount(value: Any, name: str, position: str) -> Decimal:
@@ -43,6 +43,11 @@ def read_name(value: Any, name: str, position: str, *, limit: int) -> str:
     if not text or len(text) > limit or not text.isprintable():
         raise PriceDataError(f"{position}: {name} must be a name of 1 to {limit} characters")
     return text
+
+
+def read_text(value: Any) -> str:
+    """Read a cell that may be empty."""
+    return "" if value is None else str(value).strip()
 
 
 def write_amount(amount: Decimal) -> str:

@@ -66,6 +66,8 @@ def parse_metric(text: str) -> MetricName:
         name, unit = f"{stem}_ms", time
     name = WRITTEN.get(name, name)
     if name not in METRIC_UNITS:
+        name = name.removesuffix("_tokens")
+    if name not in METRIC_UNITS:
         raise ValueError(f"unknown metric {text!r}; one of {', '.join(METRIC_UNITS)}")
     pairs = dict(quality.partition("=")[::2] for quality in qualities)
     if unknown := pairs.keys() - {"size", "quality", "search"}:

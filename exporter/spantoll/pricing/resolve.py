@@ -68,16 +68,19 @@ def resolve(
     if not models:
         return Unpriced("no_model", "the span names no model")
     provider, doubts = _provider(request.provider, models)
-    if provider is None:
-        return Unpriced(
-            "unknown_provider",
-            f"the span names no provider and {models[0]} does not tell: have it carry"
-            " gen_ai.provider.name",
-        )
+    unnamed = Unpriced(
+        "unknown_provider",
+        f"the span names no provider and {models[0]} belongs to none we know: have it carry"
+        " gen_ai.provider.name",
+    )
+    is_named = provider is not None
+    provider = provider or ANY
     wanted, doubt = _selector(request, provider)
     if models[0].rpartition("/")[2].lower().startswith(aliases.THINKING_MODELS):
         wanted = wanted._replace(thinking="on" if request.thinking else "off")
     offers = _offers(sources, provider, models, wanted)
+    if not offers and not is_named:
+        return unnamed
     if not offers:
         elsewhere = _resolve_elsewhere(sources, request, provider, models, factors)
         return elsewhere or _unpriced(sources, provider, models[0])

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from spantoll.pricing.exchange import ExchangeRate, check_exchange_rates
+from spantoll.pricing.exchange import ExchangeRate
+from spantoll.pricing.model_aliases import ModelAlias
 from spantoll.pricing.own_prices import OwnPrice, check_own_prices
+from spantoll.pricing.validity import refuse_overlap
 
 __all__ = ["UserPricing"]
 
@@ -13,12 +15,18 @@ class UserPricing(NamedTuple):
 
     prices: tuple[OwnPrice, ...] = ()
     exchange_rates: tuple[ExchangeRate, ...] = ()
+    aliases: tuple[ModelAlias, ...] = ()
 
     def join(self, other: UserPricing) -> UserPricing:
         """Put the rows of two places together, unchecked."""
-        return UserPricing(self.prices + other.prices, self.exchange_rates + other.exchange_rates)
+        return UserPricing(
+            self.prices + other.prices,
+            self.exchange_rates + other.exchange_rates,
+            self.aliases + other.aliases,
+        )
 
     def check(self) -> None:
         """Refuse what contradicts itself. Raises PriceDataError, naming the rows."""
-        check_exchange_rates(self.exchange_rates)
+        refuse_overlap(self.exchange_rates)
+        refuse_overlap(self.aliases)
         check_own_prices(self.prices, self.exchange_rates)

@@ -13,6 +13,8 @@ from typing import Annotated
 import typer
 
 from spantoll.errors import BillError, ConfigurationError, QueryError, SpantollError
+from spantoll.surfaces.cli.aliases import aliases
+from spantoll.surfaces.cli.config import config
 from spantoll.surfaces.cli.db import db_app
 from spantoll.surfaces.cli.doctor import doctor
 from spantoll.surfaces.cli.estimate import estimate
@@ -48,6 +50,8 @@ app.add_typer(reprice_app, name="reprice")
 app.add_typer(prices, name="prices")
 app.add_typer(keys, name="keys")
 app.add_typer(db_app, name="db")
+app.add_typer(aliases, name="aliases")
+app.add_typer(config, name="config")
 
 
 @app.command("run", context_settings={"ignore_unknown_options": True})

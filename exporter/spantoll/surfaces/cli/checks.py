@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from http.client import HTTPConnection, HTTPException
 
@@ -31,6 +31,7 @@ from spantoll.settings import Settings
 from spantoll.storage import hide_password, open_store
 from spantoll.storage.shared import read_unsettled
 from spantoll.surfaces.cells import format_measure
+from spantoll.surfaces.cli.advice import NO_USAGE, advise_unpriced, name_database
 from spantoll.surfaces.cli.finding import Finding
 from spantoll.surfaces.cli.sdks import examine_sdks
 
@@ -41,15 +42,6 @@ STALE_DAYS = 30
 """Providers announce models and prices about weekly."""
 LISTED = 10
 FORWARD = "spantoll_forward_"
-
-ADVICE = {
-    "no_model": "the instrumentation does not report the model; upgrade or replace it",
-    "unknown_provider": "the instrumentation does not report the provider; upgrade or replace it",
-    "unknown_model": "newer prices may contain it: pip install --upgrade genai-prices",
-    "no_usage": "the spans carry no usage; OpenAI streams need stream_options include_usage",
-    "no_price_for_units": "the price list has no price for what was used",
-    "out_of_range": "token counts of the spans are outside the possible range",
-}
 
 
 def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Finding]:
@@ -72,7 +64,7 @@ def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Fi
         yield _check_ledger(store.engine, settings, now_ns)
         yield from _check_unsettled(store.engine, settings)
         query = parse_query(last=last, tz=settings.tz, now_ns=now_ns)
-        yield from _check_costs(store.engine, query)
+        yield from _check_costs(store.engine, query, name_database(settings))
         yield from _check_emitters(store.engine, query)
     except SpantollError as error:
         yield Finding("problem", "ledger", str(error))
@@ -212,7 +204,7 @@ def _check_unsettled(engine: Engine, settings: Settings) -> Iterator[Finding]:
         yield Finding("warning", "ledger", text, "`spantoll up` settles them every minute")
 
 
-def _check_costs(engine: Engine, query: Query) -> Iterator[Finding]:
+def _check_costs(engine: Engine, query: Query, options: Sequence[str]) -> Iterator[Finding]:
     """Name the models whose cost is unknown, partial or estimated, with the reasons."""
     result = run(engine, doubt_query(query))
     if not result.rows:
@@ -227,7 +219,7 @@ def _check_costs(engine: Engine, query: Query) -> Iterator[Finding]:
             f"{row['provider'] or '-'} {row['model'] or '-'}: {row['requests']:,} calls, "
             f"{'unknown' if tokens is None else format(tokens, ',')} tokens "
             f"{row['pricing_status']}{known}: {reason}",
-            ADVICE.get(reason.partition(":")[0], ""),
+            advise_unpriced(row["provider"], row["model"], reason, options=options),
         )
     if result.groups > LISTED:
         rest = f"and {result.groups - LISTED:,} more models and reasons"
@@ -238,7 +230,7 @@ def _check_emitters(engine: Engine, query: Query) -> Iterator[Finding]:
     for row in run(engine, health_query(start_ns=query.start_ns, end_ns=query.end_ns)).rows:
         scope = f"{row['scope_name'] or '-'} {row['scope_version'] or ''}".strip()
         for name, advice in (
-            ("streams_without_usage", ADVICE["no_usage"]),
+            ("streams_without_usage", NO_USAGE),
             ("inconsistent_records", "`spantoll explain` shows what was assumed"),
         ):
             if row[name]:

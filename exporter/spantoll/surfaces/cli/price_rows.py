@@ -1,25 +1,32 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from spantoll.pricing.own_prices import OwnPrice, write_own_price
+from spantoll.pricing.model_aliases import ALIAS_FIELDS, ModelAlias, write_model_alias
+from spantoll.pricing.own_prices import OWN_FIELDS, OwnPrice, write_own_price
 from spantoll.surfaces.cli.options import Format
 from spantoll.surfaces.cli.output import write_csv, write_json, write_table
 
-__all__ = ["print_prices"]
-
-COLUMNS = (
-    *("provider", "model", "metric", "amount", "per", "currency"),
-    *("context", "valid_from", "valid_to", "origin"),
-)
+__all__ = ["print_aliases", "print_prices"]
 
 
 def print_prices(prices: Iterable[OwnPrice], format: Format = Format.table) -> None:
     """Print rows, each with where it stands."""
     rows = [{**write_own_price(price), "origin": price.position} for price in prices]
+    _print(OWN_FIELDS, rows, format)
+
+
+def print_aliases(aliases: Iterable[ModelAlias], format: Format = Format.table) -> None:
+    """Print rows, each with where it stands."""
+    rows = [{**write_model_alias(alias), "origin": alias.position} for alias in aliases]
+    _print(ALIAS_FIELDS, rows, format)
+
+
+def _print(fields: Sequence[str], rows: Sequence[dict[str, str]], format: Format) -> None:
+    columns = (*(name for name in fields if name != "note"), "origin", "note")
     if format is Format.json:
-        write_json(rows)
+        write_json(list(rows))
     elif format is Format.csv:
-        write_csv((*COLUMNS, "note"), rows)
+        write_csv(columns, rows)
     else:
-        write_table(COLUMNS, [[row[name] for name in COLUMNS] for row in rows], numeric=["amount"])
+        write_table(columns, [[row[name] for name in columns] for row in rows], numeric=["amount"])

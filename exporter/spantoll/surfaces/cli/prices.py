@@ -7,7 +7,7 @@ Raises PriceDataError (status 2) for a row that cannot be used; then nothing was
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -70,9 +70,9 @@ def set_prices(
     amounts: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="METRIC=AMOUNT[/UNIT]...",
-            help="input=2.50/1M output=10/1M images=0.04 audio_minutes=0.006 ...; asked for input "
-            "and output if absent.",
+            metavar="METRIC[=AMOUNT[/UNIT]]...",
+            help="input=2.50/1M output=10/1M images=0.04 audio_minutes=0.006 ...; asks for amounts "
+            "that are absent, for those of input and output where no metric is given.",
         ),
     ] = None,
     free: Annotated[bool, typer.Option("--free", help="Input and output cost nothing.")] = False,
@@ -88,12 +88,13 @@ def set_prices(
     database: Database = None,
 ) -> None:
     """Set prices of a model from a day on."""
-    from spantoll.pipeline.price_changes import add_prices
+    from spantoll.pipeline.price_changes import add_rows
     from spantoll.pricing.own_prices import read_own_price
+    from spantoll.storage.own_prices import PRICES
     from spantoll.surfaces.cli.ledger import open_ledger
-    from spantoll.surfaces.cli.price_changes import report_change
+    from spantoll.surfaces.cli.price_changes import report_prices
 
-    given = [f"{metric}=0/1M" for metric in ASKED] if free else amounts or list(_ask_amounts())
+    given = [f"{metric}=0/1M" for metric in ASKED] if free else _ask_amounts(amounts or ASKED)
     rows = [
         read_own_price(
             {
@@ -113,8 +114,8 @@ def set_prices(
         for metric, amount, unit in map(_split_amount, given)
     ]
     with open_ledger(database, create=True) as ledger:
-        change = add_prices(ledger.store, rows, replace=replace, now_ns=now_ns())
-    report_change(change)
+        change = add_rows(ledger.store, PRICES, rows, replace=replace, now_ns=now_ns())
+    report_prices(change)
 
 
 @prices.command("import")
@@ -125,15 +126,16 @@ def import_prices(
     database: Database = None,
 ) -> None:
     """Add the prices of a file: all of its rows, or none."""
-    from spantoll.pipeline.price_changes import add_prices
+    from spantoll.pipeline.price_changes import add_rows
     from spantoll.pricing.own_files import read_price_file
+    from spantoll.storage.own_prices import PRICES
     from spantoll.surfaces.cli.ledger import open_ledger
-    from spantoll.surfaces.cli.price_changes import report_change
+    from spantoll.surfaces.cli.price_changes import report_prices
 
     rows = read_price_file(read_text(file), file=file.name, per=split_units(per))
     with open_ledger(database, create=True) as ledger:
-        change = add_prices(ledger.store, rows, replace=replace, now_ns=now_ns())
-    report_change(change)
+        change = add_rows(ledger.store, PRICES, rows, replace=replace, now_ns=now_ns())
+    report_prices(change)
 
 
 @prices.command("export")
@@ -165,15 +167,16 @@ def set_exchange_rate(
     database: Database = None,
 ) -> None:
     """Set what a currency is in USD from a day on; nothing is fetched."""
-    from spantoll.pipeline.price_changes import add_exchange_rate
+    from spantoll.pipeline.price_changes import add_rows
     from spantoll.pricing.exchange import read_exchange_rate
+    from spantoll.storage.own_prices import EXCHANGE_RATES
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.output import write_line
 
     record = {"currency": currency, "usd": usd, "valid_from": valid_from, "valid_to": valid_to}
     rate = read_exchange_rate(record, f"`{currency} {usd}`")
     with open_ledger(database, create=True) as ledger:
-        add_exchange_rate(ledger.store, rate, replace=replace, now_ns=now_ns())
+        add_rows(ledger.store, EXCHANGE_RATES, [rate], replace=replace, now_ns=now_ns())
     write_line(f"1 {rate.currency} is {usd} USD from {valid_from or 'the beginning'} on")
 
 
@@ -191,6 +194,15 @@ def split_units(per: list[str] | None) -> dict[str, str]:
     """Split `--per 1k --per images=1` by metric; '' stands for all that are counted in tokens."""
     pairs = (each.rpartition("=")[::2] for each in per or ())
     return {metric.strip(): unit for metric, unit in pairs}
+
+
+def ask(question: str, *, default: str | None = None) -> str:
+    """Ask on stderr and read one line of stdin. Raises BadParameter where there is none."""
+    try:
+        answer = typer.prompt(question, default=default, show_default=False, err=True)
+    except typer.Abort:
+        raise typer.BadParameter(f"no answer to {question!r}; give it as an argument") from None
+    return str(answer).strip()
 
 
 def _split_amount(text: str) -> tuple[str, str, str]:
@@ -212,9 +224,17 @@ def _default_unit(metric: str) -> str:
         return ""
 
 
-def _ask_amounts() -> Iterator[str]:
-    """Ask for the usual prices; an empty answer leaves one out."""
-    for metric in ASKED:
-        amount = typer.prompt(f"USD per 1M {metric} tokens", default="", show_default=False)
-        if amount.strip():
-            yield f"{metric}={amount.strip()}/1M"
+def _ask_amounts(given: Iterable[str]) -> list[str]:
+    """Ask for the amounts that were not given; an empty answer leaves a metric out."""
+    amounts = []
+    for text in given:
+        if "=" in text.replace("size=", "").replace("quality=", "").replace("search=", ""):
+            amounts.append(text)
+            continue
+        unit = "1M tokens" if _default_unit(text) else "unit"
+        amount = ask(f"USD per {unit} of {text}", default="")
+        if amount:
+            amounts.append(f"{text}={amount}")
+    if not amounts:
+        raise typer.BadParameter("no amount was given", param_hint="METRIC")
+    return amounts

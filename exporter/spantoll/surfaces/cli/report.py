@@ -6,12 +6,13 @@ stdout: rows, total, period, price sets, and why the cost is estimated or leaves
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from spantoll.query import CostState, RecordQuery, Result, Row, Window, list_records
 from spantoll.query.windows import find_zone, to_local_time
 from spantoll.storage import hide_password
 from spantoll.surfaces.cells import UNKNOWN, format_dollars, format_measure, format_number
+from spantoll.surfaces.cli.advice import advise_unpriced
 from spantoll.surfaces.cli.ledger import Opened
 from spantoll.surfaces.cli.output import write_line, write_table
 
@@ -24,11 +25,16 @@ LABELS = {"minute": "%Y-%m-%d %H:%M%z", "hour": "%Y-%m-%d %H:%M%z", "month": "%Y
 
 
 def print_report(
-    result: Result, doubts: Result | None = None, *, named: int | None = NAMED
+    result: Result,
+    doubts: Result | None = None,
+    *,
+    named: int | None = NAMED,
+    options: Sequence[str] = (),
 ) -> None:
     """Write the rows, their total, the period, and why the cost is not exact.
 
-    At most `named` of the reasons are listed, all of them with None.
+    At most `named` of the reasons are listed, all of them with None; `options` are those of the
+    commands that help.
     """
     query = result.query
     keys = [*(["window"] if query.window != "total" else []), *query.dimensions]
@@ -46,7 +52,7 @@ def print_report(
         write_line(f"{len(result.rows)} of {result.groups} rows; the total is of all.")
     state = result.totals.cost
     if doubts is not None and state is not None:
-        for line in _list_doubts(doubts, state, named=named):
+        for line in _list_doubts(doubts, state, named=named, options=options):
             write_line(line)
 
 
@@ -97,7 +103,9 @@ def _format_period(result: Result) -> str:
     return f"From {start} to {end}, {result.query.tz}{prices}."
 
 
-def _list_doubts(doubts: Result, state: CostState, *, named: int | None) -> Iterator[str]:
+def _list_doubts(
+    doubts: Result, state: CostState, *, named: int | None, options: Sequence[str]
+) -> Iterator[str]:
     if state.lower_bound:
         calls = state.partial_requests + state.unpriced_requests
         yield (
@@ -118,5 +126,9 @@ def _list_doubts(doubts: Result, state: CostState, *, named: int | None) -> Iter
             f"{format_number(row['requests']):>6} {mark} {known}{row['provider'] or UNKNOWN} "
             f"{row['model'] or UNKNOWN}: {row['pricing_reason'] or row['pricing_status']}"
         )
+        reason = str(row["pricing_reason"] or "")
+        advice = advise_unpriced(row["provider"], row["model"], reason, options=options)
+        if advice.startswith("spantoll "):
+            yield f"         -> {advice}"
     if named is not None and doubts.groups > named:
         yield f"       and {doubts.groups - named:,} more: add --doubts to see all."

@@ -32,6 +32,8 @@ from spantoll.surfaces.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from spantoll.query import Result
 
 __all__ = ["usage"]
@@ -60,6 +62,7 @@ def usage(
 ) -> None:
     """Show what was used and what it costs, by anything, over any period."""
     from spantoll.query import doubt_query, parse_query, run
+    from spantoll.surfaces.cli.advice import name_database
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
     from spantoll.surfaces.cli.output import write_notice
     from spantoll.surfaces.cli.report import explain_empty
@@ -92,11 +95,17 @@ def usage(
     if format is Format.table and reason:
         write_notice(reason)
     else:
-        _write_answer(result, reasons, format, all_reasons=doubts)
+        options = name_database(ledger.settings)
+        _write_answer(result, reasons, format, all_reasons=doubts, options=options)
 
 
 def _write_answer(
-    result: Result, reasons: Result | None, format: Format, *, all_reasons: bool
+    result: Result,
+    reasons: Result | None,
+    format: Format,
+    *,
+    all_reasons: bool,
+    options: Sequence[str],
 ) -> None:
     from spantoll.query import plain_headers, plain_result, plain_rows
     from spantoll.surfaces.cli.output import write_csv, write_json
@@ -108,4 +117,5 @@ def _write_answer(
         case Format.csv:
             write_csv(plain_headers(result), plain_rows(result))
         case Format.table:
-            print_report(result, reasons, named=None if all_reasons else NAMED)
+            named = None if all_reasons else NAMED
+            print_report(result, reasons, named=named, options=options)
