@@ -16,7 +16,7 @@ CONTENT = re.compile(r"prompt|completion(?!s)|content|argument|header|(?<!error_
 
 
 def test_the_table_has_the_columns_of_the_record_in_order() -> None:
-    assert usage_record.c.keys() == ["id", *UsageRecord._fields, "facts"]
+    assert usage_record.c.keys() == ["id", *UsageRecord._fields, "facts", "adjusted"]
 
 
 class Declared(NamedTuple):

@@ -6,11 +6,13 @@ records have sums; a change of an uncounted one is a number in `uncounted`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
+from spantoll.storage.periods import ClosedPeriod, find_period
 from spantoll.storage.reprice import Change
 
 __all__ = ["Difference", "Preview"]
@@ -48,6 +50,9 @@ class Preview:
     examined: int = 0
     uncounted: int = 0
     """Changed records that are in no sum: they repeat a call or stand for none."""
+    periods: Sequence[ClosedPeriod] = ()
+    in_closed: int = 0
+    """Counted records of these periods: their changes become adjustments."""
     total: Difference = NOTHING
     by_model: dict[tuple[str | None, str | None], Difference] = field(default_factory=dict)
     """By provider and model."""
@@ -72,6 +77,7 @@ class Preview:
             int(before.cost_nano is None and after.cost_nano is not None),
             int(before.cost_nano is not None and after.cost_nano is None),
         )
+        self.in_closed += find_period(self.periods, before.started_ns) is not None
         day = datetime.fromtimestamp(before.started_ns // SECOND_NS, self.tz).date()
         self.total = self.total.add(difference)
         _add(self.by_model, (before.provider, before.model), difference)

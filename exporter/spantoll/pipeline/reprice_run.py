@@ -17,6 +17,7 @@ from spantoll.pipeline.reprice import make_reprice
 from spantoll.pipeline.reprice_preview import Preview
 from spantoll.pricing import RateCard
 from spantoll.storage import SqlStore, Stored
+from spantoll.storage.periods import list_periods
 from spantoll.storage.reprice import (
     Progress,
     Run,
@@ -53,7 +54,7 @@ def preview_repricing(
 ) -> Preview:
     """Add up what pricing the selected records again would change; nothing is written."""
     reprice = make_reprice(card, now_ns=now_ns)
-    preview = Preview(tz=tz)
+    preview = Preview(tz=tz, periods=list_periods(store.engine))
     for batch in _batches(store, selection, last_id=0, end_id=end_id):
         for member in batch:
             if (change := reprice(member)) is not None:

@@ -11,12 +11,15 @@ from sqlalchemy import Column, Index, MetaData, Table, Text, UniqueConstraint
 from spantoll.records.column_spec import identity
 from spantoll.records.record import COLUMNS
 
-__all__ = ["FACTS", "metadata", "usage_record"]
+__all__ = ["ADJUSTED", "FACTS", "metadata", "usage_record"]
 
 metadata = MetaData()
 
 FACTS = "facts"
 """JSON of the columns that settling changed, as the own span reported them; NULL = none."""
+
+ADJUSTED = "adjusted"
+"""JSON of the columns that differ from what the record's closed period has; NULL = none."""
 
 usage_record = Table(
     "usage_record",
@@ -24,6 +27,7 @@ usage_record = Table(
     Column("id", identity, primary_key=True),
     *(Column(name, spec.type, nullable=spec.nullable) for name, spec in COLUMNS.items()),
     Column(FACTS, Text, nullable=True),
+    Column(ADJUSTED, Text, nullable=True),
     # The identity of a record, and what finds the other spans of its trace.
     UniqueConstraint("tenant_id", "trace_id", "span_id", name="uq_usage_record_span"),
 )

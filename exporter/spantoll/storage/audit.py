@@ -1,8 +1,8 @@
-"""The old and new values of a record that a run of re-pricing changed, as JSON.
+"""The columns in which a record differs, before and after, as JSON.
 
 Input: a record before and after. Output: two JSON objects `{"record": {...}, "facts": {...}}` of
-the changed columns; `facts`, what the record's own span is priced at, is left out where it is the
-same.
+the changed columns; `facts`, what the record's own span reports and costs, is left out where it is
+the same.
 """
 
 from __future__ import annotations
@@ -12,16 +12,44 @@ from typing import Any
 
 import orjson
 
-from spantoll.records.record import UsageRecord
-from spantoll.storage.facts import list_changes
+from spantoll.records.record import COLUMNS, UsageRecord
 from spantoll.storage.store import Stored
 
-__all__ = ["encode_content", "restore_content"]
+__all__ = [
+    "decode_values",
+    "encode_content",
+    "encode_values",
+    "list_changes",
+    "restore_content",
+]
 
 RECORD = "record"
 FACTS = "facts"
 
 Values = Mapping[str, Any]
+
+_BINARY = {name for name, spec in COLUMNS.items() if spec.type.python_type is bytes}
+
+
+def list_changes(before: UsageRecord, after: UsageRecord) -> dict[str, Any]:
+    """Return the columns that differ, with their values in `after`."""
+    if before is after or before == after:
+        return {}
+    return {
+        name: value
+        for name, value, than in zip(UsageRecord._fields, after, before, strict=True)
+        if value != than
+    }
+
+
+def encode_values(values: Values) -> str | None:
+    """Write the values of some columns as JSON; None where there are none."""
+    return _to_json(values) if values else None
+
+
+def decode_values(text: str) -> dict[str, Any]:
+    """Read what `encode_values` has written."""
+    return _read_bytes(orjson.loads(text))
 
 
 def encode_content(before: Stored, after: Stored) -> tuple[str, str]:
@@ -43,14 +71,24 @@ def restore_content(member: Stored, *, old: str, new: str) -> Stored | None:
 def _encode(base: Stored, other: Stored) -> str:
     record = list_changes(base.current, other.current)
     facts = list_changes(base.facts, other.facts)
-    values = {RECORD: record} if facts == record else {RECORD: record, FACTS: facts}
-    return orjson.dumps(values).decode()
+    return _to_json({RECORD: record} if facts == record else {RECORD: record, FACTS: facts})
 
 
 def _decode(text: str) -> tuple[Values, Values]:
-    values = orjson.loads(text)
-    return values[RECORD], values.get(FACTS, values[RECORD])
+    parts = {name: _read_bytes(values) for name, values in orjson.loads(text).items()}
+    return parts[RECORD], parts.get(FACTS, parts[RECORD])
 
 
 def _has(record: UsageRecord, values: Values) -> bool:
     return all(getattr(record, name) == value for name, value in values.items())
+
+
+def _to_json(values: Values) -> str:
+    return orjson.dumps(values, default=bytes.hex, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _read_bytes(values: Values) -> dict[str, Any]:
+    return {
+        name: bytes.fromhex(value) if name in _BINARY and value is not None else value
+        for name, value in values.items()
+    }

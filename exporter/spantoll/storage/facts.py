@@ -8,32 +8,37 @@ column `facts` keeps as JSON what the span reported in those that differ from it
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, Row, bindparam, update
 
-from spantoll.records.columns import FACTS, usage_record
+from spantoll.records.columns import ADJUSTED, FACTS, usage_record
 from spantoll.records.record import UsageRecord
+from spantoll.storage.adjustments import Cause
+from spantoll.storage.audit import decode_values, encode_values, list_changes
+from spantoll.storage.periods import read_periods
+from spantoll.storage.periods_book import book_changes, split_changes
 from spantoll.storage.store import Correction, Stored
 
-__all__ = ["correct", "decode_values", "encode_values", "list_changes", "store_changes", "stored"]
+__all__ = ["correct", "store_changes", "stored"]
 
 _FIELDS = UsageRecord._fields
 _NAMES = usage_record.c.keys()
-_ID, _FACTS = _NAMES.index("id"), _NAMES.index(FACTS)
+_ID, _FACTS, _ADJUSTED = (_NAMES.index(name) for name in ("id", FACTS, ADJUSTED))
 _COLUMNS = slice(_NAMES.index(_FIELDS[0]), _NAMES.index(_FIELDS[-1]) + 1)
 _IDENTITY = {"tenant_id", "trace_id", "span_id"}
-_BINARY = {name for name in _FIELDS if usage_record.c[name].type.python_type is bytes}
 
 
 def stored(row: Row[Any]) -> Stored:
-    """Read a row of `usage_record`."""
-    current = UsageRecord._make(row[_COLUMNS])
-    text = row[_FACTS]
-    facts = current._replace(**decode_values(text)) if text else current
-    return Stored(row[_ID], facts, current)
+    """Read a row of `usage_record`: one of a closed period as its adjustments say it should be."""
+    kept = UsageRecord._make(row[_COLUMNS])
+    facts, adjusted = row[_FACTS], row[_ADJUSTED]
+    return Stored(
+        row[_ID],
+        kept._replace(**decode_values(facts)) if facts else kept,
+        kept._replace(**decode_values(adjusted)) if adjusted else kept,
+    )
 
 
 def correct(
@@ -56,18 +61,39 @@ def correct(
     return store_changes(connection, changes)
 
 
-def store_changes(connection: Connection, changes: Iterable[tuple[Stored, Stored]]) -> int:
+def store_changes(
+    connection: Connection,
+    changes: Iterable[tuple[Stored, Stored]],
+    *,
+    cause: Cause = Cause.LATE_MERGE,
+    run_id: int | None = None,
+) -> int:
     """Store records as they are to be, given as they are; return how many differed.
 
-    Raises ValueError if one changes the identity of a record.
+    What would change a record of a closed period is booked as an adjustment instead, for `cause`.
+    Raises ValueError if a change is one of a record's identity.
     """
+    differing = [
+        (before, after)
+        for before, after in changes
+        if before.current != after.current or before.facts != after.facts
+    ]
+    if not differing:
+        return 0
+    for before, after in differing:
+        if touched := list_changes(before.current, after.current).keys() & _IDENTITY:
+            raise ValueError(f"settling may not change {min(touched)} of a record")
+    periods = read_periods(connection)
+    opened, closed = split_changes(differing, periods)
+    _update_records(connection, opened)
+    book_changes(connection, closed, periods, cause=cause, run_id=run_id)
+    return len(opened) + len(closed)
+
+
+def _update_records(connection: Connection, changes: Iterable[tuple[Stored, Stored]]) -> None:
     updates: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for before, after in changes:
         changed = list_changes(before.current, after.current)
-        if not changed and before.facts == after.facts:
-            continue
-        if touched := changed.keys() & _IDENTITY:
-            raise ValueError(f"settling may not change {min(touched)} of a record")
         overruled = encode_values(list_changes(after.current, after.facts))
         values = {f"new_{name}": value for name, value in {**changed, FACTS: overruled}.items()}
         updates[tuple(changed)].append({"which": before.id, **values})
@@ -78,30 +104,3 @@ def store_changes(connection: Connection, changes: Iterable[tuple[Stored, Stored
             .values({name: bindparam(f"new_{name}") for name in (*names, FACTS)}),
             rows,
         )
-    return sum(map(len, updates.values()))
-
-
-def list_changes(before: UsageRecord, after: UsageRecord) -> dict[str, Any]:
-    """Return the columns that differ, with their values in `after`."""
-    if before is after or before == after:
-        return {}
-    return {
-        name: value
-        for name, value, than in zip(_FIELDS, after, before, strict=True)
-        if value != than
-    }
-
-
-def encode_values(values: Mapping[str, Any]) -> str | None:
-    """Write the values of some columns as JSON; None where there are none."""
-    if not values:
-        return None
-    return orjson.dumps(values, default=bytes.hex, option=orjson.OPT_SORT_KEYS).decode()
-
-
-def decode_values(text: str) -> dict[str, Any]:
-    """Read what `encode_values` has written."""
-    return {
-        name: bytes.fromhex(value) if name in _BINARY and value is not None else value
-        for name, value in orjson.loads(text).items()
-    }

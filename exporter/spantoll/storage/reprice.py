@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select, upd
 from spantoll.errors import RepriceError
 from spantoll.pricing.result import Rate
 from spantoll.records.columns import usage_record
+from spantoll.storage.adjustments import Cause
 from spantoll.storage.audit import encode_content
 from spantoll.storage.facts import store_changes, stored
 from spantoll.storage.rates import to_row
@@ -208,7 +209,8 @@ def write_batch(
         if real:
             rows = [_make_change_row(run.run_id, change) for change in real]
             connection.execute(reprice_change.insert(), rows)
-        store_changes(connection, [(change.before, change.after) for change in real])
+        pairs = [(change.before, change.after) for change in real]
+        store_changes(connection, pairs, cause=Cause.REPRICE, run_id=run.run_id)
         return read_run(connection, run.run_id)
 
 

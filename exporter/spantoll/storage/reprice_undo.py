@@ -10,6 +10,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, exists, select, update
 
 from spantoll.errors import RepriceError
+from spantoll.storage.adjustments import Cause
 from spantoll.storage.audit import restore_content
 from spantoll.storage.facts import store_changes
 from spantoll.storage.reprice import Progress, Run, RunState, advance, read_locked, read_run
@@ -63,7 +64,7 @@ def undo_batch(store: SqlStore, run: Run, *, limit: int) -> Run:
             and (before := restore_content(member, old=row.old_values, new=row.new_values))
         ]
         advance(connection, run, Progress(rows[-1].record_id, kept=len(rows) - len(restored)))
-        store_changes(connection, restored)
+        store_changes(connection, restored, cause=Cause.UNDO, run_id=run.run_id)
         return read_run(connection, run.run_id)
 
 

@@ -36,6 +36,7 @@ from spantoll.errors import StoreUnavailable
 from spantoll.records.columns import FACTS, usage_record
 from spantoll.records.record import UsageRecord
 from spantoll.storage.facts import correct, stored
+from spantoll.storage.periods_book import book_late_records
 from spantoll.storage.sql import Insert, Refused, SqlStore, without
 from spantoll.storage.store import Correction, Settle, WriteResult
 from spantoll.storage.tables import unsettled
@@ -153,6 +154,7 @@ class SharedStore(SqlStore):
     ) -> tuple[list[int], list[Refused]]:
         with self.insertion() as connection:
             ids, refused = insert(connection, records)
+            book_late_records(connection, records, ids)
             if note and ids:
                 since_ns = time.time_ns()
                 rows = [{**each._asdict(), "since_ns": since_ns} for each in _join_ids(ids)]

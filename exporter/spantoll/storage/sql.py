@@ -22,6 +22,7 @@ from spantoll.pricing.result import Rate
 from spantoll.records.record import UsageRecord
 from spantoll.storage.facts import correct
 from spantoll.storage.groups import Groups
+from spantoll.storage.periods_book import book_late_records
 from spantoll.storage.rates import to_row
 from spantoll.storage.store import Settle, WriteResult
 from spantoll.storage.tables import probe, rate
@@ -145,6 +146,7 @@ class SqlStore(ABC):
         """Insert and settle in one transaction; return also which records were refused."""
         with self.transaction() as connection:
             ids, refused = insert(connection, records)
+            book_late_records(connection, records, ids)
             corrected = 0
             if settle is not None and ids:
                 corrected = self.settle_rows(connection, without(records, refused), ids, settle)

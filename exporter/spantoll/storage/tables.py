@@ -1,4 +1,4 @@
-"""The tables beside `usage_record`: rates, what is not settled, runs of re-pricing, a ping's row.
+"""The tables beside `usage_record`: rates, what is not settled, re-pricing, closed periods, a ping.
 
 A record names the `rate` that priced it instead of carrying its cost lines: lines are quantities
 times rate, and both are immutable. A table comes with the feature that fills it. Key columns are
@@ -7,12 +7,20 @@ never NULL ('' instead): NULL breaks UNIQUE and sorts differently on every datab
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, LargeBinary, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, SmallInteger, Table, Text
 
-from spantoll.records.column_spec import identity, text
+from spantoll.records.column_spec import binary, identity, text
 from spantoll.records.columns import metadata
 
-__all__ = ["probe", "rate", "reprice_change", "reprice_run", "unsettled"]
+__all__ = [
+    "adjustment",
+    "closed_period",
+    "probe",
+    "rate",
+    "reprice_change",
+    "reprice_run",
+    "unsettled",
+]
 
 rate = Table(
     "rate",
@@ -78,3 +86,45 @@ reprice_change = Table(
     Column("new_values", Text, nullable=False),
 )
 """What a run changed on one record: the changed columns as JSON, before and after."""
+
+closed_period = Table(
+    "closed_period",
+    metadata,
+    Column("period_id", identity, primary_key=True),
+    Column("name", text(32), nullable=False),
+    Column("tz", text(64), nullable=False),
+    Column("start_ns", BigInteger, nullable=False),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("closed_ns", BigInteger, nullable=False),
+    Column("closed_by", text(128), nullable=False),
+)
+"""Time whose records are never edited again; no two overlap."""
+
+adjustment = Table(
+    "adjustment",
+    metadata,
+    Column("adjustment_id", identity, primary_key=True),
+    Column("booked_ns", BigInteger, nullable=False),
+    Column("period_id", BigInteger, nullable=False),
+    Column("cause", text(16), nullable=False),
+    Column("run_id", BigInteger),
+    Column("record_id", BigInteger, nullable=False),
+    Column("tenant_id", text(64), nullable=False),
+    Column("trace_id", binary(16), nullable=False),
+    Column("span_id", binary(8), nullable=False),
+    Column("started_ns", BigInteger, nullable=False),
+    Column("provider", text(64)),
+    Column("model", text(191)),
+    Column("customer_id", text(128)),
+    Column("pricing_status", text(16), nullable=False),
+    Column("requests", BigInteger),
+    Column("input_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("cost_nano", BigInteger),
+    Column("revenue_nano", BigInteger),
+    Column("old_values", Text, nullable=False),
+    Column("new_values", Text, nullable=False),
+)
+"""What would have changed a record of a closed period; amounts are changes of sums."""
+Index("ix_adjustment_booked", adjustment.c.booked_ns)
+Index("ix_adjustment_started", adjustment.c.started_ns)

@@ -23,6 +23,7 @@ from spantoll.surfaces.cli.health import health
 from spantoll.surfaces.cli.ingest import ingest
 from spantoll.surfaces.cli.keys import keys
 from spantoll.surfaces.cli.models import models
+from spantoll.surfaces.cli.periods import periods_app
 from spantoll.surfaces.cli.price import price
 from spantoll.surfaces.cli.prices import prices
 from spantoll.surfaces.cli.reconcile import reconcile
@@ -52,6 +53,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(db_app, name="db")
 app.add_typer(aliases, name="aliases")
 app.add_typer(config, name="config")
+app.add_typer(periods_app, name="periods")
 
 
 @app.command("run", context_settings={"ignore_unknown_options": True})

@@ -78,6 +78,7 @@ def _plain_preview(preview: Preview) -> dict[str, Any]:
         "examined": preview.examined,
         "changed": preview.changed,
         "uncounted": preview.uncounted,
+        "in_closed_periods": preview.in_closed,
         "total": _plain(preview.total),
         **{
             f"by_{title}": [{title: name, **_plain(each)} for name, each in named.items()]
@@ -142,6 +143,11 @@ def _remarks(preview: Preview) -> Iterator[str]:
         yield f"{total.newly_priced:,} records had no price and get one."
     if total.newly_unpriced:
         yield f"{total.newly_unpriced:,} records lose their price: no row is theirs any more."
+    if preview.in_closed:
+        yield (
+            f"{preview.in_closed:,} are of closed periods: they stay as they are, and the "
+            "difference is booked now, as an adjustment."
+        )
     if preview.uncounted:
         yield f"{preview.uncounted:,} of them are in no sum: they repeat a call or stand for none."
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from spantoll.query import Result
+    from spantoll.storage.adjustments import Adjusted
 
 __all__ = ["usage"]
 
@@ -65,6 +66,7 @@ def usage(
     from spantoll.surfaces.cli.advice import name_database
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
     from spantoll.surfaces.cli.output import write_notice
+    from spantoll.surfaces.cli.periods_report import read_adjusted
     from spantoll.surfaces.cli.report import explain_empty
 
     with open_ledger(database) as ledger:
@@ -87,7 +89,7 @@ def usage(
             fiscal_start=fiscal_start,
             now_ns=now_ns(),
         )
-        result = run(ledger.engine, query)
+        result, adjusted = run(ledger.engine, query), read_adjusted(ledger.engine, query)
         state = result.totals.cost
         doubtful = state is not None and (state.estimated or state.lower_bound)
         reasons = run(ledger.engine, doubt_query(query)) if doubtful else None
@@ -96,26 +98,31 @@ def usage(
         write_notice(reason)
     else:
         options = name_database(ledger.settings)
-        _write_answer(result, reasons, format, all_reasons=doubts, options=options)
+        _write_answer(result, reasons, adjusted, format, all_reasons=doubts, options=options)
 
 
 def _write_answer(
     result: Result,
     reasons: Result | None,
+    adjusted: tuple[Adjusted, Adjusted],
     format: Format,
     *,
     all_reasons: bool,
     options: Sequence[str],
 ) -> None:
     from spantoll.query import plain_headers, plain_result, plain_rows
-    from spantoll.surfaces.cli.output import write_csv, write_json
+    from spantoll.surfaces.cli.output import write_csv, write_json, write_line
+    from spantoll.surfaces.cli.periods_report import describe_adjusted, plain_adjusted
     from spantoll.surfaces.cli.report import NAMED, print_report
 
     match format:
         case Format.json:
-            write_json({**plain_result(result), "doubts": plain_rows(reasons) if reasons else []})
+            extra = {"doubts": plain_rows(reasons) if reasons else []}
+            write_json({**plain_result(result), **extra, "adjustments": plain_adjusted(*adjusted)})
         case Format.csv:
             write_csv(plain_headers(result), plain_rows(result))
         case Format.table:
             named = None if all_reasons else NAMED
             print_report(result, reasons, named=named, options=options)
+            for line in describe_adjusted(*adjusted):
+                write_line(line)

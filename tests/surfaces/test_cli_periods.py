@@ -1,0 +1,99 @@
+"""`spantoll periods`: what closing a month says, and where adjustments are shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from spantoll.records import UsageRecord
+from tests.surfaces.conftest import Cli
+
+Record = Callable[..., UsageRecord]
+Stored = Callable[[Sequence[UsageRecord]], None]
+
+
+def ns(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 10**9
+
+
+OCTOBER_NS = ns("2025-10-15T12:00")
+CLOSE = ("periods", "close", "2025-10", "--tz", "Europe/Berlin", "--by", "ann")
+
+
+def test_closing_says_the_sums_that_stay(spantoll: Cli, stored: Stored, record: Record) -> None:
+    # 23:30 UTC on the last of September is October in Berlin.
+    edges = [record(started_ns=time) for time in (ns("2025-09-30T23:30"), ns("2025-10-31T23:30"))]
+    unpriced = record(started_ns=OCTOBER_NS, pricing_status="unpriced")
+    stored([*edges, unpriced])
+
+    ran = spantoll(*CLOSE)
+
+    assert ran.out.splitlines() == [
+        "Closed 2025-10 (Europe/Berlin): 2 calls, $2.50+.",
+        "1 of them have no price: one they get later is an adjustment.",
+    ]
+
+
+def test_a_late_record_is_shown_as_an_adjustment_wherever_sums_are(
+    spantoll: Cli, stored: Stored, record: Record
+) -> None:
+    stored([record(started_ns=OCTOBER_NS)])
+    spantoll(*CLOSE)
+    stored([record(started_ns=OCTOBER_NS, customer_id="acme")])
+
+    closed = json.loads(spantoll("periods", "list", "-f", "json").out)
+    (entry,) = json.loads(spantoll("periods", "adjustments", "-f", "json").out)
+    october = spantoll("usage", "--from", "2025-10-01", "--to", "2025-11-01")
+    now = json.loads(spantoll("usage", "--last", "1d", "-f", "json").out)
+
+    assert [(each["period"], each["closed_by"], each["adjusted_usd"]) for each in closed] == [
+        ("2025-10", "ann", "2.500000000")
+    ]
+    assert (entry["period"], entry["cause"], entry["customer_id"], entry["cost_usd"]) == (
+        "2025-10",
+        "late_record",
+        "acme",
+        "2.500000000",
+    )
+    assert "$2.50" in october.out.splitlines()[1]
+    assert "Closed: +$2.50 in 1 adjustments of calls of this time" in october.out
+    assert now["adjustments"]["booked"] == {"entries": 1, "cost_usd": "2.500000000"}
+
+
+def test_adjustments_are_listed_by_period_and_customer(
+    spantoll: Cli, stored: Stored, record: Record
+) -> None:
+    stored([record(started_ns=OCTOBER_NS)])
+    spantoll(*CLOSE)
+    stored([record(started_ns=OCTOBER_NS, customer_id=name) for name in ("acme", "globex")])
+
+    ran = spantoll("periods", "adjustments", "--period", "2025-10", "--customer", "acme")
+
+    assert len(ran.out.splitlines()) == 2
+    assert "acme" in ran.out
+    assert "+$2.50" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("close", "October"), 2, "write 2026-10, 2026-Q4 or 2026"),
+        (("close", "2025-13"), 2, "write 2026-10, 2026-Q4 or 2026"),
+        (("close", "2199"), 1, "not over yet"),
+        (("close", "2025-Q4"), 1, "overlaps 2025-10 in Europe/Berlin"),
+        (("adjustments", "--period", "2025-09"), 2, "closed are: 2025-10"),
+    ],
+)
+def test_what_cannot_be_closed_or_found_is_said(
+    spantoll: Cli, stored: Stored, arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    stored([])
+    spantoll(*CLOSE)
+
+    ran = spantoll("periods", *arguments)
+
+    assert ran.status == status
+    assert said in ran.err
