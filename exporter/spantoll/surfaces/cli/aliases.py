@@ -59,6 +59,7 @@ def set_alias(
     from spantoll.storage.own_prices import ALIASES
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.price_changes import report_aliases
+    from spantoll.surfaces.cli.reprice_hint import offer_repricing
 
     row = read_model_alias(
         {
@@ -75,7 +76,8 @@ def set_alias(
     )
     with open_ledger(database, create=True) as ledger:
         change = add_rows(ledger.store, ALIASES, [row], replace=replace, now_ns=now_ns())
-    report_aliases(change)
+        report_aliases(change)
+        offer_repricing(ledger, change.added)
 
 
 @aliases.command("import")
@@ -90,11 +92,13 @@ def import_aliases(
     from spantoll.storage.own_prices import ALIASES
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.price_changes import report_aliases
+    from spantoll.surfaces.cli.reprice_hint import offer_repricing
 
     rows = read_alias_file(read_text(file), file=file.name)
     with open_ledger(database, create=True) as ledger:
         change = add_rows(ledger.store, ALIASES, rows, replace=replace, now_ns=now_ns())
-    report_aliases(change)
+        report_aliases(change)
+        offer_repricing(ledger, change.added)
 
 
 @aliases.command("export")

@@ -93,6 +93,7 @@ def set_prices(
     from spantoll.storage.own_prices import PRICES
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.price_changes import report_prices
+    from spantoll.surfaces.cli.reprice_hint import offer_repricing
 
     given = [f"{metric}=0/1M" for metric in ASKED] if free else _ask_amounts(amounts or ASKED)
     rows = [
@@ -115,7 +116,8 @@ def set_prices(
     ]
     with open_ledger(database, create=True) as ledger:
         change = add_rows(ledger.store, PRICES, rows, replace=replace, now_ns=now_ns())
-    report_prices(change)
+        report_prices(change)
+        offer_repricing(ledger, change.added)
 
 
 @prices.command("import")
@@ -131,11 +133,13 @@ def import_prices(
     from spantoll.storage.own_prices import PRICES
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.price_changes import report_prices
+    from spantoll.surfaces.cli.reprice_hint import offer_repricing
 
     rows = read_price_file(read_text(file), file=file.name, per=split_units(per))
     with open_ledger(database, create=True) as ledger:
         change = add_rows(ledger.store, PRICES, rows, replace=replace, now_ns=now_ns())
-    report_prices(change)
+        report_prices(change)
+        offer_repricing(ledger, change.added)
 
 
 @prices.command("export")

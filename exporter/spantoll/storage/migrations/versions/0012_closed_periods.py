@@ -1,6 +1,6 @@
 """Add closed periods, their adjustments, and what an adjusted record should be.
 
-Input: a ledger of 0010. Output: two empty tables and a column that is NULL on every record.
+Input: a ledger of 0011. Output: two empty tables and a column that is NULL on every record.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from spantoll.storage.migrations.column_types import binary, identity, text
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
