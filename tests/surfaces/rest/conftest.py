@@ -31,7 +31,9 @@ def context(store: Store) -> Iterator[RestContext]:
     links = TraceUrl("jaeger=http://jaeger:16686")
     card = load_rate_card()
     commit = GroupCommit(store, settle=make_settle(card))
-    yield RestContext(store.engine, card, links=links, commit=commit, now_ns=lambda: NOW_NS)
+    yield RestContext(
+        store.engine, card, links=links, commit=commit, store=store, now_ns=lambda: NOW_NS
+    )
     commit.close()
 
 

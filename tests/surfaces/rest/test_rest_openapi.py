@@ -59,7 +59,7 @@ def test_what_is_generated_from_the_document_is_answered_as_it_says(
 ) -> None:
     excluded = [schemathesis.checks.CHECKS.get_one(name) for name in INEXPRESSIBLE]
 
-    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=api[path][method].as_strategy(generation_mode=mode))
     def call_and_validate(case: Any) -> None:
         case.call_and_validate(headers={"Authorization": f"Bearer {key}"}, excluded_checks=excluded)

@@ -228,9 +228,11 @@ def make_rest(
     access = Access(keys, local=local, anybody=settings.insecure and not local)
 
     def application(receiver: Receiver) -> Application:
-        engine = receiver.store.engine
-        keys.follow(engine)
-        context = RestContext(engine, rate_card, settings.tz, links, commit=receiver.commit)
+        store = receiver.store
+        keys.follow(store.engine)
+        context = RestContext(
+            store.engine, rate_card, settings.tz, links, commit=receiver.commit, store=store
+        )
         return make_application(context, access, pages=pages)
 
     return application

@@ -102,7 +102,7 @@ def show_overview(request: Request, context: Context, visible: Visible) -> HTMLR
     view, problem = read_or_default(request, context, visible)
     engine = context.engine
     totals = run(engine, view.query(*TOTALS)).totals
-    over_time = run(engine, view.query("cost_usd", "requests", window=view.window))
+    over_time = run(engine, view.query("cost_usd", window=view.window, fill=True))
     cards = {
         name: run(
             engine, view.query("cost_usd", "requests", by=[name], order=["-cost_usd"], limit=TOP)

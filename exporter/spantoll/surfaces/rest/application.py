@@ -13,7 +13,7 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from spantoll.surfaces.rest import ingest, models, records, usage
+from spantoll.surfaces.rest import compatibility, ingest, models, prices, records, usage
 from spantoll.surfaces.rest.context import RestContext
 from spantoll.surfaces.rest.guard import Access, Guard, require
 from spantoll.surfaces.rest.problem import PROBLEMS, Problems, add_problem_handlers
@@ -64,8 +64,10 @@ def make_application(
     app.openapi = lambda: make_openapi(app)  # type: ignore[method-assign]  # as FastAPI documents
     for module in (usage, records, models):
         app.include_router(module.router, prefix=API, dependencies=require("read"))
+    app.include_router(prices.router, prefix=API)
     app.include_router(ingest.router, prefix=API, dependencies=require("ingest"))
     app.include_router(ingest.seed_router, dependencies=require("ingest"))
+    app.include_router(compatibility.router, dependencies=require("read"))
     if pages is not None:
         pages(app)
     add_problem_handlers(app)

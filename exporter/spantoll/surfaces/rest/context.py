@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from spantoll.pipeline import GroupCommit
 from spantoll.pricing import RateCard
 from spantoll.query import Filter, TraceUrl
+from spantoll.storage import Store
 
 __all__ = ["Context", "RestContext", "Visible"]
 
@@ -33,7 +34,9 @@ class RestContext:
     links: TraceUrl | None = None
     """Where people look at traces."""
     commit: GroupCommit | None = None
-    """The writer of the ledger; None where nothing can be written."""
+    """The writer of records; None where nothing can be written."""
+    store: Store | None = None
+    """For prices; None where nothing can be written."""
     now_ns: Callable[[], int] = field(default=time.time_ns)
 
 

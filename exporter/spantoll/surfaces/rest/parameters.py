@@ -24,8 +24,8 @@ __all__ = [
 ]
 
 DECLARED = (
-    *("after", "by", "format", "from", "last", "limit", "measure", "order", "to", "tz"),
-    *("uncounted", "where", "window"),
+    *("after", "by", "exact", "fill", "fiscal_start", "format", "from", "last", "limit"),
+    *("measure", "order", "others", "to", "tz", "uncounted", "week_start", "where", "window"),
 )
 """Names that are parameters of a route, on whichever route; every other one is a filter."""
 
@@ -91,6 +91,11 @@ class UsageQuery(PeriodQuery):
     )
     limit: int | None = Field(None, ge=1, le=100_000, description="At most so many rows.")
     uncounted: bool = Field(False, description="Also records that repeat a call or stand for none.")
+    exact: bool = Field(False, description="Percentiles of every value, not of buckets 4 % wide.")
+    fill: bool = Field(False, description="A row for every group in every window.")
+    others: bool = Field(False, description="One row for the groups beyond `limit`.")
+    week_start: Text | None = Field(None, description="First day of weeks; Monday if absent.")
+    fiscal_start: int = Field(1, ge=1, le=12, description="Month in which years begin.")
 
 
 class UsageParameters(UsageQuery):

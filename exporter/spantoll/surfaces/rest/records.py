@@ -6,6 +6,7 @@ Input: the parameters of `spantoll records` and `spantoll explain`. Output: `pla
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -15,6 +16,7 @@ from spantoll.errors import QueryError
 from spantoll.query import (
     RECORD_HEADERS,
     Explanation,
+    Filter,
     Listed,
     RecordQuery,
     explain,
@@ -33,7 +35,7 @@ from spantoll.surfaces.rest.parameters import FILTERS, Filters, RecordParameters
 from spantoll.surfaces.rest.problem import ProblemError
 from spantoll.surfaces.rest.schemas import ExplanationAnswer, RecordsAnswer
 
-__all__ = ["router"]
+__all__ = ["answer_records", "find_explanation", "router"]
 
 router = APIRouter(tags=["records"])
 
@@ -49,6 +51,17 @@ def get_records(
     wanted: Annotated[RecordParameters, Parameters()],
 ) -> Response:
     """List calls, newest first."""
+    return answer_records(request, context, visible, wanted, filters)
+
+
+def answer_records(
+    request: Request,
+    context: RestContext,
+    visible: Sequence[Filter],
+    wanted: RecordParameters,
+    filters: Sequence[str],
+) -> Response:
+    """Answer with a page of records, of those that the key of the request may see."""
     period = wanted.read(context.tz)
     start_ns, end_ns = parse_period(**period, now_ns=context.now_ns())
     query = RecordQuery(

@@ -22,6 +22,9 @@ __all__ = [
     "HealthAnswer",
     "HistoryAnswer",
     "ModelsAnswer",
+    "PriceChangeAnswer",
+    "PriceTestAnswer",
+    "PricesAnswer",
     "ProvidersAnswer",
     "RecordsAnswer",
     "StoredAnswer",
@@ -222,6 +225,31 @@ class HistoryAnswer(BaseModel):
     prices: list[DatedPrice]
 
 
+class PricesAnswer(BaseModel):
+    """Your own prices; amounts are text, in the currency of the row."""
+
+    prices: list[dict[str, str]]
+
+
+class PriceChangeAnswer(BaseModel):
+    """What a change of your own prices did."""
+
+    added: list[dict[str, str]]
+    unchanged: int
+    """Rows that were there already."""
+    ended: list[dict[str, str]]
+    """Rows that were withdrawn because a new one takes their place."""
+
+
+class SourceAnswer(BaseModel):
+    """What one source of prices alone would charge."""
+
+    source: str
+    cost_usd: Money | None
+    status: str
+    reason: str | None
+
+
 class EstimateAnswer(BaseModel):
     """What a call would cost; `cost_usd` is null where there is no price."""
 
@@ -231,3 +259,11 @@ class EstimateAnswer(BaseModel):
     unpriced_reason: str | None
     remarks: list[str]
     lines: list[dict[str, Any]]
+
+
+class PriceTestAnswer(BaseModel):
+    """What a call would be billed, and what each source alone would charge, in their order."""
+
+    currency: str
+    billed: EstimateAnswer
+    sources: list[SourceAnswer]

@@ -39,7 +39,7 @@ from spantoll.surfaces.rest.parameters import (
 )
 from spantoll.surfaces.rest.schemas import HealthAnswer, UsageAnswer
 
-__all__ = ["router"]
+__all__ = ["answer_usage", "router"]
 
 router = APIRouter(tags=["usage"])
 
@@ -55,8 +55,7 @@ def get_usage(
     wanted: Annotated[UsageParameters, Parameters()],
 ) -> Response:
     """Add up measures by dimensions and windows."""
-    query = _parse(wanted, filters, visible, context)
-    return write_answer(request, _answer(context, query), wanted.format)
+    return answer_usage(request, context, visible, wanted, filters, wanted.format)
 
 
 @router.post("/usage/query", responses=describe_formats(UsageAnswer), name="query_usage")
@@ -64,8 +63,7 @@ def query_usage(
     request: Request, context: Context, visible: Visible, wanted: UsageQuery
 ) -> Response:
     """Add up measures by dimensions and windows; the same names in a JSON body."""
-    query = _parse(wanted, (), visible, context)
-    return write_answer(request, _answer(context, query), None)
+    return answer_usage(request, context, visible, wanted, (), None)
 
 
 @router.get(
@@ -91,9 +89,15 @@ def get_data_health(
     return write_answer(request, _answer(context, query, doubts=plain_rows(doubts)), wanted.format)
 
 
-def _parse(
-    wanted: UsageQuery, filters: Sequence[str], visible: Sequence[Filter], context: RestContext
-) -> Query:
+def answer_usage(
+    request: Request,
+    context: RestContext,
+    visible: Sequence[Filter],
+    wanted: UsageQuery,
+    filters: Sequence[str],
+    format: str | None,
+) -> Response:
+    """Answer a usage query, of what the key of the request may see."""
     query = parse_query(
         measures=wanted.measure,
         by=wanted.by,
@@ -103,9 +107,15 @@ def _parse(
         order=wanted.order,
         limit=wanted.limit,
         uncounted=wanted.uncounted,
+        exact=wanted.exact,
+        fill=wanted.fill,
+        others=wanted.others,
+        week_start=wanted.week_start,
+        fiscal_start=wanted.fiscal_start,
         now_ns=context.now_ns(),
     )
-    return replace(query, filters=(*query.filters, *visible))
+    limited = replace(query, filters=(*query.filters, *visible))
+    return write_answer(request, _answer(context, limited), format)
 
 
 def _answer(context: RestContext, query: Query, **also: object) -> Answer:
