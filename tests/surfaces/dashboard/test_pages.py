@@ -103,6 +103,13 @@ def test_a_record_shows_why_it_costs_what_it_costs(client: TestClient, store: St
     assert "http://jaeger.invalid:16686/trace/" in page
 
 
+def test_a_record_that_is_not_there_is_a_page_too(client: TestClient, filled: None) -> None:
+    response = client.get("/records/99")
+
+    assert response.status_code == 404
+    assert "There is no record 99" in response.text
+
+
 def test_data_health_names_what_has_no_price(client: TestClient, filled: None) -> None:
     page = client.get("/health").text
 

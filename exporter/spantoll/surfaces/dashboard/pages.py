@@ -36,6 +36,7 @@ from spantoll.surfaces.dashboard.period import PRESETS, View, read_view
 from spantoll.surfaces.rest.context import Context, RestContext, Visible
 from spantoll.surfaces.rest.guard import require
 from spantoll.surfaces.rest.models import list_today
+from spantoll.surfaces.rest.problem import ProblemError
 from spantoll.surfaces.rest.records import find_explanation
 
 __all__ = ["add_dashboard"]
@@ -163,7 +164,10 @@ def show_record(
     record_id: Annotated[int, Path(ge=1, lt=10**18)],
 ) -> HTMLResponse:
     """Show one call, and why it costs what it costs."""
-    explained = find_explanation(context, visible, record_id)
+    try:
+        explained = find_explanation(context, visible, record_id)
+    except ProblemError as error:
+        return render(request, "missing.html", status=error.code, reason=error.detail)
     view, problem = read_or_default(request, context, visible)
     return render(
         request,
