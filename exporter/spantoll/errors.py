@@ -14,6 +14,7 @@ SpantollError
 ├── QueryError              a question that cannot be answered as put
 ├── CopyError               a ledger that cannot be copied there
 ├── RepriceError            a re-pricing or a closing of a period that cannot be done as asked
+├── CustomerPriceError      what a customer pays is ambiguous or contradicts another row
 └── BillError               a provider's bill that cannot be read
 """
 
@@ -26,6 +27,7 @@ __all__ = [
     "BillError",
     "ConfigurationError",
     "CopyError",
+    "CustomerPriceError",
     "EventError",
     "NoLedger",
     "QueryError",
@@ -130,6 +132,10 @@ class CopyError(SpantollError):
 
 class RepriceError(SpantollError):
     """Raised when a run of re-pricing or a closing of a period cannot be done; says what can."""
+
+
+class CustomerPriceError(SpantollError):
+    """Raised when a customer price is wrong or ambiguous, or overlaps another one, named too."""
 
 
 class BillError(SpantollError):

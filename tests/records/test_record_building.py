@@ -135,6 +135,7 @@ def test_every_field_of_a_call_reaches_its_column(call: ModelCall, priced: Price
         revenue_nano=None,
         markup_ppm=None,
         customer_price_id=None,
+        revenue_reason=None,
         latency_bucket=latency_bucket(1_500_000_000),
     )
 

@@ -68,8 +68,6 @@ class GroupCommit:
         retry_s: float = 3.0,
         sweep_s: float = SWEEP_S,
     ) -> None:
-        self._store = store
-        self._settle = settle
         self._sweep_s = sweep_s
         self._ledger = Ledger(store, settle=settle)
         self._group_records = group_records
@@ -171,14 +169,13 @@ class GroupCommit:
 
     def _sweep(self) -> float:
         """Settle what others have left; return when that was, in seconds of the monotonic clock."""
-        if self._settle is not None:
-            try:
-                self._store.settle_pending(self._settle)
-            except StoreUnavailable as error:
-                log.warning("what is not settled waits for %d s more: %s", self._sweep_s, error)
-            # As for a write: the thread outlives whatever a driver raises.
-            except Exception:
-                log.exception("what is not settled waits for %d s more", self._sweep_s)
+        try:
+            self._ledger.settle_pending()
+        except StoreUnavailable as error:
+            log.warning("what is not settled waits for %d s more: %s", self._sweep_s, error)
+        # As for a write: the thread outlives whatever a driver raises.
+        except Exception:
+            log.exception("what is not settled waits for %d s more", self._sweep_s)
         return time.monotonic()
 
     def _take(self, until_s: float) -> list[_Job] | None:

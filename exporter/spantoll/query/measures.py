@@ -2,7 +2,7 @@
 
 Input: the name of a measure. Output: a `Measure` with its unit and aggregate. The sums of columns
 are declared with the columns (`records/record.py`); what combines columns is a function here, in
-`speed_measures` or in `health_measures`.
+`speed_measures`, `health_measures` or `revenue_measures`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ from typing import Any
 from sqlalchemy import BigInteger, String, and_, case, func, literal
 
 from spantoll.pricing import PricingStatus
-from spantoll.query import health_measures, speed_measures  # noqa: F401  they register measures
+from spantoll.query import (  # noqa: F401  they register measures
+    health_measures,
+    revenue_measures,
+    speed_measures,
+)
 from spantoll.query.aggregate import (
     Aggregate,
     Number,
@@ -65,7 +69,9 @@ ALIASES: Mapping[str, str] = {
     "latency_max": "latency_max_ms",
     "latency_min": "latency_min_ms",
     "prompt_tokens": "input_tokens",
+    "margin": "margin_usd",
     "reported_cost": "reported_cost_usd",
+    "revenue": "revenue_usd",
     "time_to_first_chunk": "time_to_first_chunk_avg_ms",
     "tokens": "total_tokens",
     "unpriced": "unpriced_requests",

@@ -24,7 +24,7 @@ from spantoll.query.result import Result, Row
 from spantoll.query.trace_url import TraceUrl
 from spantoll.query.windows import find_zone, to_local_time
 from spantoll.records.column_spec import ColumnSpec, Merge, Unit
-from spantoll.records.record import COLUMNS
+from spantoll.records.record import COLUMNS, UsageRecord
 from spantoll.records.reported import reported_difference_nano
 
 __all__ = [
@@ -83,11 +83,19 @@ def plain_record(listed: Listed, links: TraceUrl | None = None) -> dict[str, Any
         shown[name] = value if show is None or value is None else show(value)
     difference = reported_difference_nano(listed.record)
     shown["reported_difference_usd"] = None if difference is None else _money(difference)
+    shown["margin_usd"] = _show_margin(listed.record)
     shown["cost_state"] = COST_STATES[listed.record.pricing_status]
     units = shown["extra_units"] or {}
     shown.update((unit, units.get(unit)) for unit in UNITS)
     shown["trace_url"] = links.format_url(listed.record) if links is not None else None
     return shown
+
+
+def _show_margin(record: UsageRecord) -> str | None:
+    """Show revenue less cost; None unless both are known."""
+    if record.revenue_nano is None or record.cost_nano is None:
+        return None
+    return _money(record.revenue_nano - record.cost_nano)
 
 
 def _row(result: Result, row: Row) -> dict[str, Any]:
@@ -163,7 +171,7 @@ UNITS = ("web_searches", "search_units")
 RECORD_HEADERS = (
     "id",
     *(name for name, _, _ in SHOWN),
-    *("reported_difference_usd", "cost_state"),
+    *("reported_difference_usd", "margin_usd", "cost_state"),
     *UNITS,
     "trace_url",
 )

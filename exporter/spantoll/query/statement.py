@@ -32,6 +32,7 @@ from spantoll.query.cost_state import STATE_MEASURES
 from spantoll.query.dimensions import Dimension, Value, find_dimension, find_field
 from spantoll.query.measures import Measure, find_measure
 from spantoll.query.query import Filter, Operator, Query
+from spantoll.query.revenue_measures import REVENUE_MEASURES
 from spantoll.query.windows import WindowRun
 from spantoll.records.columns import usage_record
 from spantoll.storage.tables import rate
@@ -57,6 +58,8 @@ def list_measures(query: Query) -> tuple[Measure, ...]:
     """List what is measured: what was asked for, the requests, and with money its state."""
     asked = [find_measure(name) for name in query.measures]
     always = STATE_MEASURES if any(each.unit == "USD" for each in asked) else ("requests",)
+    if any(each.name in REVENUE_MEASURES for each in asked):
+        always = (*always, "requests_without_revenue")
     return tuple(find_measure(name) for name in dict.fromkeys((*query.measures, *always)))
 
 

@@ -200,11 +200,15 @@ class UsageRecord(NamedTuple):
     priced_ns: Annotated[
         int | None, ColumnSpec(type=BigInteger(), unit=Unit.TIME_NS, merge=Merge.DERIVED)
     ]
-    revenue_nano: Annotated[
-        int | None, ColumnSpec(type=BigInteger(), unit=Unit.NANO_USD, shown=False)
+    revenue_nano: Annotated[int | None, money("What customers are charged.")]
+    markup_ppm: Annotated[int | None, ColumnSpec(type=Integer(), merge=Merge.DERIVED)]
+    """The share of the cost that was added to it, in millionths; None at a fixed rate."""
+    customer_price_id: Annotated[int | None, ColumnSpec(type=BigInteger(), merge=Merge.DERIVED)]
+    """The row of `customer_price` that made the revenue, where it is one."""
+    revenue_reason: Annotated[
+        str | None, ColumnSpec(type=text(254), merge=Merge.DERIVED, dimension=True)
     ]
-    markup_ppm: Annotated[int | None, ColumnSpec(type=Integer(), shown=False)]
-    customer_price_id: Annotated[int | None, ColumnSpec(type=BigInteger(), shown=False)]
+    """Why the revenue is unknown, or which rows made it where they are several."""
     latency_bucket: Annotated[int | None, ColumnSpec(type=SmallInteger(), shown=False)]
     """ceil(ln(milliseconds) / ln 1.04): percentiles by `SUM(n) GROUP BY bucket` on any database."""
 

@@ -1,3 +1,8 @@
+from spantoll.storage.customers import (
+    add_customer_prices,
+    end_customer_price,
+    read_price_book,
+)
 from spantoll.storage.key_ring import KeyRing
 from spantoll.storage.keys import SCOPES, AccessKey, list_keys, make_key, revoke_key
 from spantoll.storage.open import hide_password, open_store
@@ -19,11 +24,14 @@ __all__ = [
     "Stored",
     "StoredPricing",
     "WriteResult",
+    "add_customer_prices",
     "change_pricing",
+    "end_customer_price",
     "hide_password",
     "list_keys",
     "make_key",
     "open_store",
+    "read_price_book",
     "read_stored_pricing",
     "revoke_key",
 ]

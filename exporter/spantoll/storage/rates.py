@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row, select
 
 from spantoll.pricing.result import Rate, UnitPrice
+from spantoll.storage.tables import rate
 
-__all__ = ["from_row", "to_row"]
+__all__ = ["from_row", "read_rates", "to_row"]
 
 
 def to_row(rate: Rate) -> dict[str, Any]:
@@ -25,3 +26,9 @@ def from_row(row: Row[Any]) -> Rate:
         UnitPrice(metric, Decimal(amount), per) for metric, amount, per in orjson.loads(row.prices)
     )
     return Rate(**{**row._asdict(), "prices": prices})
+
+
+def read_rates(connection: Connection) -> dict[int, Rate]:
+    """Read all stored rates, by their ids."""
+    rows = connection.execute(select(rate))
+    return {row.rate_id: from_row(row) for row in rows}

@@ -20,8 +20,11 @@ UNKNOWN = "-"
 def format_measure(row: Row, name: str) -> str:
     """Format a measure of a row; money carries the marks of the row's cost."""
     from spantoll.query.measures import find_measure
+    from spantoll.query.revenue_measures import REVENUE_MEASURES
 
     measure, value = find_measure(name), row.measures[name]
+    if measure.name in REVENUE_MEASURES and measure.unit == "USD":
+        return _format_revenue(row, measure.name)
     if measure.unit == "USD" and (value is None or isinstance(value, Decimal)):
         state, marks = row.cost, measure.marks
         return format_dollars(
@@ -32,6 +35,19 @@ def format_measure(row: Row, name: str) -> str:
     if measure.unit == "ratio" and value is not None:
         return f"{value:.1%}"
     return format_number(value)
+
+
+def _format_revenue(row: Row, name: str) -> str:
+    """Format a sum of revenue or margin, `+` or `~` where calls are left out of it."""
+    value, state = row.measures[name], row.cost
+    left_out = bool(row.measures["requests_without_revenue"])
+    if state is not None:
+        left_out = left_out or state.partial_requests > 0
+    estimated = state is not None and state.estimated
+    dollars = value if isinstance(value, Decimal) else None
+    if name == "margin_usd":  # it may turn out higher or lower
+        return format_dollars(dollars, estimated=estimated or left_out)
+    return format_dollars(dollars, estimated=estimated, lower_bound=left_out)
 
 
 def format_cost(state: CostState) -> str:

@@ -50,6 +50,11 @@ def print_report(
     write_line(_format_period(result))
     if len(result.rows) < result.groups:
         write_line(f"{len(result.rows)} of {result.groups} rows; the total is of all.")
+    if calls := result.totals.measures.get("requests_without_revenue"):
+        write_line(
+            f"The revenue of {calls:,} call{'s' * (calls != 1)} is not known: "
+            "`--by revenue_reason` says why."
+        )
     state = result.totals.cost
     if doubts is not None and state is not None:
         for line in _list_doubts(doubts, state, named=named, options=options):

@@ -57,7 +57,7 @@ def describe_record() -> dict[str, Any]:
         for spec in COLUMNS.values()
         if spec.shown and spec.nullable and shown[spec.outside]
     }
-    units: dict[str, Any] = {name: {} for name in ("cost_state", *UNITS)}
+    units: dict[str, Any] = {name: {} for name in ("margin_usd", "cost_state", *UNITS)}
     return {
         "type": "object",
         "properties": {"id": {"type": "integer"}, **shown, **nullable, **units, "trace_url": {}},

@@ -1,0 +1,37 @@
+from spantoll.customers.book import EMPTY_BOOK, BookVersion, PriceBook
+from spantoll.customers.price import (
+    ANY,
+    KINDS,
+    CustomerPrice,
+    ExchangeRate,
+    describe_price,
+    find_overlap,
+    normalise_price,
+    normalise_rate,
+)
+from spantoll.customers.revenue import (
+    REVENUE_COLUMNS,
+    Revenue,
+    RevenueLine,
+    charge_record,
+    compute_revenue,
+)
+
+__all__ = [
+    "ANY",
+    "EMPTY_BOOK",
+    "KINDS",
+    "REVENUE_COLUMNS",
+    "BookVersion",
+    "CustomerPrice",
+    "ExchangeRate",
+    "PriceBook",
+    "Revenue",
+    "RevenueLine",
+    "charge_record",
+    "compute_revenue",
+    "describe_price",
+    "find_overlap",
+    "normalise_price",
+    "normalise_rate",
+]

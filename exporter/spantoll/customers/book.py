@@ -1,0 +1,139 @@
+"""The prices customers pay, ready to be looked up for a call.
+
+Input: customer prices and exchange rates. Output: the rows that match a record, the most specific
+first. The order is fixed and has no ties: customer, then model (a name before a beginning, a
+longer beginning before a shorter one), then provider, then metric.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from spantoll.customers.price import ANY, CustomerPrice, ExchangeRate
+from spantoll.pricing.arithmetic import EXACT
+
+__all__ = ["EMPTY_BOOK", "BookVersion", "PriceBook"]
+
+_MAX_ANSWERS = 8192
+"""Names come from strangers: the cache is bounded."""
+
+_Names = tuple[str, str, str | None, str | None, str | None]
+"""Tenant, customer, provider, model, requested model."""
+
+
+class BookVersion(NamedTuple):
+    """What changes with every change of the stored rows."""
+
+    last_price: int = 0
+    ended_prices: int = 0
+
+
+class PriceBook:
+    """Finds customer prices. Immutable but for a cache; safe to use from several threads."""
+
+    def __init__(
+        self,
+        prices: Iterable[CustomerPrice] = (),
+        exchange_rates: Iterable[ExchangeRate] = (),
+        *,
+        version: BookVersion | None = None,
+    ) -> None:
+        self.prices = tuple(prices)
+        self.exchange_rates = tuple(sorted(exchange_rates, key=lambda rate: rate.valid_from_ns))
+        self.version = version or BookVersion()
+        self._by_customer: defaultdict[tuple[str, str], list[CustomerPrice]] = defaultdict(list)
+        for price in self.prices:
+            self._by_customer[price.tenant_id, price.customer_id].append(price)
+        self._found: dict[_Names, tuple[CustomerPrice, ...]] = {}
+
+    def __bool__(self) -> bool:
+        """Return True if there is any price."""
+        return bool(self.prices)
+
+    def find_prices(
+        self,
+        customer_id: str,
+        *,
+        tenant_id: str,
+        provider: str | None,
+        model: str | None,
+        request_model: str | None,
+        time_ns: int,
+    ) -> tuple[CustomerPrice, ...]:
+        """Find the rows of every kind that match a call at a time, the most specific first."""
+        names = (tenant_id, customer_id, provider, model, request_model)
+        found = self._found.get(names)
+        if found is None:
+            found = self._match(names)
+            if len(self._found) >= _MAX_ANSWERS:
+                self._found.clear()
+            self._found[names] = found
+        return tuple(price for price in found if price.holds_at(time_ns))
+
+    def find_minimum(
+        self, customer_id: str, *, tenant_id: str, time_ns: int
+    ) -> CustomerPrice | None:
+        """Find the minimum charge of a customer that is in force at a time."""
+        own = self._by_customer.get((tenant_id, customer_id), [])
+        default = self._by_customer.get((tenant_id, ANY), [])
+        for price in (*own, *default):
+            if price.kind == "minimum" and price.holds_at(time_ns):
+                return price
+        return None
+
+    def list_rates(self, currency: str) -> Sequence[ExchangeRate]:
+        """List the exchange rates of a currency, oldest first."""
+        return [rate for rate in self.exchange_rates if rate.currency == currency]
+
+    def to_usd(self, amount: Decimal, currency: str, *, time_ns: int) -> Decimal | None:
+        """Convert an amount at the rate in force at a time; None if there is none."""
+        if currency == "USD":
+            return amount
+        rates = self.list_rates(currency)
+        following = bisect_right([rate.valid_from_ns for rate in rates], time_ns)
+        return EXACT.multiply(amount, rates[following - 1].usd) if following else None
+
+    def _match(self, names: _Names) -> tuple[CustomerPrice, ...]:
+        tenant_id, customer_id, *_ = names
+        candidates = [*self._by_customer.get((tenant_id, customer_id), [])]
+        if customer_id != ANY:
+            candidates += self._by_customer.get((tenant_id, ANY), [])
+        ranked = [
+            (rank, price) for price in candidates if (rank := _rank_price(price, names)) is not None
+        ]
+        ranked.sort(key=lambda pair: pair[0], reverse=True)
+        return tuple(price for _, price in ranked)
+
+
+_Rank = tuple[bool, tuple[int, int], bool, bool]
+
+
+def _rank_price(price: CustomerPrice, names: _Names) -> _Rank | None:
+    """Rank how specific a row is for a call; None if it does not match."""
+    _, _, provider, model, request_model = names
+    if price.provider not in (ANY, provider):
+        return None
+    model_rank = _rank_model(price.model, model, request_model)
+    if model_rank is None:
+        return None
+    return price.customer_id != ANY, model_rank, price.provider != ANY, price.metric != ANY
+
+
+def _rank_model(
+    pattern: str, model: str | None, request_model: str | None
+) -> tuple[int, int] | None:
+    """Rank a model's name or beginning; the response's model outranks the requested one."""
+    if pattern == ANY:
+        return 0, 0
+    names = [(name or "").lower() for name in (model, request_model)]
+    if pattern.endswith(ANY):
+        stem = pattern.removesuffix(ANY)
+        return (1, len(stem)) if any(name.startswith(stem) for name in names) else None
+    return (2, -names.index(pattern)) if pattern in names else None
+
+
+EMPTY_BOOK = PriceBook()
