@@ -11,17 +11,15 @@ from hypothesis import strategies as st
 
 from spantoll.customers import (
     CustomerPrice,
-    ExchangeRate,
     PriceBook,
     charge_record,
     compute_revenue,
     normalise_price,
 )
+from spantoll.pricing.exchange import ExchangeRate
 from spantoll.pricing.result import Rate, UnitPrice
 from spantoll.records import UsageRecord
 from tests.support.records import NOON_NS, make_record
-
-DAY_NS = 86_400 * 10**9
 
 
 def price(kind: Any, amount: str, **scope: Any) -> CustomerPrice:
@@ -257,9 +255,9 @@ def test_no_prices_leave_a_record_as_it_is(call: UsageRecord) -> None:
 
 def test_other_currency_is_converted_at_the_rate_of_the_day(call: UsageRecord) -> None:
     rates = (
-        ExchangeRate("EUR", Decimal("1.20"), NOON_NS + 1),
-        ExchangeRate("EUR", Decimal("1.10"), NOON_NS - DAY_NS),
-        ExchangeRate("EUR", Decimal("0.90"), 0),
+        ExchangeRate("EUR", Decimal("1.20"), "2026-11-21"),
+        ExchangeRate("EUR", Decimal("1.10"), "2026-11-20", "2026-11-21"),
+        ExchangeRate("EUR", Decimal("0.90"), "", "2026-11-20"),
     )
     euros = [row._replace(currency="EUR") for row in BOTH]
 

@@ -10,12 +10,15 @@ import pytest
 
 from spantoll.customers import CustomerPrice
 from spantoll.errors import CustomerPriceError
+from spantoll.pipeline.price_changes import add_rows
+from spantoll.pricing.exchange import ExchangeRate
 from spantoll.storage import Store, open_store
 from spantoll.storage.customers import (
     add_customer_prices,
     end_customer_price,
     read_price_book,
 )
+from spantoll.storage.own_prices import EXCHANGE_RATES
 
 DAY_NS = 86_400 * 10**9
 MARKUP = CustomerPrice("markup", Decimal("0.3"), "acme", valid_from_ns=10 * DAY_NS)
@@ -204,3 +207,17 @@ def test_book_is_read_again_only_where_something_changed(store: Store) -> None:
 
     assert unchanged is first
     assert ended.prices != first.prices
+
+
+def test_fixed_rates_are_converted_at_the_exchange_rates_of_the_ledger(store: Store) -> None:
+    add(store, CustomerPrice("fixed", Decimal(1), metric="input", currency="EUR"))
+    with store.transaction() as connection:
+        before = read_price_book(connection)
+
+    rate = ExchangeRate("EUR", Decimal("1.1"), "1970-01-11")
+    add_rows(store, EXCHANGE_RATES, [rate], now_ns=1)
+
+    with store.transaction() as connection:
+        book = read_price_book(connection, before)
+    worth = [book.to_usd(Decimal(10), "EUR", time_ns=day * DAY_NS) for day in (9, 10)]
+    assert worth == [None, Decimal(11)]

@@ -3,11 +3,9 @@ from spantoll.customers.price import (
     ANY,
     KINDS,
     CustomerPrice,
-    ExchangeRate,
     describe_price,
     find_overlap,
     normalise_price,
-    normalise_rate,
 )
 from spantoll.customers.revenue import (
     REVENUE_COLUMNS,
@@ -24,7 +22,6 @@ __all__ = [
     "REVENUE_COLUMNS",
     "BookVersion",
     "CustomerPrice",
-    "ExchangeRate",
     "PriceBook",
     "Revenue",
     "RevenueLine",
@@ -33,5 +30,4 @@ __all__ = [
     "describe_price",
     "find_overlap",
     "normalise_price",
-    "normalise_rate",
 ]

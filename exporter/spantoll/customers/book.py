@@ -7,14 +7,15 @@ longer beginning before a shorter one), then provider, then metric.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
-from spantoll.customers.price import ANY, CustomerPrice, ExchangeRate
-from spantoll.pricing.arithmetic import EXACT
+from spantoll.customers.price import ANY, CustomerPrice
+from spantoll.pricing.exchange import USD, ExchangeRate, convert
+from spantoll.pricing.timeline import instant_ns
+from spantoll.records.record import UsageRecord
 
 __all__ = ["EMPTY_BOOK", "BookVersion", "PriceBook"]
 
@@ -30,6 +31,8 @@ class BookVersion(NamedTuple):
 
     last_price: int = 0
     ended_prices: int = 0
+    last_rate: int = 0
+    withdrawn_rates: int = 0
 
 
 class PriceBook:
@@ -43,7 +46,7 @@ class PriceBook:
         version: BookVersion | None = None,
     ) -> None:
         self.prices = tuple(prices)
-        self.exchange_rates = tuple(sorted(exchange_rates, key=lambda rate: rate.valid_from_ns))
+        self.exchange_rates = tuple(exchange_rates)
         self.version = version or BookVersion()
         self._by_customer: defaultdict[tuple[str, str], list[CustomerPrice]] = defaultdict(list)
         for price in self.prices:
@@ -54,25 +57,22 @@ class PriceBook:
         """Return True if there is any price."""
         return bool(self.prices)
 
-    def find_prices(
-        self,
-        customer_id: str,
-        *,
-        tenant_id: str,
-        provider: str | None,
-        model: str | None,
-        request_model: str | None,
-        time_ns: int,
-    ) -> tuple[CustomerPrice, ...]:
-        """Find the rows of every kind that match a call at a time, the most specific first."""
-        names = (tenant_id, customer_id, provider, model, request_model)
+    def find_for_record(self, record: UsageRecord) -> tuple[CustomerPrice, ...]:
+        """Find the rows of every kind for a record of a customer, the most specific first."""
+        names = (
+            record.tenant_id,
+            record.customer_id or "",
+            record.provider,
+            record.model,
+            record.request_model,
+        )
         found = self._found.get(names)
         if found is None:
             found = self._match(names)
             if len(self._found) >= _MAX_ANSWERS:
                 self._found.clear()
             self._found[names] = found
-        return tuple(price for price in found if price.holds_at(time_ns))
+        return tuple(price for price in found if price.holds_at(record.started_ns))
 
     def find_minimum(
         self, customer_id: str, *, tenant_id: str, time_ns: int
@@ -85,28 +85,29 @@ class PriceBook:
                 return price
         return None
 
-    def list_rates(self, currency: str) -> Sequence[ExchangeRate]:
-        """List the exchange rates of a currency, oldest first."""
-        return [rate for rate in self.exchange_rates if rate.currency == currency]
-
     def to_usd(self, amount: Decimal, currency: str, *, time_ns: int) -> Decimal | None:
         """Convert an amount at the rate in force at a time; None if there is none."""
-        if currency == "USD":
+        if currency == USD:
             return amount
-        rates = self.list_rates(currency)
-        following = bisect_right([rate.valid_from_ns for rate in rates], time_ns)
-        return EXACT.multiply(amount, rates[following - 1].usd) if following else None
+        for rate in self.exchange_rates:
+            if rate.currency == currency and _holds_at(rate, time_ns):
+                return convert(amount, rate.usd)
+        return None
 
     def _match(self, names: _Names) -> tuple[CustomerPrice, ...]:
         tenant_id, customer_id, *_ = names
         candidates = [*self._by_customer.get((tenant_id, customer_id), [])]
-        if customer_id != ANY:
-            candidates += self._by_customer.get((tenant_id, ANY), [])
+        candidates += self._by_customer.get((tenant_id, ANY), [])
         ranked = [
             (rank, price) for price in candidates if (rank := _rank_price(price, names)) is not None
         ]
         ranked.sort(key=lambda pair: pair[0], reverse=True)
         return tuple(price for _, price in ranked)
+
+
+def _holds_at(rate: ExchangeRate, time_ns: int) -> bool:
+    starts = not rate.valid_from or instant_ns(rate.valid_from) <= time_ns
+    return starts and (not rate.valid_to or time_ns < instant_ns(rate.valid_to))
 
 
 _Rank = tuple[bool, tuple[int, int], bool, bool]

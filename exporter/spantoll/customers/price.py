@@ -23,13 +23,11 @@ __all__ = [
     "KINDS",
     "PPM",
     "CustomerPrice",
-    "ExchangeRate",
     "Kind",
     "describe_price",
     "find_overlap",
     "format_number",
     "normalise_price",
-    "normalise_rate",
 ]
 
 Kind = Literal["markup", "discount", "fixed", "included", "minimum"]
@@ -99,14 +97,6 @@ class CustomerPrice(NamedTuple):
         )
 
 
-class ExchangeRate(NamedTuple):
-    """What one unit of a currency is worth in USD from a time on, until its next rate."""
-
-    currency: str
-    usd: Decimal
-    valid_from_ns: int = 0
-
-
 def normalise_price(price: CustomerPrice) -> CustomerPrice:
     """Return a row in the names and units of the ledger. Raises CustomerPriceError."""
     if price.kind not in KINDS:
@@ -130,16 +120,6 @@ def normalise_price(price: CustomerPrice) -> CustomerPrice:
     _check_amount(row)
     if row.valid_to_ns is not None and row.valid_to_ns <= row.valid_from_ns:
         raise _refuse("valid_to", format_time(row.valid_to_ns), "it is not after valid_from")
-    return row
-
-
-def normalise_rate(rate: ExchangeRate) -> ExchangeRate:
-    """Return an exchange rate with its currency in capitals. Raises CustomerPriceError."""
-    row = rate._replace(currency=rate.currency.upper())
-    if not CURRENCY.fullmatch(row.currency) or row.currency == "USD":
-        raise _refuse("currency", rate.currency, "write three letters other than USD")
-    if not rate.usd.is_finite() or not SMALLEST <= rate.usd <= LARGEST:
-        raise _refuse("usd", rate.usd, "write what one unit is worth in USD")
     return row
 
 

@@ -26,7 +26,14 @@ from spantoll.pricing.result import Rate, UnitPrice
 from spantoll.records.read import to_call
 from spantoll.records.record import UsageRecord
 
-__all__ = ["REVENUE_COLUMNS", "Revenue", "RevenueLine", "charge_record", "compute_revenue"]
+__all__ = [
+    "REVENUE_COLUMNS",
+    "Revenue",
+    "RevenueLine",
+    "charge_record",
+    "compute_revenue",
+    "find_price",
+]
 
 REVENUE_COLUMNS = ("revenue_nano", "markup_ppm", "customer_price_id", "revenue_reason")
 """The columns that `charge_record` fills."""
@@ -74,23 +81,19 @@ def charge_record(record: UsageRecord, book: PriceBook, *, rate: Rate | None) ->
     )
 
 
-def compute_revenue(record: UsageRecord, book: PriceBook, *, rate: Rate | None) -> Revenue:
+def compute_revenue(
+    record: UsageRecord, book: PriceBook, *, rate: Rate | None, by_metric: bool = False
+) -> Revenue:
     """Compute what the customer of a record is charged for it; `rate` priced its cost.
 
-    `rate` is the row that the record names by `rate_id`, None where it names none.
+    `rate` is the row that the record names by `rate_id`, None where it names none. With
+    `by_metric`, a markup of the whole cost is split by metric too, each line rounded by itself.
     """
     if not book:
         return Revenue(None)
     if record.customer_id is None:
         return Revenue(None, "no customer")
-    prices = book.find_prices(
-        record.customer_id,
-        tenant_id=record.tenant_id,
-        provider=record.provider,
-        model=record.model,
-        request_model=record.request_model,
-        time_ns=record.started_ns,
-    )
+    prices = book.find_for_record(record)
     charges = [price for price in prices if price.kind in ("markup", "fixed")]
     discounts = [price for price in prices if price.kind == "discount"]
     if not charges and not discounts:
@@ -98,7 +101,7 @@ def compute_revenue(record: UsageRecord, book: PriceBook, *, rate: Rate | None) 
     if record.cost_source == "none":  # a refused call, or an answer from a cache: nobody was called
         return Revenue(0, record.pricing_reason)
     try:
-        if all(price.metric == ANY for price in (*charges, *discounts)):
+        if not by_metric and all(price.metric == ANY for price in (*charges, *discounts)):
             lines = [_mark_up_cost(record, charges, discounts)]
         else:
             lines = _charge_lines(record, charges, discounts, book, rate)
@@ -135,7 +138,7 @@ def _charge_lines(
     fixed = {
         price.metric: price
         for price in charges
-        if price.kind == "fixed" and _find_price(price.metric, charges) is price
+        if price.kind == "fixed" and find_price(price.metric, charges) is price
     }
     if not fixed and record.cost_nano is None:
         raise _Unknown("no cost")
@@ -148,7 +151,7 @@ def _charge_lines(
     lines = []
     for price, quantity in bill.lines:
         is_fixed = price.unit.source == FIXED
-        found = fixed[price.unit.metric] if is_fixed else _find_price(price.metric, charges)
+        found = fixed[price.unit.metric] if is_fixed else find_price(price.metric, charges)
         if found is None and charges:
             raise _Unknown(f"no customer price for {price.metric}")
         nano = _exact_nano(price, quantity)
@@ -176,7 +179,7 @@ def _make_rate(
             raise _Unknown(f"no exchange rate of {price.currency}")
         prices.append(UnitPrice(price.metric, usd, price.per, FIXED))
     for unit in rate.prices if rate is not None else ():
-        found = _find_price(unit.metric, charges)
+        found = find_price(unit.metric, charges)
         if not fixed or (found is not None and found.kind == "markup"):
             prices.append(unit)
     names = (rate.provider, rate.model) if rate else (record.provider or "", record.model or "")
@@ -193,7 +196,7 @@ def _check_complete(bill: Bill) -> None:
         raise _Unknown("no usage")
 
 
-def _find_price(metric: str, prices: Iterable[CustomerPrice]) -> CustomerPrice | None:
+def find_price(metric: str, prices: Iterable[CustomerPrice]) -> CustomerPrice | None:
     """Find the most specific of the matching rows for a metric; `images` is for every size."""
     names = (ANY, metric, split_metric(metric)[0])
     return next((price for price in prices if price.metric in names), None)
@@ -207,7 +210,7 @@ def _make_line(
     discounts: Iterable[CustomerPrice],
 ) -> RevenueLine:
     """Take the discount off a charge and round it, once."""
-    discount = _find_price(metric, discounts)
+    discount = find_price(metric, discounts)
     if discount is not None:
         nano *= 1 - Fraction(discount.amount)
     rounded = half_even(nano.numerator, nano.denominator)

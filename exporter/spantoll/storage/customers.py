@@ -32,6 +32,7 @@ from spantoll.customers.times import format_time
 from spantoll.errors import CustomerPriceError
 from spantoll.records.column_spec import identity, text
 from spantoll.records.columns import metadata
+from spantoll.storage.own_prices import exchange_rate, read_exchange_rates
 
 __all__ = [
     "add_customer_prices",
@@ -63,6 +64,8 @@ _p = customer_price.c
 _version = select(
     func.coalesce(func.max(_p.id), 0),
     func.count(_p.ended_ns),
+    select(func.coalesce(func.max(exchange_rate.c.id), 0)).scalar_subquery(),
+    select(func.count(exchange_rate.c.withdrawn_ns)).scalar_subquery(),
 )
 _prices = select(*(_p[name] for name in CustomerPrice._fields)).order_by(_p.id)
 
@@ -76,7 +79,7 @@ def read_price_book(connection: Connection, known: PriceBook | None = None) -> P
         CustomerPrice(**{**row._asdict(), "amount": Decimal(row.amount)})
         for row in connection.execute(_prices)
     ]
-    return PriceBook(prices, version=version)
+    return PriceBook(prices, read_exchange_rates(connection), version=version)
 
 
 def add_customer_prices(

@@ -34,6 +34,8 @@ __all__ = [
     "StoredPricing",
     "StoredRow",
     "change_pricing",
+    "exchange_rate",
+    "read_exchange_rates",
     "read_rows",
     "read_stored_pricing",
 ]
@@ -194,6 +196,11 @@ def change_pricing(
         for values in change.add:
             connection.execute(table.insert(), {**values, "added_ns": now_ns})
     return change
+
+
+def read_exchange_rates(connection: Connection) -> Sequence[ExchangeRate]:
+    """Read the exchange rates in force. Raises PriceDataError for a row that cannot be read."""
+    return _read(connection).pricing.exchange_rates
 
 
 def _read(connection: Connection) -> StoredPricing:

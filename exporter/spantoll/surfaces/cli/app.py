@@ -12,9 +12,16 @@ from typing import Annotated
 
 import typer
 
-from spantoll.errors import BillError, ConfigurationError, QueryError, SpantollError
+from spantoll.errors import (
+    BillError,
+    ConfigurationError,
+    CustomerPriceError,
+    QueryError,
+    SpantollError,
+)
 from spantoll.surfaces.cli.aliases import aliases
 from spantoll.surfaces.cli.config import config
+from spantoll.surfaces.cli.customers import customers
 from spantoll.surfaces.cli.db import db_app
 from spantoll.surfaces.cli.doctor import doctor
 from spantoll.surfaces.cli.estimate import estimate
@@ -54,6 +61,7 @@ app.add_typer(db_app, name="db")
 app.add_typer(aliases, name="aliases")
 app.add_typer(config, name="config")
 app.add_typer(periods_app, name="periods")
+app.add_typer(customers, name="customers")
 
 
 @app.command("run", context_settings={"ignore_unknown_options": True})
@@ -79,7 +87,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except typer.TyperException as error:
         return _fail(error.format_message(), error.exit_code)
-    except (BillError, ConfigurationError, QueryError) as error:
+    except (BillError, ConfigurationError, CustomerPriceError, QueryError) as error:
         return _fail(str(error), USAGE)
     except SpantollError as error:
         return _fail(str(error), FAILED)

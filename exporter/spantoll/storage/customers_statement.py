@@ -1,0 +1,77 @@
+"""Read the statement of a customer from the ledger.
+
+Input: a customer and a period in UTC nanoseconds. Output: a `Statement` of the counted records that
+started in it, read in order of time and never all at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, Engine, select, true
+from sqlalchemy.exc import DBAPIError
+
+from spantoll.customers.statement import Statement, make_statement
+from spantoll.errors import StoreUnavailable
+from spantoll.pricing.result import Rate
+from spantoll.records.columns import usage_record
+from spantoll.records.record import UsageRecord
+from spantoll.storage.customers import read_price_book
+from spantoll.storage.rates import from_row
+from spantoll.storage.tables import rate as rate_table
+
+__all__ = ["read_statement"]
+
+ROWS = 1_000
+"""Records that are fetched at once."""
+
+r = usage_record.c
+
+
+def read_statement(
+    engine: Engine, customer_id: str, *, start_ns: int, end_ns: int, tenant_id: str = "default"
+) -> Statement:
+    """Read what a customer is charged for [start, end).
+
+    Raises CustomerPriceError for a currency without a rate, StoreUnavailable.
+    """
+    try:
+        with engine.connect() as connection:
+            return make_statement(
+                _read_records(connection, tenant_id, customer_id, start_ns, end_ns),
+                read_price_book(connection),
+                customer_id=customer_id,
+                tenant_id=tenant_id,
+                start_ns=start_ns,
+                end_ns=end_ns,
+            )
+    except DBAPIError as error:
+        raise StoreUnavailable(f"cannot read the database: {error.orig}") from error
+
+
+def _read_records(
+    connection: Connection, tenant_id: str, customer_id: str, start_ns: int, end_ns: int
+) -> Iterator[tuple[UsageRecord, Rate | None]]:
+    rates: dict[int | None, Rate | None] = {None: None}
+    fields = [r[name] for name in UsageRecord._fields]
+    wanted = (
+        select(*fields)
+        .where(
+            r.started_ns >= start_ns,
+            r.started_ns < end_ns,
+            r.tenant_id == tenant_id,
+            r.customer_id == customer_id,
+            r.counted == true(),
+        )
+        .order_by(r.started_ns, r.id)
+    )
+    for row in connection.execute(wanted.execution_options(yield_per=ROWS)):
+        record = UsageRecord._make(row)
+        if record.rate_id not in rates:
+            rates[record.rate_id] = _read_rate(connection, record.rate_id)
+        yield record, rates[record.rate_id]
+
+
+def _read_rate(connection: Connection, rate_id: int | None) -> Rate | None:
+    row = connection.execute(select(rate_table).where(rate_table.c.rate_id == rate_id)).first()
+    return from_row(row) if row is not None else None

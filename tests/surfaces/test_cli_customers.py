@@ -1,0 +1,101 @@
+"""`spantoll customers`: rows by options and files, listed, ended, exported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Cli = Callable[..., Any]
+
+
+def listed(spantoll: Cli) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = json.loads(spantoll("customers", "list", "-f", "json").out)
+    return rows
+
+
+def test_set_adds_a_row_and_says_what_it_means(spantoll: Cli) -> None:
+    ran = spantoll(
+        *("customers", "set", "acme", "--markup-percent", "30", "--model", "gpt-4o"),
+        *("--from", "2026-10-01", "--tz", "Europe/Berlin"),
+    )
+
+    assert ran.status == 0
+    assert ran.out == (
+        "row 1: markup 30 %, customer acme, model gpt-4o, from 2026-09-30T22:00:00+00:00\n"
+    )
+    assert listed(spantoll)[0]["markup"] == "0.3"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--markup-percent", "0.3"], "ambiguous: 0.3 % or 30 %?"),
+        (["--markup-percent", "30", "--minimum", "5"], "give one of"),
+        (["--price", "5", "--per", "1M"], "fixed is for a unit"),
+        (["--markup", "0.1"], "overlaps row 1: markup 30 %, customer acme, from the beginning"),
+    ],
+)
+def test_row_that_cannot_be_added_is_one_line_and_status_2(
+    spantoll: Cli, options: list[str], message: str
+) -> None:
+    spantoll("customers", "set", "acme", "--markup-percent", "30")
+
+    ran = spantoll("customers", "set", "acme", *options)
+
+    assert (ran.status, ran.out) == (2, "")
+    assert message in ran.err
+    assert len(listed(spantoll)) == 1
+
+
+def test_ended_row_makes_room_for_the_next(spantoll: Cli) -> None:
+    spantoll("customers", "set", "acme", "--markup-percent", "30")
+
+    ended = spantoll("customers", "end", "1", "--at", "2026-10-01")
+    following = spantoll(
+        "customers", "set", "acme", "--markup-percent", "40", "--from", "2026-10-01"
+    )
+
+    assert ended.out.endswith("from the beginning to 2026-10-01\n")
+    assert "`spantoll reprice --from 2026-10-01`" in following.err
+    assert [row["markup_percent"] for row in listed(spantoll)] == ["30", "40"]
+
+
+@pytest.mark.parametrize("format", ["csv", "json"])
+def test_export_is_what_import_reads(spantoll: Cli, tmp_path: Path, format: str) -> None:
+    spantoll("customers", "set", "acme", "--markup-percent", "250")
+    spantoll("customers", "set", "*", "--unit", "audio_minutes", "--price", "0.01", "--per", "1")
+    exported = spantoll("customers", "export", "-f", format).out
+    file = tmp_path / "rows"
+    file.write_text(exported)
+
+    again = spantoll("customers", "import", str(file))
+
+    assert again.status == 0
+    assert "2 rows of them: there already" in again.err
+    assert len(listed(spantoll)) == 2
+
+
+def test_import_adds_all_rows_or_none(spantoll: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("customer,markup_percent\nacme,30\nother,20\nacme,10\n")
+
+    ran = spantoll("customers", "import", str(file))
+
+    assert ran.status == 2
+    assert "overlaps row 1" in ran.err
+    assert listed(spantoll) == []
+
+
+def test_list_is_a_table_of_the_columns_in_use(spantoll: Cli) -> None:
+    spantoll("customers", "set", "acme", "--markup-percent", "30")
+    spantoll("customers", "set", "other", "--minimum", "5", "--currency", "eur")
+
+    lines = spantoll("customers", "list", "--customer", "other").out.splitlines()
+
+    assert lines[0].split()[:3] == ["id", "customer", "provider"]
+    assert "EUR" in lines[1]
+    assert len(lines) == 2
