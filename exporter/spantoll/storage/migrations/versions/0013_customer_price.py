@@ -1,6 +1,6 @@
 """Keep what customers pay, and say on a record why its revenue is unknown.
 
-Input: records of 0011, which have no revenue. Output: the table of customer prices, empty, and
+Input: records of 0012, which have no revenue. Output: the table of customer prices, empty, and
 the column `revenue_reason`.
 """
 
@@ -11,8 +11,8 @@ from alembic import op
 
 from spantoll.storage.migrations.column_types import identity, text
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
