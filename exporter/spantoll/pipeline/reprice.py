@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from operator import attrgetter
 
-from spantoll.pricing import Priced, Rate, RateCard
+from spantoll.customers import EMPTY_BOOK, PriceBook, charge_record
+from spantoll.pricing import Priced, Rate, RateCard, Unpriced
 from spantoll.records import UsageRecord, to_call
 from spantoll.records.build import PRICE_COLUMNS, price_columns
 from spantoll.records.limits import fit_record
@@ -21,14 +22,14 @@ __all__ = ["make_reprice", "price_again"]
 _priced_columns = attrgetter(*PRICE_COLUMNS)
 
 
-def make_reprice(card: RateCard, *, now_ns: int) -> Reprice:
-    """Make the function that prices a stored record again, with its own span's report."""
+def make_reprice(card: RateCard, *, now_ns: int, book: PriceBook = EMPTY_BOOK) -> Reprice:
+    """Make the function that prices and charges a stored record again, with its span's report."""
 
     def reprice(member: Stored) -> Change | None:
-        current, rate = price_again(member.current, card, now_ns=now_ns)
+        current, rate = price_again(member.current, card, now_ns=now_ns, book=book)
         facts, own_rate = current, None
         if member.facts is not member.current:
-            facts, own_rate = price_again(member.facts, card, now_ns=now_ns)
+            facts, own_rate = price_again(member.facts, card, now_ns=now_ns, book=book)
         if current is member.current and facts is member.facts:
             return None
         after = member._replace(facts=facts, current=current)
@@ -38,17 +39,27 @@ def make_reprice(card: RateCard, *, now_ns: int) -> Reprice:
 
 
 def price_again(
-    record: UsageRecord, card: RateCard, *, now_ns: int
+    record: UsageRecord, card: RateCard, *, now_ns: int, book: PriceBook = EMPTY_BOOK
 ) -> tuple[UsageRecord, Rate | None]:
-    """Price a record by its content; the same object where no priced column differs.
+    """Price and charge a record by its content; the same object where no such column differs.
 
-    `priced_ns` becomes `now_ns` where one does. The rate is None unless the record names another
-    one than before.
+    `priced_ns` becomes `now_ns` where a priced column does. The rate is None unless the record
+    names another one than before.
     """
     answer = card.price(to_call(record))
+    rate = answer.rate if isinstance(answer, Priced) else None
+    priced = _with_price(record, answer, now_ns=now_ns)
+    charged = charge_record(priced, book, rate=rate) if book else priced
+    if charged == record:
+        return record, None
+    return charged, rate if priced is not record else None
+
+
+def _with_price(record: UsageRecord, answer: Priced | Unpriced, *, now_ns: int) -> UsageRecord:
+    """Return the record with its price; the same object where no priced column differs."""
     values = price_columns(answer)
     if values == _priced_columns(record):
-        return record, None
+        return record
     columns = dict(zip(PRICE_COLUMNS, values, strict=True))
     priced: UsageRecord = record._replace(
         **columns,  # type: ignore[arg-type]  # in the order of PRICE_COLUMNS
@@ -56,6 +67,4 @@ def price_again(
     )
     # A reason may be longer than its column; what was repaired in the span was noted when it came.
     fitted = fit_record(priced)._replace(flaws=record.flaws)
-    if _priced_columns(fitted) == _priced_columns(record):
-        return record, None
-    return fitted, answer.rate if isinstance(answer, Priced) else None
+    return record if _priced_columns(fitted) == _priced_columns(record) else fitted

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from typing import ParamSpec
 from zoneinfo import ZoneInfo
 
+from spantoll.customers import PriceBook
 from spantoll.errors import RepriceError
 from spantoll.pipeline.reprice import make_reprice
 from spantoll.pipeline.reprice_preview import Preview
 from spantoll.pricing import RateCard
-from spantoll.storage import SqlStore, Stored
+from spantoll.storage import SqlStore, Stored, read_price_book
 from spantoll.storage.periods import list_periods
 from spantoll.storage.reprice import (
     Progress,
@@ -53,7 +54,7 @@ def preview_repricing(
     report: Report = lambda done: None,
 ) -> Preview:
     """Add up what pricing the selected records again would change; nothing is written."""
-    reprice = make_reprice(card, now_ns=now_ns)
+    reprice = make_reprice(card, now_ns=now_ns, book=_read_book(store))
     preview = Preview(tz=tz, periods=list_periods(store.engine))
     for batch in _batches(store, selection, last_id=0, end_id=end_id):
         for member in batch:
@@ -125,7 +126,7 @@ def undo_run(
 
 
 def _go_on(store: SqlStore, card: RateCard, run: Run, *, now_ns: int, report: Report) -> Run:
-    reprice = make_reprice(card, now_ns=now_ns)
+    reprice = make_reprice(card, now_ns=now_ns, book=_read_book(store))
     unwritten = 0
     for batch in _batches(store, run.selection, last_id=run.last_id, end_id=run.end_id):
         unwritten += len(batch)
@@ -136,6 +137,11 @@ def _go_on(store: SqlStore, card: RateCard, run: Run, *, now_ns: int, report: Re
         report(len(batch))
     run = write_batch(store, run, (), reprice=reprice, done=Progress(run.end_id, unwritten))
     return finish_run(store, run, now_ns=time.time_ns())
+
+
+def _read_book(store: SqlStore) -> PriceBook:
+    with store.transaction() as connection:
+        return read_price_book(connection)
 
 
 def _undo(store: SqlStore, run: Run, *, report: Report) -> Run:
