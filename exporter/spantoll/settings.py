@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     """Of the bodies of all requests under way, decompressed."""
     grace_s: float = Field(default=20.0, ge=0)
     """How long a stopping receiver finishes what is under way."""
+    price_sources: str = ""
+    """What a running receiver imports prices from every 24 hours, comma separated: genai-prices,
+    litellm, URLs, files; nothing unless set."""
     tz: str = "UTC"
     """IANA zone of reports that name none."""
 

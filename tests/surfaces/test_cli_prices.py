@@ -170,3 +170,19 @@ def test_prices_of_the_configuration_file_bill_calls(
 
     assert estimate("acme", "m")["cost_usd"] == "4"
     assert "spantoll.toml prices[1]" in spantoll("prices", "list").out
+
+
+def test_a_price_set_is_synced_from_a_file_and_checked(spantoll: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "litellm.json"
+    file.write_text('{"gpt-4o": {"litellm_provider": "openai", "input_cost_per_token": 3e-06}}')
+
+    synced = spantoll("prices", "sync", str(file))
+    checked = json.loads(spantoll("prices", "check", "--model", "gpt-4o", "--format", "json").out)
+    refused = spantoll("prices", "sync", str(tmp_path / "missing.json"))
+
+    assert synced.out.startswith("litellm ")
+    assert (synced.status, refused.status) == (0, 1)
+    assert "No such file" in refused.err
+    row = next(row for row in checked if (row["model"], row["metric"]) == ("gpt-4o", "input"))
+    assert (row["bills"].split()[0], row["usd_per_unit"]) == ("genai-prices", "0.0000025")
+    assert row["others"].endswith("0.000003")

@@ -7,22 +7,28 @@ a `UserPricing` that does not contradict itself, or a rate card that follows it 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event, Thread
 
 from sqlalchemy import Engine
 
 from spantoll.errors import NoLedger, SpantollError
 from spantoll.pricing import RateCard, UserPricing, load_rate_card
+from spantoll.pricing.documents import PriceDocument
 from spantoll.settings import find_file, read_section
 from spantoll.storage import open_store, read_stored_pricing
 from spantoll.storage.own_prices import ALIASES, EXCHANGE_RATES, PRICES, R, RowKind
+from spantoll.storage.price_sets import find_current_sets, read_price_documents
 
 __all__ = [
     "FOLLOW_S",
     "PriceFollower",
     "load_user_card",
+    "open_documents",
     "open_user_card",
     "open_user_pricing",
+    "read_current_documents",
     "read_file_pricing",
     "read_user_pricing",
 ]
@@ -59,23 +65,42 @@ def _read_file(kind: RowKind[R]) -> tuple[R, ...]:
 
 
 def load_user_card(engine: Engine | None) -> RateCard:
-    """Load the rate card of the installed prices, with the user's own in front."""
-    return load_rate_card(user=read_user_pricing(engine))
+    """Load the rate card of the price sets of a ledger, with the user's own prices in front."""
+    return load_rate_card(user=read_user_pricing(engine), documents=read_current_documents(engine))
+
+
+def read_current_documents(engine: Engine | None) -> list[PriceDocument]:
+    """Read the price sets that were chosen last; none where nothing was synced."""
+    return [] if engine is None else read_price_documents(engine, find_current_sets(engine))
 
 
 def open_user_card(database: str) -> RateCard:
     """Load the rate card for a command that needs no ledger: without one, of the file alone."""
-    return load_rate_card(user=open_user_pricing(database))
+    with _open_engine(database) as engine:
+        return load_user_card(engine)
 
 
 def open_user_pricing(database: str) -> UserPricing:
-    """Read both places; where there is no ledger yet, the file alone."""
+    """Read what the user has given; where there is no ledger yet, the file alone."""
+    with _open_engine(database) as engine:
+        return read_user_pricing(engine)
+
+
+def open_documents(database: str) -> list[PriceDocument]:
+    """Read the price sets of a ledger; none where there is no ledger yet."""
+    with _open_engine(database) as engine:
+        return read_current_documents(engine)
+
+
+@contextmanager
+def _open_engine(database: str) -> Iterator[Engine | None]:
     try:
         store = open_store(database, create=False)
     except NoLedger:
-        return read_user_pricing(None)
+        yield None
+        return
     try:
-        return read_user_pricing(store.engine)
+        yield store.engine
     finally:
         store.close()
 
@@ -91,7 +116,8 @@ class PriceFollower:
         self._engine = engine
         self._every_s = every_s
         self._pricing = read_user_pricing(engine)
-        self.card = load_rate_card(user=self._pricing)
+        self._sets = [each.sha256 for each in find_current_sets(engine)]
+        self.card = load_user_card(engine)
         self._problem = ""
         self._closed = Event()
         self._thread = Thread(target=self._follow, name="spantoll-prices", daemon=True)
@@ -109,10 +135,13 @@ class PriceFollower:
     def look(self) -> bool:
         """Read the rows and adopt them if they have changed; return whether they had."""
         pricing = read_user_pricing(self._engine)
-        if pricing == self._pricing:
+        current = find_current_sets(self._engine)
+        sets = [each.sha256 for each in current]
+        if (pricing, sets) == (self._pricing, self._sets):
             return False
-        self.card.adopt(load_rate_card(user=pricing))
-        self._pricing = pricing
+        documents = read_price_documents(self._engine, current)
+        self.card.adopt(load_rate_card(user=pricing, documents=documents))
+        self._pricing, self._sets = pricing, sets
         return True
 
     def _follow(self) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from spantoll.pricing import aliases
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.table import ANY, RateTable
@@ -22,6 +24,10 @@ class SelfHosted:
     def knows(self, provider: str) -> bool:
         """Return True if `provider` is a self-hosted server."""
         return self._table.knows(provider)
+
+    def list_models(self) -> Iterator[tuple[str, str]]:
+        """List provider and model of what has a price of its own name."""
+        return self._table.list_models()
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
         """Find the zero row, except for models the local server only passes on to a cloud."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from spantoll.pricing import aliases
 from spantoll.pricing.clauses import compile_matcher, literal_of_clause, split_alternatives
+from spantoll.pricing.documents import PriceDocument, read_providers
 from spantoll.pricing.names import known_name, list_spellings
 from spantoll.pricing.result import PriceSet, UnitPrice
 from spantoll.pricing.selector import Selector
@@ -138,9 +139,28 @@ class GenaiPrices:
         )
         return cls(providers, price_set)
 
+    @classmethod
+    def from_document(cls, document: PriceDocument) -> GenaiPrices:
+        """Read a price set that was synced."""
+        providers = read_providers(document.content)
+        return cls(
+            providers,
+            PriceSet(
+                document.source,
+                document.version,
+                document.sha256,
+                sum(len(provider.models) for provider in providers),
+                document.as_of,
+            ),
+        )
+
     def knows(self, provider: str) -> bool:
         """Return True if there is a price list for `provider`, a canonical name."""
         return provider == _ROUTER or aliases.PROVIDERS.get(provider, provider) in self._providers
+
+    def list_models(self) -> Iterator[tuple[str, str]]:
+        """List provider and model of what has a price of its own name."""
+        return ((p.id, model.id) for p in self._providers.values() for model in p.models)
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
         """Find the prices of a model; see `PriceSource.find`."""

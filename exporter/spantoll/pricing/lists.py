@@ -7,11 +7,12 @@ prices a metric in a context prices it at every length of input.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from spantoll.pricing import aliases
 from spantoll.pricing.dated_rows import RowOwner, tabulate_rows
+from spantoll.pricing.documents import PriceDocument, read_litellm_rows
 from spantoll.pricing.factors import Factor, Factors, apply_factor
 from spantoll.pricing.names import list_spellings, split_provider
 from spantoll.pricing.result import PriceSet, Rate, UnitPrice
@@ -49,8 +50,11 @@ class ShippedPrices:
         load: Callable[[str], Iterable[ShippedRow]],
         providers: Iterable[str],
         price_set: PriceSet,
+        *,
+        source: str = "spantoll",
     ) -> None:
         self.price_set = price_set
+        self._source = source
         self._load = load
         self._providers = frozenset(providers)
         self._rows: dict[str, dict[str, list[ShippedRow]]] = {}
@@ -60,9 +64,27 @@ class ShippedPrices:
         """Open `prices` or `history`."""
         return cls(partial(load_provider, folder), list_providers(folder), load_price_set(folder))
 
+    @classmethod
+    def from_litellm(cls, document: PriceDocument) -> ShippedPrices:
+        """Read LiteLLM's JSON that was synced."""
+        rows: dict[str, list[ShippedRow]] = {}
+        for row in read_litellm_rows(document):
+            rows.setdefault(row.provider, []).append(row)
+        price_set = PriceSet(
+            document.source, document.version, document.sha256, document.models, document.as_of
+        )
+        return cls(rows.__getitem__, rows, price_set, source=document.source)
+
     def knows(self, provider: str) -> bool:
         """Return True if there is any row for `provider`."""
         return not self._providers.isdisjoint(owners_of_provider(provider))
+
+    def list_models(self) -> Iterator[tuple[str, str]]:
+        """List provider and model of what has a price of its own name."""
+        for provider in sorted(self._providers):
+            for row_model in self._load_models(provider):
+                if row_model != ANY:
+                    yield provider, row_model
 
     def find_common(self, provider: str) -> Timeline[Tariff | None] | None:
         """Find what a provider charges with any of its models: the rows of model `*`."""
@@ -84,19 +106,22 @@ class ShippedPrices:
     def _find_rows(self, provider: str, model: str) -> list[ShippedRow] | None:
         if provider not in self._providers:
             return None
+        return self._load_models(provider).get(model)
+
+    def _load_models(self, provider: str) -> dict[str, list[ShippedRow]]:
         models = self._rows.get(provider)
         if models is None:
             models = {}
             for row in self._load(provider):
                 models.setdefault(row.model, []).append(row)
             self._rows[provider] = models
-        return models.get(model)
+        return models
 
     def _tabulate(
         self, owner: str, model: str, rows: Sequence[ShippedRow], wanted: Selector
     ) -> Timeline[Tariff | None]:
         return tabulate_rows(
-            RowOwner(owner, model, "spantoll", self.price_set.sha256), rows, wanted
+            RowOwner(owner, model, self._source, self.price_set.sha256), rows, wanted
         )
 
 
@@ -109,15 +134,22 @@ class PriceLists:
         catalogue: PriceSource,
         history: ShippedPrices,
         factors: Factors,
+        *,
+        second: Sequence[PriceSource] = (),
     ) -> None:
         self.price_set = catalogue.price_set
         self._prices = prices
-        self.sources: tuple[PriceSource, ...] = (prices, catalogue, history)
+        self.sources: tuple[PriceSource, ...] = (prices, catalogue, history, *second)
         self._factors = factors
 
     def knows(self, provider: str) -> bool:
         """Return True if any of the lists has a price for `provider`."""
         return any(source.knows(provider) for source in self.sources)
+
+    def list_models(self) -> Iterator[tuple[str, str]]:
+        """List provider and model of what has a price of its own name."""
+        for source in self.sources:
+            yield from source.list_models()
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
         """Find the merged prices of a model; see `PriceSource.find`."""

@@ -67,6 +67,10 @@ class OwnPriceTable:
         """Return True if there is any row for `provider`."""
         return any(rank_provider(row.own.provider, provider) is not None for row in self._rows)
 
+    def list_models(self) -> Iterator[tuple[str, str]]:
+        """List provider and model of what has a price of its own name."""
+        return iter({(row.own.provider, row.own.model) for row in self._rows})
+
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
         """Find the rows of a model; see `PriceSource.find`."""
         ranked = sorted(self._rank_rows(provider, model.strip().lower()), key=lambda pair: pair[0])

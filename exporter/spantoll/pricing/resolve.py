@@ -253,7 +253,7 @@ def _add_doubt(doubt: str, tariff: Tariff | Unpriced) -> Tariff | Unpriced:
 
 def _second_choice(first: str, model: str, tariff: Tariff | None) -> Tariff | None:
     """Doubt a list price found under the other name; a user's own row was meant."""
-    if tariff is None or tariff.rates[0].source not in {"catalogue", "spantoll"}:
+    if tariff is None or tariff.rates[0].source not in {"catalogue", "spantoll", "litellm"}:
         return tariff
     return tariff._replace(doubts=(*tariff.doubts, f"no price for {first}, priced as {model}"))
 

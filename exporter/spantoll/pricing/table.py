@@ -7,7 +7,7 @@ without case; an exact model outranks `*`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
 from spantoll.pricing.result import PriceSet, Rate
@@ -44,6 +44,10 @@ class RateTable:
     def knows(self, provider: str) -> bool:
         """Return True if there is any rate for `provider`."""
         return any(owner in {provider, ANY} for owner, _ in self._rates)
+
+    def list_models(self) -> Iterator[tuple[str, str]]:
+        """List provider and model of what has a price of its own name."""
+        return iter(self._rates)
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
         """Find the rates of a model; see `PriceSource.find`."""

@@ -7,7 +7,7 @@ each long-context step.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
@@ -40,6 +40,10 @@ class PriceSource(Protocol):
 
     def knows(self, provider: str) -> bool:
         """Return True if there is any price for `provider`, a canonical name."""
+        ...
+
+    def list_models(self) -> Iterator[tuple[str, str]]:
+        """List provider and model of what has a price of its own name."""
         ...
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:

@@ -7,6 +7,7 @@ from spantoll.storage.key_ring import KeyRing
 from spantoll.storage.keys import SCOPES, AccessKey, list_keys, make_key, revoke_key
 from spantoll.storage.open import hide_password, open_store
 from spantoll.storage.own_prices import StoredPricing, change_pricing, read_stored_pricing
+from spantoll.storage.price_sets import list_price_sets
 from spantoll.storage.registry import GROUP, OpenUrl
 from spantoll.storage.sql import SqlStore
 from spantoll.storage.store import Correction, Settle, Store, Stored, WriteResult
@@ -29,6 +30,7 @@ __all__ = [
     "end_customer_price",
     "hide_password",
     "list_keys",
+    "list_price_sets",
     "make_key",
     "open_store",
     "read_price_book",

@@ -44,7 +44,7 @@ def compare_sources(
     database: Database = None,
 ) -> None:
     """Show which price would bill a call, and what each source alone would charge."""
-    from spantoll.pipeline.user_pricing import open_user_pricing
+    from spantoll.pipeline.user_pricing import open_documents, open_user_pricing
     from spantoll.pricing import UserPricing, load_rate_card
     from spantoll.pricing.own_files import read_price_file
     from spantoll.pricing.price_line import UnreadableCall, read_call
@@ -53,7 +53,8 @@ def compare_sources(
     from spantoll.surfaces.cli.output import write_csv, write_json, write_table
     from spantoll.surfaces.cli.prices import read_text
 
-    user = open_user_pricing(load_settings(database=database).database)
+    place = load_settings(database=database).database
+    user = open_user_pricing(place)
     if file is not None:
         tried = read_price_file(read_text(file), file=file.name, per={})
         user = user.join(UserPricing(tuple(tried)))
@@ -73,7 +74,7 @@ def compare_sources(
         call = read_call(record, now_ns=now_ns())
     except UnreadableCall as error:
         raise typer.BadParameter(str(error)) from None
-    card = load_rate_card(user=user)
+    card = load_rate_card(user=user, documents=open_documents(place))
     answers = [(BILLED, card.price(call)), *price_by_source(card, call)]
     rows = [_describe(source, answer) for source, answer in answers]
     if format is Format.json:

@@ -15,12 +15,15 @@ import typer
 
 from spantoll.surfaces.cli.ledger import now_ns
 from spantoll.surfaces.cli.options import Database, Format, Formatted
+from spantoll.surfaces.cli.price_sets import check_prices, sync_price_sets
 from spantoll.surfaces.cli.price_test import compare_sources
 
 __all__ = ["prices"]
 
 prices = typer.Typer(help="Your own prices, which outrank every other.", no_args_is_help=True)
 prices.command("test")(compare_sources)
+prices.command("sync")(sync_price_sets)
+prices.command("check")(check_prices)
 
 ValidFrom = Annotated[
     str, typer.Option("--from", metavar="DAY", help="First day, or time, UTC; always if absent.")

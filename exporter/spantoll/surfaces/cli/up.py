@@ -116,12 +116,13 @@ def run_receiver(settings: Settings, *, dashboard: bool = True) -> int:
     import logging
 
     from spantoll.forward import Forwarder, read_headers, read_targets
+    from spantoll.pipeline.price_sync import PriceRefresher
     from spantoll.pipeline.settle import make_settle
     from spantoll.pipeline.user_pricing import PriceFollower
     from spantoll.receiver import Bound, run
     from spantoll.receiver.address import Address
     from spantoll.storage import open_store
-    from spantoll.surfaces.cli.ledger import make_directory
+    from spantoll.surfaces.cli.ledger import make_directory, now_ns
     from spantoll.surfaces.cli.welcome import welcome
 
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
@@ -148,10 +149,11 @@ def run_receiver(settings: Settings, *, dashboard: bool = True) -> int:
 
     pages = find_pages() if dashboard else None
     config = read_config(settings, keys)
-    config.check()
     prices = open_store(settings.database)
     follower = PriceFollower(prices.engine)
+    refresher = PriceRefresher(prices, settings.price_sources.split(","), clock_ns=now_ns)
     follower.start()
+    refresher.start()
     try:
         return run(
             settings.database,
@@ -164,19 +166,23 @@ def run_receiver(settings: Settings, *, dashboard: bool = True) -> int:
         )
     finally:
         keys.close()
+        refresher.close()
         follower.close()
         prices.close()
 
 
 def read_config(settings: Settings, keys: KeyRing) -> ReceiverConfig:
-    """Return where the receiver listens, to whom and how much it takes."""
+    """Return where the receiver listens, to whom and how much it takes.
+
+    Raises ConfigurationError for what could not be listened to safely.
+    """
     import re
 
     from spantoll.receiver import Limits, ReceiverConfig, Tokens
 
     given = re.split(r"[,\s]+", settings.tokens.get_secret_value())
     tokens = Tokens(given, file=settings.token_file, keys=keys)
-    return ReceiverConfig(
+    config = ReceiverConfig(
         grpc=settings.grpc,
         http=settings.http,
         limits=Limits(body_bytes=settings.max_body_bytes, budget_bytes=settings.max_inflight_bytes),
@@ -184,6 +190,8 @@ def read_config(settings: Settings, keys: KeyRing) -> ReceiverConfig:
         insecure=settings.insecure,
         grace_s=settings.grace_s,
     )
+    config.check()
+    return config
 
 
 def find_keys(settings: Settings) -> KeyRing:
