@@ -1,15 +1,17 @@
 """What each price source gives, and the calls it prices right alone and with the others.
 
-python benchmarks/price_sources.py
+python benchmarks/price_sources.py [model_prices_and_context_window.json]
 
 Reads the calls worked from providers' pages (tests/pricing/data/worked_cases.jsonl) and prices each
 by the catalogue alone, by SpanToll's own rows and factors alone, and by both. Right is the amount
 to the nano-USD; a wrong amount is `doubted` if its status is not exact. docs/prices.md shows it.
+With LiteLLM's JSON it is measured too; its prices are taken for those of any day.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +23,7 @@ from genai_prices.types import ModelInfo
 from spantoll.pricing import RateCard, load_rate_card
 from spantoll.pricing.builtin import SelfHosted
 from spantoll.pricing.catalogue import GenaiPrices
+from spantoll.pricing.documents import read_document, read_litellm_rows
 from spantoll.pricing.lists import ShippedPrices
 from spantoll.pricing.price_line import price_record
 from spantoll.pricing.shipped import load_factors, load_rows
@@ -54,11 +57,20 @@ def main() -> None:
     print(f"| genai-prices {catalogue.price_set.version} | {catalogue.price_set.rows} | {rows} |")
     for name, (shipped, price_set) in (("data/prices", prices), ("data/history", history)):
         print(f"| {name} | {price_set.rows} | {len(shipped)} |")
-    print(f"| data/factors.csv | patterns | {len(load_factors().rows)} |\n")
+    print(f"| data/factors.csv | patterns | {len(load_factors().rows)} |")
+    cards = {"catalogue": alone, "own": own, "together": load_rate_card()}
+    if sys.argv[1:]:
+        document = read_document(Path(sys.argv[1]).read_bytes(), version="", as_of="2000-01-01")
+        rows_of_file = len(read_litellm_rows(document))
+        print(f"| LiteLLM | {document.models} | {rows_of_file} |")
+        second = ShippedPrices.from_litellm(document)
+        cards["LiteLLM"] = RateCard((second, SelfHosted()), price_set=second.price_set)
+        cards["all with LiteLLM"] = load_rate_card(documents=[document])
+    print()
     print(
         f"| {len(cases)} calls | right | wrong, doubted | wrong | unpriced |\n|---|---|---|---|---|"
     )
-    for name, card in (("catalogue", alone), ("own", own), ("together", load_rate_card())):
+    for name, card in cards.items():
         score = score_card(card, cases)
         print(f"| {name} | {score.right} | {score.doubted} | {score.wrong} | {score.unpriced} |")
 

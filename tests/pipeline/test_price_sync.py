@@ -15,7 +15,13 @@ from genai_prices.data import providers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spantoll.pipeline.price_sync import INSTALLED, PriceRefresher, fetch_content, sync_prices
+from spantoll.pipeline.price_sync import (
+    INSTALLED,
+    PriceRefresher,
+    fetch_content,
+    start_refreshing,
+    sync_prices,
+)
 from spantoll.pipeline.user_pricing import PriceFollower, load_user_card
 from spantoll.pricing.documents import PriceSetRefused, dump_installed, read_providers
 from spantoll.pricing.litellm import read_litellm_model
@@ -273,9 +279,8 @@ def test_a_refresh_is_due_after_24_hours_and_survives_a_failure(
 
 
 def test_a_refresher_without_sources_does_nothing(store: Store) -> None:
-    refresher = PriceRefresher(store, [], clock_ns=lambda: NOW_NS)
+    refresher = start_refreshing(store, "", clock_ns=lambda: NOW_NS)
 
-    refresher.start()
     refresher.close()
 
     assert list_price_sets(store.engine) == []

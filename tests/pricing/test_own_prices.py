@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from spantoll.pricing import Priced, UnitPrice, Unpriced, UserPricing, load_rate_card
+from spantoll.pricing.documents import read_document
 from spantoll.pricing.exchange import read_exchange_rate
+from spantoll.pricing.model_aliases import read_model_alias
 from spantoll.pricing.own_prices import OwnPrice, read_own_price
 from spantoll.pricing.shipped import PriceDataError
 from spantoll.semconv.call import ModelCall
@@ -350,3 +352,22 @@ def test_a_card_that_adopts_another_prices_by_it_from_then_on(make_call: CallMak
     assert isinstance(before, Unpriced)
     assert isinstance(after, Priced)
     assert after.cost_nano == 7_000_000
+
+
+def test_a_card_is_identified_by_all_that_its_prices_depend_on() -> None:
+    euro = {"currency": "EUR", "usd": "1.1"}
+    price = row("acme", "m", "input", "1", currency="EUR")
+    alias = {"provider": "acme", "model": "house", "to_model": "m"}
+    listed = b'{"acme/m": {"litellm_provider": "acme", "input_cost_per_token": 1e-06}}'
+    cards = [
+        load_rate_card(),
+        load_rate_card(user=UserPricing((price,), (read_exchange_rate(euro, ""),))),
+        load_rate_card(
+            user=UserPricing((price,), (read_exchange_rate({**euro, "usd": "1.2"}, ""),))
+        ),
+        load_rate_card(user=UserPricing(aliases=(read_model_alias(alias, ""),))),
+        load_rate_card(documents=[read_document(listed, version="1", as_of="2026-11-21")]),
+    ]
+
+    assert len({card.fingerprint for card in cards}) == len(cards)
+    assert load_rate_card().fingerprint == cards[0].fingerprint

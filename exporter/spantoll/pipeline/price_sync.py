@@ -34,7 +34,15 @@ from spantoll.storage.price_sets import (
     read_price_documents,
 )
 
-__all__ = ["INSTALLED", "PUBLISHED", "PriceRefresher", "Synced", "fetch_content", "sync_prices"]
+__all__ = [
+    "INSTALLED",
+    "PUBLISHED",
+    "PriceRefresher",
+    "Synced",
+    "fetch_content",
+    "start_refreshing",
+    "sync_prices",
+]
 
 INSTALLED = "installed"
 PUBLISHED = {
@@ -113,6 +121,15 @@ def _find_predecessor(store: Store, document: PriceDocument) -> PriceDocument | 
     if current:
         return read_price_documents(store.engine, current)[0]
     return dump_installed(as_of=document.as_of) if document.source == GENAI_PRICES else None
+
+
+def start_refreshing(
+    store: Store, locations: str, *, clock_ns: Callable[[], int]
+) -> PriceRefresher:
+    """Start to import locations, comma separated, every 24 hours; none where it is empty."""
+    refresher = PriceRefresher(store, locations.split(","), clock_ns=clock_ns)
+    refresher.start()
+    return refresher
 
 
 class PriceRefresher:

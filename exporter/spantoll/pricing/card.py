@@ -7,7 +7,7 @@ gateway's own figure is billed where there is one (rule R9); the list price is k
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from operator import itemgetter
 from threading import Lock
@@ -17,6 +17,7 @@ from spantoll.pricing.arithmetic import LEDGER_MAX_NANO, Row, compile_row, line_
 from spantoll.pricing.bill import make_bill
 from spantoll.pricing.cost import compute_cost
 from spantoll.pricing.factors import Factors
+from spantoll.pricing.lists import PriceLists
 from spantoll.pricing.model_aliases import ModelAlias, resolve_with_aliases
 from spantoll.pricing.resolve import Found, PriceRequest
 from spantoll.pricing.result import CostLine, Priced, PriceSet, Rate, Unpriced
@@ -80,14 +81,15 @@ class RateCard:
 
     @property
     def fingerprint(self) -> str:
-        """Identify the prices of all sources together: the sha256 of theirs."""
-        together = "\n".join(source.price_set.sha256 for source in self._sources)
-        return sha256(together.encode()).hexdigest()
+        """Identify the prices of all sources and the aliases together: a sha256."""
+        sets = [source.price_set.sha256 for source in self.list_sources()]
+        aliases = [repr(alias._replace(position="")) for alias in self._aliases]
+        return sha256("\n".join([*sets, *sorted(aliases)]).encode()).hexdigest()
 
-    @property
-    def sources(self) -> tuple[PriceSource, ...]:
-        """The price sources, in order of precedence."""
-        return self._sources
+    def list_sources(self) -> Iterator[PriceSource]:
+        """List the sources in order of precedence, each list of merged ones (docs/prices.md)."""
+        for source in self._sources:
+            yield from source.sources if isinstance(source, PriceLists) else (source,)
 
     def adopt(self, other: RateCard) -> None:
         """Take over the prices of another card; calls priced from now on use them."""

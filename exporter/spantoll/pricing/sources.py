@@ -11,24 +11,17 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from spantoll.pricing.card import RateCard
-from spantoll.pricing.lists import PriceLists
 from spantoll.pricing.result import Priced, Unpriced
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.tariff import PriceSource
 from spantoll.semconv.call import ModelCall
 
-__all__ = ["Disagreement", "find_disagreements", "list_sources", "price_by_source"]
-
-
-def list_sources(card: RateCard) -> Iterator[PriceSource]:
-    """List the sources of a card in order of precedence (docs/prices.md)."""
-    for source in card.sources:
-        yield from source.sources if isinstance(source, PriceLists) else (source,)
+__all__ = ["Disagreement", "find_disagreements", "price_by_source"]
 
 
 def price_by_source(card: RateCard, call: ModelCall) -> Iterator[tuple[str, Priced | Unpriced]]:
     """Price a call by each source alone; those that do not know the model are left out."""
-    for source in list_sources(card):
+    for source in card.list_sources():
         alone = RateCard((source,), price_set=source.price_set)
         answer = alone.price(call._replace(reported_cost=None))
         if isinstance(answer, Priced) or answer.reason not in {"unknown_model", "unknown_provider"}:
@@ -47,7 +40,7 @@ class Disagreement(NamedTuple):
 
 def find_disagreements(card: RateCard, *, at_ns: int) -> Iterator[Disagreement]:
     """Find the models whose list price at a time is not the same in all sources that have it."""
-    sources = list(list_sources(card))
+    sources = list(card.list_sources())
     for provider, model in dict.fromkeys(
         name for source in sources for name in source.list_models()
     ):

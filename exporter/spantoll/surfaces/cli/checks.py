@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from spantoll.errors import SpantollError
 from spantoll.instrumentation.settings import sampled_without_usage_logs
-from spantoll.pricing import load_rate_card
+from spantoll.pipeline.user_pricing import open_user_card
 from spantoll.query import (
     Query,
     RecordQuery,
@@ -53,7 +53,7 @@ def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Fi
     if settings.http is not None:
         yield from _check_forwarding(settings)
     yield _check_grpc(settings.grpc)
-    yield _check_prices(date.fromtimestamp(now_ns / 1e9))  # noqa: DTZ012  age in whole days
+    yield _check_prices(settings, date.fromtimestamp(now_ns / 1e9))  # noqa: DTZ012  age in whole days
     try:
         store = open_store(settings.database, create=False)
     except SpantollError as error:
@@ -174,12 +174,16 @@ def _parse_address(address: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port) if port.isdecimal() else 0
 
 
-def _check_prices(today: date) -> Finding:
-    prices = load_rate_card().price_set
+def _check_prices(settings: Settings, today: date) -> Finding:
+    try:
+        prices = open_user_card(settings.database).price_set
+    except SpantollError as error:
+        return Finding("problem", "prices", str(error))
     age = (today - date.fromisoformat(prices.as_of[:10])).days
     text = f"{prices.source} {prices.version}, newest price of {prices.as_of}, {age} days old"
     if age > STALE_DAYS:
-        return Finding("warning", "prices", text, "pip install --upgrade genai-prices")
+        advice = "spantoll prices sync genai-prices, or pip install --upgrade genai-prices"
+        return Finding("warning", "prices", text, advice)
     return Finding("ok", "prices", text)
 
 

@@ -116,7 +116,7 @@ def run_receiver(settings: Settings, *, dashboard: bool = True) -> int:
     import logging
 
     from spantoll.forward import Forwarder, read_headers, read_targets
-    from spantoll.pipeline.price_sync import PriceRefresher
+    from spantoll.pipeline.price_sync import start_refreshing
     from spantoll.pipeline.settle import make_settle
     from spantoll.pipeline.user_pricing import PriceFollower
     from spantoll.receiver import Bound, run
@@ -151,9 +151,8 @@ def run_receiver(settings: Settings, *, dashboard: bool = True) -> int:
     config = read_config(settings, keys)
     prices = open_store(settings.database)
     follower = PriceFollower(prices.engine)
-    refresher = PriceRefresher(prices, settings.price_sources.split(","), clock_ns=now_ns)
     follower.start()
-    refresher.start()
+    refresher = start_refreshing(prices, settings.price_sources, clock_ns=now_ns)
     try:
         return run(
             settings.database,

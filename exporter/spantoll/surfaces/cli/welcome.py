@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spantoll.forward import read_targets
-from spantoll.pricing import load_rate_card
+from spantoll.pipeline.user_pricing import open_user_card
 from spantoll.receiver import Bound
 from spantoll.settings import Settings, load_settings
 from spantoll.storage import hide_password
@@ -18,7 +18,7 @@ def welcome(settings: Settings, bound: Bound, *, dashboard: bool | None = None) 
 
     `dashboard` is False where its extra is missing, None where it is switched off.
     """
-    prices = load_rate_card().price_set
+    prices = open_user_card(settings.database).price_set
     http = _url(settings.http, bound.http)
     grpc = _url(settings.grpc, bound.grpc)
     if http and dashboard:
