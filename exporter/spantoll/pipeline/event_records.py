@@ -29,9 +29,13 @@ def price_calls(
         if flaws:
             raise EventError("before 2015, or in the future", pointer="/timestamp")
         answer = rate_card.price(call)
-        records.append(
-            to_record(call, answer, tenant=DEFAULT_TENANT, source=source, received_ns=received_ns)
+        record = to_record(
+            call, answer, tenant=DEFAULT_TENANT, source=source, received_ns=received_ns
         )
+        if call.end_ns == call.start_ns:
+            # No latency was given: it is unknown, and must not lower an average.
+            record = record._replace(duration_ns=None, latency_bucket=None)
+        records.append(record)
         if isinstance(answer, Priced) and answer.rate is not None:
             rates[answer.rate.rate_id] = answer.rate
     return Batch(records, tuple(rates.values()), len(records), 0, ())

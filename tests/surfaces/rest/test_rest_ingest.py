@@ -129,6 +129,16 @@ def test_the_printed_requests_are_taken_as_they_stand(
     assert (record["source"], record["counted"]) == ("rest", True)
 
 
+@pytest.mark.parametrize(("given", "expected"), [({}, None), ({"latency_ms": 810}, 810)])
+def test_a_latency_that_is_not_given_is_unknown(
+    client: TestClient, given: dict[str, int], expected: int | None
+) -> None:
+    stored = client.post("/usage", json=OPENAI | given).json()["records"][0]
+
+    totals = client.get(f"{API}/usage/query?measure=latency_avg_ms").json()["totals"]
+    assert (stored["latency_ms"], totals["latency_avg_ms"]) == (expected, expected)
+
+
 def test_equal_events_without_an_id_are_calls_of_their_own(client: TestClient) -> None:
     for _ in range(3):
         client.post("/usage", json=OPENAI)
@@ -247,6 +257,15 @@ def test_cloud_events_are_stored_once_by_id_and_source(client: TestClient) -> No
     assert (again.status_code, again.json()["created"]) == (200, 0)
     # 4,000 tokens of gpt-4o at 2.50 USD per million
     assert (totals["requests"], totals["cost_usd"]) == (3, "0.010000000")
+
+
+def test_a_batch_is_answered_with_every_record_in_its_order(client: TestClient) -> None:
+    events = [cloud_event(number) for number in range(1, 1_001)]
+
+    stored = client.post(f"{API}/events", content=json.dumps(events), headers=BATCH).json()
+
+    tokens = [record["input_tokens"] for record in stored["records"]]
+    assert (stored["created"], tokens) == (1_000, [1_000 * number for number in range(1, 1_001)])
 
 
 def test_a_cloud_event_in_binary_mode_is_the_same_event(client: TestClient) -> None:

@@ -17,10 +17,17 @@ from fastapi import APIRouter, Body, Header, Request, Response
 from pydantic import WithJsonSchema
 from starlette.concurrency import run_in_threadpool
 
-from spantoll.errors import EventError, QueryError, RecordRejected, StoreUnavailable
+from spantoll.errors import EventError, RecordRejected, StoreUnavailable
 from spantoll.pipeline.event_records import price_calls
 from spantoll.pipeline.usage_event import ReadEvent, derive_ids, read_event
-from spantoll.query import Explanation, explain, plain_record
+from spantoll.query import (
+    Filter,
+    Listed,
+    RecordQuery,
+    explain,
+    list_records,
+    plain_record,
+)
 from spantoll.records import UsageRecord
 from spantoll.records.column_spec import Merge
 from spantoll.records.record import COLUMNS
@@ -129,22 +136,21 @@ def store_events(request: Request, context: RestContext, events: Sequence[Identi
     batch = price_calls(
         context.rate_card, [each.call for each in read], received_ns=now_ns, source="rest"
     )
-    known = {_identify(each): _find(context, each) for each in batch.records}
+    before = _find(context, batch.records)
     for record in batch.records:
-        before = known[_identify(record)]
-        if before is not None and not _is_same(before.facts, record):
-            raise ProblemError(409, "another event was stored under this id before")
-    new = [record for record in batch.records if known[_identify(record)] is None]
+        if record[1:3] in before:
+            _check_same(context, before[record[1:3]], record)
+    new = [record for record in batch.records if record[1:3] not in before]
     if new:
         _commit(context, new, batch.rates, len(str(events)))
-    stored = [_find(context, record) for record in batch.records]
-    rows = [plain_record(each.listed, context.links) for each in stored if each is not None]
+    stored = _find(context, batch.records)
+    created = len({record[1:3] for record in new})
     document = {
         "currency": "USD",
-        "created": len({_identify(record) for record in new}),
-        "duplicates": len(read) - len({_identify(record) for record in new}),
+        "created": created,
+        "duplicates": len(read) - created,
         "ignored": sorted({pointer for each in read for pointer in each.ignored}),
-        "records": rows,
+        "records": [plain_record(stored[each[1:3]], context.links) for each in batch.records],
     }
     response = write_answer(request, Answer(document, (), ()), "json")
     response.status_code = 201 if new else 200
@@ -174,10 +180,6 @@ def _commit(
         raise StoreUnavailable("not committed in time, please send again") from None
 
 
-def _identify(record: UsageRecord) -> str:
-    return f"{record.trace_id.hex()}/{record.span_id.hex()}"
-
-
 def _read_id(value: Any) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 255:
         problem = Problem(pointer="/id", message="not a text of 1 to 255 characters")
@@ -185,15 +187,18 @@ def _read_id(value: Any) -> str:
     return value
 
 
-def _find(context: RestContext, record: UsageRecord) -> Explanation | None:
-    """Find the stored record of an event."""
-    try:
-        found = explain(context.engine, _identify(record), rate_card=context.rate_card)
-    except QueryError:
-        return None
-    return found[0]
+def _find(
+    context: RestContext, records: Sequence[UsageRecord]
+) -> Mapping[tuple[bytes, bytes], Listed]:
+    """Find the stored records of events, by trace and span id."""
+    traces = tuple(dict.fromkeys(record.trace_id.hex() for record in records))
+    wanted = RecordQuery(filters=(Filter("trace_id", traces),), limit=None, uncounted=True)
+    listed = list_records(context.engine, wanted).records if traces else ()
+    return {(each.record.trace_id, each.record.span_id): each for each in listed}
 
 
-def _is_same(stored: UsageRecord, record: UsageRecord) -> bool:
-    """Return whether an event is the one that was stored, sent again, maybe without its time."""
-    return all(getattr(stored, name) == getattr(record, name) for name in OWN)
+def _check_same(context: RestContext, listed: Listed, record: UsageRecord) -> None:
+    """Raise ProblemError 409 unless an event is the stored one, sent again, maybe without time."""
+    (found,) = explain(context.engine, str(listed.id), rate_card=context.rate_card)
+    if any(getattr(found.facts, name) != getattr(record, name) for name in OWN):
+        raise ProblemError(409, "another event was stored under this id before")
