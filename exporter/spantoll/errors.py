@@ -12,6 +12,7 @@ SpantollError
 ├── RecordRejected          these records can never be stored
 ├── SchemaMismatch          the database is not at this version's schema
 ├── QueryError              a question that cannot be answered as put
+├── AmendError              a record that cannot be voided
 ├── CopyError               a ledger that cannot be copied there
 ├── RepriceError            a re-pricing or a closing of a period that cannot be done as asked
 ├── CustomerPriceError      what a customer pays is ambiguous or contradicts another row
@@ -23,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 __all__ = [
+    "AmendError",
     "BadRequest",
     "BillError",
     "ConfigurationError",
@@ -124,6 +126,10 @@ class QueryError(SpantollError):
         super().__init__(message)
         self.field = field
         self.allowed = tuple(allowed)
+
+
+class AmendError(SpantollError):
+    """Raised when a record cannot be voided: there is none, or it is not counted anyway."""
 
 
 class CopyError(SpantollError):

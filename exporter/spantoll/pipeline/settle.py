@@ -17,6 +17,7 @@ from spantoll.records.build import PRICE_COLUMNS, price_columns
 from spantoll.records.column_spec import Merge
 from spantoll.records.record import COLUMNS
 from spantoll.storage import Correction, Settle, Stored
+from spantoll.storage.amend import VOIDED
 
 __all__ = ["make_settle"]
 
@@ -58,9 +59,12 @@ def _decide(
     if len(verdict.reports) > 1:
         merged = merge_records([facts[i] for i in verdict.reports])
         record, rate = _price_again(merged, stored, card)
+    # A call is void if a report of it is, whichever is billed.
+    reports = (stored.facts, *(facts[i] for i in verdict.reports))
+    void = verdict.counted and any(report.counted_reason == VOIDED for report in reports)
     decided = record._replace(
-        counted=verdict.counted,
-        counted_reason=verdict.reason,
+        counted=verdict.counted and not void,
+        counted_reason=VOIDED if void else verdict.reason,
         repeats_span=repeated.trace_id + repeated.span_id if repeated is not None else None,
     )
     return decided, rate

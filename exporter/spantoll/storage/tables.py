@@ -14,6 +14,7 @@ from spantoll.records.columns import metadata
 
 __all__ = [
     "adjustment",
+    "audit_event",
     "closed_period",
     "probe",
     "rate",
@@ -46,6 +47,19 @@ unsettled = Table(
 )
 """Ranges of ids of `usage_record`, each written by one write, that `Settle` has not seen. `failure`
 is why not, where it was tried."""
+
+audit_event = Table(
+    "audit_event",
+    metadata,
+    Column("event_id", identity, primary_key=True),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("done_by", text(128), nullable=False),
+    Column("action", text(16), nullable=False),
+    Column("record_id", BigInteger),
+    Column("records", BigInteger, nullable=False),
+    Column("why", text(1024), nullable=False),
+)
+"""What people have changed by hand: see `storage/amend.py`."""
 
 probe = Table(
     "probe",

@@ -20,6 +20,7 @@ from spantoll.errors import (
     SpantollError,
 )
 from spantoll.surfaces.cli.aliases import aliases
+from spantoll.surfaces.cli.amend import erase, void
 from spantoll.surfaces.cli.config import config
 from spantoll.surfaces.cli.customers import customers
 from spantoll.surfaces.cli.db import db_app
@@ -51,7 +52,7 @@ app = typer.Typer(
 )
 for command in (
     *(up, ingest, usage, records, explain, reconcile, health, doctor),
-    *(price, estimate, models),
+    *(price, estimate, models, void, erase),
 ):
     app.command()(command)
 app.add_typer(reprice_app, name="reprice")

@@ -1,4 +1,4 @@
-"""`spantoll db`: copy a ledger to another database, and back it up into a file.
+"""`spantoll db`: copy a ledger to another database, back it up into a file, list changes by hand.
 
 Input: the ledger, and where to. Output: one line per table on stdout, progress on stderr.
 """
@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spantoll.surfaces.cli.options import Database
+from spantoll.surfaces.cli.options import Database, Format, Formatted, Tz
 
 if TYPE_CHECKING:
     from spantoll.storage import Store
 
 __all__ = ["db_app"]
 
-db_app = typer.Typer(help="Copy a ledger to another database, or back it up.", no_args_is_help=True)
+db_app = typer.Typer(
+    help="Copy a ledger to another database, back it up, or list changes by hand.",
+    no_args_is_help=True,
+)
+
+AUDIT_HEADERS = ("at", "by", "action", "record", "records", "why")
 
 
 @db_app.command()
@@ -67,6 +72,37 @@ def backup(
         finally:
             target.close()
     part.replace(file)
+
+
+@db_app.command()
+def audit(tz: Tz = None, format: Formatted = Format.table, database: Database = None) -> None:
+    """List what people changed by hand, newest first: who, when, what and why."""
+    from spantoll.query.windows import find_zone, to_local_time
+    from spantoll.storage.amend import list_audit_events
+    from spantoll.surfaces.cli.ledger import open_ledger
+    from spantoll.surfaces.cli.output import write_csv, write_json, write_table
+
+    with open_ledger(database) as ledger:
+        zone = find_zone(tz or ledger.settings.tz)
+        rows: list[dict[str, object]] = [
+            {
+                "at": f"{to_local_time(each.at_ns, zone):%Y-%m-%d %H:%M:%S}",
+                "by": each.done_by,
+                "action": each.action,
+                "record": each.record_id,
+                "records": each.records,
+                "why": each.why,
+            }
+            for each in list_audit_events(ledger.engine)
+        ]
+    match format:
+        case Format.json:
+            write_json(rows)
+        case Format.csv:
+            write_csv(AUDIT_HEADERS, rows)
+        case Format.table:
+            cells = (["-" if cell is None else str(cell) for cell in row.values()] for row in rows)
+            write_table(AUDIT_HEADERS, cells, numeric=("record", "records"))
 
 
 def _copy(source: Store, target: Store) -> None:

@@ -1,0 +1,173 @@
+"""What people change in a ledger by hand: void a record, erase a person. Each is audited.
+
+Input: a record or a user, who asks and why. Output: changed records, and a row of `audit_event`.
+Both hold against later settling, because they change the facts of a record, which settling decides
+from, and `pipeline.settle` counts no call of which a report is void.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, Engine, or_, select
+
+from spantoll.errors import AmendError
+from spantoll.records.columns import FACTS, usage_record
+from spantoll.records.record import UsageRecord
+from spantoll.records.text import to_json
+from spantoll.storage.facts import store_changes, stored
+from spantoll.storage.store import Stored
+from spantoll.storage.tables import audit_event
+
+if TYPE_CHECKING:
+    from spantoll.storage.sql import SqlStore
+
+__all__ = ["VOIDED", "AuditEvent", "erase_user", "list_audit_events", "void_record"]
+
+VOIDED = "voided"
+"""The `counted_reason` of a record that was recorded by mistake."""
+
+PERSONAL = ("user_id", "user_email")
+ERASED_ROWS = 500
+"""Records of one transaction, so that receivers do not wait long; every IN list takes as many."""
+
+r = usage_record.c
+
+
+class AuditEvent(NamedTuple):
+    """One change by hand, in the order of the columns of `audit_event`."""
+
+    event_id: int
+    at_ns: int
+    done_by: str
+    action: str
+    """void or erase."""
+    record_id: int | None
+    """The record that is void; None for a user, of whom nothing is kept."""
+    records: int
+    """How many records were changed."""
+    why: str
+
+
+def void_record(store: SqlStore, record_id: int, *, why: str, by: str, now_ns: int) -> UsageRecord:
+    """Count a record, and what else reports its call, never again; return it as it was.
+
+    Raises AmendError where there is no such record, or it is not counted anyway.
+    """
+    with store.transaction() as connection:
+        row = connection.execute(select(usage_record).where(r.id == record_id)).first()
+        if row is None:
+            raise AmendError(f"there is no record {record_id}")
+        before = stored(row)
+        _check_counted(connection, before)
+        after = before._replace(
+            facts=before.facts._replace(counted=False, counted_reason=VOIDED),
+            current=before.current._replace(counted=False, counted_reason=VOIDED),
+        )
+        store_changes(connection, [(before, after)])
+        _audit(connection, AuditEvent(0, now_ns, by, "void", record_id, 1, why))
+    return before.current
+
+
+def erase_user(store: SqlStore, user: str, *, why: str, by: str, now_ns: int) -> int:
+    """Remove a user id, and the addresses beside it, from every record; return how many had it.
+
+    `user` is a user id or an e-mail address. Counts, tokens and costs stay. A person's id in the
+    attributes that a record keeps is removed with its attribute, and an error message that quotes
+    it is removed.
+    """
+    erased = last_id = 0
+    while ids := _find_mentions(store.engine, user, last_id):
+        last_id = ids[-1]
+        with store.transaction() as connection:
+            # Read again under lock: settling may have changed them.
+            rows = connection.execute(select(usage_record).where(r.id.in_(ids)))
+            members = [stored(row) for row in rows]
+            erased += store_changes(connection, [(each, _erase(each, user)) for each in members])
+    with store.transaction() as connection:
+        _audit(connection, AuditEvent(0, now_ns, by, "erase", None, erased, why))
+    return erased
+
+
+def list_audit_events(engine: Engine) -> list[AuditEvent]:
+    """List the changes by hand, newest first."""
+    with engine.connect() as connection:
+        found = connection.execute(select(audit_event).order_by(audit_event.c.event_id.desc()))
+        return [AuditEvent._make(row) for row in found]
+
+
+def _audit(connection: Connection, event: AuditEvent) -> None:
+    values = event._asdict()
+    del values["event_id"]
+    connection.execute(audit_event.insert().values(values))
+
+
+def _check_counted(connection: Connection, member: Stored) -> None:
+    current = member.current
+    if current.counted:
+        return
+    if current.counted_reason == VOIDED:
+        raise AmendError(f"record {member.id} is void already")
+    problem = f"record {member.id} is not counted: {current.counted_reason}"
+    if current.repeats_span is not None:
+        billed = select(r.id).where(
+            r.tenant_id == current.tenant_id,
+            r.trace_id == current.repeats_span[:16],
+            r.span_id == current.repeats_span[16:],
+        )
+        problem += f"; it repeats record {connection.scalar(billed)}"
+    raise AmendError(problem)
+
+
+def _find_mentions(engine: Engine, user: str, last_id: int) -> list[int]:
+    """Find the records after `last_id` that may hold a user: texts are looked at more closely."""
+    # A column of JSON, and in `facts` JSON within JSON.
+    once = orjson.dumps(user).decode()[1:-1]
+    twice = orjson.dumps(once).decode()[1:-1]
+    named = or_(
+        *(r[name] == user for name in PERSONAL),
+        *(
+            text.contains(form, autoescape=True)
+            for text in (r[FACTS], r.metadata, r.error_message)
+            for form in {user, once, twice}
+        ),
+    )
+    found = select(r.id).where(r.id > last_id, named).order_by(r.id).limit(ERASED_ROWS)
+    with engine.connect() as connection:
+        return list(connection.scalars(found))
+
+
+def _erase(member: Stored, user: str) -> Stored:
+    return member._replace(
+        facts=_erase_from(member.facts, user), current=_erase_from(member.current, user)
+    )
+
+
+def _erase_from(record: UsageRecord, user: str) -> UsageRecord:
+    erased: dict[str, str | None] = {}
+    if user in (record.user_id, record.user_email):
+        erased |= dict.fromkeys(PERSONAL)
+    if record.error_message is not None and _word(user).search(record.error_message):
+        erased["error_message"] = None
+    if record.metadata is not None:
+        attributes = orjson.loads(record.metadata)
+        kept = {name: value for name, value in attributes.items() if not _holds(value, user)}
+        if len(kept) < len(attributes):
+            erased["metadata"] = to_json(kept) if kept else None
+    return record._replace(**erased) if erased else record  # type: ignore[arg-type]  # by name
+
+
+def _word(text: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
+
+
+def _holds(value: object, user: str) -> bool:
+    """Return True if a value of JSON, or one within it, is the user."""
+    if isinstance(value, Mapping):
+        return any(_holds(each, user) for each in (*value, *value.values()))
+    if isinstance(value, list):
+        return any(_holds(each, user) for each in value)
+    return value == user
