@@ -60,6 +60,12 @@ EMPTY_INCOMING = "TRUNCATE incoming"
 CREATE_SETTLING = (
     "CREATE TEMPORARY TABLE IF NOT EXISTS settling (id BIGINT PRIMARY KEY) ON COMMIT DELETE ROWS"
 )
+HAS_OUTGROWN_STATISTICS = (
+    "SELECT pg_relation_size(oid) > 4 * (relpages + 16) * current_setting('block_size')::bigint "
+    "FROM pg_class WHERE oid = 'usage_record'::regclass"
+)
+"""Autovacuum looks at a new ledger after a minute. Until then the planner takes the table for an
+empty one, and compares all records with all others where it should probe an index for each."""
 FILL_SETTLING = "INSERT INTO settling SELECT unnest(%s::bigint[])"
 
 
@@ -97,7 +103,7 @@ class PostgresqlStore(SharedStore):
         self._writer = create_engine(
             self._url, pool_size=1, max_overflow=0, pool_timeout=POOL_TIMEOUT_S, pool_pre_ping=True
         )
-        event.listen(self._writer, "begin", _limit_waiting)
+        event.listen(self._writer, "begin", _prepare_transaction)
         # The same connection, for transactions that exclude each other.
         self._alone = self._writer.execution_options()
         event.listen(self._alone, "begin", _take_lock)
@@ -175,6 +181,8 @@ class PostgresqlStore(SharedStore):
 
     def fill_settling(self, connection: Connection, ids: Sequence[int]) -> None:
         """Make the temporary table `settling`, which is empty in a new transaction, and fill it."""
+        if connection.exec_driver_sql(HAS_OUTGROWN_STATISTICS).scalar():
+            connection.exec_driver_sql("ANALYZE usage_record")
         connection.exec_driver_sql(CREATE_SETTLING)
         connection.exec_driver_sql(FILL_SETTLING, (list(ids),))
 
@@ -207,8 +215,9 @@ class PostgresqlStore(SharedStore):
         return StoreUnavailable(f"database {self.url}: {' '.join(str(reason).split())}")
 
 
-def _limit_waiting(connection: Connection) -> None:
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+def _prepare_transaction(connection: Connection) -> None:
+    # Compiling a statement that probes a few indexes takes longer than to run it.
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}; SET LOCAL jit = off")
 
 
 def _take_lock(connection: Connection) -> None:
