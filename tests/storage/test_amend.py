@@ -14,6 +14,7 @@ from spantoll.pricing import load_rate_card
 from spantoll.records import UsageRecord, usage_record
 from spantoll.storage import Settle, SqlStore, open_store
 from spantoll.storage.amend import VOIDED, erase_user, list_audit_events, void_record
+from spantoll.storage.periods import close_period
 from tests.storage.conftest import BACKENDS, Backend, rows
 from tests.support.records import NOON_NS, make_record, record_of_response
 
@@ -90,6 +91,17 @@ def test_a_record_is_void_once_and_must_be_there(store: SqlStore) -> None:
         void(store, record)
     with pytest.raises(AmendError, match="there is no record 99"):
         void(store, 99)
+
+
+def test_a_record_of_a_closed_period_stays_as_it_was_reported(store: SqlStore) -> None:
+    store.write([record := make_record()])
+    edges = {"start_ns": NOON_NS - 1, "end_ns": NOON_NS + 1, "now_ns": NOON_NS + 2}
+    close_period(store, "2026-11", tz="UTC", by="ann", **edges)
+
+    with pytest.raises(AmendError, match="is of 2026-11, which is closed"):
+        void(store, ids(store)[0])
+
+    assert rows(store) == [record]
 
 
 def erase(store: SqlStore, user: str) -> int:

@@ -19,6 +19,7 @@ from spantoll.records.columns import FACTS, usage_record
 from spantoll.records.record import UsageRecord
 from spantoll.records.text import to_json
 from spantoll.storage.facts import store_changes, stored
+from spantoll.storage.periods import find_period, read_periods
 from spantoll.storage.store import Stored
 from spantoll.storage.tables import audit_event
 
@@ -55,7 +56,8 @@ class AuditEvent(NamedTuple):
 def void_record(store: SqlStore, record_id: int, *, why: str, by: str, now_ns: int) -> UsageRecord:
     """Count a record, and what else reports its call, never again; return it as it was.
 
-    Raises AmendError where there is no such record, or it is not counted anyway.
+    Raises AmendError where there is no such record, it is not counted anyway, or it is of a closed
+    period, whose sums stay as they were reported.
     """
     with store.transaction() as connection:
         row = connection.execute(select(usage_record).where(r.id == record_id)).first()
@@ -63,6 +65,9 @@ def void_record(store: SqlStore, record_id: int, *, why: str, by: str, now_ns: i
             raise AmendError(f"there is no record {record_id}")
         before = stored(row)
         _check_counted(connection, before)
+        closed = find_period(read_periods(connection), before.current.started_ns)
+        if closed is not None:
+            raise AmendError(f"record {record_id} is of {closed.name}, which is closed")
         after = before._replace(
             facts=before.facts._replace(counted=False, counted_reason=VOIDED),
             current=before.current._replace(counted=False, counted_reason=VOIDED),
