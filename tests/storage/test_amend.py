@@ -168,6 +168,26 @@ def test_a_person_goes_from_what_was_merged_and_stays_away(
     assert not any('"user_id":"' in (text or "") for text in kept)
 
 
+def test_a_person_goes_from_a_closed_period_too(store: SqlStore, settle: Settle) -> None:
+    store.write([report(user_email="ann@example.com"), report()], settle=settle)
+    edges = {"start_ns": NOON_NS - 9, "end_ns": NOON_NS + 9, "now_ns": NOON_NS + 10}
+    close_period(store, "2026-11", tz="UTC", by="bob", **edges)
+    late = report(user_id="ann", user_email="ann@example.com", duration_ns=2 * 10**9)
+    store.write([late], settle=settle)
+
+    erase(store, "ann")
+    erase(store, "ann@example.com")
+
+    with store.engine.connect() as connection:
+        held = [
+            str(row)
+            for table in usage_record.metadata.sorted_tables
+            if table.name != "audit_event"
+            for row in connection.execute(select(table))
+        ]
+    assert [row for row in held if "'ann" in row or '"ann' in row] == []
+
+
 def test_more_records_than_one_transaction_takes_are_erased(store: SqlStore) -> None:
     store.write([make_record(**ANN) for _ in range(1_201)])
 

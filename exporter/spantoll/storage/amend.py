@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Engine, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, or_, select, update
 
 from spantoll.errors import AmendError
-from spantoll.records.columns import FACTS, usage_record
+from spantoll.records.columns import ADJUSTED, FACTS, usage_record
 from spantoll.records.record import UsageRecord
 from spantoll.records.text import to_json
+from spantoll.storage.audit import encode_values, list_changes
 from spantoll.storage.facts import store_changes, stored
 from spantoll.storage.periods import find_period, read_periods
 from spantoll.storage.store import Stored
-from spantoll.storage.tables import audit_event
+from spantoll.storage.tables import adjustment, audit_event, reprice_change
 
 if TYPE_CHECKING:
     from spantoll.storage.sql import SqlStore
@@ -89,10 +90,11 @@ def erase_user(store: SqlStore, user: str, *, why: str, by: str, now_ns: int) ->
         last_id = ids[-1]
         with store.transaction() as connection:
             # Read again under lock: settling may have changed them.
-            rows = connection.execute(select(usage_record).where(r.id.in_(ids)))
-            members = [stored(row) for row in rows]
-            erased += store_changes(connection, [(each, _erase(each, user)) for each in members])
+            rows = connection.execute(select(usage_record).where(r.id.in_(ids))).all()
+            erased += sum(_erase_row(connection, row, user) for row in rows)
     with store.transaction() as connection:
+        for table in (adjustment, reprice_change):
+            _erase_values(connection, table, user)
         _audit(connection, AuditEvent(0, now_ns, by, "erase", None, erased, why))
     return erased
 
@@ -129,26 +131,56 @@ def _check_counted(connection: Connection, member: Stored) -> None:
 
 def _find_mentions(engine: Engine, user: str, last_id: int) -> list[int]:
     """Find the records after `last_id` that may hold a user: texts are looked at more closely."""
-    # A column of JSON, and in `facts` JSON within JSON.
-    once = orjson.dumps(user).decode()[1:-1]
-    twice = orjson.dumps(once).decode()[1:-1]
     named = or_(
         *(r[name] == user for name in PERSONAL),
-        *(
-            text.contains(form, autoescape=True)
-            for text in (r[FACTS], r.metadata, r.error_message)
-            for form in {user, once, twice}
-        ),
+        *(_mentions(r[name], user) for name in (FACTS, ADJUSTED, "metadata", "error_message")),
     )
     found = select(r.id).where(r.id > last_id, named).order_by(r.id).limit(ERASED_ROWS)
     with engine.connect() as connection:
         return list(connection.scalars(found))
 
 
-def _erase(member: Stored, user: str) -> Stored:
-    return member._replace(
-        facts=_erase_from(member.facts, user), current=_erase_from(member.current, user)
-    )
+def _mentions(text: ColumnElement[str], user: str) -> ColumnElement[bool]:
+    # As it is, in JSON, and in JSON within JSON.
+    once = orjson.dumps(user).decode()[1:-1]
+    twice = orjson.dumps(once).decode()[1:-1]
+    return or_(*(text.contains(form, autoescape=True) for form in {user, once, twice}))
+
+
+def _erase_row(connection: Connection, row: Row[Any], user: str) -> bool:
+    """Erase a user from the columns of a record and from what stands beside them, closed or not."""
+    kept = UsageRecord._make(row._mapping[name] for name in UsageRecord._fields)
+    member = stored(row)
+    before = (kept, member.facts, member.current)
+    columns, facts, current = after = tuple(_erase_from(each, user) for each in before)
+    if before == after:
+        return False
+    values: dict[str, Any] = {
+        **list_changes(kept, columns),
+        FACTS: encode_values(list_changes(columns, facts)),
+        ADJUSTED: encode_values(list_changes(columns, current)) if row._mapping[ADJUSTED] else None,
+    }
+    connection.execute(update(usage_record).where(r.id == member.id).values(values))
+    return True
+
+
+def _erase_values(connection: Connection, table: Table, user: str) -> None:
+    """Erase a user from the old and new values of a table of changes."""
+    texts = (table.c.old_values, table.c.new_values)
+    found = select(table).where(or_(*(_mentions(text, user) for text in texts)))
+    for row in connection.execute(found).mappings().all():
+        same = (column == row[column.name] for column in table.primary_key)
+        values = {text.name: _blank(row[text.name], user) for text in texts}
+        connection.execute(update(table).where(*same).values(values))
+
+
+def _blank(text: str, user: str) -> str:
+    def blank(value: object) -> object:
+        if isinstance(value, dict):
+            return {name: blank(each) for name, each in value.items()}
+        return None if value == user else value
+
+    return orjson.dumps(blank(orjson.loads(text))).decode()
 
 
 def _erase_from(record: UsageRecord, user: str) -> UsageRecord:
