@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -61,6 +62,24 @@ def test_a_late_record_is_shown_as_an_adjustment_wherever_sums_are(
     assert "$2.50" in october.out.splitlines()[1]
     assert "Closed: +$2.50 in 1 adjustments of calls of this time" in october.out
     assert now["adjustments"]["booked"] == {"entries": 1, "cost_usd": "2.500000000"}
+
+
+def test_a_statement_issued_again_says_what_was_adjusted_since(
+    spantoll: Cli, stored: Stored, record: Record
+) -> None:
+    charged = partial(record, customer_id="acme", revenue_nano=3_000_000_000)
+    stored([charged(started_ns=OCTOBER_NS)])
+    spantoll(*CLOSE)
+    stored([charged(started_ns=OCTOBER_NS)])
+    statement = ("customers", "statement", "acme", "--month", "2025-10", "--tz", "Europe/Berlin")
+
+    (note,) = [
+        each
+        for each in json.loads(spantoll(*statement, "-f", "json").out)["notes"]
+        if "adjustments" in each
+    ]
+
+    assert note.startswith("Not in the total: +$3.00 in 1 adjustments of calls of this month")
 
 
 def test_adjustments_are_listed_by_period_and_customer(

@@ -33,6 +33,7 @@ def write_statement(
     from spantoll.storage.customers_statement import read_statement
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.output import write_csv, write_json, write_notice
+    from spantoll.surfaces.cli.periods_report import describe_statement
 
     with open_ledger(database) as ledger:
         zone = tz or ledger.settings.tz
@@ -40,8 +41,9 @@ def write_statement(
         statement = read_statement(
             ledger.engine, customer, start_ns=start_ns, end_ns=end_ns, tenant_id=tenant
         )
+        adjusted = describe_statement(ledger.engine, customer, start_ns=start_ns, end_ns=end_ns)
+        notes = [*_list_doubts(statement), *adjusted]
     rows = list(_list_rows(statement, cost=cost))
-    notes = list(_list_doubts(statement))
     match format:
         case Format.json:
             write_json(

@@ -32,6 +32,7 @@ from spantoll.surfaces.cli.output import (
 
 __all__ = [
     "describe_adjusted",
+    "describe_statement",
     "find_named",
     "format_change",
     "parse_period_name",
@@ -161,6 +162,29 @@ def describe_adjusted(booked: Adjusted, later: Adjusted) -> Iterator[str]:
             f"Closed: {format_change(later.cost_nano)} in {later.entries:,} adjustments of calls "
             f"of this time, of all calls, booked later; {command}."
         )
+
+
+def describe_statement(
+    engine: Engine, customer_id: str, *, start_ns: int, end_ns: int
+) -> Iterator[str]:
+    """Say what a customer's statement of a month leaves out: adjustments of closed periods."""
+    since = sum_adjustments(
+        engine,
+        customer_id=customer_id,
+        started_from_ns=start_ns,
+        started_to_ns=end_ns,
+        booked_from_ns=end_ns,
+    )
+    booked = sum_adjustments(
+        engine, customer_id=customer_id, booked_from_ns=start_ns, booked_to_ns=end_ns
+    )
+    said = ((since, "of calls of this month, since it was closed"), (booked, "of closed periods"))
+    for adjusted, which in said:
+        if adjusted.entries:
+            yield (
+                f"Not in the total: {format_change(adjusted.revenue_nano)} in "
+                f"{adjusted.entries:,} adjustments {which}: `spantoll periods adjustments`."
+            )
 
 
 def format_change(nano: int | None) -> str:
