@@ -70,7 +70,8 @@ def restore_content(member: Stored, *, old: str, new: str) -> Stored | None:
 
 def _encode(base: Stored, other: Stored) -> str:
     record = list_changes(base.current, other.current)
-    facts = list_changes(base.facts, other.facts)
+    is_alone = base.facts is base.current and other.facts is other.current
+    facts = record if is_alone else list_changes(base.facts, other.facts)
     return _to_json({RECORD: record} if facts == record else {RECORD: record, FACTS: facts})
 
 
