@@ -115,6 +115,16 @@ def test_json_has_every_customer_and_day(spantoll: Cli) -> None:
     assert answer["total"]["difference_usd"] == "14.000000000"
 
 
+def test_a_preview_says_what_becomes_of_revenue(
+    spantoll: Cli, stored: Stored, record: Record
+) -> None:
+    stored([record(request_model="gpt-4o", input_tokens=2_000_000, revenue_nano=7 * 10**9)])
+
+    ran = spantoll("reprice", "--dry-run")
+
+    assert "Revenue: $7.00 becomes $7.00." in ran.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -23,7 +23,7 @@ SECOND_NS = 1_000_000_000
 
 
 class Difference(NamedTuple):
-    """Costs of some changed records before and after, in nano-USD; unknown costs are left out."""
+    """Sums of some changed records before and after, in nano-USD, without what is unknown."""
 
     records: int = 0
     old_nano: int = 0
@@ -32,6 +32,8 @@ class Difference(NamedTuple):
     """Records that had no cost and get one."""
     newly_unpriced: int = 0
     """Records that lose theirs."""
+    old_revenue_nano: int = 0
+    new_revenue_nano: int = 0
 
     def add(self, other: Difference) -> Difference:
         """Add two differences."""
@@ -76,6 +78,8 @@ class Preview:
             after.cost_nano or 0,
             int(before.cost_nano is None and after.cost_nano is not None),
             int(before.cost_nano is not None and after.cost_nano is None),
+            before.revenue_nano or 0,
+            after.revenue_nano or 0,
         )
         self.in_closed += find_period(self.periods, before.started_ns) is not None
         day = datetime.fromtimestamp(before.started_ns // SECOND_NS, self.tz).date()

@@ -139,6 +139,9 @@ def _all_rows(preview: Preview) -> Iterator[Mapping[str, Any]]:
 def _remarks(preview: Preview) -> Iterator[str]:
     total = preview.total
     yield ""
+    if total.old_revenue_nano or total.new_revenue_nano:
+        old, new = _dollars(total.old_revenue_nano), _dollars(total.new_revenue_nano)
+        yield f"Revenue: {old} becomes {new}."
     if total.newly_priced:
         yield f"{total.newly_priced:,} records had no price and get one."
     if total.newly_unpriced:
@@ -168,6 +171,8 @@ def _plain(difference: Difference) -> dict[str, Any]:
         "newly_unpriced": difference.newly_unpriced,
         "old_cost_usd": str(to_usd(difference.old_nano)),
         "new_cost_usd": str(to_usd(difference.new_nano)),
+        "old_revenue_usd": str(to_usd(difference.old_revenue_nano)),
+        "new_revenue_usd": str(to_usd(difference.new_revenue_nano)),
         "difference_usd": str(to_usd(difference.new_nano - difference.old_nano)),
     }
 
