@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spantoll.query import DIMENSIONS, MEASURES
+from spantoll.query import DIMENSIONS, MEASURES, QUESTIONS
 from spantoll.query.dimensions import ALIASES as DIMENSION_ALIASES
 from spantoll.query.measures import ALIASES as MEASURE_ALIASES
 
@@ -33,7 +33,19 @@ def dimension_table() -> Iterator[str]:
         yield f"| `{name}` | {short_names(DIMENSION_ALIASES, name)} |"
 
 
-TABLES = {"measures": measure_table, "dimensions": dimension_table}
+def question_table() -> Iterator[str]:
+    yield "| question | answer |"
+    yield "|---|---|"
+    for name, question in QUESTIONS.items():
+        text = " ".join((question.__doc__ or "").split()).removeprefix("Return ")
+        yield f"| `{name}` | {text[:1].upper()}{text[1:]} |"
+
+
+TABLES = {
+    "measures": measure_table,
+    "dimensions": dimension_table,
+    "questions": question_table,
+}
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -1,8 +1,16 @@
-from spantoll.query.aggregate import to_usd
+"""Ask the ledger: the public names of the query module.
+
+Input: an engine, and a `Query` or a question by its name. Output: a `Result`, a `Growth`, listed or
+explained records, and the same as plain values. All SQL for reading is in this package.
+"""
+
+from spantoll.query.aggregate import Number, to_usd
 from spantoll.query.cost_state import COST_STATES, CostState
-from spantoll.query.dimensions import DIMENSIONS
+from spantoll.query.dimensions import DIMENSIONS, Value
 from spantoll.query.explain import Explanation, explain
+from spantoll.query.growth import AGAINST, Change, Compared, Growth, measure_growth
 from spantoll.query.measures import MEASURES
+from spantoll.query.named import QUESTIONS, Scope, find_question, user_usage, workspace_logs
 from spantoll.query.plain import (
     RECORD_HEADERS,
     plain_explanation,
@@ -12,6 +20,7 @@ from spantoll.query.plain import (
     plain_result,
     plain_rows,
 )
+from spantoll.query.plain_growth import growth_headers, plain_growth
 from spantoll.query.query import Filter, Query, doubt_query, health_query
 from spantoll.query.records import Listed, Page, RecordQuery, list_records
 from spantoll.query.result import PriceSetUsed, Result, Row
@@ -21,36 +30,50 @@ from spantoll.query.trace_url import TraceUrl
 from spantoll.query.windows import WINDOWS, Window
 
 __all__ = [
+    "AGAINST",
     "COST_STATES",
     "DIMENSIONS",
     "MEASURES",
+    "QUESTIONS",
     "RECORD_HEADERS",
     "WINDOWS",
+    "Change",
+    "Compared",
     "CostState",
     "Explanation",
     "Filter",
+    "Growth",
     "Listed",
+    "Number",
     "Page",
     "PriceSetUsed",
     "Query",
     "RecordQuery",
     "Result",
     "Row",
+    "Scope",
     "TraceUrl",
+    "Value",
     "Window",
     "doubt_query",
     "explain",
+    "find_question",
+    "growth_headers",
     "health_query",
     "list_records",
+    "measure_growth",
     "parse_filters",
     "parse_period",
     "parse_query",
     "plain_explanation",
     "plain_facts",
+    "plain_growth",
     "plain_headers",
     "plain_record",
     "plain_result",
     "plain_rows",
     "run",
     "to_usd",
+    "user_usage",
+    "workspace_logs",
 ]

@@ -22,7 +22,7 @@ from spantoll.query.explain import Explanation
 from spantoll.query.records import Listed
 from spantoll.query.result import Result, Row
 from spantoll.query.trace_url import TraceUrl
-from spantoll.query.windows import find_zone, to_local_time
+from spantoll.query.windows import Window, find_zone, to_local_time
 from spantoll.records.column_spec import ColumnSpec, Merge, Unit
 from spantoll.records.record import COLUMNS, UsageRecord
 from spantoll.records.reported import reported_difference_nano
@@ -35,6 +35,8 @@ __all__ = [
     "plain_record",
     "plain_result",
     "plain_rows",
+    "plain_value",
+    "plain_window",
 ]
 
 UTC = find_zone("UTC")
@@ -99,15 +101,11 @@ def _show_margin(record: UsageRecord) -> str | None:
 
 
 def _row(result: Result, row: Row) -> dict[str, Any]:
-    tz = find_zone(result.query.tz)
-    shown: dict[str, Any] = {}
-    if row.window is not None:
-        shown["window_start"] = to_local_time(row.window.start_ns, tz).isoformat()
-        shown["window_end"] = to_local_time(row.window.end_ns, tz).isoformat()
-    shown.update((name, _plain(value)) for name, value in row.dimensions.items())
+    shown = plain_window(row.window, result.query.tz)
+    shown.update((name, plain_value(value)) for name, value in row.dimensions.items())
     if result.query.others:
         shown["others"] = row.others
-    shown.update((name, _plain(value)) for name, value in row.measures.items())
+    shown.update((name, plain_value(value)) for name, value in row.measures.items())
     if state := row.cost:
         shown["cost_state"] = state.name
         shown["estimated"] = state.estimated
@@ -115,7 +113,19 @@ def _row(result: Result, row: Row) -> dict[str, Any]:
     return shown
 
 
-def _plain(value: Value | Number) -> Any:
+def plain_window(window: Window | None, tz: str) -> dict[str, Any]:
+    """Show when a window begins and ends, in its zone; nothing without one."""
+    if window is None:
+        return {}
+    zone = find_zone(tz)
+    return {
+        "window_start": to_local_time(window.start_ns, zone).isoformat(),
+        "window_end": to_local_time(window.end_ns, zone).isoformat(),
+    }
+
+
+def plain_value(value: Value | Number) -> Any:
+    """Show a dimension or measure: an exact decimal as text, all else as it is."""
     return f"{value:f}" if isinstance(value, Decimal) else value
 
 

@@ -143,6 +143,8 @@ def doubt_query(query: Query) -> Query:
         window="total",
         order=("-pricing_status", "-requests"),
         limit=None,
+        fill=False,
+        others=False,
     )
 
 

@@ -10,23 +10,35 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spantoll.query import CostState, Row
+    from spantoll.query import CostState, Number, Row
 
-__all__ = ["UNKNOWN", "format_cost", "format_dollars", "format_measure", "format_number"]
+__all__ = [
+    "UNKNOWN",
+    "format_amount",
+    "format_cost",
+    "format_dollars",
+    "format_measure",
+    "format_number",
+]
 
 UNKNOWN = "-"
 
 
 def format_measure(row: Row, name: str) -> str:
     """Format a measure of a row; money carries the marks of the row's cost."""
+    return format_amount(row, name, row.measures[name])
+
+
+def format_amount(row: Row | None, name: str, value: Number) -> str:
+    """Format a value of a measure; money carries the marks of the row it belongs to, if any."""
     from spantoll.query.measures import find_measure
     from spantoll.query.revenue_measures import REVENUE_MEASURES
 
-    measure, value = find_measure(name), row.measures[name]
-    if measure.name in REVENUE_MEASURES and measure.unit == "USD":
-        return _format_revenue(row, measure.name)
+    measure = find_measure(name)
+    if row is not None and measure.name in REVENUE_MEASURES and measure.unit == "USD":
+        return _format_revenue(row, measure.name, value)
     if measure.unit == "USD" and (value is None or isinstance(value, Decimal)):
-        state, marks = row.cost, measure.marks
+        state, marks = None if row is None else row.cost, measure.marks
         return format_dollars(
             value,
             estimated="~" in marks and state is not None and state.estimated,
@@ -37,9 +49,9 @@ def format_measure(row: Row, name: str) -> str:
     return format_number(value)
 
 
-def _format_revenue(row: Row, name: str) -> str:
+def _format_revenue(row: Row, name: str, value: Number) -> str:
     """Format a sum of revenue or margin, `+` or `~` where calls are left out of it."""
-    value, state = row.measures[name], row.cost
+    state = row.cost
     left_out = bool(row.measures["requests_without_revenue"])
     if state is not None:
         left_out = left_out or state.partial_requests > 0
@@ -62,7 +74,9 @@ def format_dollars(
     if value is None:
         return UNKNOWN
     places = 2 if abs(value) >= 1 or not value else min(9, 3 - value.adjusted())
-    return f"{'~' if estimated else ''}${value:,.{places}f}{'+' if lower_bound else ''}"
+    sign = "-" if value < 0 else ""
+    amount = f"{sign}${abs(value):,.{places}f}"
+    return f"{'~' if estimated else ''}{amount}{'+' if lower_bound else ''}"
 
 
 def format_number(value: Any) -> str:

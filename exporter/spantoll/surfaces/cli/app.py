@@ -27,6 +27,7 @@ from spantoll.surfaces.cli.db import db_app
 from spantoll.surfaces.cli.doctor import doctor
 from spantoll.surfaces.cli.estimate import estimate
 from spantoll.surfaces.cli.explain import explain
+from spantoll.surfaces.cli.growth import growth
 from spantoll.surfaces.cli.health import health
 from spantoll.surfaces.cli.ingest import ingest
 from spantoll.surfaces.cli.keys import keys
@@ -34,6 +35,7 @@ from spantoll.surfaces.cli.models import models
 from spantoll.surfaces.cli.periods import periods_app
 from spantoll.surfaces.cli.price import price
 from spantoll.surfaces.cli.prices import prices
+from spantoll.surfaces.cli.questions import ask, top, user
 from spantoll.surfaces.cli.reconcile import reconcile
 from spantoll.surfaces.cli.records import records
 from spantoll.surfaces.cli.reprice import reprice_app
@@ -51,7 +53,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    *(up, ingest, usage, records, explain, reconcile, health, doctor),
+    *(up, ingest, usage, top, growth, user, ask, records, explain, reconcile, health, doctor),
     *(price, estimate, models, void, erase),
 ):
     app.command()(command)

@@ -6,9 +6,9 @@ stdout: rows, total, period, price sets, and why the cost is estimated or leaves
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from spantoll.query import CostState, RecordQuery, Result, Row, Window, list_records
+from spantoll.query import CostState, RecordQuery, Result, Row, Value, Window, list_records
 from spantoll.query.windows import find_zone, to_local_time
 from spantoll.storage import hide_password
 from spantoll.surfaces.cells import UNKNOWN, format_dollars, format_measure, format_number
@@ -16,7 +16,7 @@ from spantoll.surfaces.cli.advice import advise_unpriced
 from spantoll.surfaces.cli.ledger import Opened
 from spantoll.surfaces.cli.output import write_line, write_table
 
-__all__ = ["NAMED", "explain_empty", "print_report"]
+__all__ = ["NAMED", "explain_empty", "format_keys", "format_period", "print_report"]
 
 NAMED = 10
 """How many models with a reason the lines under a table name, unless all are asked for."""
@@ -43,11 +43,11 @@ def print_report(
         total = ["total", *[""] * (len(keys) - 1), *_format_measures(result, result.totals)]
     write_table(
         [*keys, *query.measures],
-        ([*_format_keys(result, row), *_format_measures(result, row)] for row in result.rows),
+        ([*_format_row_keys(result, row), *_format_measures(result, row)] for row in result.rows),
         numeric=query.measures,
         total=total,
     )
-    write_line(_format_period(result))
+    write_line(format_period(result))
     if len(result.rows) < result.groups:
         write_line(f"{len(result.rows)} of {result.groups} rows; the total is of all.")
     if calls := result.totals.measures.get("requests_without_revenue"):
@@ -79,14 +79,31 @@ def explain_empty(ledger: Opened) -> str:
     )
 
 
-def _format_keys(result: Result, row: Row) -> list[str]:
-    window = [] if row.window is None else [_format_window(result, row.window)]
+def _format_row_keys(result: Result, row: Row) -> list[str]:
     if row.others:
-        return [*window, "others", *[""] * (len(row.dimensions) - 1)]
-    return window + [
-        UNKNOWN if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-        for value in row.dimensions.values()
+        return [*_format_windows(result, row.window), "others", *[""] * (len(row.dimensions) - 1)]
+    return format_keys(result, row.window, row.dimensions)
+
+
+def format_keys(
+    result: Result, window: Window | None, dimensions: Mapping[str, Value]
+) -> list[str]:
+    """Return the cells that name a group: its window, if there are windows, and dimensions."""
+    return [
+        *_format_windows(result, window),
+        *(
+            UNKNOWN
+            if value is None
+            else str(value).lower()
+            if isinstance(value, bool)
+            else str(value)
+            for value in dimensions.values()
+        ),
     ]
+
+
+def _format_windows(result: Result, window: Window | None) -> list[str]:
+    return [] if window is None else [_format_window(result, window)]
 
 
 def _format_window(result: Result, window: Window) -> str:
@@ -100,7 +117,8 @@ def _format_measures(result: Result, row: Row) -> list[str]:
     return [format_measure(row, name) for name in result.query.measures]
 
 
-def _format_period(result: Result) -> str:
+def format_period(result: Result) -> str:
+    """Say which period an answer is of, in which zone, at which prices."""
     start = f"{result.start:%Y-%m-%d %H:%M}" if result.start else "the beginning"
     end = f"{result.end:%Y-%m-%d %H:%M}" if result.end else "now"
     used = [f"{each.source} {each.price_set[:12]}" for each in result.price_sets]

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from spantoll.query import QUESTIONS
+from spantoll.records import UsageRecord
+from tests.support.records import NOON_NS
+
+Cli = Callable[..., Any]
+Make = Callable[..., UsageRecord]
+Write = Callable[[Sequence[UsageRecord]], None]
+
+DAY_NS = 24 * 3600 * 10**9
+
+
+def cells(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+def test_top_names_the_largest_and_adds_up_the_others(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    stored([record(model=f"m{i}", cost_nano=i * 10**9) for i in range(1, 6)])
+
+    ran = spantoll("top", "model", "-n", "2", "--measure", "cost")
+
+    assert cells(ran.out)[:5] == [
+        ["model", "cost_usd"],
+        ["m5", "$5.00"],
+        ["m4", "$4.00"],
+        ["others", "$6.00"],
+        ["total", "$15.00"],
+    ]
+
+
+def test_top_marks_the_others_in_csv(spantoll: Cli, stored: Write, record: Make) -> None:
+    stored([record(model=f"m{i}", cost_nano=i * 10**9) for i in range(1, 4)])
+
+    found = csv.DictReader(io.StringIO(spantoll("top", "model", "-n", "1", "-f", "csv").out))
+
+    assert [(row["model"], row["others"], row["requests"]) for row in found] == [
+        ("m3", "false", "1"),
+        ("", "true", "2"),
+    ]
+
+
+def test_growth_shows_now_before_difference_and_share(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    stored(
+        [
+            record(model="a", cost_nano=3 * 10**9),
+            record(model="a", cost_nano=2 * 10**9, started_ns=NOON_NS - 30 * DAY_NS),
+            record(model="b", pricing_status="estimated", cost_nano=10**9),
+        ]
+    )
+
+    ran = spantoll(
+        "growth", "--by", "model", "--measure", "cost", "--from", "2026-11-01", "--to", "2026-12-01"
+    )
+
+    assert cells(ran.out)[1:4] == [
+        ["a", "$3.00", "$2.00", "+$1.00", "+50.0%"],
+        ["b", "~$1.00", "$0.00", "+$1.00", "-"],
+        ["total", "~$4.00", "$2.00", "+$2.00", "+100.0%"],
+    ]
+    assert "Before: From 2026-10-01 00:00 to 2026-11-01 00:00, UTC" in ran.out
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_growth_is_data_too(spantoll: Cli, stored: Write, record: Make, form: str) -> None:
+    stored([record(), record(started_ns=NOON_NS - DAY_NS, cost_nano=5 * 10**9)])
+
+    ran = spantoll(
+        "growth", "--window", "day", "--from", "2026-11-20", "--to", "2026-11-21", "-f", form
+    )
+
+    if form == "json":
+        (row,) = json.loads(ran.out)["rows"]
+    else:
+        (row,) = csv.DictReader(io.StringIO(ran.out))
+    assert (row["cost_usd"], row["cost_usd_before"]) == ("2.500000000", "5.000000000")
+    assert float(row["cost_usd_growth"]) == -0.5
+    assert (row["cost_state"], row["cost_state_before"]) == ("exact", "exact")
+
+
+def test_growth_without_a_beginning_is_refused(spantoll: Cli, stored: Write) -> None:
+    stored([])
+
+    ran = spantoll("growth", "--to", "2026-11-21")
+
+    assert (ran.status, "growth needs a period" in ran.err) == (2, True)
+
+
+def test_user_shows_the_most_called_model_first(spantoll: Cli, stored: Write, record: Make) -> None:
+    stored(
+        [
+            record(user_id="ann", model="dear"),
+            *(record(user_id="ann", model="often", cost_nano=1) for _ in range(2)),
+            record(user_id="bob"),
+        ]
+    )
+
+    ran = spantoll("user", "ann", "--from", "2026-11-01")
+
+    assert [line[:2] for line in cells(ran.out)[1:4]] == [
+        ["often", "2"],
+        ["dear", "1"],
+        ["total", "3"],
+    ]
+
+
+def test_ask_lists_its_questions(spantoll: Cli) -> None:
+    ran = spantoll("ask")
+
+    assert [line[0] for line in cells(ran.out)] == list(QUESTIONS)
+
+
+def test_ask_answers_one_and_knows_what_was_meant(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    stored([record(), record(provider="anthropic", status="error")])
+
+    answer = spantoll("ask", "error-rate-by-provider")
+    wrong = spantoll("ask", "error_rate_by_providr")
+
+    assert cells(answer.out)[1] == ["anthropic", "1", "1", "0", "100.0%"]
+    assert (wrong.status, "error_rate_by_provider" in wrong.err) == (2, True)
