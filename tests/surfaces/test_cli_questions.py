@@ -4,11 +4,12 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from spantoll.query import QUESTIONS
+from spantoll.query import QUESTIONS, records
 from spantoll.records import UsageRecord
 from tests.support.records import NOON_NS
 
@@ -132,3 +133,34 @@ def test_ask_answers_one_and_knows_what_was_meant(
 
     assert cells(answer.out)[1] == ["anthropic", "1", "1", "0", "100.0%"]
     assert (wrong.status, "error_rate_by_provider" in wrong.err) == (2, True)
+
+
+def test_an_export_has_every_record_however_many_parts_it_is_read_in(
+    spantoll: Cli, stored: Write, record: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "PART", 20)
+    stored([record(started_ns=NOON_NS - i // 3, model=f"m{i}") for i in range(61)])
+
+    table = list(csv.DictReader(io.StringIO(spantoll("records", "-f", "csv").out)))
+    lines = [json.loads(line) for line in spantoll("records", "-f", "jsonl").out.splitlines()]
+    some = spantoll("records", "-f", "jsonl", "--limit", "45").out.splitlines()
+
+    assert sorted(row["model"] for row in table) == sorted(f"m{i}" for i in range(61))
+    assert [row["id"] for row in table] == [str(row["id"]) for row in lines]
+    assert [json.loads(line)["id"] for line in some] == [row["id"] for row in lines[:45]]
+
+
+def test_an_export_of_nothing_is_only_a_header(spantoll: Cli, stored: Write) -> None:
+    stored([])
+
+    assert len(spantoll("records", "-f", "csv").out.splitlines()) == 1
+    assert spantoll("records", "-f", "jsonl").out == ""
+
+
+@pytest.mark.parametrize("nano", [0, 1, -1, 10**9, -1_500_000_000, 2**63 - 1, -(2**63)])
+def test_money_of_a_record_is_exact(spantoll: Cli, stored: Write, record: Make, nano: int) -> None:
+    stored([record(cost_nano=nano)])
+
+    (line,) = spantoll("records", "-f", "jsonl").out.splitlines()
+
+    assert Decimal(json.loads(line)["cost_usd"]) == Decimal(nano).scaleb(-9)

@@ -22,7 +22,7 @@ from spantoll.query.plain import (
 )
 from spantoll.query.plain_growth import growth_headers, plain_growth
 from spantoll.query.query import Filter, Query, doubt_query, health_query
-from spantoll.query.records import Listed, Page, RecordQuery, list_records
+from spantoll.query.records import Listed, Page, RecordQuery, iterate_records, list_records
 from spantoll.query.result import PriceSetUsed, Result, Row
 from spantoll.query.run import run
 from spantoll.query.text import parse_filters, parse_period, parse_query
@@ -60,6 +60,7 @@ __all__ = [
     "find_question",
     "growth_headers",
     "health_query",
+    "iterate_records",
     "list_records",
     "measure_growth",
     "parse_filters",

@@ -7,8 +7,8 @@ and id of the last record, so records that arrive meanwhile neither shift nor re
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Engine, or_, select
@@ -21,10 +21,12 @@ from spantoll.query.statement import restrict_period
 from spantoll.records import UsageRecord
 from spantoll.records.columns import usage_record
 
-__all__ = ["Listed", "Page", "RecordQuery", "list_records"]
+__all__ = ["Listed", "Page", "RecordQuery", "iterate_records", "list_records"]
 
 CURSOR = re.compile(r"(\d{1,19})\.(\d{1,19})")
 LAST = 2**63 - 1
+PART = 2_000
+"""Records of an export that are in memory at a time."""
 
 r = usage_record.c
 FIELDS = [r[name] for name in UsageRecord._fields]
@@ -64,6 +66,22 @@ class RecordQuery:
             raise QueryError("limit must be at least 1", field="limit")
         if self.after is not None:
             _parse_cursor(self.after)
+
+
+def iterate_records(engine: Engine, query: RecordQuery) -> Iterator[Listed]:
+    """Read records, newest first, a part at a time: memory does not grow with the answer.
+
+    No transaction stays open meanwhile. Raises StoreUnavailable when the database cannot be read.
+    """
+    left, after = query.limit, query.after
+    while left is None or left > 0:
+        part = PART if left is None else min(PART, left)
+        page = list_records(engine, replace(query, limit=part, after=after))
+        yield from page.records
+        if page.cursor is None:
+            return
+        after = page.cursor
+        left = None if left is None else left - part
 
 
 def list_records(engine: Engine, query: RecordQuery) -> Page:

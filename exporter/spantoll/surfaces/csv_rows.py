@@ -19,10 +19,11 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def write_csv_rows(file: TextIO, headers: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a header line and the rows; members that no header names are left out."""
-    writer = csv.DictWriter(file, headers, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(headers)
     for row in rows:
-        writer.writerow({name: _format_cell(row.get(name)) for name in headers})
+        values = map(row.get, headers)
+        writer.writerow([value if value is None else _format_cell(value) for value in values])
 
 
 def _format_cell(value: Any) -> Any:

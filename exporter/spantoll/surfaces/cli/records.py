@@ -1,10 +1,13 @@
-"""`spantoll records`: list calls, newest first, as a table, JSON or CSV.
+"""`spantoll records`: list calls, newest first, or export them as CSV or JSON lines.
 
-The columns of the table are those of `plain_record`, in the same units.
+Input: filters and a period. Output: records as `plain_record` shows them, in the same units. An
+export has every record and is written as it is read: memory does not grow with it.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,8 +15,6 @@ import typer
 from spantoll.surfaces.cli.options import (
     All,
     Database,
-    Format,
-    Formatted,
     From,
     Last,
     To,
@@ -22,9 +23,23 @@ from spantoll.surfaces.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from spantoll.query import Listed, Page
+    from spantoll.query import Listed, Page, RecordQuery
+    from spantoll.surfaces.cli.ledger import Opened
 
 __all__ = ["records"]
+
+LISTED = 50
+"""Records of a table unless more are asked for."""
+
+
+class RecordFormat(StrEnum):
+    """How records are written."""
+
+    table = "table"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+
 
 HEADERS = (
     "id",
@@ -52,7 +67,12 @@ NUMERIC = (
 
 
 def records(
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", "-n", min=1, help="At most so many; 50 in a table and in JSON, else all."
+        ),
+    ] = None,
     where: Where = None,
     from_: From = None,
     to: To = None,
@@ -62,49 +82,58 @@ def records(
     after: Annotated[
         str | None, typer.Option(metavar="CURSOR", help="Go on where a listing stopped.")
     ] = None,
-    format: Formatted = Format.table,
+    format: Annotated[
+        RecordFormat, typer.Option("--format", "-f", help="csv and jsonl are exports: all records.")
+    ] = RecordFormat.table,
     database: Database = None,
 ) -> None:
     """List calls, newest first; --all adds what is not counted, with what it repeats."""
-    from spantoll.query import (
-        RECORD_HEADERS,
-        RecordQuery,
-        list_records,
-        parse_filters,
-        parse_period,
-        plain_record,
-    )
+    from spantoll.query import RecordQuery, parse_filters, parse_period
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
-    from spantoll.surfaces.cli.output import write_csv, write_json, write_notice
-    from spantoll.surfaces.cli.report import explain_empty
 
     with open_ledger(database) as ledger:
         zone_name = tz or ledger.settings.tz
-        links = ledger.links
         start_ns, end_ns = parse_period(
             start=from_, end=to, last=last, tz=zone_name, now_ns=now_ns()
         )
-        page = list_records(
-            ledger.engine,
-            RecordQuery(
-                filters=parse_filters(where or ()),
-                start_ns=start_ns,
-                end_ns=end_ns,
-                limit=limit,
-                after=after,
-                uncounted=uncounted,
-            ),
+        query = RecordQuery(
+            filters=parse_filters(where or ()),
+            start_ns=start_ns,
+            end_ns=end_ns,
+            limit=limit,
+            after=after,
+            uncounted=uncounted,
         )
-        reason = "" if page.records else explain_empty(ledger)
-    match format:
-        case Format.json:
-            write_json([plain_record(each, links) for each in page.records])
-        case Format.csv:
-            write_csv(RECORD_HEADERS, (plain_record(each, links) for each in page.records))
-        case Format.table if reason:
-            write_notice(reason)
-        case Format.table:
-            _write_table(page, tz=zone_name, uncounted=uncounted)
+        if format in (RecordFormat.csv, RecordFormat.jsonl):
+            _export(ledger, query, format)
+        else:
+            _list(ledger, query, format, tz=zone_name)
+
+
+def _export(ledger: Opened, query: RecordQuery, format: RecordFormat) -> None:
+    from spantoll.query import RECORD_HEADERS, iterate_records, plain_record
+    from spantoll.surfaces.cli.output import write_csv, write_json_lines
+
+    links = ledger.links
+    rows = (plain_record(each, links) for each in iterate_records(ledger.engine, query))
+    if format is RecordFormat.csv:
+        write_csv(RECORD_HEADERS, rows)
+    else:
+        write_json_lines(rows)
+
+
+def _list(ledger: Opened, query: RecordQuery, format: RecordFormat, *, tz: str) -> None:
+    from spantoll.query import list_records, plain_record
+    from spantoll.surfaces.cli.output import write_json, write_notice
+    from spantoll.surfaces.cli.report import explain_empty
+
+    page = list_records(ledger.engine, replace(query, limit=query.limit or LISTED))
+    if format is RecordFormat.json:
+        write_json([plain_record(each, ledger.links) for each in page.records])
+    elif page.records:
+        _write_table(page, tz=tz, uncounted=query.uncounted)
+    else:
+        write_notice(explain_empty(ledger))
     if page.cursor:
         write_notice(f"More: --after {page.cursor}")
 
