@@ -7,14 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Integer, Table, inspect, select, text, update
+from sqlalchemy import LargeBinary, String, Table, inspect, select, text, update
 
 from spantoll.errors import CopyError
 from spantoll.pricing import Rate, UnitPrice
-from spantoll.records.columns import metadata, usage_record
+from spantoll.records.columns import usage_record
 from spantoll.storage import SqlStore, open_store
 from spantoll.storage import copy as copying
 from spantoll.storage.copy import copy_ledger
+from spantoll.storage.price_sets import price_set
 from spantoll.storage.tables import unsettled
 from tests.storage.conftest import BACKENDS, Backend, rows, settle_repeats
 from tests.support.records import make_record, record_of_response
@@ -162,7 +163,18 @@ def test_a_table_of_another_program_is_named(memory_store: SqlStore, target: Sql
         copy_ledger(memory_store, target)
 
 
-def test_tables_are_ordered_by_integers_which_every_database_sorts_alike() -> None:
-    kinds = [column.type for table in metadata.tables.values() for column in table.primary_key]
+def test_a_table_whose_key_is_a_text_is_copied(source: SqlStore, target: SqlStore) -> None:
+    table = price_set
+    values: dict[str, object] = {
+        column.name: b"Zz" if isinstance(column.type, LargeBinary) else 1
+        for column in table.columns
+    }
+    values |= {column.name: "Zz" for column in table.columns if isinstance(column.type, String)}
+    rows = [{**values, next(iter(table.primary_key)).name: name} for name in ("b", "B", "a ")]
+    with source.transaction() as connection:
+        connection.execute(table.insert(), rows)
 
-    assert [kind for kind in kinds if not isinstance(kind, Integer)] == []
+    copied = {each.name: each for each in copy_ledger(source, target)}
+
+    assert (copied["price_set"].rows, copied["price_set"].written) == (3, 3)
+    assert set(content(target, table)) == set(content(source, table))
