@@ -255,7 +255,7 @@ def planned(store: SqliteStore, statement: str) -> list[str]:
     values = {"last": 5, "keys": [1, 2], "tenant": "t", "traces": [b"x" * 16]}
     compiled = (
         STATEMENTS[statement]
-        .params({**values, "trace": b"x" * 16, "spans": [b"y" * 8], "above": 1})
+        .params({**values, "trace": b"x" * 16, "spans": [b"y" * 8], "but": [1]})
         .params({"first_ns": 1, "last_ns": 2, "first_key": 1, "last_key": 2})
         .compile(store.engine, compile_kwargs={"literal_binds": True})
     )
