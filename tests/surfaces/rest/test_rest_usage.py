@@ -94,6 +94,7 @@ def test_any_other_parameter_is_a_filter(client: TestClient, stored: Stored, rec
         ("from=yesteryear", "from", "yesterday"),
         ("last=a+while", "last", "24h"),
         ("limit=0", "limit", None),
+        ("last=7d&by=model&by=provider&last=24h", "last", None),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_is_allowed(

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from spantoll.surfaces.rest import compatibility, ingest, models, prices, records, usage
 from spantoll.surfaces.rest.context import RestContext
 from spantoll.surfaces.rest.guard import Access, Guard, require
+from spantoll.surfaces.rest.parameters import refuse_repeated
 from spantoll.surfaces.rest.problem import PROBLEMS, Problems, add_problem_handlers
 
 __all__ = ["API", "make_application", "make_openapi"]
@@ -62,9 +63,10 @@ def make_application(
     )
     app.state.context = context
     app.openapi = lambda: make_openapi(app)  # type: ignore[method-assign]  # as FastAPI documents
+    single = Depends(refuse_repeated)
     for module in (usage, records, models):
-        app.include_router(module.router, prefix=API, dependencies=require("read"))
-    app.include_router(prices.router, prefix=API)
+        app.include_router(module.router, prefix=API, dependencies=[*require("read"), single])
+    app.include_router(prices.router, prefix=API, dependencies=[single])
     app.include_router(ingest.router, prefix=API, dependencies=require("ingest"))
     app.include_router(ingest.seed_router, dependencies=require("ingest"))
     app.include_router(compatibility.router, dependencies=require("read"))

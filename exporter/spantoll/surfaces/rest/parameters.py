@@ -6,13 +6,15 @@ parameter that no route declares is a filter: `?model=a&model=b&customer_id!=c`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 from fastapi import Depends, Request
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from spantoll.query import DIMENSIONS, MEASURES, WINDOWS
 from spantoll.surfaces.rest.media import Format
+from spantoll.surfaces.rest.problem import Problem, ProblemError
 
 __all__ = [
     "FILTERS",
@@ -21,6 +23,7 @@ __all__ = [
     "RecordParameters",
     "UsageParameters",
     "UsageQuery",
+    "refuse_repeated",
 ]
 
 DECLARED = (
@@ -149,3 +152,33 @@ async def read_filters(request: Request) -> list[str]:
 
 
 Filters = Annotated[list[str], Depends(read_filters)]
+
+
+async def refuse_repeated(request: Request) -> None:
+    """Refuse a parameter with one value that is given twice. Raises ProblemError.
+
+    FastAPI would read the last one and say nothing of the others.
+    """
+    given = request.query_params
+    repeated = [
+        name
+        for name in _list_single_parameters(request.scope["route"])
+        if len(given.getlist(name)) > 1
+    ]
+    if repeated:
+        raise ProblemError(
+            422,
+            "a parameter is given more than once",
+            errors=[Problem(parameter=name, message="takes one value") for name in repeated],
+        )
+
+
+def _list_single_parameters(route: APIRoute) -> list[str]:
+    models = [parameter.field_info.annotation for parameter in route.dependant.query_params]
+    return [
+        field.alias or name
+        for model in models
+        if isinstance(model, type) and issubclass(model, BaseModel)
+        for name, field in model.model_fields.items()
+        if get_origin(field.annotation) is not list
+    ]
