@@ -50,7 +50,8 @@ def test_a_full_disk_pauses_the_queue_until_it_is_freed(
     wait_until(lambda: counts(forwarder).paused)
     full = counts(forwarder)
     disk.free()
-    wait_until(lambda: not counts(forwarder).paused)
+    # Half of the buffer is tried first, after a failure.
+    wait_until(lambda: counts(forwarder).memory_requests == 0)
     freed = counts(forwarder)
     sink.answers = []
     wait_until(lambda: counts(forwarder).waiting == 0)
@@ -58,7 +59,7 @@ def test_a_full_disk_pauses_the_queue_until_it_is_freed(
     assert "full" in full.paused
     assert (full.waiting, full.dropped) == (21, 0)
     assert 0 < full.memory_requests <= 20
-    assert (freed.waiting, freed.memory_requests) == (21, 0)
+    assert (freed.waiting, freed.paused) == (21, "")
     assert len(arrived(sink)) == 61
     assert (counts(forwarder).dropped, counts(forwarder).queue_bytes) == (0, 0)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spantoll.pricing.calendars import CALENDARS
 from spantoll.pricing.metrics import METRIC_UNITS
-from spantoll.pricing.own_files import read_price_file, write_price_file
+from spantoll.pricing.own_files import read_alias_file, read_price_file, write_price_file
 from spantoll.pricing.own_prices import OwnPrice, read_own_price
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.shipped import PriceDataError
@@ -128,7 +128,40 @@ UNREADABLE = {
         "provider,model,metric,amount,per\na,m,input,1,1M,9\n",
         "prices:2: more cells than columns",
     ),
+    "a cell that is too large": (
+        f"provider,model,metric,amount,per\na,m,input,1,{'1' * 140_000}\n",
+        "field larger than field limit",
+    ),
+    "more columns than values": (
+        "INSERT INTO vendor_pricing (vendor_name, metric, price_per_unit) VALUES ('a', 'input');",
+        "prices row 1: 2 values, 3 columns",
+    ),
+    "a column that vendor_pricing has not": (
+        '[{"vendor_name": "a", "metric": "requests", "price_per_unit": 1, "tier": "flex"}]',
+        "item 1: unknown column 'tier'; one of",
+    ),
 }
+
+
+INEXPRESSIBLE = {
+    "dates": ({"valid_from": "2026-01-01"}, "1M", "vendor_pricing has no dates"),
+    "a third": ({"amount": "1", "per": 3}, "1k", "1 per 3 is no decimal per 1000"),
+}
+
+
+@pytest.mark.parametrize(("given", "per", "message"), INEXPRESSIBLE.values(), ids=INEXPRESSIBLE)
+def test_a_price_that_vendor_pricing_cannot_express_is_not_exported(
+    given: dict[str, str], per: str, message: str
+) -> None:
+    price = {"provider": "a", "model": "m", "metric": "input", "amount": "2", "per": "1M"}
+
+    with pytest.raises(PriceDataError, match=message):
+        write_price_file([read_own_price({**price, **given}, "row 1")], "vendor", per=per)
+
+
+def test_a_file_of_aliases_without_one_is_refused() -> None:
+    with pytest.raises(PriceDataError, match="aliases: no alias in it"):
+        read_alias_file("[]", file="aliases")
 
 
 @pytest.mark.parametrize(("text", "message"), UNREADABLE.values(), ids=UNREADABLE)

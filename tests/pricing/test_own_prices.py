@@ -298,6 +298,7 @@ def test_a_price_in_another_currency_changes_with_its_rate(make_call: CallMaker)
             {"currency": "EUR", "usd": usd, "valid_from": since, "valid_to": until}, since
         )
         for usd, since, until in (
+            ("1.05", "", "2026-01-01"),
             ("1.10", "2026-01-01", "2026-07-01"),
             ("1.2", "2026-07-01", ""),
         )
@@ -315,6 +316,37 @@ def test_a_price_in_another_currency_changes_with_its_rate(make_call: CallMaker)
     ]
 
     assert [nano for nano, _, _ in costs] == [330_000, 360_000]
+
+
+def test_an_exchange_rate_of_nothing_is_refused() -> None:
+    with pytest.raises(PriceDataError, match="usd must be more than 0"):
+        read_exchange_rate({"currency": "EUR", "usd": "0"}, "rate")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        pytest.param(
+            {"metric": f"images quality={'h' * 60}", "per": "image"},
+            "may have 64 and 254 characters",
+            id="metric",
+        ),
+        pytest.param({"metric": "audio_ms", "per": "0"}, "is not priced per 0", id="no time"),
+    ],
+)
+def test_a_row_that_no_column_or_unit_holds_is_refused(given: Row, message: str) -> None:
+    record = {"provider": "acme", "model": "m", "metric": "input", "amount": "1", "per": "1M"}
+
+    with pytest.raises(PriceDataError, match=message):
+        read_own_price({**record, **given}, "row")
+
+
+def test_cached_input_is_free_where_the_users_own_input_is(make_call: CallMaker) -> None:
+    call = make_call(
+        "openai", "gpt-4.1", input_tokens=1_000, cache_read_tokens=600, output_tokens=0
+    )
+
+    assert cost(call, row("openai", "gpt-4.1", "input", "0"))[0] == 0
 
 
 @pytest.mark.parametrize(

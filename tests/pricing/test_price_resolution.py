@@ -361,12 +361,14 @@ REASONS = {
     "no provider, any model": (
         {"provider": None, "model": "llama3.2"},
         "unknown_provider",
-        "the span names no provider and llama3.2 does not tell: have it carry gen_ai.provider.name",
+        "the span names no provider and llama3.2 belongs to none we know: have it carry"
+        " gen_ai.provider.name",
     ),
     "a gateway that does not say whom it called": (
         {"provider": "litellm", "model": "my-alias"},
         "unknown_provider",
-        "the span names no provider and my-alias does not tell: have it carry gen_ai.provider.name",
+        "the span names no provider and my-alias belongs to none we know: have it carry"
+        " gen_ai.provider.name",
     ),
     "no price list": (
         {"provider": "sambanova", "model": "llama3.2"},

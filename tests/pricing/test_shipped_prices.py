@@ -12,8 +12,9 @@ import pytest
 
 from spantoll.pricing import Priced, PriceSet, RateCard, UnitPrice, Unpriced, load_rate_card
 from spantoll.pricing import shipped as shipped_prices
+from spantoll.pricing.catalogue import GenaiPrices
 from spantoll.pricing.factors import Factor, Factors, apply_factor
-from spantoll.pricing.lists import ShippedPrices, merge_tariffs
+from spantoll.pricing.lists import PriceLists, ShippedPrices, merge_tariffs
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.shipped import (
     FIELDS,
@@ -414,3 +415,13 @@ def test_a_model_the_shipped_rows_alone_know_has_its_price_and_no_other(
         "no_price_for_units",
         "unknown_model",
     ]
+
+
+def test_the_models_of_merged_lists_are_those_of_each() -> None:
+    prices, history = ShippedPrices.open_folder("prices"), ShippedPrices.open_folder("history")
+    catalogue = GenaiPrices.installed()
+
+    merged = PriceLists(prices, catalogue, history, load_factors())
+
+    each = (prices, catalogue, history)
+    assert set(merged.list_models()) == {name for part in each for name in part.list_models()}

@@ -143,9 +143,10 @@ def list_prices(document: PriceDocument) -> dict[tuple[str, str, str], Decimal]:
     prices = {}
     for provider in read_providers(document.content):
         for model in provider.models:
-            for key, price in vars(model.get_prices(now, {})).items():
-                if key in METRICS and price is not None:
-                    metric, per = METRICS[key]
+            listed = model.get_prices(now, {})
+            for key, (metric, per) in METRICS.items():
+                price = getattr(listed, key, None)
+                if price is not None:
                     amount = price if isinstance(price, Decimal) else price.base
                     prices[provider.id, model.id, metric] = amount / per
     return prices
@@ -187,7 +188,7 @@ def hold_models(
         content = [
             {**p, "models": [kept.get((p["id"], m["id"]), m) for m in p["models"]]} for p in raw
         ]
-    written = json.dumps(content, ensure_ascii=False, default=_write_decimal).encode()
+    written = json.dumps(content, ensure_ascii=False, default=str).encode()
     held = tuple(sorted(kept.keys() & new.keys()))
     return after._replace(content=written, sha256=sha256(written).hexdigest(), held=held)
 
@@ -196,12 +197,6 @@ def _entries(raw: Any, document: PriceDocument) -> Models:
     if document.source == LITELLM:
         return {(LITELLM, key): entry for key, entry in raw.items()}
     return {(p["id"], m["id"]): m for p in raw for m in p["models"]}
-
-
-def _write_decimal(value: Any) -> str:
-    if isinstance(value, Decimal):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} in a price document")
 
 
 def _dump(value: Any) -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Column, Engine, Integer, LargeBinary, Table, Text, select, update
+from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError
 
 from spantoll.errors import ConfigurationError, StoreUnavailable
@@ -42,7 +43,11 @@ price_set = Table(
     Column("models", Integer, nullable=False),
     Column("location", text(254), nullable=False),
     Column("held", Text, nullable=False),
-    Column("content", LargeBinary(MAX_CONTENT_BYTES), nullable=False),
+    Column(
+        "content",
+        LargeBinary(MAX_CONTENT_BYTES).with_variant(mysql.MEDIUMBLOB(), "mariadb"),
+        nullable=False,
+    ),
     Column("added_ns", BigInteger, nullable=False),
     Column("chosen_ns", BigInteger, nullable=False),
 )

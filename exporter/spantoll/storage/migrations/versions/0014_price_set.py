@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import mysql
 
 from spantoll.storage.migrations.column_types import text
 
@@ -12,7 +13,7 @@ down_revision = "0013"
 branch_labels = None
 depends_on = None
 
-MAX_CONTENT_BYTES = (1 << 24) - 1
+DOCUMENT = sa.LargeBinary((1 << 24) - 1).with_variant(mysql.MEDIUMBLOB(), "mariadb")
 
 
 def upgrade() -> None:
@@ -26,7 +27,7 @@ def upgrade() -> None:
         sa.Column("models", sa.Integer, nullable=False),
         sa.Column("location", text(254), nullable=False),
         sa.Column("held", sa.Text, nullable=False),
-        sa.Column("content", sa.LargeBinary(MAX_CONTENT_BYTES), nullable=False),
+        sa.Column("content", DOCUMENT, nullable=False),
         sa.Column("added_ns", sa.BigInteger, nullable=False),
         sa.Column("chosen_ns", sa.BigInteger, nullable=False),
     )
