@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,6 @@ INEXPRESSIBLE = ("positive_data_acceptance",)
 """Checks that do not apply: no schema holds exactly the times, zones and filters that are valid."""
 
 
-@pytest.mark.skipif(
-    sys.version_info >= (3, 13),
-    reason="Python 3.13 words 413 and 422 anew, and unindents docstrings",
-)
 def test_the_checked_in_document_is_the_one_served(context: RestContext) -> None:
     served = make_openapi(make_application(context))
 

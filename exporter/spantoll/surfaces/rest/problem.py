@@ -38,6 +38,9 @@ PARAMETERS: Mapping[str, str] = {
 }
 """Names of `QueryError.field` that a request calls something else."""
 
+REWORDED: Mapping[int, str] = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""Reason phrases of RFC 9110 that `http.HTTPStatus` has since Python 3.13 only."""
+
 
 class Problem(BaseModel):
     """One member of a request that is wrong."""
@@ -70,11 +73,16 @@ class ProblemError(Exception):
         self.errors = tuple(errors)
 
 
+def find_phrase(code: int) -> str:
+    """Return the reason phrase of a status, the same on every version of Python."""
+    return REWORDED.get(code) or HTTPStatus(code).phrase
+
+
 def describe_problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     """Describe answers with these codes for the OpenAPI document."""
     schema = {"$ref": "#/components/schemas/Problems"}
     return {
-        code: {"description": HTTPStatus(code).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
+        code: {"description": find_phrase(code), "content": {MEDIA_TYPE: {"schema": schema}}}
         for code in codes
     }
 
@@ -92,7 +100,7 @@ def make_problem(
 ) -> Response:
     """Make the response for an error."""
     problems = Problems(
-        title=HTTPStatus(code).phrase, status=code, detail=detail, errors=list(errors) or None
+        title=find_phrase(code), status=code, detail=detail, errors=list(errors) or None
     )
     body = json.dumps(problems.model_dump(exclude_none=True), ensure_ascii=False)
     return Response(
