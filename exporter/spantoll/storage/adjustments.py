@@ -143,6 +143,7 @@ def list_adjustments(
     started_from_ns: int | None = None,
     started_to_ns: int | None = None,
     customer_id: str | None = None,
+    tenant_id: str | None = None,
     period_id: int | None = None,
 ) -> list[Adjustment]:
     """List adjustments in the order in which they were booked.
@@ -153,7 +154,7 @@ def list_adjustments(
     wanted = _conditions(
         booked=(booked_from_ns, booked_to_ns),
         started=(started_from_ns, started_to_ns),
-        equal={"customer_id": customer_id, "period_id": period_id},
+        equal={"customer_id": customer_id, "tenant_id": tenant_id, "period_id": period_id},
     )
     with engine.connect() as connection:
         found = connection.execute(select(adjustment).where(*wanted).order_by(a.adjustment_id))
@@ -168,6 +169,7 @@ def sum_adjustments(
     started_from_ns: int | None = None,
     started_to_ns: int | None = None,
     customer_id: str | None = None,
+    tenant_id: str | None = None,
     provider: str | None = None,
     model: str | None = None,
 ) -> Adjusted:
@@ -175,7 +177,12 @@ def sum_adjustments(
     wanted = _conditions(
         booked=(booked_from_ns, booked_to_ns),
         started=(started_from_ns, started_to_ns),
-        equal={"customer_id": customer_id, "provider": provider, "model": model},
+        equal={
+            "customer_id": customer_id,
+            "tenant_id": tenant_id,
+            "provider": provider,
+            "model": model,
+        },
     )
     sums = (func.coalesce(func.sum(a[name]), 0) for name in AMOUNTS)
     unknown = func.coalesce(func.sum(case((a.cost_nano.is_(None), 1), else_=0)), 0)

@@ -28,10 +28,10 @@ def answer_query(
 ) -> None:
     """Open the ledger, run the query and write the answer."""
     from spantoll.query import doubt_query, run
+    from spantoll.surfaces.adjusted import read_adjusted
     from spantoll.surfaces.cli.advice import name_database
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.output import write_notice
-    from spantoll.surfaces.cli.periods_report import read_adjusted
     from spantoll.surfaces.cli.report import explain_empty
 
     with open_ledger(database) as ledger:
@@ -58,8 +58,9 @@ def _write_answer(
     options: Sequence[str],
 ) -> None:
     from spantoll.query import plain_headers, plain_result, plain_rows
+    from spantoll.surfaces.adjusted import plain_adjusted
     from spantoll.surfaces.cli.output import write_csv, write_json, write_line
-    from spantoll.surfaces.cli.periods_report import describe_adjusted, plain_adjusted
+    from spantoll.surfaces.cli.periods_report import describe_adjusted
     from spantoll.surfaces.cli.report import NAMED, print_report
 
     match format:

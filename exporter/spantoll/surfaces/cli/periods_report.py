@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Engine
 
 from spantoll.errors import QueryError
-from spantoll.query import Query, to_usd
+from spantoll.query import to_usd
 from spantoll.query.times import parse_time
 from spantoll.query.windows import Window, find_zone, list_windows, to_local_time
-from spantoll.storage.adjustments import NO_ADJUSTMENTS, Adjusted, Adjustment, sum_adjustments
+from spantoll.storage.adjustments import Adjusted, Adjustment, sum_adjustments
 from spantoll.storage.periods import ClosedPeriod
+from spantoll.surfaces.adjusted import ADJUSTMENT_HEADERS, plain_adjustment, plain_change
 from spantoll.surfaces.cli.options import Format
 from spantoll.surfaces.cli.output import (
     UNKNOWN,
@@ -36,8 +36,6 @@ __all__ = [
     "find_named",
     "format_change",
     "parse_period_name",
-    "plain_adjusted",
-    "read_adjusted",
     "write_adjustments",
     "write_periods",
 ]
@@ -46,11 +44,6 @@ NAME = re.compile(r"(?P<year>\d{4})(?:-(?P<month>0[1-9]|1[0-2])|-Q(?P<quarter>[1
 PERIOD_HEADERS = (
     *("period", "tz", "starts_at", "ends_at", "closed_at", "closed_by"),
     *("adjustments", "adjusted_usd"),
-)
-HEADERS = (
-    *("booked_at", "period", "cause", "run", "record", "trace_id", "span_id", "started_at"),
-    *("provider", "model", "customer_id", "pricing_status", "requests", "input_tokens"),
-    *("output_tokens", "cost_usd", "revenue_usd"),
 )
 SHOWN = (
     *("booked_at", "period", "cause", "run", "record", "started_at", "model", "customer_id"),
@@ -114,39 +107,18 @@ def write_adjustments(
 ) -> None:
     """Write adjustments in the order in which they were booked."""
     names = {period.period_id: period.name for period in periods}
-    rows = [_plain_adjustment(each, names) for each in adjustments]
+    rows = [plain_adjustment(each, names) for each in adjustments]
     match format:
         case Format.json:
             write_json(rows)
         case Format.csv:
-            write_csv(HEADERS, rows)
+            write_csv(ADJUSTMENT_HEADERS, rows)
         case Format.table if not rows:
             write_notice("Nothing of a closed period was adjusted in this time.")
         case Format.table:
             cells = (_format_row(each, names, tz) for each in adjustments)
             numeric = ("run", "record", "requests", "cost_usd", "revenue_usd")
             write_table(SHOWN, cells, numeric=numeric)
-
-
-def read_adjusted(engine: Engine, query: Query) -> tuple[Adjusted, Adjusted]:
-    """Sum what was booked in the time of a query, and what was booked later for calls of it."""
-    booked = sum_adjustments(engine, booked_from_ns=query.start_ns, booked_to_ns=query.end_ns)
-    if query.end_ns is None:
-        return booked, NO_ADJUSTMENTS
-    return booked, sum_adjustments(
-        engine,
-        started_from_ns=query.start_ns,
-        started_to_ns=query.end_ns,
-        booked_from_ns=query.end_ns,
-    )
-
-
-def plain_adjusted(booked: Adjusted, later: Adjusted) -> dict[str, Any]:
-    """Write both sums as plain values; they are of all calls, whatever a query filters."""
-    return {
-        name: {"entries": each.entries, "cost_usd": _exact(each.cost_nano)}
-        for name, each in (("booked", booked), ("booked_later", later))
-    }
 
 
 def describe_adjusted(booked: Adjusted, later: Adjusted) -> Iterator[str]:
@@ -204,30 +176,7 @@ def _plain_period(period: ClosedPeriod, adjusted: Adjusted) -> dict[str, Any]:
         "closed_at": to_local_time(period.closed_ns, zone).isoformat(timespec="seconds"),
         "closed_by": period.closed_by,
         "adjustments": adjusted.entries,
-        "adjusted_usd": _exact(adjusted.cost_nano),
-    }
-
-
-def _plain_adjustment(each: Adjustment, names: Mapping[int, str]) -> dict[str, Any]:
-    utc = find_zone("UTC")
-    return {
-        "booked_at": to_local_time(each.booked_ns, utc).isoformat(),
-        "period": names.get(each.period_id),
-        "cause": str(each.cause),
-        "run": each.run_id,
-        "record": each.record_id,
-        "trace_id": each.trace_id.hex(),
-        "span_id": each.span_id.hex(),
-        "started_at": to_local_time(each.started_ns, utc).isoformat(),
-        "provider": each.provider,
-        "model": each.model,
-        "customer_id": each.customer_id,
-        "pricing_status": each.pricing_status,
-        "requests": each.requests,
-        "input_tokens": each.input_tokens,
-        "output_tokens": each.output_tokens,
-        "cost_usd": _exact(each.cost_nano),
-        "revenue_usd": _exact(each.revenue_nano),
+        "adjusted_usd": plain_change(adjusted.cost_nano),
     }
 
 
@@ -246,9 +195,3 @@ def _format_row(each: Adjustment, names: Mapping[int, str], tz: str) -> list[str
         format_change(each.cost_nano),
         format_change(each.revenue_nano),
     ]
-
-
-def _exact(nano: int | None) -> str | None:
-    """Write dollars exactly, as a decimal string."""
-    dollars: Decimal | None = to_usd(nano)
-    return None if dollars is None else f"{dollars:f}"

@@ -13,7 +13,7 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from spantoll.surfaces.rest import compatibility, ingest, models, prices, records, usage
+from spantoll.surfaces.rest import compatibility, ingest, models, prices, questions, records, usage
 from spantoll.surfaces.rest.context import RestContext
 from spantoll.surfaces.rest.guard import Access, Guard, require
 from spantoll.surfaces.rest.parameters import refuse_repeated
@@ -64,7 +64,7 @@ def make_application(
     app.state.context = context
     app.openapi = lambda: make_openapi(app)  # type: ignore[method-assign]  # as FastAPI documents
     single = Depends(refuse_repeated)
-    for module in (usage, records, models):
+    for module in (usage, questions, records, models):
         app.include_router(module.router, prefix=API, dependencies=[*require("read"), single])
     app.include_router(prices.router, prefix=API, dependencies=[single])
     app.include_router(ingest.router, prefix=API, dependencies=require("ingest"))

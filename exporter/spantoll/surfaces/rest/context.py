@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
 from sqlalchemy import Engine
@@ -19,7 +19,7 @@ from spantoll.pricing import RateCard
 from spantoll.query import Filter, TraceUrl
 from spantoll.storage import Store
 
-__all__ = ["Context", "RestContext", "Visible"]
+__all__ = ["Context", "RestContext", "Visible", "find_limit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,19 @@ async def get_visible(request: Request) -> Sequence[Filter]:
     """Return the filters that the key of the request is limited to; none without a limit."""
     filters: Sequence[Filter] = request.scope.get("spantoll.filters", ())
     return filters
+
+
+class Limit(NamedTuple):
+    """The customer and the tenant that a key is limited to; None for no limit."""
+
+    customer_id: str | None
+    tenant_id: str | None
+
+
+def find_limit(visible: Sequence[Filter]) -> Limit:
+    """Return what the filters of a key limit it to."""
+    fixed = {each.field: str(each.values[0]) for each in visible}
+    return Limit(fixed.get("customer_id"), fixed.get("tenant_id"))
 
 
 Context = Annotated[RestContext, Depends(get_context)]

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from spantoll.query import CostState, Listed, Result, run
+from spantoll.query import CostState, Listed, Query, Result, run
 
 __all__ = ["cover_records", "cover_result"]
 
@@ -22,9 +22,7 @@ def cover_result(engine: Engine, result: Result) -> dict[str, Any]:
     """Show the state of the cost of an answer; one without money is asked for its cost too."""
     state = result.totals.cost
     if state is None:
-        query = result.query
-        plain = replace(query, measures=("cost_usd",), dimensions=(), window="total", order=())
-        state = run(engine, replace(plain, limit=None)).totals.cost
+        state = run(engine, _ask_for_cost(result.query)).totals.cost
     return _show(state) if state is not None else {}
 
 
@@ -38,6 +36,20 @@ def cover_records(listed: Sequence[Listed]) -> dict[str, Any]:
         if field.name != "cost_usd"
     }
     return _show(CostState(cost_usd=sum(known, Decimal(0)) if known else None, **sums))
+
+
+def _ask_for_cost(query: Query) -> Query:
+    """Ask for the cost of everything a query adds up, in one row."""
+    return replace(
+        query,
+        measures=("cost_usd",),
+        dimensions=(),
+        window="total",
+        order=(),
+        limit=None,
+        fill=False,
+        others=False,
+    )
 
 
 def _show(state: CostState) -> dict[str, Any]:

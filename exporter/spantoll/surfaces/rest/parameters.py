@@ -12,22 +12,24 @@ from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from spantoll.query import DIMENSIONS, MEASURES, WINDOWS
+from spantoll.query import AGAINST, DIMENSIONS, MEASURES, WINDOWS
 from spantoll.surfaces.rest.media import Format
 from spantoll.surfaces.rest.problem import Problem, ProblemError
 
 __all__ = [
     "FILTERS",
     "Filters",
-    "HealthParameters",
+    "GrowthParameters",
+    "PeriodParameters",
     "RecordParameters",
+    "ScopeParameters",
     "UsageParameters",
     "UsageQuery",
     "refuse_repeated",
 ]
 
 DECLARED = (
-    *("after", "by", "exact", "fill", "fiscal_start", "format", "from", "last", "limit"),
+    *("after", "against", "by", "exact", "fill", "fiscal_start", "format", "from", "last", "limit"),
     *("measure", "order", "others", "to", "tz", "uncounted", "week_start", "where", "window"),
 )
 """Names that are parameters of a route, on whichever route; every other one is a filter."""
@@ -109,6 +111,30 @@ class UsageParameters(UsageQuery):
     format: Format = None
 
 
+class GrowthParameters(PeriodQuery):
+    """Which period to compare with which; the last 30 days where none is given."""
+
+    measure: list[MeasureName] = Field(
+        default_factory=lambda: ["requests", "cost_usd"], max_length=100
+    )
+    by: list[DimensionName] = Field(default_factory=list, max_length=10)
+    against: Literal[tuple(AGAINST)] = Field(  # type: ignore[valid-type]  # as `window`
+        "previous", description="The period before, or the same days a month or a year ago."
+    )
+    window: Literal[tuple(WINDOWS)] = "total"  # type: ignore[valid-type]  # as above
+    limit: int | None = Field(None, ge=1, le=100_000, description="At most so many rows.")
+    week_start: Text | None = Field(None, description="First day of weeks; Monday if absent.")
+    fiscal_start: int = Field(1, ge=1, le=12, description="Month in which years begin.")
+    format: Format = None
+
+    def read(self, tz: str) -> dict[str, Any]:
+        """Return the period as arguments of `parse_period`: it has a beginning and an end."""
+        given = super().read(tz)
+        if self.last is None and self.to is None:
+            return given | ({"last": "30d"} if self.from_ is None else {"end": "now"})
+        return given
+
+
 class RecordParameters(PeriodQuery):
     """Which records to list, and where to go on."""
 
@@ -118,8 +144,16 @@ class RecordParameters(PeriodQuery):
     format: Format = None
 
 
-class HealthParameters(PeriodQuery):
-    """Which records to judge."""
+class PeriodParameters(Period):
+    """Which period to look at."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Format = None
+
+
+class ScopeParameters(PeriodQuery):
+    """Which records a question or a report is about."""
 
     format: Format = None
 

@@ -17,8 +17,10 @@ from spantoll.records.column_spec import ColumnSpec, Unit
 from spantoll.records.record import COLUMNS
 
 __all__ = [
+    "AdjustmentsAnswer",
     "EstimateAnswer",
     "ExplanationAnswer",
+    "GrowthAnswer",
     "HealthAnswer",
     "HistoryAnswer",
     "ModelsAnswer",
@@ -26,6 +28,7 @@ __all__ = [
     "PriceTestAnswer",
     "PricesAnswer",
     "ProvidersAnswer",
+    "QuestionsAnswer",
     "RecordsAnswer",
     "StoredAnswer",
     "UsageAnswer",
@@ -104,7 +107,23 @@ class PeriodAnswer(BaseModel):
     coverage: Coverage
 
 
-class UsageAnswer(PeriodAnswer):
+class Adjusted(BaseModel):
+    """The sum of some adjustments of closed periods, which no other sum of an answer has."""
+
+    entries: int
+    cost_usd: Money
+
+
+class Adjustments(BaseModel):
+    """Adjustments of all calls that the key may see, whatever else is filtered."""
+
+    booked: Adjusted
+    """Booked in the time of the answer, of calls of closed periods."""
+    booked_later: Adjusted
+    """Booked after it, of calls of this time."""
+
+
+class SumsAnswer(PeriodAnswer):
     """Sums of measures by dimensions and windows."""
 
     window: str
@@ -117,7 +136,70 @@ class UsageAnswer(PeriodAnswer):
     price_sets: list[PriceSet]
 
 
-class HealthAnswer(UsageAnswer):
+class UsageAnswer(SumsAnswer):
+    """Sums of measures, and what closed periods keep out of them."""
+
+    adjustments: Adjustments
+
+
+class GrowthAnswer(PeriodAnswer):
+    """A period beside an earlier one, or each window beside the one before.
+
+    Each measure has its value now, `NAME_before`, `NAME_change` and `NAME_growth`, a share.
+    """
+
+    before_from: str | None
+    before_to: str | None
+    window: str
+    group_by: list[str]
+    measures: list[str]
+    rows: list[dict[str, Any]]
+    totals: dict[str, Any] | None
+
+
+class Question(BaseModel):
+    """A question that has a name."""
+
+    question: str
+    answers: str
+
+
+class QuestionsAnswer(BaseModel):
+    """The questions that have a name."""
+
+    questions: list[Question]
+
+
+class Adjustment(BaseModel):
+    """What would have changed a record of a closed period; amounts are changes of sums."""
+
+    booked_at: str
+    period: str | None
+    cause: str
+    run: int | None
+    record: int
+    trace_id: str
+    span_id: str
+    started_at: str
+    provider: str | None
+    model: str | None
+    customer_id: str | None
+    pricing_status: str
+    requests: int | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: Money | None
+    revenue_usd: Money | None
+
+
+class AdjustmentsAnswer(BaseModel):
+    """Adjustments in the order in which they were booked."""
+
+    currency: str
+    adjustments: list[Adjustment]
+
+
+class HealthAnswer(SumsAnswer):
     """How well the spans of each emitter could be read, counted and priced."""
 
     doubts: list[dict[str, Any]]

@@ -26,20 +26,21 @@ from spantoll.query import (
     plain_rows,
     run,
 )
-from spantoll.surfaces.rest.context import Context, RestContext, Visible
+from spantoll.surfaces.adjusted import plain_adjusted, read_adjusted
+from spantoll.surfaces.rest.context import Context, RestContext, Visible, find_limit
 from spantoll.surfaces.rest.coverage import cover_result
 from spantoll.surfaces.rest.media import Answer, write_answer
 from spantoll.surfaces.rest.openapi import describe_formats
 from spantoll.surfaces.rest.parameters import (
     FILTERS,
     Filters,
-    HealthParameters,
+    ScopeParameters,
     UsageParameters,
     UsageQuery,
 )
 from spantoll.surfaces.rest.schemas import HealthAnswer, UsageAnswer
 
-__all__ = ["answer_usage", "router"]
+__all__ = ["answer_query", "answer_usage", "answer_with_adjustments", "router"]
 
 router = APIRouter(tags=["usage"])
 
@@ -77,7 +78,7 @@ def get_data_health(
     context: Context,
     visible: Visible,
     filters: Filters,
-    wanted: Annotated[HealthParameters, Parameters()],
+    wanted: Annotated[ScopeParameters, Parameters()],
 ) -> Response:
     """Show per emitter how well its spans could be read, counted and priced."""
     period = wanted.read(context.tz)
@@ -86,7 +87,9 @@ def get_data_health(
     query = replace(health_query(filters=kept, start_ns=start_ns, end_ns=end_ns), tz=period["tz"])
     counted = Query(filters=kept, start_ns=start_ns, end_ns=end_ns)
     doubts = run(context.engine, doubt_query(counted))
-    return write_answer(request, _answer(context, query, doubts=plain_rows(doubts)), wanted.format)
+    return write_answer(
+        request, answer_query(context, query, doubts=plain_rows(doubts)), wanted.format
+    )
 
 
 def answer_usage(
@@ -115,10 +118,22 @@ def answer_usage(
         now_ns=context.now_ns(),
     )
     limited = replace(query, filters=(*query.filters, *visible))
-    return write_answer(request, _answer(context, limited), format)
+    return write_answer(request, answer_with_adjustments(context, limited, visible), format)
 
 
-def _answer(context: RestContext, query: Query, **also: object) -> Answer:
+def answer_with_adjustments(
+    context: RestContext, query: Query, visible: Sequence[Filter]
+) -> Answer:
+    """Answer a query, with what closed periods keep out of its sums."""
+    limit = find_limit(visible)
+    adjusted = read_adjusted(
+        context.engine, query, customer_id=limit.customer_id, tenant_id=limit.tenant_id
+    )
+    return answer_query(context, query, adjustments=plain_adjusted(*adjusted))
+
+
+def answer_query(context: RestContext, query: Query, **also: object) -> Answer:
+    """Answer a query with how much of it is priced; `also` are more members of the document."""
     result = run(context.engine, query)
     coverage = cover_result(context.engine, result)
     document = {**plain_result(result), "coverage": coverage, **also}
