@@ -90,7 +90,7 @@ $(VENV)/.pip:
 	@touch $@
 
 $(VENV)/.demo: pyproject.toml $(VENV)/.pip
-	$(BIN)/python -m pip install --quiet --editable '.[exporter]' --group demo
+	$(BIN)/python -m pip install --quiet --editable '.[dashboard]' --group demo
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.demo

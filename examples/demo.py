@@ -1,7 +1,8 @@
 """The whole way on one machine: a real application, instrumented, received, priced and asked.
 
 Starts a receiver on an embedded SQLite file and a provider on loopback, runs `support_desk.py`
-twice (exporting over gRPC, then over HTTP) and shows what it cost. No key, no network.
+twice (exporting over gRPC, then over HTTP), shows what it cost, and ends with a dashboard of these
+calls. No key, no network.
 
     make demo
 """
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,6 +74,21 @@ def ask(database: str, *arguments: str) -> None:
     subprocess.run([SPANTOLL, *arguments, "--database", database], check=True)
 
 
+def show_dashboard(database: str) -> None:
+    """Serve the dashboard of a ledger until Ctrl-C; without a terminal, print how to."""
+    if not sys.stdout.isatty():
+        print(f"\nThese calls in a dashboard:\n\n  spantoll up --database {database}", flush=True)
+        return
+    command = [SPANTOLL, "up", "--database", database, "--grpc", "off", "--http", "127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[1]
+        print(f"\nThese calls in a dashboard, until Ctrl-C:  {address}", flush=True)
+        # Ctrl-C reaches both processes: the receiver ends by itself and is waited for.
+        with suppress(KeyboardInterrupt):
+            process.wait()
+
+
 def main() -> None:
     started = time.monotonic()
     shutil.rmtree(LEDGER, ignore_errors=True)
@@ -88,6 +104,7 @@ def main() -> None:
     print("  spantoll up                                  # receives OTLP on 4317 and 4318")
     print("  spantoll run -- python app.py                # instruments and sends there")
     print("  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318  for what is instrumented already")
+    show_dashboard(database)
 
 
 if __name__ == "__main__":

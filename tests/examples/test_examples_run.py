@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
+import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -60,6 +63,39 @@ def test_demo_leaves_a_ledger_the_readme_queries(demo: tuple[Path, str]) -> None
     printed = run(sys.executable, "-c", snippet, cwd=folder)
 
     assert printed.count("acme") == 1
+
+
+def test_demo_ends_with_the_command_that_shows_its_calls(demo: tuple[Path, str]) -> None:
+    _, printed = demo
+
+    assert printed.rstrip().splitlines()[-1] == (
+        "  spantoll up --database sqlite:///.demo/usage.db"
+    )
+
+
+def test_demo_on_a_terminal_ends_with_the_address_of_a_dashboard(demo: tuple[Path, str]) -> None:
+    folder, _ = demo
+    code = "import demo; demo.show_dashboard('sqlite:///.demo/usage.db')"
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "examples")},
+        stdout=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        with os.fdopen(ours, closefd=True) as terminal:
+            line = next(line for line in terminal if "http" in line)
+            address = line.split()[-1]
+            with urllib.request.urlopen(address, timeout=60) as answer:
+                page = answer.read().decode()
+            os.killpg(process.pid, signal.SIGINT)
+            status = process.wait(timeout=60)
+
+    assert status == 0
+    assert "umbrella" in page
+    assert re.search(r'<dd data-measure="requests"><a [^>]*>36</a>', page)
 
 
 def test_readme_instrumentation_snippet_runs(tmp_path: Path) -> None:

@@ -1,17 +1,27 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from spantoll.pipeline import make_settle
+from spantoll.pipeline.user_pricing import load_user_card
+from spantoll.receiver import Receiver
 from spantoll.records import UsageRecord
 from spantoll.settings import Settings
-from spantoll.storage import open_store
+from spantoll.storage import Store, open_store
 from spantoll.surfaces.cli import main
+from spantoll.surfaces.dashboard import add_dashboard
+from spantoll.surfaces.demo import add_prices, send_calls
+from spantoll.surfaces.rest import RestContext, make_application
+from tests.receiver.conftest import Running, local
 from tests.support.records import make_record
+
+DEMO_NOW_NS = 1_795_262_400_000_000_000
+"""2026-11-21T12:00:00Z, a Saturday: when the demo of the tests ends."""
 
 
 class Ran(NamedTuple):
@@ -67,3 +77,33 @@ def stored(database: str) -> Callable[[Sequence[UsageRecord]], None]:
         store.close()
 
     return write
+
+
+class DemoServer(NamedTuple):
+    """A receiver that has taken the calls of the demo over its OTLP endpoint; tests only read."""
+
+    url: str
+    store: Store
+    sent: int
+
+
+@pytest.fixture(scope="session")
+def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('demo')}/demo.db")
+    add_prices(store, now_ns=DEMO_NOW_NS)
+    card = load_user_card(store.engine)
+    receiver = Receiver(store, card, local(), settle=make_settle(card))
+    context = RestContext(
+        store.engine,
+        card,
+        commit=receiver.commit,
+        store=store,
+        demo=True,
+        now_ns=lambda: DEMO_NOW_NS,
+    )
+    receiver.mount(make_application(context, pages=add_dashboard))
+    running = Running(receiver)
+    url = f"http://127.0.0.1:{running.http_port}"
+    yield DemoServer(url, store, send_calls(url, now_ns=DEMO_NOW_NS))
+    running.stop()
+    store.close()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -9,12 +10,14 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spantoll.receiver import Bound
-from spantoll.settings import load_settings
+from spantoll.settings import default_database, load_settings
+from spantoll.surfaces.cli import main
 from spantoll.surfaces.cli.welcome import welcome
 
 Cli = Callable[..., Any]
@@ -235,3 +238,47 @@ def test_an_address_that_is_none_is_one_line(start: Start) -> None:
 
     assert process.returncode == 2
     assert "HOST:PORT" in err
+
+
+def test_a_demo_fills_a_ledger_of_its_own_and_removes_it(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "spantoll", "up", "--demo"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout
+        lines = [process.stdout.readline()]
+        while not lines[-1].startswith("Demo "):
+            lines.append(process.stdout.readline())
+        made = list(tmp_path.glob("spantoll-demo-*/demo.db"))
+        url = lines[0].split()[1]
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            page = answer.read().decode()
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(timeout=60)
+
+    assert status == 0
+    assert lines[0].startswith("Dashboard  http://127.0.0.1:")
+    assert re.search(r"^Demo +1,\d{3} calls of 30 days", lines[-1])
+    assert 'id="demo"' in page
+    assert "gpt-4o" in page
+    assert len(made) == 1
+    assert list(tmp_path.glob("spantoll-demo-*")) == []
+    assert not Path(default_database()).exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (("--database", "usage.db"), "--database"),
+        (("--forward", "http://jaeger:4318"), "--forward"),
+        (("--http", "off"), "--http"),
+    ],
+)
+def test_a_demo_takes_nothing_of_a_real_ledger(
+    capfd: pytest.CaptureFixture[str], flags: tuple[str, ...], named: str
+) -> None:
+    status = main(["up", "--demo", *flags])
+
+    message = capfd.readouterr().err
+    assert status == 2
+    assert message.count("\n") == 1
+    assert named in message

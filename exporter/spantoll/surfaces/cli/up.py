@@ -16,10 +16,11 @@ from spantoll.defaults import GRPC_ADDRESS, HTTP_ADDRESS
 from spantoll.surfaces.cli.options import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from fastapi import FastAPI
 
+    from spantoll.forward import Forwarder, Target
     from spantoll.pricing import RateCard
     from spantoll.receiver import Receiver, ReceiverConfig
     from spantoll.receiver.mount import Application
@@ -63,6 +64,14 @@ ForwardQueue = Annotated[
 NoDashboard = Annotated[
     bool, typer.Option("--no-dashboard", help="Serve OTLP and the REST API, and no pages.")
 ]
+Demo = Annotated[
+    bool,
+    typer.Option(
+        "--demo",
+        help="Show 30 days of made-up calls, in a ledger of their own that is removed at the end; "
+        "on a free port of this machine unless --http names one.",
+    ),
+]
 ForwardDurable = Annotated[
     bool | None,
     typer.Option(
@@ -90,9 +99,22 @@ def up(
     forward_durable: ForwardDurable = None,
     forward_header: ForwardHeader = None,
     no_dashboard: NoDashboard = False,
+    demo: Demo = False,
 ) -> None:
     """Receive OTLP, price model calls and keep them, until SIGINT or SIGTERM."""
     from spantoll.settings import load_settings
+
+    if demo:
+        from spantoll.surfaces.cli.up_demo import run_demo
+
+        refused = {
+            "--database": database,
+            "--grpc": grpc,
+            "--token-file": token_file,
+            "--insecure": insecure,
+            "--forward": forward,
+        }
+        raise typer.Exit(run_demo(http, dashboard=not no_dashboard, refused=refused))
 
     settings = load_settings(
         database=database,
@@ -108,14 +130,21 @@ def up(
     raise typer.Exit(run_receiver(settings, dashboard=not no_dashboard))
 
 
-def run_receiver(settings: Settings, *, dashboard: bool = True) -> int:
+def run_receiver(
+    settings: Settings,
+    *,
+    dashboard: bool = True,
+    demo: bool = False,
+    listening: Callable[[str], None] = lambda url: None,
+) -> int:
     """Run the receiver of these settings until it is stopped; return its exit status.
 
-    Raises ConfigurationError for targets, headers or addresses that are wrong.
+    `demo` marks the pages; `listening` is called with the address of OTLP over HTTP, once it takes
+    calls. Raises ConfigurationError for targets, headers or addresses that are wrong.
     """
     import logging
 
-    from spantoll.forward import Forwarder, read_headers, read_targets
+    from spantoll.forward import read_headers, read_targets
     from spantoll.pipeline.price_sync import start_refreshing
     from spantoll.pipeline.settle import make_settle
     from spantoll.pipeline.user_pricing import PriceFollower
@@ -123,7 +152,7 @@ def run_receiver(settings: Settings, *, dashboard: bool = True) -> int:
     from spantoll.receiver.address import Address
     from spantoll.storage import open_store
     from spantoll.surfaces.cli.ledger import make_directory, now_ns
-    from spantoll.surfaces.cli.welcome import welcome
+    from spantoll.surfaces.cli.welcome import name_url, welcome
 
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     targets = read_targets(settings.forward)
@@ -134,18 +163,11 @@ def run_receiver(settings: Settings, *, dashboard: bool = True) -> int:
     make_directory(settings.database)
     keys = find_keys(settings)
 
-    def onward(store: Store) -> Forwarder:
-        return Forwarder(
-            targets,
-            store.engine,
-            headers=headers,
-            queue=settings.forward_queue,
-            durable=settings.forward_durable,
-        )
-
     def ready(_: Receiver, bound: Bound) -> None:
         for line in welcome(settings, bound, dashboard=pages is not None if dashboard else None):
             print(line, flush=True)
+        if url := name_url(settings.http, bound.http):
+            listening(url)
 
     pages = find_pages() if dashboard else None
     config = read_config(settings, keys)
@@ -159,8 +181,8 @@ def run_receiver(settings: Settings, *, dashboard: bool = True) -> int:
             config,
             rate_card=follower.card,
             settle=make_settle(follower.card),
-            onward=onward if targets else None,
-            application=make_rest(settings, follower.card, keys, pages),
+            onward=make_forwarder(settings, targets, headers) if targets else None,
+            application=make_rest(settings, follower.card, keys, pages, demo=demo),
             ready=ready,
         )
     finally:
@@ -168,6 +190,24 @@ def run_receiver(settings: Settings, *, dashboard: bool = True) -> int:
         refresher.close()
         follower.close()
         prices.close()
+
+
+def make_forwarder(
+    settings: Settings, targets: Sequence[Target], headers: Mapping[Target, Mapping[str, str]]
+) -> Callable[[Store], Forwarder]:
+    """Return what sends the received traces of a store on."""
+    from spantoll.forward import Forwarder
+
+    def onward(store: Store) -> Forwarder:
+        return Forwarder(
+            targets,
+            store.engine,
+            headers=headers,
+            queue=settings.forward_queue,
+            durable=settings.forward_durable,
+        )
+
+    return onward
 
 
 def read_config(settings: Settings, keys: KeyRing) -> ReceiverConfig:
@@ -224,6 +264,8 @@ def make_rest(
     rate_card: RateCard,
     keys: KeyRing,
     pages: Callable[[FastAPI], None] | None,
+    *,
+    demo: bool = False,
 ) -> Callable[[Receiver], Application]:
     """Return what makes the REST API of a receiver."""
     from spantoll.query import TraceUrl
@@ -238,7 +280,13 @@ def make_rest(
         store = receiver.store
         keys.follow(store.engine)
         context = RestContext(
-            store.engine, rate_card, settings.tz, links, commit=receiver.commit, store=store
+            store.engine,
+            rate_card,
+            settings.tz,
+            links,
+            commit=receiver.commit,
+            store=store,
+            demo=demo,
         )
         return make_application(context, access, pages=pages)
 

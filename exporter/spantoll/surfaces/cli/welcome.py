@@ -8,7 +8,7 @@ from spantoll.receiver import Bound
 from spantoll.settings import Settings, load_settings
 from spantoll.storage import hide_password
 
-__all__ = ["welcome"]
+__all__ = ["name_url", "welcome"]
 
 EVERYWHERE = ("", "0.0.0.0", "[::]")  # noqa: S104  compared, not listened on
 
@@ -19,8 +19,8 @@ def welcome(settings: Settings, bound: Bound, *, dashboard: bool | None = None) 
     `dashboard` is False where its extra is missing, None where it is switched off.
     """
     prices = open_user_card(settings.database).price_set
-    http = _url(settings.http, bound.http)
-    grpc = _url(settings.grpc, bound.grpc)
+    http = name_url(settings.http, bound.http)
+    grpc = name_url(settings.grpc, bound.grpc)
     if http and dashboard:
         yield f"Dashboard  {http}/"
     elif http and dashboard is False:
@@ -45,8 +45,8 @@ def welcome(settings: Settings, bound: Bound, *, dashboard: bool | None = None) 
     yield f"See        spantoll usage --by model{where}"
 
 
-def _url(address: str | None, port: int | None) -> str | None:
-    """Name a bound address so that a client on this machine can use it."""
+def name_url(address: str | None, port: int | None) -> str | None:
+    """Return the URL of a bound address for a client on this machine; None if there is none."""
     if address is None or port is None:
         return None
     host = address.rpartition(":")[0]

@@ -250,7 +250,8 @@ def show_docs(request: Request) -> HTMLResponse:
 
 def render(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """Render a template; nothing of another host may be loaded into it."""
-    text = templates.get_template(name).render(path=request.url.path, **values)
+    demo = request.app.state.context.demo
+    text = templates.get_template(name).render(path=request.url.path, demo=demo, **values)
     return HTMLResponse(text, status, headers=SECURITY)
 
 

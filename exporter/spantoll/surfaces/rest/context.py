@@ -37,6 +37,8 @@ class RestContext:
     """The writer of records; None where nothing can be written."""
     store: Store | None = None
     """For prices; None where nothing can be written."""
+    demo: bool = False
+    """The calls are made up: pages say so."""
     now_ns: Callable[[], int] = field(default=time.time_ns)
 
 
