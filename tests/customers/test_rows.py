@@ -65,7 +65,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a field twice": ({"customer": "a", "customer_id": "b", "markup": "0"}, "customer is given"),
     "no number": ({"minimum": "five"}, "minimum 'five' is not a number"),
     "infinite": ({"minimum": "Infinity"}, "not an amount"),
-    "price without its quantity": ({"price": "4", "unit": "input_tokens"}, "how many units"),
+    "price without its quantity": (
+        {"price": "4", "unit": "input_tokens"},
+        "say what the amount is for",
+    ),
 }
 
 
@@ -83,7 +86,7 @@ def test_fixed_rate_says_for_how_many_units_it_is(per: Any, units: int) -> None:
     price = read(customer="acme", unit="input_tokens", price="2.5", per=per, currency="EUR")
 
     assert price == CustomerPrice(
-        "fixed", Decimal("2.5"), "acme", metric="input_tokens", per=units, currency="EUR"
+        "fixed", Decimal("2.5"), "acme", metric="input", per=units, currency="EUR"
     )
 
 
@@ -129,6 +132,7 @@ names = st.sampled_from(["*", "a", "b c"])
         per=st.just(1),
         currency=st.just("USD"),
         id=st.none(),
+        position=st.just(""),
         valid_from_ns=st.sampled_from([0, DAY_NS]),
         valid_to_ns=st.sampled_from([None, 2 * DAY_NS]),
         tenant_id=st.sampled_from(["default", "other"]),

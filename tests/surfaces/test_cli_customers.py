@@ -99,3 +99,18 @@ def test_list_is_a_table_of_the_columns_in_use(spantoll: Cli) -> None:
     assert lines[0].split()[:3] == ["id", "customer", "provider"]
     assert "EUR" in lines[1]
     assert len(lines) == 2
+
+
+def test_rows_of_the_file_are_listed_and_not_exported(spantoll: Cli, tmp_path: Path) -> None:
+    (tmp_path / "spantoll.toml").write_text('[[customers]]\ncustomer = "acme"\nmarkup = 0.3\n')
+    spantoll("customers", "set", "globex", "--markup", "0.2")
+
+    refused = spantoll("customers", "set", "acme", "--markup", "0.1")
+    rows = listed(spantoll)
+    exported = spantoll("customers", "export").out
+
+    assert (refused.status, "overlaps spantoll.toml customers[1]" in refused.err) == (2, True)
+    assert [(row["customer"], row.get("id")) for row in rows] == [("globex", "1"), ("acme", None)]
+    assert "acme" not in exported
+    shown = json.loads(spantoll("config", "show", "--origin", "-f", "json").out)
+    assert {"name": "customers", "value": "1 rows", "origin": "spantoll.toml"} in shown

@@ -1,4 +1,4 @@
-from spantoll.customers.book import EMPTY_BOOK, BookVersion, PriceBook
+from spantoll.customers.book import EMPTY_BOOK, NO_FILE, BookVersion, FilePrices, PriceBook
 from spantoll.customers.price import (
     ANY,
     KINDS,
@@ -19,9 +19,11 @@ __all__ = [
     "ANY",
     "EMPTY_BOOK",
     "KINDS",
+    "NO_FILE",
     "REVENUE_COLUMNS",
     "BookVersion",
     "CustomerPrice",
+    "FilePrices",
     "PriceBook",
     "Revenue",
     "RevenueLine",

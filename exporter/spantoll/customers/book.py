@@ -17,7 +17,7 @@ from spantoll.pricing.exchange import USD, ExchangeRate, convert
 from spantoll.pricing.timeline import instant_ns
 from spantoll.records.record import UsageRecord
 
-__all__ = ["EMPTY_BOOK", "BookVersion", "PriceBook"]
+__all__ = ["EMPTY_BOOK", "NO_FILE", "BookVersion", "FilePrices", "PriceBook"]
 
 _MAX_ANSWERS = 8192
 """Names come from strangers: the cache is bounded."""
@@ -26,13 +26,24 @@ _Names = tuple[str, str, str | None, str | None, str | None]
 """Tenant, customer, provider, model, requested model."""
 
 
+class FilePrices(NamedTuple):
+    """The rows of the configuration file that customers are charged by."""
+
+    prices: tuple[CustomerPrice, ...] = ()
+    exchange_rates: tuple[ExchangeRate, ...] = ()
+
+
+NO_FILE = FilePrices()
+
+
 class BookVersion(NamedTuple):
-    """What changes with every change of the stored rows."""
+    """What changes with every change of the rows."""
 
     last_price: int = 0
     ended_prices: int = 0
     last_rate: int = 0
     withdrawn_rates: int = 0
+    file: FilePrices = NO_FILE
 
 
 class PriceBook:

@@ -15,7 +15,7 @@ from typing import Final, Literal, NamedTuple, get_args
 from spantoll.customers.times import format_time
 from spantoll.errors import CustomerPriceError
 from spantoll.pricing.arithmetic import EXACT
-from spantoll.pricing.metrics import METRIC_UNITS, split_metric
+from spantoll.pricing.own_units import parse_metric
 from spantoll.semconv.providers import canonical
 
 __all__ = [
@@ -42,23 +42,6 @@ SMALLEST: Final = Decimal("1E-12")
 LARGEST: Final = Decimal(10) ** 12
 CURRENCY: Final = re.compile(r"[A-Z]{3}")
 LENGTHS: Final = {"tenant_id": 64, "customer_id": 128, "provider": 64, "model": 191, "metric": 64}
-
-UNITS: Final[dict[str, tuple[str, int]]] = {
-    "input_tokens": ("input", 1),
-    "output_tokens": ("output", 1),
-    "cached_tokens": ("cache_read", 1),
-    "cache_read_tokens": ("cache_read", 1),
-    "cache_write_tokens": ("cache_write", 1),
-    "cache_write_1h_tokens": ("cache_write_1h", 1),
-    "reasoning_tokens": ("reasoning", 1),
-    "audio_seconds": ("audio_ms", 1_000),
-    "audio_minutes": ("audio_ms", 60_000),
-    "video_seconds": ("video_ms", 1_000),
-    "video_minutes": ("video_ms", 60_000),
-    "session_minutes": ("session_ms", 60_000),
-    "number_of_images": ("images", 1),
-}
-"""Units as people write them -> the metric of the ledger, and how many of its units one is."""
 
 _SLOT: Final = {"markup": "price", "fixed": "price"}
 """A markup and a fixed rate answer the same question, so that only one may hold at a time."""
@@ -88,7 +71,9 @@ class CustomerPrice(NamedTuple):
     """Exclusive; None = open."""
     tenant_id: str = "default"
     id: int | None = None
-    """The number of the row in the ledger; None before it is stored."""
+    """The number of the row in the ledger; None before it is stored, or where it is not."""
+    position: str = ""
+    """Where a row of the configuration file stands, for messages; empty in the ledger."""
 
     def holds_at(self, time_ns: int) -> bool:
         """Return True if the row is in force at a time."""
@@ -103,10 +88,7 @@ def normalise_price(price: CustomerPrice) -> CustomerPrice:
         raise _refuse("kind", price.kind, f"write one of {', '.join(KINDS)}")
     if not price.amount.is_finite() or price.amount < 0:
         raise _refuse("amount", price.amount, "write a number that is not negative")
-    metric, size = UNITS.get(price.metric, (price.metric, 1))
-    if metric != ANY and split_metric(metric)[0] not in METRIC_UNITS:
-        known = ", ".join(sorted({*UNITS, *METRIC_UNITS}))
-        raise _refuse("metric", price.metric, f"write * or one of {known}")
+    metric, size = _read_metric(price.metric)
     provider = price.provider if price.provider == ANY else canonical(price.provider)
     row = price._replace(
         provider=provider or price.provider,
@@ -121,6 +103,17 @@ def normalise_price(price: CustomerPrice) -> CustomerPrice:
     if row.valid_to_ns is not None and row.valid_to_ns <= row.valid_from_ns:
         raise _refuse("valid_to", format_time(row.valid_to_ns), "it is not after valid_from")
     return row
+
+
+def _read_metric(text: str) -> tuple[str, int]:
+    """Read a metric and how many of its units the written name is: 60,000 in `audio_minutes`."""
+    if text == ANY:
+        return ANY, 1
+    try:
+        metric, unit = parse_metric(text)
+    except ValueError as error:
+        raise _refuse("metric", text, f"write *, or a metric: {error}") from None
+    return metric, unit or 1
 
 
 def _check_names(row: CustomerPrice) -> None:
@@ -173,7 +166,7 @@ def _key(row: CustomerPrice) -> tuple[str, ...]:
 
 def describe_price(row: CustomerPrice) -> str:
     """Describe a row in one line, for messages and statements."""
-    number = f"row {row.id}: " if row.id is not None else "the new row: "
+    number = f"row {row.id}" if row.id is not None else row.position or "the new row"
     scope = [
         f"{name} {value}"
         for name, value in (
@@ -186,7 +179,7 @@ def describe_price(row: CustomerPrice) -> str:
     period = f"from {format_time(row.valid_from_ns)}" if row.valid_from_ns else "from the beginning"
     if row.valid_to_ns is not None:
         period += f" to {format_time(row.valid_to_ns)}"
-    return f"{number}{_describe_amount(row)}, {', '.join(scope) or 'every customer'}, {period}"
+    return f"{number}: {_describe_amount(row)}, {', '.join(scope) or 'every customer'}, {period}"
 
 
 def _describe_amount(row: CustomerPrice) -> str:

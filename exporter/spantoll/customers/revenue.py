@@ -226,9 +226,18 @@ def _exact_nano(price: Price, quantity: int | Decimal) -> Fraction:
 
 
 def _name_rows(lines: Iterable[RevenueLine]) -> str | None:
-    """Name the rows where several made the revenue; `customer_price_id` names a single one."""
-    prices = {line.price.id for line in lines if line.price is not None}
-    discounts = {line.discount.id for line in lines if line.discount is not None}
-    named = [f"customer price {row}" for row in sorted(filter(None, prices)) if len(prices) > 1]
-    named += [f"discount {row}" for row in sorted(filter(None, discounts))]
+    """Name the rows that made the revenue, but for a single one that `customer_price_id` names."""
+    prices = {line.price for line in lines if line.price is not None}
+    discounts = {line.discount for line in lines if line.discount is not None}
+    only = next(iter(prices)) if len(prices) == 1 else None
+    if only is not None and only.id is not None:
+        prices.clear()
+    named = [f"customer price {name}" for name in _sort_names(prices)]
+    named += [f"discount {name}" for name in _sort_names(discounts)]
     return ", ".join(named)[:MAX_REASON] or None
+
+
+def _sort_names(prices: Iterable[CustomerPrice]) -> list[str]:
+    """Return the numbers of stored rows in order, then the positions of those of the file."""
+    ordered = sorted(prices, key=lambda price: (price.id is None, price.id or 0, price.position))
+    return [price.position if price.id is None else str(price.id) for price in ordered]

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 from spantoll.customers.price import ANY, CustomerPrice, format_number
 from spantoll.customers.times import format_time
 from spantoll.errors import CustomerPriceError
+from spantoll.pricing.own_units import parse_metric, parse_per
 
 __all__ = ["ROW_FIELDS", "MarkupUnit", "parse_rows", "read_row", "read_rows", "write_rows"]
 
@@ -48,8 +49,6 @@ MOST_FRACTION: Final = 2
 _SHARES: Final = ("markup", "discount")
 _AMOUNTS: Final = ("price", "included", "minimum")
 _KINDS: Final[Mapping[str, Any]] = {"price": "fixed"}
-_PER: Final = re.compile(r"(\d{1,12})([kKmM]?)")
-_THOUSANDS: Final = {"": 1, "k": 1_000, "m": 1_000_000}
 
 _VALUE: Final = r"\(((?:[^()']|'(?:[^']|'')*')*)\)"
 _VALUES: Final = re.compile(_VALUE)
@@ -117,14 +116,17 @@ def read_row(
             f"minimum; found: {found}"
         )
     ((kind, amount),) = amounts.items()
+    metric, per = given.get("unit", ANY), 1
+    if kind == "price" and "unit" in given:
+        metric, per = _read_unit(given)
     return CustomerPrice(
         kind=_KINDS.get(kind, kind),
         amount=amount,
         customer_id=given.get("customer", ANY),
         provider=given.get("provider", ANY),
         model=given.get("model", ANY),
-        metric=given.get("unit", ANY),
-        per=_read_per(given.get("per", ""), is_needed=kind == "price"),
+        metric=metric,
+        per=per,
         currency=given.get("currency", "USD"),
         valid_from_ns=parse_time(given["valid_from"]) if "valid_from" in given else 0,
         valid_to_ns=parse_time(given["valid_to"]) if "valid_to" in given else None,
@@ -203,21 +205,25 @@ def _read_amounts(given: Mapping[str, str], markup_unit: MarkupUnit | None) -> d
 def _read_percent(name: str, text: str, unit: MarkupUnit | None) -> Decimal:
     number = _read_number(name, text)
     if unit is None and 0 < number < LEAST_PERCENT:
-        raise CustomerPriceError(
-            f"{name} {text} is ambiguous: {format_number(number)} % or "
-            f"{format_number(number * 100)} %? Say --markup-unit percent or --markup-unit fraction"
-        )
+        raise _refuse_ambiguous(name, number)
     return number if unit == "fraction" else number / 100
 
 
 def _read_fraction(name: str, text: str, unit: MarkupUnit | None) -> Decimal:
     number = _read_number(name, text)
     if unit is None and number >= MOST_FRACTION:
-        raise CustomerPriceError(
-            f"{name} {text} is ambiguous: {format_number(number)} % or "
-            f"{format_number(number * 100)} %? Say --markup-unit percent or --markup-unit fraction"
-        )
+        raise _refuse_ambiguous(name, number)
     return number / 100 if unit == "percent" else number
+
+
+def _refuse_ambiguous(name: str, number: Decimal) -> CustomerPriceError:
+    share = name.removesuffix("_percent")
+    as_percent, as_fraction = format_number(number), format_number(number * 100)
+    return CustomerPriceError(
+        f"{name} {as_percent} is ambiguous: {as_percent} % or {as_fraction} %? Write {share} "
+        f"{format_number(number / 100)} or {share}_percent {as_fraction}, or say --markup-unit "
+        "percent or --markup-unit fraction"
+    )
 
 
 def _read_number(name: str, text: str) -> Decimal:
@@ -230,16 +236,13 @@ def _read_number(name: str, text: str) -> Decimal:
     return number
 
 
-def _read_per(text: str, *, is_needed: bool) -> int:
-    """Read for how many units a price is: `1`, `1000`, `1k`, `1,000,000`, `1M`."""
-    if not text and not is_needed:
-        return 1
-    matched = _PER.fullmatch(text.replace(",", "").replace("_", ""))
-    if matched is None:
-        raise CustomerPriceError(
-            f"per {text!r}: say for how many units the price is: 1, 1k, 1M or a whole number"
-        )
-    return int(matched[1]) * _THOUSANDS[matched[2].lower()]
+def _read_unit(given: Mapping[str, str]) -> tuple[str, int]:
+    """Read the metric of a fixed rate, and how many of its units the rate is for."""
+    try:
+        metric = parse_metric(given.get("unit", ""))
+        return metric.metric, parse_per(given.get("per", ""), metric)
+    except ValueError as error:
+        raise CustomerPriceError(f"price: {error}") from None
 
 
 def _read_inserts(text: str) -> Iterator[dict[str, Any]]:

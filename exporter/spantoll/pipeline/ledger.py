@@ -1,21 +1,23 @@
 """Write priced records, with what customers are charged for them.
 
 Input: records and the rates they name. Output: stored records, each with its revenue by the
-customer prices that are in the ledger. A merged call keeps its revenue as it keeps its price: until
-its content or its customer changes, or it is priced again.
+customer prices of the configuration file and the ledger. A merged call keeps its revenue as it
+keeps its price: until its content or its customer changes, or it is priced again.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 
 from spantoll.customers import EMPTY_BOOK, REVENUE_COLUMNS, PriceBook, charge_record
+from spantoll.errors import ConfigurationError, CustomerPriceError
+from spantoll.pipeline.customer_book import read_customer_book
 from spantoll.pricing.result import Rate
 from spantoll.records.build import PRICE_COLUMNS
 from spantoll.records.record import UsageRecord
-from spantoll.storage.customers import read_price_book
 from spantoll.storage.rates import read_rates
 from spantoll.storage.store import Correction, Settle, Store, Stored, WriteResult
 
@@ -23,6 +25,8 @@ __all__ = ["Ledger", "charge_corrections"]
 
 REFRESH_S = 1.0
 """How long a running writer may charge by customer prices that have changed since."""
+
+log = logging.getLogger(__name__)
 
 _charged_content = attrgetter(*PRICE_COLUMNS, "customer_id", "provider", "model")
 _merged_content = attrgetter(
@@ -47,6 +51,7 @@ class Ledger:
         """Those that were written here, and, where customers pay by unit, all that are stored."""
         self._book = EMPTY_BOOK
         self._book_read_s: float | None = None
+        self._problem = ""
 
     def write(self, records: Sequence[UsageRecord], *, rates: Iterable[Rate]) -> WriteResult:
         """Write as `Store.write` does, and raise what it raises."""
@@ -73,15 +78,27 @@ class Ledger:
         return charge_corrections(self._settle, book, rates=self._rates)
 
     def _read_book(self) -> PriceBook:
+        """Read what customers pay; rows that become wrong later are logged, and not adopted."""
         now_s = time.monotonic()
         if self._book_read_s is None or now_s - self._book_read_s >= REFRESH_S:
-            with self._store.transaction() as connection:
-                found = read_price_book(connection, self._book)
-                if found is not self._book:
-                    self._rates = read_rates(connection) | self._rates
-            self._book = found
+            try:
+                self._adopt_book()
+                self._problem = ""
+            except (ConfigurationError, CustomerPriceError) as error:
+                if self._book_read_s is None:
+                    raise
+                if str(error) != self._problem:
+                    self._problem = str(error)
+                    log.error("customers' prices stay as they were: %s", error)
             self._book_read_s = now_s
         return self._book
+
+    def _adopt_book(self) -> None:
+        with self._store.transaction() as connection:
+            found = read_customer_book(connection, self._book)
+            if found is not self._book:
+                self._rates = read_rates(connection) | self._rates
+        self._book = found
 
 
 def charge_corrections(settle: Settle, book: PriceBook, *, rates: Mapping[int, Rate]) -> Settle:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, NamedTuple
 
-from spantoll.pipeline.user_pricing import read_file_pricing
+from spantoll.pipeline.file_pricing import read_file_pricing
 from spantoll.pricing.shipped import PriceDataError
 from spantoll.pricing.validity import end_ns, find_overlap, start_ns
 from spantoll.storage import Store, change_pricing

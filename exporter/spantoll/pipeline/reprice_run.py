@@ -14,10 +14,11 @@ from zoneinfo import ZoneInfo
 
 from spantoll.customers import PriceBook
 from spantoll.errors import RepriceError
+from spantoll.pipeline.customer_book import read_customer_book
 from spantoll.pipeline.reprice import make_reprice
 from spantoll.pipeline.reprice_preview import Preview
 from spantoll.pricing import RateCard
-from spantoll.storage import SqlStore, Stored, read_price_book
+from spantoll.storage import SqlStore, Stored
 from spantoll.storage.periods import list_periods
 from spantoll.storage.reprice import (
     Progress,
@@ -141,7 +142,7 @@ def _go_on(store: SqlStore, card: RateCard, run: Run, *, now_ns: int, report: Re
 
 def _read_book(store: SqlStore) -> PriceBook:
     with store.transaction() as connection:
-        return read_price_book(connection)
+        return read_customer_book(connection)
 
 
 def _undo(store: SqlStore, run: Run, *, report: Report) -> Run:

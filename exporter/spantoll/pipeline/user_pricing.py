@@ -14,11 +14,11 @@ from threading import Event, Thread
 from sqlalchemy import Engine
 
 from spantoll.errors import NoLedger, SpantollError
+from spantoll.pipeline.customer_book import read_customer_book
+from spantoll.pipeline.file_pricing import read_file_pricing
 from spantoll.pricing import RateCard, UserPricing, load_rate_card
 from spantoll.pricing.documents import PriceDocument
-from spantoll.settings import find_file, read_section
 from spantoll.storage import open_store, read_stored_pricing
-from spantoll.storage.own_prices import ALIASES, EXCHANGE_RATES, PRICES, R, RowKind
 from spantoll.storage.price_sets import find_current_sets, read_price_documents
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "open_user_card",
     "open_user_pricing",
     "read_current_documents",
-    "read_file_pricing",
     "read_user_pricing",
 ]
 
@@ -45,23 +44,6 @@ def read_user_pricing(engine: Engine | None) -> UserPricing:
     pricing = read_file_pricing().join(stored)
     pricing.check()
     return pricing
-
-
-def read_file_pricing() -> UserPricing:
-    """Read the rows of the configuration file. Raises ConfigurationError."""
-    return UserPricing(
-        prices=_read_file(PRICES),
-        exchange_rates=_read_file(EXCHANGE_RATES),
-        aliases=_read_file(ALIASES),
-    )
-
-
-def _read_file(kind: RowKind[R]) -> tuple[R, ...]:
-    path = find_file()
-    return tuple(
-        kind.read(table, f"{path} {kind.field}[{i}]")
-        for i, table in enumerate(read_section(kind.field), 1)
-    )
 
 
 def load_user_card(engine: Engine | None) -> RateCard:
@@ -109,12 +91,16 @@ class PriceFollower:
     """A rate card that follows what the user gives, looking every `FOLLOW_S` seconds.
 
     Rows that cannot be used are logged once, and the card keeps the prices it has. `close` ends the
-    thread.
+    thread. Raises ConfigurationError, PriceDataError or CustomerPriceError when it is made.
     """
 
     def __init__(self, engine: Engine, *, every_s: float = FOLLOW_S) -> None:
         self._engine = engine
         self._every_s = every_s
+        with engine.connect() as connection:
+            read_customer_book(
+                connection
+            )  # customers' prices that cannot be used end the start too
         self._pricing = read_user_pricing(engine)
         self._sets = [each.sha256 for each in find_current_sets(engine)]
         self.card = load_user_card(engine)

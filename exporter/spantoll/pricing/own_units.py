@@ -48,6 +48,7 @@ WRITTEN: Mapping[str, str] = MappingProxyType(
         "input_image_tokens": "input_image",
         "output_image_tokens": "output_image",
         "image": "images",
+        "number_of_images": "images",
         "page": "pages",
         "request": "requests",
         "character": "characters",

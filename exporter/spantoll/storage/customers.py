@@ -21,8 +21,10 @@ from sqlalchemy import (
 )
 
 from spantoll.customers import (
+    NO_FILE,
     BookVersion,
     CustomerPrice,
+    FilePrices,
     PriceBook,
     describe_price,
     find_overlap,
@@ -67,43 +69,61 @@ _version = select(
     select(func.coalesce(func.max(exchange_rate.c.id), 0)).scalar_subquery(),
     select(func.count(exchange_rate.c.withdrawn_ns)).scalar_subquery(),
 )
-_prices = select(*(_p[name] for name in CustomerPrice._fields)).order_by(_p.id)
+_stored = [name for name in CustomerPrice._fields if name != "position"]
+_prices = select(*(_p[name] for name in _stored)).order_by(_p.id)
 
 
-def read_price_book(connection: Connection, known: PriceBook | None = None) -> PriceBook:
-    """Read what customers pay; return `known` itself where nothing has changed since."""
-    version = BookVersion(*connection.execute(_version).one())
+def read_price_book(
+    connection: Connection, known: PriceBook | None = None, *, file: FilePrices = NO_FILE
+) -> PriceBook:
+    """Read what customers pay; return `known` itself where nothing has changed since.
+
+    Raises CustomerPriceError for a row of `file` that overlaps another one.
+    """
+    version = BookVersion(*connection.execute(_version).one())._replace(file=file)
     if known is not None and known.version == version:
         return known
     prices = [
         CustomerPrice(**{**row._asdict(), "amount": Decimal(row.amount)})
         for row in connection.execute(_prices)
     ]
-    return PriceBook(prices, read_exchange_rates(connection), version=version)
+    for price in file.prices:
+        _refuse_overlap(price, prices)
+        prices.append(price)
+    rates = (*file.exchange_rates, *read_exchange_rates(connection))
+    return PriceBook(prices, rates, version=version)
+
+
+def _refuse_overlap(price: CustomerPrice, others: Sequence[CustomerPrice]) -> None:
+    overlapped = find_overlap(price, others)
+    if overlapped is not None:
+        raise CustomerPriceError(
+            f"{describe_price(price)} overlaps {describe_price(overlapped)}; "
+            "give the older one an end first"
+        )
 
 
 def add_customer_prices(
-    connection: Connection, prices: Sequence[CustomerPrice], *, now_ns: int
+    connection: Connection,
+    prices: Sequence[CustomerPrice],
+    *,
+    now_ns: int,
+    file: FilePrices = NO_FILE,
 ) -> Sequence[CustomerPrice]:
     """Add rows, all or none of them, and return them with their numbers.
 
     A row that is there already is not added again. Raises CustomerPriceError for a row that is
-    wrong, or that overlaps another one, stored or new.
+    wrong, or that overlaps another one: stored, new, or of the configuration file.
     """
-    stored = list(read_price_book(connection).prices)
+    stored = list(read_price_book(connection, file=file).prices)
     added = []
     for price in map(normalise_price, prices):
         same = next((row for row in stored if row._replace(id=None) == price), None)
         if same is not None:
             continue
-        overlapped = find_overlap(price, stored)
-        if overlapped is not None:
-            raise CustomerPriceError(
-                f"{describe_price(price)} overlaps {describe_price(overlapped)}; "
-                "give the older one an end first"
-            )
+        _refuse_overlap(price, stored)
         row = price._asdict() | {"amount": f"{price.amount:f}", "created_ns": now_ns}
-        del row["id"]
+        del row["id"], row["position"]
         keys = connection.execute(insert(customer_price), row).inserted_primary_key
         added.append(price._replace(id=keys[0] if keys is not None else None))
         stored.append(added[-1])

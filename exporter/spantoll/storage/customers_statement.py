@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, Engine, select, true
 from sqlalchemy.exc import DBAPIError
 
+from spantoll.customers import NO_FILE, FilePrices
 from spantoll.customers.statement import Statement, make_statement
 from spantoll.errors import StoreUnavailable
 from spantoll.pricing.result import Rate
@@ -29,7 +30,13 @@ r = usage_record.c
 
 
 def read_statement(
-    engine: Engine, customer_id: str, *, start_ns: int, end_ns: int, tenant_id: str = "default"
+    engine: Engine,
+    customer_id: str,
+    *,
+    start_ns: int,
+    end_ns: int,
+    tenant_id: str = "default",
+    file: FilePrices = NO_FILE,
 ) -> Statement:
     """Read what a customer is charged for [start, end).
 
@@ -39,7 +46,7 @@ def read_statement(
         with engine.connect() as connection:
             return make_statement(
                 _read_records(connection, tenant_id, customer_id, start_ns, end_ns),
-                read_price_book(connection),
+                read_price_book(connection, file=file),
                 customer_id=customer_id,
                 tenant_id=tenant_id,
                 start_ns=start_ns,

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from spantoll.customers import CustomerPrice, PriceBook
-    from spantoll.surfaces.cli.ledger import Opened
 
 __all__ = ["customers"]
 
@@ -71,11 +70,12 @@ def list_prices(
     format: Formatted = Format.table,
     database: Database = None,
 ) -> None:
-    """List the rows there are, those that have ended included."""
+    """List the rows there are: of the ledger, with numbers, and of the configuration file."""
+    from spantoll.pipeline.customer_book import read_customer_book
     from spantoll.surfaces.cli.ledger import open_ledger
 
-    with open_ledger(database) as ledger:
-        book = _read_book(ledger)
+    with open_ledger(database) as ledger, ledger.store.transaction() as connection:
+        book = read_customer_book(connection)
     _write_rows(book, format, customer=customer)
 
 
@@ -169,11 +169,12 @@ def export_prices(
     format: Annotated[Format, typer.Option("--format", "-f", help="csv or json.")] = Format.csv,
     database: Database = None,
 ) -> None:
-    """Write all rows as `customers import` reads them."""
+    """Write all rows of the ledger as `customers import` reads them."""
+    from spantoll.storage.customers import read_price_book
     from spantoll.surfaces.cli.ledger import open_ledger
 
-    with open_ledger(database) as ledger:
-        book = _read_book(ledger)
+    with open_ledger(database) as ledger, ledger.store.transaction() as connection:
+        book = read_price_book(connection)
     _write_rows(book, format)
 
 
@@ -186,6 +187,7 @@ def _add_rows(
 ) -> None:
     from spantoll.customers import describe_price
     from spantoll.customers.rows import read_rows
+    from spantoll.pipeline.customer_book import read_file_customers
     from spantoll.storage.customers import add_customer_prices
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
     from spantoll.surfaces.cli.output import write_line, write_notice
@@ -198,7 +200,9 @@ def _add_rows(
             markup_unit=markup_unit.value if markup_unit is not None else None,
         )
         with ledger.store.transaction() as connection:
-            added = add_customer_prices(connection, read, now_ns=now_ns())
+            added = add_customer_prices(
+                connection, read, now_ns=now_ns(), file=read_file_customers()
+            )
     for price in added:
         write_line(describe_price(price))
     if known := len(read) - len(added):
@@ -216,13 +220,6 @@ def _advise_repricing(changed: Sequence[CustomerPrice]) -> None:
     if since and min(since) < now_ns():
         start = f" --from {format_time(min(since))}" if min(since) else ""
         write_notice(f"Calls stored before keep their revenue: `spantoll reprice{start}`.")
-
-
-def _read_book(ledger: Opened) -> PriceBook:
-    from spantoll.storage.customers import read_price_book
-
-    with ledger.store.transaction() as connection:
-        return read_price_book(connection)
 
 
 def _parse_time(text: str, *, field: str, tz: str) -> int:

@@ -30,6 +30,7 @@ def write_statement(
     database: Database = None,
 ) -> None:
     """Show what a customer is charged for a month."""
+    from spantoll.pipeline.customer_book import read_file_customers
     from spantoll.storage.customers_statement import read_statement
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.output import write_csv, write_json, write_notice
@@ -39,7 +40,12 @@ def write_statement(
         zone = tz or ledger.settings.tz
         start_ns, end_ns = _read_month(month, zone)
         statement = read_statement(
-            ledger.engine, customer, start_ns=start_ns, end_ns=end_ns, tenant_id=tenant
+            ledger.engine,
+            customer,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            tenant_id=tenant,
+            file=read_file_customers(),
         )
         adjusted = describe_statement(ledger.engine, customer, start_ns=start_ns, end_ns=end_ns)
         notes = [*_list_doubts(statement), *adjusted]
