@@ -10,7 +10,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from spantoll import instrumentation
 from spantoll.instrumentation.provider import Settings
 from spantoll.instrumentation.providers.huggingface import hooks
-from tests.instrumentation.scenes import Case, cases, exhaust, leave, select_keys
+from tests.instrumentation.scenes import Case, aexhaust, cases, exhaust, leave, select_keys
 
 NUMBERS = "Hello #input=100 #cached=60 #output=20"
 MESSAGES = [{"role": "user", "content": NUMBERS}]
@@ -146,6 +146,30 @@ async def test_an_async_stream_is_asked_for_usage_and_the_chunk_is_hidden(
 
     assert all(chunk.choices for chunk in chunks)
     assert select_keys(spans.attributes(), CHAT | STREAM) == CHAT | STREAM
+
+
+def test_a_stream_ends_with_its_last_event_also_where_the_sdk_keeps_it(
+    provider: Any, spans: Any
+) -> None:
+    with InferenceClient(base_url=provider.url) as client:
+        stream = chat_of(client, stream=True)
+        kept = stream.gi_frame.f_locals.copy()
+        exhaust(stream)
+
+        assert kept
+        assert select_keys(spans.attributes(), CHAT | STREAM) == CHAT | STREAM
+
+
+async def test_an_async_stream_ends_with_its_last_event_also_where_the_sdk_keeps_it(
+    provider: Any, spans: Any
+) -> None:
+    async with AsyncInferenceClient(base_url=provider.url) as client:
+        stream: Any = await chat_of(client, stream=True)
+        kept = stream.ag_frame.f_locals.copy()
+        await aexhaust(stream)
+
+        assert kept
+        assert select_keys(spans.attributes(), CHAT | STREAM) == CHAT | STREAM
 
 
 def test_a_stream_whose_caller_refuses_usage_is_missing_it(provider: Any, spans: Any) -> None:

@@ -29,10 +29,14 @@ class DecodingObserver:
 
     `extract` returns that text, empty for a chunk without one. It is decoded where one of `markers`
     is in it, or where content is captured; any other chunk counts as an empty object.
+
+    `is_end` recognises the chunk after which the SDK reads no further. The span ends there: the SDK
+    keeps the stream to itself, so that nobody would read it to its end or close it.
     """
 
     __slots__ = (
         "_extract",
+        "_is_end",
         "_markers",
         "_observer",
         "end_with",
@@ -45,11 +49,17 @@ class DecodingObserver:
     )
 
     def __init__(
-        self, observer: Observer, extract: Callable[[Any], Any], markers: tuple[Any, ...]
+        self,
+        observer: Observer,
+        extract: Callable[[Any], Any],
+        markers: tuple[Any, ...],
+        *,
+        is_end: Callable[[Any], bool] | None = None,
     ) -> None:
         self._observer = observer
         self._extract = extract
         self._markers = markers
+        self._is_end = is_end
         self.fail, self.finish = observer.fail, observer.finish
         self.mark_left, self.end_with = observer.mark_left, observer.end_with
         self.observe_event, self.observe_response = (
@@ -73,6 +83,8 @@ class DecodingObserver:
         """Decode a chunk and pass its object on; False if the caller must not get it."""
         text = self._extract(chunk)
         if not text:
+            if self._is_end is not None and self._is_end(chunk):
+                self._observer.finish()
             return True
         wanted = self._observer.captures_content or any(mark in text for mark in self._markers)
         return self._observer.observe_chunk((decode_object(text) or {}) if wanted else {})

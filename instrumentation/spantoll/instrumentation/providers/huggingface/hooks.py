@@ -28,11 +28,20 @@ MARKERS = ("usage", "finish", "details")
 """One of these is in every event of a stream that has values."""
 
 
+def _event_data(line: Any) -> str:
+    text = line.decode() if isinstance(line, bytes) else line
+    return text.removeprefix("data:").strip() if text.startswith("data:") else ""
+
+
 def _event_json(line: Any) -> str:
     """Return the JSON object of a line of server-sent events, empty for any other line."""
-    text = line.decode() if isinstance(line, bytes) else line
-    data = text.removeprefix("data:").strip() if text.startswith("data:") else ""
+    data = _event_data(line)
     return data if data.startswith("{") else ""
+
+
+def _is_last(line: Any) -> bool:
+    """Return whether the SDK stops reading at this line of a stream."""
+    return _event_data(line) == "[DONE]"
 
 
 def _describe(client: Any, arguments: dict[str, Any], settings: Settings) -> Request | None:
@@ -94,7 +103,8 @@ def _provider(url: str, host: str) -> str | None:
 
 def _open(result: Any, request: Request, observer: Observer) -> Any:
     if request.stream:
-        return streams.watch(result, DecodingObserver(observer, _event_json, MARKERS))
+        lines = DecodingObserver(observer, _event_json, MARKERS, is_end=_is_last)
+        return streams.watch(result, lines)
     if request.raw in JSON_TASKS and isinstance(result, bytes):
         decoded = json.loads(result)
         if isinstance(decoded, list) and decoded:
