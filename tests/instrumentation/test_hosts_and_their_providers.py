@@ -172,6 +172,15 @@ USAGES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         },
         {"gen_ai.usage.output_tokens": 70, "gen_ai.usage.reasoning.output_tokens": 50},
     ),
+    "xAI reports what it charges in ticks": (
+        "https://api.x.ai/v1",
+        {**BASIC, "cost_in_usd_ticks": 37_756_000},
+        {
+            "spantoll.usage.cost.amount": 0.0037756,
+            "spantoll.usage.cost.currency": "USD",
+            "spantoll.usage.cost.source": "provider",
+        },
+    ),
     "Gemini's OpenAI endpoint counts thoughts in the total only": (
         "https://generativelanguage.googleapis.com/v1beta/openai/",
         {**BASIC, "total_tokens": 170},
@@ -308,6 +317,42 @@ def test_a_response_that_fails_in_its_stream_is_a_failed_span(spans: Any) -> Non
     assert found["error.type"] == "server_error"
     assert found["gen_ai.usage.input_tokens"] == 9
     assert not spans.only_span().status.is_ok
+
+
+XAI = "https://api.x.ai/v1"
+
+
+def draw(http: httpx2.Client) -> None:
+    with openai.OpenAI(api_key="none", base_url=XAI, http_client=http) as client:
+        client.images.generate(model="grok-imagine-image", prompt="x")
+
+
+def answer_at_length(http: httpx2.Client) -> None:
+    with openai.OpenAI(api_key="none", base_url=XAI, http_client=http) as client:
+        client.responses.create(model="grok-4.6", input="x")
+
+
+@pytest.mark.parametrize(
+    ("call", "body"),
+    [
+        (draw, {"created": 1, "data": [{"url": "x"}], "usage": {}}),
+        (answer_at_length, RESPONSE),
+    ],
+    ids=["images", "responses"],
+)
+def test_xais_ticks_are_what_is_billed(
+    spans: Any,
+    billed: Any,
+    call: Callable[[httpx2.Client], None],
+    body: dict[str, Any],
+) -> None:
+    usage = {**body["usage"], "cost_in_usd_ticks": 37_756_001}
+    answer = httpx2.Response(200, json={**body, "usage": usage})
+
+    call(httpx2.Client(transport=httpx2.MockTransport(lambda _: answer)))
+
+    (row,) = billed()
+    assert (row["provider"], row["cost_nano"]) == ("x_ai", 3_775_600)
 
 
 def test_http_spans_are_below_ours_where_one_provider_makes_both(

@@ -47,7 +47,9 @@ def with_usage(body: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"stream_options": {**(options or {}), "include_usage": True}}
 
 
-_TOTAL, _BYOK, _UPSTREAM = "_total", "_byok", "_upstream"
+_TOTAL, _BYOK, _UPSTREAM, _TICKS = "_total", "_byok", "_upstream", "_ticks"
+TICKS_PER_USD = 10_000_000_000
+"""xAI reports what it charges in ticks (docs.x.ai/developers/cost-tracking)."""
 
 
 def combine_totals(found: dict[str, Any]) -> None:
@@ -61,6 +63,9 @@ def combine_totals(found: dict[str, Any]) -> None:
         if rest > 0 and found.get(keys.USAGE_REASONING, rest) in (0, rest):
             found[keys.USAGE_OUTPUT_TOKENS] = output + rest
     byok, upstream = found.pop(_BYOK, False), found.pop(_UPSTREAM, 0)
+    ticks = found.pop(_TICKS, None)
+    if type(ticks) is int:
+        found[keys.SPANTOLL_COST_AMOUNT] = ticks / TICKS_PER_USD
     cost = found.get(keys.SPANTOLL_COST_AMOUNT)
     if cost is None:
         return
@@ -124,6 +129,7 @@ COST: Table = {
     keys.SPANTOLL_COST_AMOUNT: ("usage.cost", "usage.cost.total_cost"),
     _BYOK: "usage.is_byok",
     _UPSTREAM: "usage.cost_details.upstream_inference_cost",
+    _TICKS: "usage.cost_in_usd_ticks",
 }
 
 COMPLETION_USAGE: Table = {

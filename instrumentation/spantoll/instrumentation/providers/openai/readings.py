@@ -131,6 +131,7 @@ IMAGE_USAGE: Table = {
     keys.USAGE_IMAGE_OUTPUT: "usage.output_tokens_details.image_tokens",
     keys.SPANTOLL_IMAGE_SIZE: "size",
     keys.SPANTOLL_IMAGE_QUALITY: "quality",
+    **COST,
 }
 
 IMAGE = Call(
@@ -145,6 +146,7 @@ IMAGE = Call(
     response={**IMAGE_USAGE, keys.SPANTOLL_IMAGES: Via("data", count_items)},
     chunk={**IMAGE_USAGE, keys.SPANTOLL_IMAGES: _one_image},
     has_values=lambda event: event.type.endswith(".completed"),
+    refine=combine_totals,
     constant={keys.OUTPUT_TYPE: "image"},
 )
 
