@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from spantoll.errors import ConfigurationError
+from spantoll.otlp import PROTOBUF
 from spantoll.pipeline import make_settle
 from spantoll.pricing import RateCard
-from spantoll.receiver import Limits, Receiver
+from spantoll.receiver import Bound, Limits, Receiver, serve
 from spantoll.receiver.mount import Application, Receive, Scope, Send
 from spantoll.storage import Store
 from tests.receiver.conftest import PATIENCE_S, Rows, Running, chat, local, request, wait_until
@@ -45,14 +50,18 @@ def mounted(store: Store, rate_card: RateCard) -> Iterator[Mounted]:
         running.stop()
 
 
+@contextlib.contextmanager
+def http_connection(port: int) -> Iterator[http.client.HTTPConnection]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    with contextlib.closing(connection):
+        yield connection
+
+
 def get(running: Running, path: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", running.http_port, timeout=PATIENCE_S)
-    try:
+    with http_connection(running.http_port) as connection:
         connection.request("GET", path)
         response = connection.getresponse()
         return response.status, response.read()
-    finally:
-        connection.close()
 
 
 def test_an_application_answers_what_otlp_does_not(mounted: Mounted, rows: Rows) -> None:
@@ -65,6 +74,57 @@ def test_an_application_answers_what_otlp_does_not(mounted: Mounted, rows: Rows)
     assert get(running, "/livez")[0] == 200
     assert running.http_protobuf(BODY).outcome == "OK"
     assert rows.count() == 1
+
+
+async def test_spans_are_received_while_the_application_loads(
+    database: str, rate_card: RateCard, rows: Rows
+) -> None:
+    may_load = threading.Event()
+    found: list[object] = []
+
+    async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(send, 200, scope["path"].encode())
+
+    def load(receiver: Receiver) -> Application:
+        may_load.wait(PATIENCE_S)
+        return echo
+
+    def ask(port: int) -> None:
+        with http_connection(port) as waiting, http_connection(port) as sender:
+            waiting.request("GET", "/api")
+            sender.request("POST", "/v1/traces", BODY, {"Content-Type": PROTOBUF})
+            found.append(sender.getresponse().status)
+            may_load.set()
+            found.append(waiting.getresponse().read())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def ready(receiver: Receiver, bound: Bound) -> None:
+        assert bound.http is not None
+        threading.Thread(target=ask, args=(bound.http,)).start()
+
+    settle = make_settle(rate_card)
+    status = await serve(
+        database, local(), rate_card=rate_card, settle=settle, application=load, ready=ready
+    )
+
+    assert (status, found) == (0, [200, b"/api"])
+    assert rows.count() == 1
+
+
+async def test_an_application_that_cannot_be_loaded_ends_the_receiver(
+    database: str, rate_card: RateCard
+) -> None:
+    receivers: list[Receiver] = []
+
+    def load(receiver: Receiver) -> Application:
+        receivers.append(receiver)
+        raise ConfigurationError("trace_url is not a URL")
+
+    settle = make_settle(rate_card)
+    with pytest.raises(ConfigurationError, match="trace_url"):
+        await serve(database, local(), rate_card=rate_card, settle=settle, application=load)
+
+    assert not receivers[0].commit.alive
 
 
 def test_an_application_that_fails_is_500_and_hurts_no_otlp(mounted: Mounted, rows: Rows) -> None:

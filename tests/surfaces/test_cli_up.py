@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from spantoll.pricing import PriceSet
 from spantoll.receiver import Bound
 from spantoll.settings import default_database, load_settings
 from spantoll.surfaces.cli import main
@@ -22,6 +23,8 @@ from spantoll.surfaces.cli.welcome import welcome
 
 Cli = Callable[..., Any]
 Start = Callable[..., "subprocess.Popen[str]"]
+
+PRICES = PriceSet("genai-prices", "0.2.3", "0" * 64, 1_000, "2026-11-01")
 
 
 @pytest.fixture
@@ -127,7 +130,7 @@ def test_a_running_receiver_takes_up_prices_that_are_set(start: Start, spantoll:
 def test_the_address_shown_is_one_to_send_to(address: str, expected: str) -> None:
     settings = load_settings(grpc=address, http="off")
 
-    lines = list(welcome(settings, Bound(grpc=9, http=None)))
+    lines = list(welcome(settings, Bound(grpc=9, http=None), PRICES))
 
     assert lines[0] == f"OTLP/gRPC  {expected}"
     assert lines[-1] == "See        spantoll usage --by model"
@@ -136,7 +139,7 @@ def test_the_address_shown_is_one_to_send_to(address: str, expected: str) -> Non
 def test_a_ledger_elsewhere_is_named_without_its_password() -> None:
     settings = load_settings(database="sqlite://user:secret@/x.db")
 
-    text = "\n".join(welcome(settings, Bound(grpc=9, http=9)))
+    text = "\n".join(welcome(settings, Bound(grpc=9, http=9), PRICES))
 
     assert "--database sqlite://user:***@/x.db" in text
     assert "secret" not in text
@@ -169,7 +172,7 @@ def test_the_first_line_is_what_to_open(start: Start, flags: tuple[str, ...], st
 
 
 def test_a_dashboard_that_is_not_installed_is_one_line_that_names_the_flag() -> None:
-    lines = list(welcome(load_settings(), Bound(grpc=None, http=9), dashboard=False))
+    lines = list(welcome(load_settings(), Bound(grpc=None, http=9), PRICES, dashboard=False))
 
     assert "spantoll[dashboard]" in lines[0]
     assert "--no-dashboard" in lines[0]

@@ -1,7 +1,8 @@
 """The body of an OTLP export request -> decoded items, in either encoding.
 
 The Content-Type decides the encoding (opentelemetry.io/docs/specs/otlp); an item that is malformed
-is rejected alone and counted.
+is rejected alone and counted. A decoder is loaded by the first request in its encoding: what reads
+a ledger needs none.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections.abc import Callable
 from typing import Literal
 
 from spantoll.errors import UnsupportedMedia
-from spantoll.otlp import json, protobuf
 from spantoll.otlp.log import DecodedLogs
 from spantoll.otlp.span import Decoded
 
@@ -51,8 +51,12 @@ def decode_traces(
     """
     warning = ""
     if media_type(content_type) == JSON:
+        from spantoll.otlp import json
+
         batch, warning = json.read_spans(body, wanted)
     else:
+        from spantoll.otlp import protobuf
+
         batch = protobuf.read_spans(body, wanted)
     return Decoded(batch.items, batch.received, batch.skipped, batch.rejected, warning)
 
@@ -63,8 +67,12 @@ def decode_logs(
     """Decode one ExportLogsServiceRequest as `decode_traces` does spans."""
     warning = ""
     if media_type(content_type) == JSON:
+        from spantoll.otlp import json
+
         batch, warning = json.read_logs(body, wanted)
     else:
+        from spantoll.otlp import protobuf
+
         batch = protobuf.read_logs(body, wanted)
     return DecodedLogs(batch.items, batch.received, batch.skipped, batch.rejected, warning)
 
@@ -75,5 +83,9 @@ def holds_logs(body: bytes, *, content_type: str = PROTOBUF) -> bool:
     False also for what cannot be read: decoding it raises the reason.
     """
     if media_type(content_type) == JSON:
+        from spantoll.otlp import json
+
         return json.holds_logs(body)
+    from spantoll.otlp import protobuf
+
     return protobuf.holds_logs(body)

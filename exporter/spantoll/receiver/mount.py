@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-__all__ = ["Application", "Mount", "Receive", "Scope", "Send"]
+__all__ = ["Application", "Mount", "Receive", "Scope", "Send", "await_application"]
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,16 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def await_application(loading: asyncio.Future[Application]) -> Application:
+    """Return an application whose requests wait until the one that is being loaded is there."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        loaded = await asyncio.shield(loading)
+        await loaded(scope, receive, send)
+
+    return application
 
 
 class Mount:

@@ -21,7 +21,7 @@ from spantoll.receiver.http import HttpServer
 from spantoll.receiver.intake import Intake, Onward
 from spantoll.receiver.memory import limit_arenas, watch_memory
 from spantoll.receiver.metrics import Metrics
-from spantoll.receiver.mount import Application
+from spantoll.receiver.mount import Application, await_application
 from spantoll.receiver.rpc import RpcServer
 from spantoll.storage import Settle, Store, open_store
 
@@ -139,20 +139,24 @@ async def serve(
     """Receive until SIGTERM or SIGINT, then drain; a second signal ends at once.
 
     Returns the exit status: 0 when drained, 1 when cut short. Raises ConfigurationError and
-    SchemaMismatch before it listens; calls `ready` when it does. Listening beyond this machine
-    takes tokens, or `insecure`.
+    SchemaMismatch before it listens; calls `ready` when it does. `application` is called in a
+    thread and only then: spans are received while it loads, its own requests wait. Listening beyond
+    this machine takes tokens, or `insecure`.
     """
     config.check()
     store = open_store(database)
     forwarder = onward(store) if onward is not None else None
     try:
         receiver = Receiver(store, rate_card, config, settle=settle, onward=forwarder)
+        loading: asyncio.Future[Application] = asyncio.get_running_loop().create_future()
         if application is not None:
-            receiver.mount(application(receiver))
+            receiver.mount(await_application(loading))
         with _Signals() as signals:
             bound = await receiver.start()
             if ready is not None:
                 ready(receiver, bound)
+            if application is not None:
+                await _load(loading, application, receiver)
             await signals.first.wait()
             draining = asyncio.create_task(_drain(receiver, forwarder, config.grace_s))
             hurried = asyncio.create_task(signals.second.wait())
@@ -167,6 +171,20 @@ async def serve(
         if forwarder is not None:
             forwarder.close(budget_s=0)
         store.close()
+
+
+async def _load(
+    loading: asyncio.Future[Application],
+    application: Callable[[Receiver], Application],
+    receiver: Receiver,
+) -> None:
+    """Make the application of a receiver that listens; the receiver ends where that fails."""
+    try:
+        loading.set_result(await asyncio.to_thread(application, receiver))
+    except BaseException:
+        loading.cancel()
+        await receiver.stop()
+        raise
 
 
 async def _drain(receiver: Receiver, forwarder: Onward | None, grace_s: float) -> None:
@@ -207,7 +225,6 @@ def _collect_rarely() -> None:
     A request is many objects that die young and in no cycle: looking for cycles among them costs a
     tenth of the time per span.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 
 from sqlalchemy import Connection
 
@@ -38,7 +39,12 @@ class Groups:
     """
 
     def __init__(self, gained: Gained) -> None:
-        self.statements = Statements(gained)
+        self._gained = gained
+
+    @cached_property
+    def statements(self) -> Statements:
+        """The statements of the database, made by the first write: readers need none."""
+        return Statements(self._gained)
 
     def find(
         self, connection: Connection, records: Sequence[UsageRecord], bound: Bound

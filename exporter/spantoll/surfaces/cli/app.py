@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from copy import copy
 from typing import Annotated
 
 import typer
+from typer.main import get_command_name
+from typer.models import CommandInfo
 
 from spantoll.errors import (
     BillError,
@@ -86,7 +89,8 @@ def version() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit status."""
     try:
-        status = app(list(arguments), prog_name="spantoll", standalone_mode=False)
+        chosen = _select_command(arguments[0]) if arguments else app
+        status = chosen(list(arguments), prog_name="spantoll", standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
         return _fail(error.format_message(), error.exit_code)
@@ -99,6 +103,28 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return status or 0
+
+
+def _select_command(name: str) -> typer.Typer:
+    """Return the application with the named command alone; all of it where none is named.
+
+    Typer reads the signatures of all commands that an application has before it runs one.
+    """
+    commands = [each for each in app.registered_commands if _name_of_callback(each) == name]
+    groups = [each for each in app.registered_groups if each.name == name]
+    if not commands and not groups:
+        return app
+    chosen = copy(app)
+    # With a single command and no group Typer would expect no name of a command.
+    others = [each for each in app.registered_commands if each.callback is version]
+    chosen.registered_commands, chosen.registered_groups = [*commands, *others], groups
+    return chosen
+
+
+def _name_of_callback(command: CommandInfo) -> str | None:
+    if command.name or command.callback is None:
+        return command.name
+    return get_command_name(command.callback.__name__)
 
 
 def _fail(message: str, status: int) -> int:

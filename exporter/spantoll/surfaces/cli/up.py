@@ -149,7 +149,6 @@ def run_receiver(
     from spantoll.pipeline.settle import make_settle
     from spantoll.pipeline.user_pricing import PriceFollower
     from spantoll.receiver import Bound, run
-    from spantoll.receiver.address import Address
     from spantoll.storage import open_store
     from spantoll.surfaces.cli.ledger import make_directory, now_ns
     from spantoll.surfaces.cli.welcome import name_url, welcome
@@ -157,19 +156,18 @@ def run_receiver(
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     targets = read_targets(settings.forward)
     headers = read_headers(settings.forward_headers.get_secret_value(), targets)
-    listened = [Address.parse(text, flag="") for text in (settings.grpc, settings.http) if text]
-    for target in targets:
-        target.check_elsewhere([(address.host, address.port) for address in listened])
+    check_targets(targets, settings)
     make_directory(settings.database)
     keys = find_keys(settings)
 
     def ready(_: Receiver, bound: Bound) -> None:
-        for line in welcome(settings, bound, dashboard=pages is not None if dashboard else None):
+        prices_used = follower.card.price_set
+        for line in welcome(settings, bound, prices_used, dashboard=pages if dashboard else None):
             print(line, flush=True)
         if url := name_url(settings.http, bound.http):
             listening(url)
 
-    pages = find_pages() if dashboard else None
+    pages = dashboard and has_pages()
     config = read_config(settings, keys)
     prices = open_store(settings.database)
     follower = PriceFollower(prices.engine)
@@ -182,7 +180,7 @@ def run_receiver(
             rate_card=follower.card,
             settle=make_settle(follower.card),
             onward=make_forwarder(settings, targets, headers) if targets else None,
-            application=make_rest(settings, follower.card, keys, pages, demo=demo),
+            application=make_rest(settings, follower.card, keys, dashboard=pages, demo=demo),
             ready=ready,
         )
     finally:
@@ -190,6 +188,15 @@ def run_receiver(
         refresher.close()
         follower.close()
         prices.close()
+
+
+def check_targets(targets: Sequence[Target], settings: Settings) -> None:
+    """Raise ConfigurationError for a target that is one of the addresses listened on."""
+    from spantoll.receiver.address import Address
+
+    listened = [Address.parse(text, flag="") for text in (settings.grpc, settings.http) if text]
+    for target in targets:
+        target.check_elsewhere([(address.host, address.port) for address in listened])
 
 
 def make_forwarder(
@@ -248,35 +255,37 @@ def find_keys(settings: Settings) -> KeyRing:
     return keys
 
 
-def find_pages() -> Callable[[FastAPI], None] | None:
-    """Return what adds the dashboard; None where its extra is not installed."""
-    try:
-        from spantoll.surfaces.dashboard import add_dashboard
-    except ModuleNotFoundError as error:
-        if error.name != "jinja2":
-            raise
-        return None
-    return add_dashboard
+def has_pages() -> bool:
+    """Return whether the extra of the dashboard is installed."""
+    from importlib.util import find_spec
+
+    return find_spec("jinja2") is not None
 
 
 def make_rest(
     settings: Settings,
     rate_card: RateCard,
     keys: KeyRing,
-    pages: Callable[[FastAPI], None] | None,
     *,
+    dashboard: bool,
     demo: bool = False,
 ) -> Callable[[Receiver], Application]:
-    """Return what makes the REST API of a receiver."""
+    """Return what makes the REST API of a receiver, and loads it: it takes longer than the rest."""
     from spantoll.query import TraceUrl
     from spantoll.receiver.address import Address
-    from spantoll.surfaces.rest import Access, RestContext, make_application
 
     links = TraceUrl(settings.trace_url) if settings.trace_url else None
     local = settings.http is None or Address.parse(settings.http, flag="--http").is_private()
-    access = Access(keys, local=local, anybody=settings.insecure and not local)
 
     def application(receiver: Receiver) -> Application:
+        from spantoll.surfaces.rest import Access, RestContext, make_application
+
+        pages: Callable[[FastAPI], None] | None = None
+        if dashboard:
+            from spantoll.surfaces.dashboard import add_dashboard
+
+            pages = add_dashboard
+        access = Access(keys, local=local, anybody=settings.insecure and not local)
         store = receiver.store
         keys.follow(store.engine)
         context = RestContext(

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spantoll.forward import read_targets
-from spantoll.pipeline.user_pricing import open_user_card
+from spantoll.pricing.result import PriceSet
 from spantoll.receiver import Bound
 from spantoll.settings import Settings, load_settings
 from spantoll.storage import hide_password
@@ -13,12 +13,13 @@ __all__ = ["name_url", "welcome"]
 EVERYWHERE = ("", "0.0.0.0", "[::]")  # noqa: S104  compared, not listened on
 
 
-def welcome(settings: Settings, bound: Bound, *, dashboard: bool | None = None) -> Iterator[str]:
+def welcome(
+    settings: Settings, bound: Bound, prices: PriceSet, *, dashboard: bool | None = None
+) -> Iterator[str]:
     """Return lines: what to open, where to send, where the ledger is, which prices are used.
 
     `dashboard` is False where its extra is missing, None where it is switched off.
     """
-    prices = open_user_card(settings.database).price_set
     http = name_url(settings.http, bound.http)
     grpc = name_url(settings.grpc, bound.grpc)
     if http and dashboard:
