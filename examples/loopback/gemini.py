@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
-from loopback.wire import Ask, Handler, Reply, events, json_reply, unique
+from loopback.wire import Ask, Handler, Reply, Script, events, json_reply, unique
 
 __all__ = ["ROUTES"]
 
@@ -190,6 +192,86 @@ def batch_file(ask: Ask) -> Reply:
     return Reply(text.encode(), content_type="application/octet-stream")
 
 
+INTERACTION_BY_ID = b"#input=100 #cached=60 #output=20 #reasoning=5"
+"""What an interaction has used that is read by its id."""
+
+
+def _interaction(ask: Ask, script: Script, name: str, status: str) -> dict[str, Any]:
+    # Its id has the time it was made, so that every poll reports the same.
+    thoughts = script.number("reasoning")
+    usage: dict[str, Any] = {
+        "total_input_tokens": script.input,
+        "total_cached_tokens": script.number("cached"),
+        "total_output_tokens": script.output - thoughts,
+        "total_thought_tokens": thoughts,
+        "total_tokens": script.input + script.output,
+        "input_tokens_by_modality": [{"modality": "text", "tokens": script.input}],
+        "output_tokens_by_modality": [{"modality": "text", "tokens": script.output - thoughts}],
+    }
+    if script.number("searches"):
+        usage["grounding_tool_count"] = [
+            {"type": "google_search", "count": script.number("searches")}
+        ]
+    said = {"type": "model_output", "content": [{"type": "text", "text": "".join(script.words)}]}
+    agent = {"agent": ask.body["agent"]} if "agent" in ask.body else {}
+    return {
+        "id": name,
+        "object": "interaction",
+        "status": status,
+        "created": datetime.fromtimestamp(int(name.split("-")[1]), UTC).isoformat(),
+        "steps": [said],
+        "usage": usage,
+        **(agent or {"model": ask.body.get("model", "gemini-2.5-flash")}),
+    }
+
+
+def _interaction_id() -> str:
+    return unique(f"interaction-{int(time.time())}")
+
+
+def interact(ask: Ask) -> Reply:
+    """POST interactions; `#continue=1` stops the first request at its limit of tokens."""
+    wrong = failure(ask)
+    if wrong is not None:
+        return wrong
+    token = str(ask.body.get("continuation_token") or "")
+    script = Script(token.encode()) if token else ask.script
+    if ask.body.get("background"):
+        found = _interaction(ask, script, _interaction_id(), "in_progress")
+        del found["usage"]
+        return json_reply(found)
+    stops = bool(script.number("continue"))
+    status = "requires_continuation" if stops else "completed"
+    found = _interaction(ask, script, _interaction_id(), status)
+    if stops:
+        found["continuation_token"] = f"#input={script.input} #output={script.output}"
+    if not ask.body.get("stream"):
+        return json_reply(found)
+    started = {"id": found["id"], "status": "in_progress", "model": found.get("model")}
+
+    def happened() -> Iterator[dict[str, Any]]:
+        yield {"event_type": "interaction.created", "interaction": started}
+        yield {"event_type": "step.start", "index": 0, "step": {"type": "model_output"}}
+        for word in script.words:
+            yield {
+                "event_type": "step.delta",
+                "index": 0,
+                "delta": {"type": "text", "text": word},
+            }
+        yield {"event_type": "step.stop", "index": 0}
+        yield {"event_type": "interaction.completed", "interaction": found}
+
+    return events(happened())
+
+
+def fetch_interaction(ask: Ask) -> Reply:
+    """GET interactions/{id}: it has ended."""
+    found = _interaction(ask, Script(INTERACTION_BY_ID), ask.groups[0], "completed")
+    if "stream=true" not in ask.query.lower():
+        return json_reply(found)
+    return events([{"event_type": "interaction.completed", "interaction": found}])
+
+
 MODEL = (
     r"/(?:v1beta1?|v1)/(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/google/)?models/([^/:]+)"
 )
@@ -203,4 +285,6 @@ ROUTES: dict[str, Handler] = {
     r"GET /v1(?:beta)?/batches/((?:gemini|in-a-file)-[\w-]+)": batch,
     r"GET /v1(?:beta)?/files/([\w-]+):download": batch_file,
     rf"POST {MODEL}:predictLongRunning": video,
+    r"POST /v1(?:alpha|beta1?)?/interactions": interact,
+    r"GET /v1(?:alpha|beta1?)?/interactions/([\w-]+)": fetch_interaction,
 }

@@ -318,6 +318,8 @@ def nest_table(path: str, table: Table) -> Table:
             return f"{path}.{reading}"
         if isinstance(reading, tuple):
             return tuple(lower(alternative) for alternative in reading)
+        if isinstance(reading, Sum | AsIs):
+            return type(reading)(*(f"{path}.{each}" for each in reading.paths))
         return lambda source: reading(pick(source, path))
 
     return {key: lower(reading) for key, reading in table.items()}

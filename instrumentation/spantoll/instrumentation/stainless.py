@@ -8,7 +8,6 @@ above retries. It knows the wire body and returns what the caller gets.
 from __future__ import annotations
 
 import json
-import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -161,21 +160,9 @@ def _watch_stream(stream: Any, observer: Observer, owner: Any = None) -> Any:
     """Watch a stream and the response below it, which helpers close behind the stream's back."""
     response = getattr(stream, "response", None)
     if response is not None:
-        http_bodies.watch_close(
-            response, observer, busy=_running(getattr(stream, "_iterator", None))
-        )
+        generator = getattr(stream, "_iterator", None)
+        http_bodies.watch_close(response, observer, busy=streams.running_check(generator))
     return streams.watch(stream, observer, owner)
-
-
-def _running(generator: Any) -> Callable[[], bool]:
-    """Return a check whether the SDK's generator is running: it closes the response at its end."""
-    reference = weakref.ref(generator) if generator is not None else lambda: None
-
-    def running() -> bool:
-        alive = reference()
-        return bool(getattr(alive, "gi_running", False) or getattr(alive, "ag_running", False))
-
-    return running
 
 
 def _request_id(response: Any) -> Any:

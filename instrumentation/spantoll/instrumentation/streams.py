@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ else:
     # wrapt 1 has no type parameters.
     _Proxy = ObjectProxy
 
-__all__ = ["watch", "watch_parse"]
+__all__ = ["running_check", "watch", "watch_parse"]
 
 Show = Callable[[Any, Observer, Any], Any]
 
@@ -39,6 +40,17 @@ def watch(stream: Any, observer: Observer, owner: Any = None) -> Any:
 def watch_parse(raw: Any, observer: Observer, show: Show) -> Any:
     """Watch the streams that a raw response parses its body into."""
     return _WatchedRaw(raw, observer, show)
+
+
+def running_check(generator: Any) -> Callable[[], bool]:
+    """Return a check whether the SDK's generator is running: it closes the response at its end."""
+    reference = weakref.ref(generator) if generator is not None else lambda: None
+
+    def is_running() -> bool:
+        alive = reference()
+        return bool(getattr(alive, "gi_running", False) or getattr(alive, "ag_running", False))
+
+    return is_running
 
 
 class _Watched(_Proxy):

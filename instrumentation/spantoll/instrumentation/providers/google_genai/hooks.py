@@ -1,7 +1,7 @@
 """Which methods of google-genai make spans.
 
 The innermost methods are hooked, so that chats and automatic function calling are counted request
-by request. Not covered: the interactions API.
+by request.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from spantoll.instrumentation.providers.google_genai.embedding_usage import (
     set_current_request,
 )
 from spantoll.instrumentation.providers.google_genai.function_calling import REPLACEMENTS
+from spantoll.instrumentation.providers.google_genai.interactions import interaction_hooks
 from spantoll.instrumentation.providers.google_genai.live import live_hooks
 from spantoll.semconv.attributes import SPANTOLL_REGION
 
@@ -68,5 +69,6 @@ PROVIDER = Provider(
         *REPLACEMENTS,
         REPLACEMENT,
         *live_hooks(_server),
+        *interaction_hooks(),
     ),
 )
