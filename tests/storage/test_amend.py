@@ -13,7 +13,8 @@ from spantoll.pipeline.settle import make_settle
 from spantoll.pricing import load_rate_card
 from spantoll.records import UsageRecord, usage_record
 from spantoll.storage import Settle, SqlStore, open_store
-from spantoll.storage.amend import VOIDED, erase_user, list_audit_events, void_record
+from spantoll.storage.amend import VOIDED, erase_user, void_record
+from spantoll.storage.audit_events import list_audit_events
 from spantoll.storage.periods import close_period
 from tests.storage.conftest import BACKENDS, Backend, rows
 from tests.support.records import NOON_NS, make_record, record_of_response

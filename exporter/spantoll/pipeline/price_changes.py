@@ -30,7 +30,13 @@ class Added(NamedTuple, Generic[R]):
 
 
 def add_rows(
-    store: Store, kind: RowKind[R], rows: Sequence[R], *, replace: bool = False, now_ns: int
+    store: Store,
+    kind: RowKind[R],
+    rows: Sequence[R],
+    *,
+    replace: bool = False,
+    by: str | None = None,
+    now_ns: int,
 ) -> Added[R]:
     """Add rows to those of the ledger; with `replace` they end those they overlap.
 
@@ -44,7 +50,7 @@ def add_rows(
         done.append(added)
         return change
 
-    change_pricing(store, decide, now_ns=now_ns)
+    change_pricing(store, decide, by=by, now_ns=now_ns)
     return done[-1]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, or_, select, update
@@ -19,15 +19,16 @@ from spantoll.records.columns import ADJUSTED, FACTS, usage_record
 from spantoll.records.record import UsageRecord
 from spantoll.records.text import to_json
 from spantoll.storage.audit import encode_values, list_changes
+from spantoll.storage.audit_events import add_audit_event
 from spantoll.storage.facts import store_changes, stored
 from spantoll.storage.periods import find_period, read_periods
 from spantoll.storage.store import Stored
-from spantoll.storage.tables import adjustment, audit_event, reprice_change
+from spantoll.storage.tables import adjustment, reprice_change
 
 if TYPE_CHECKING:
     from spantoll.storage.sql import SqlStore
 
-__all__ = ["VOIDED", "AuditEvent", "erase_user", "list_audit_events", "void_record"]
+__all__ = ["VOIDED", "erase_user", "void_record"]
 
 VOIDED = "voided"
 """The `counted_reason` of a record that was recorded by mistake."""
@@ -37,21 +38,6 @@ ERASED_ROWS = 500
 """Records of one transaction, so that receivers do not wait long; every IN list takes as many."""
 
 r = usage_record.c
-
-
-class AuditEvent(NamedTuple):
-    """One change by hand, in the order of the columns of `audit_event`."""
-
-    event_id: int
-    at_ns: int
-    done_by: str
-    action: str
-    """void or erase."""
-    record_id: int | None
-    """The record that is void; None for a user, of whom nothing is kept."""
-    records: int
-    """How many records were changed."""
-    why: str
 
 
 def void_record(store: SqlStore, record_id: int, *, why: str, by: str, now_ns: int) -> UsageRecord:
@@ -74,7 +60,9 @@ def void_record(store: SqlStore, record_id: int, *, why: str, by: str, now_ns: i
             current=before.current._replace(counted=False, counted_reason=VOIDED),
         )
         store_changes(connection, [(before, after)])
-        _audit(connection, AuditEvent(0, now_ns, by, "void", record_id, 1, why))
+        add_audit_event(
+            connection, "void", by=by, why=why, now_ns=now_ns, records=1, record_id=record_id
+        )
     return before.current
 
 
@@ -95,21 +83,8 @@ def erase_user(store: SqlStore, user: str, *, why: str, by: str, now_ns: int) ->
     with store.transaction() as connection:
         for table in (adjustment, reprice_change):
             _erase_values(connection, table, user)
-        _audit(connection, AuditEvent(0, now_ns, by, "erase", None, erased, why))
+        add_audit_event(connection, "erase", by=by, why=why, now_ns=now_ns, records=erased)
     return erased
-
-
-def list_audit_events(engine: Engine) -> list[AuditEvent]:
-    """List the changes by hand, newest first."""
-    with engine.connect() as connection:
-        found = connection.execute(select(audit_event).order_by(audit_event.c.event_id.desc()))
-        return [AuditEvent._make(row) for row in found]
-
-
-def _audit(connection: Connection, event: AuditEvent) -> None:
-    values = event._asdict()
-    del values["event_id"]
-    connection.execute(audit_event.insert().values(values))
 
 
 def _check_counted(connection: Connection, member: Stored) -> None:

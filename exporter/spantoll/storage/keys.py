@@ -27,6 +27,7 @@ from sqlalchemy.exc import DBAPIError
 from spantoll.errors import ConfigurationError, StoreUnavailable
 from spantoll.records.column_spec import binary, identity, text
 from spantoll.records.columns import metadata
+from spantoll.storage.audit_events import add_audit_event
 from spantoll.storage.store import Store
 
 __all__ = [
@@ -45,6 +46,8 @@ PREFIX = "stk_"
 """Of every secret, so that scanners of leaked secrets can find ours."""
 SECRET_BYTES = 32
 LONGEST_NAME = 128
+UNNAMED = "unknown"
+"""Who made or revoked a key, for the audit, where the caller does not say."""
 
 access_key = Table(
     "access_key",
@@ -94,9 +97,10 @@ def make_key(
     scopes: Iterable[str],
     customer_id: str | None = None,
     tenant_id: str | None = None,
+    by: str = UNNAMED,
     now_ns: int,
 ) -> str:
-    """Add a key and return its secret, which cannot be read again.
+    """Add a key, made `by` somebody, and return its secret, which cannot be read again.
 
     Raises ConfigurationError for a scope that is not one of SCOPES, or a key that is limited to a
     customer or tenant and may do more than read.
@@ -109,16 +113,19 @@ def make_key(
     if not 0 < len(name) <= LONGEST_NAME:
         raise ConfigurationError(f"the name of a key has 1 to {LONGEST_NAME} characters")
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+    granted = ",".join(scope for scope in SCOPES if scope in given)
     row = {
         "name": name,
         "digest": hash_secret(secret),
-        "scopes": ",".join(scope for scope in SCOPES if scope in given),
+        "scopes": granted,
         "customer_id": customer_id or None,
         "tenant_id": tenant_id or None,
         "created_ns": now_ns,
     }
     with store.transaction() as connection:
-        connection.execute(insert(access_key).values(row))
+        made = connection.execute(insert(access_key).values(row)).inserted_primary_key
+        what = f"key {made[0] if made else '?'} {name}: {granted}"
+        add_audit_event(connection, "key.make", by=by, why=what, now_ns=now_ns)
     return secret
 
 
@@ -133,7 +140,7 @@ def list_keys(engine: Engine) -> Sequence[AccessKey]:
     return [AccessKey(**{**row._asdict(), "scopes": tuple(row.scopes.split(","))}) for row in found]
 
 
-def revoke_key(store: Store, key_id: int, *, now_ns: int) -> bool:
+def revoke_key(store: Store, key_id: int, *, by: str = UNNAMED, now_ns: int) -> bool:
     """Revoke a key for good; return False where there is none of this id that is in use."""
     with store.transaction() as connection:
         done = connection.execute(
@@ -141,4 +148,7 @@ def revoke_key(store: Store, key_id: int, *, now_ns: int) -> bool:
             .where(_c.id == key_id, _c.revoked_ns.is_(None))
             .values(revoked_ns=now_ns)
         )
+        if done.rowcount == 1:
+            what = f"key {key_id}"
+            add_audit_event(connection, "key.revoke", by=by, why=what, now_ns=now_ns)
         return done.rowcount == 1

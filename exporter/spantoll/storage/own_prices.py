@@ -22,6 +22,7 @@ from spantoll.pricing.own_prices import OwnPrice, read_own_price
 from spantoll.pricing.own_text import write_amount
 from spantoll.records.column_spec import identity, text
 from spantoll.records.columns import metadata
+from spantoll.storage.audit_events import add_audit_event
 from spantoll.storage.sql import SqlStore
 from spantoll.storage.store import Store
 
@@ -176,9 +177,15 @@ def read_stored_pricing(engine: Engine) -> StoredPricing:
 
 
 def change_pricing(
-    store: Store, decide: Callable[[StoredPricing], Change], *, now_ns: int
+    store: Store,
+    decide: Callable[[StoredPricing], Change],
+    *,
+    by: str | None = None,
+    now_ns: int,
 ) -> Change:
     """Read, decide, write and return the change; what `decide` raises leaves all as it was.
+
+    With `by`, who asks for it, the audit names the rows.
 
     Raises ConfigurationError for a store that is no SQL database.
     """
@@ -193,8 +200,15 @@ def change_pricing(
                 .where(table.c.id == row.id, table.c.withdrawn_ns.is_(None))
                 .values(withdrawn_ns=now_ns)
             )
-        for values in change.add:
-            connection.execute(table.insert(), {**values, "added_ns": now_ns})
+        added = [
+            connection.execute(table.insert(), {**values, "added_ns": now_ns}).inserted_primary_key
+            for values in change.add
+        ]
+        if by is not None and (added or change.withdraw):
+            what = f"{table.name}: added {[row.id for row in added if row is not None]}, "
+            what += f"ended {[row.id for row in change.withdraw]}"
+            count = len(added) + len(change.withdraw)
+            add_audit_event(connection, "prices", by=by, why=what, now_ns=now_ns, records=count)
     return change
 
 

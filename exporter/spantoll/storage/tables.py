@@ -59,7 +59,7 @@ audit_event = Table(
     Column("records", BigInteger, nullable=False),
     Column("why", text(1024), nullable=False),
 )
-"""What people have changed by hand: see `storage/amend.py`."""
+"""What was changed on purpose, by whom: see `storage/audit_events.py`."""
 
 probe = Table(
     "probe",

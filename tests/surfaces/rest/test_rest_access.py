@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from spantoll.query import DIMENSIONS
 from spantoll.records import UsageRecord
 from spantoll.storage import KeyRing, Store, list_keys, make_key, revoke_key
+from spantoll.storage.audit_events import list_audit_events
 from spantoll.surfaces.rest import Access, RestContext, make_application
 from tests.surfaces.rest.conftest import API, NOW_NS
 
@@ -170,7 +171,7 @@ def tricks(path: str) -> Iterator[str]:
     yield from (f"{path}?format={format}" for format in ("csv", "jsonl"))
 
 
-HIDDEN = (f"{API}/prices",)
+HIDDEN = tuple(f"{API}{path}" for path in ("/prices", "/customers/prices", "/reprice", "/audit"))
 """What a limited key may not read at all."""
 READ_ROUTES = [path for path, item in DOCUMENT["paths"].items() if "get" in item]
 
@@ -210,6 +211,37 @@ def test_a_limited_key_sees_all_that_is_its_own(
     assert [(row["customer_id"], row["cost_usd"]) for row in own["rows"]] == [(MINE, "6.000000000")]
     assert len(pages) == 6
     assert everything["totals"]["cost_usd"] == "4668.000000000"
+
+
+BODIES = {
+    f"{API}/estimate": {"model": "gpt-4o", "usage": {"input_tokens": 1}},
+    f"{API}/prices/test": {"provider": "openai", "model": "gpt-4o", "usage": {}},
+    f"{API}/usage/query": {"by": ["customer_id"], "uncounted": True},
+}
+"""Bodies of what is asked by POST; what is changed takes any."""
+ANSWERED = (f"{API}/estimate", f"{API}/usage/query")
+POST_ROUTES = [path for path, item in DOCUMENT["paths"].items() if "post" in item]
+
+
+@pytest.mark.parametrize("path", POST_ROUTES)
+def test_a_limited_key_changes_nothing_by_any_route(
+    context: RestContext, keys: KeyRing, key: KeyMaker, ledger: None, store: Store, path: str
+) -> None:
+    client = serve(context, Access(keys))
+    headers = bearer(key("read", customer_id=MINE))
+    known = list_audit_events(store.engine)
+
+    answer = client.post(path.format(run=1, number=1), json=BODIES.get(path, {}), headers=headers)
+
+    assert answer.status_code == (200 if path in ANSWERED else 403)
+    assert RIVAL not in answer.text
+    assert list_audit_events(store.engine) == known
+
+
+def test_no_route_has_a_method_that_the_tests_leave_out() -> None:
+    methods = {method for item in DOCUMENT["paths"].values() for method in item}
+
+    assert methods == {"get", "post"}
 
 
 @pytest.mark.parametrize("limit", ["customer_id", "tenant_id"])

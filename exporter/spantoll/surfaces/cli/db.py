@@ -76,9 +76,9 @@ def backup(
 
 @db_app.command()
 def audit(tz: Tz = None, format: Formatted = Format.table, database: Database = None) -> None:
-    """List what people changed by hand, newest first: who, when, what and why."""
+    """List what was changed on purpose, newest first: who, when, what and why."""
     from spantoll.query.windows import find_zone, to_local_time
-    from spantoll.storage.amend import list_audit_events
+    from spantoll.storage.audit_events import list_audit_events
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.output import write_csv, write_json, write_table
 

@@ -37,6 +37,7 @@ def make(
     from spantoll.storage import make_key
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
     from spantoll.surfaces.cli.output import write_line, write_notice
+    from spantoll.surfaces.cli.reprice_actions import user_name
 
     with open_ledger(database, create=True) as ledger:
         secret = make_key(
@@ -45,6 +46,7 @@ def make(
             scopes=scope or ["read"],
             customer_id=customer,
             tenant_id=tenant,
+            by=user_name(),
             now_ns=now_ns(),
         )
     write_line(secret)
@@ -78,9 +80,10 @@ def revoke(
     """Revoke a key for good; a running server refuses it within a second."""
     from spantoll.storage import revoke_key
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
+    from spantoll.surfaces.cli.reprice_actions import user_name
 
     with open_ledger(database) as ledger:
-        if not revoke_key(ledger.store, key_id, now_ns=now_ns()):
+        if not revoke_key(ledger.store, key_id, by=user_name(), now_ns=now_ns()):
             raise typer.BadParameter(f"no key {key_id} is in use", param_hint="ID")
 
 

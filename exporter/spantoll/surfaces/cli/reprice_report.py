@@ -15,7 +15,6 @@ from spantoll.query.windows import find_zone, to_local_time
 from spantoll.storage.reprice import Run, RunState, Selection
 from spantoll.surfaces.cli.options import Format
 from spantoll.surfaces.cli.output import (
-    UNKNOWN,
     format_dollars,
     format_number,
     write_csv,
@@ -24,26 +23,28 @@ from spantoll.surfaces.cli.output import (
     write_notice,
     write_table,
 )
+from spantoll.surfaces.repricing import (
+    PREVIEW_HEADERS,
+    RUN_HEADERS,
+    list_groups,
+    plain_difference,
+    plain_preview,
+    plain_run,
+)
 
 __all__ = ["describe_run", "write_preview", "write_runs"]
 
 SHOWN = 10
 """Customers and days with the largest differences; JSON has all."""
 
-HEADERS = ("changed", "old_cost_usd", "new_cost_usd", "difference_usd")
-RUN_HEADERS = (
-    *("run", "started_at", "state", "done_by", "selection", "examined"),
-    *("changed", "old_cost_usd", "new_cost_usd", "kept"),
-)
-
 
 def write_preview(preview: Preview, *, format: Format) -> None:
     """Write what a re-pricing would change."""
     match format:
         case Format.json:
-            write_json(_plain_preview(preview))
+            write_json(plain_preview(preview))
         case Format.csv:
-            write_csv(("by", "name", *HEADERS), _all_rows(preview))
+            write_csv(("by", "name", *PREVIEW_HEADERS), _all_rows(preview))
         case Format.table:
             _print_preview(preview)
 
@@ -55,36 +56,21 @@ def _print_preview(preview: Preview) -> None:
     if not changed:
         return
     if preview.total.records:
-        for title, named in _tables(preview).items():
+        for title, named in list_groups(preview).items():
             rows = sorted(named.items(), key=lambda item: -_size(item[1]))
             shown = rows if title == "model" else rows[:SHOWN]
             write_line()
             total = ["total", *_cells(preview.total)]
             write_table(
-                [title, *HEADERS],
+                [title, *PREVIEW_HEADERS],
                 ([name, *_cells(each)] for name, each in shown),
-                numeric=HEADERS,
+                numeric=PREVIEW_HEADERS,
                 total=total,
             )
             if len(shown) < len(rows):
                 write_line(f"{len(shown)} of {len(rows)}, the largest; --format json has all.")
     for line in _remarks(preview):
         write_line(line)
-
-
-def _plain_preview(preview: Preview) -> dict[str, Any]:
-    """Write a preview as plain values."""
-    return {
-        "examined": preview.examined,
-        "changed": preview.changed,
-        "uncounted": preview.uncounted,
-        "in_closed_periods": preview.in_closed,
-        "total": _plain(preview.total),
-        **{
-            f"by_{title}": [{title: name, **_plain(each)} for name, each in named.items()]
-            for title, named in _tables(preview).items()
-        },
-    }
 
 
 def describe_run(run: Run) -> str:
@@ -100,7 +86,7 @@ def describe_run(run: Run) -> str:
 
 def write_runs(runs: Sequence[Run], *, format: Format, tz: str) -> None:
     """Write the list of runs."""
-    rows = [_plain_run(run) for run in runs]
+    rows = [plain_run(run) for run in runs]
     if format is Format.json:
         write_json(rows)
     elif format is Format.csv:
@@ -120,20 +106,10 @@ def write_runs(runs: Sequence[Run], *, format: Format, tz: str) -> None:
         )
 
 
-def _tables(preview: Preview) -> Mapping[str, Mapping[str, Difference]]:
-    models = {
-        f"{provider or UNKNOWN} {model or UNKNOWN}": each
-        for (provider, model), each in preview.by_model.items()
-    }
-    customers = {name or UNKNOWN: each for name, each in preview.by_customer.items()}
-    days = {day.isoformat(): preview.by_day[day] for day in sorted(preview.by_day)}
-    return {"model": models, "customer": customers, "day": days}
-
-
 def _all_rows(preview: Preview) -> Iterator[Mapping[str, Any]]:
-    for title, named in _tables(preview).items():
+    for title, named in list_groups(preview).items():
         for name, each in named.items():
-            yield {"by": title, "name": name, **_plain(each)}
+            yield {"by": title, "name": name, **plain_difference(each)}
 
 
 def _remarks(preview: Preview) -> Iterator[str]:
@@ -162,38 +138,6 @@ def _size(difference: Difference) -> int:
 def _cells(difference: Difference) -> list[str]:
     old, new = difference.old_nano, difference.new_nano
     return [format_number(difference.records), _dollars(old), _dollars(new), _dollars(new - old)]
-
-
-def _plain(difference: Difference) -> dict[str, Any]:
-    return {
-        "changed": difference.records,
-        "newly_priced": difference.newly_priced,
-        "newly_unpriced": difference.newly_unpriced,
-        "old_cost_usd": str(to_usd(difference.old_nano)),
-        "new_cost_usd": str(to_usd(difference.new_nano)),
-        "old_revenue_usd": str(to_usd(difference.old_revenue_nano)),
-        "new_revenue_usd": str(to_usd(difference.new_revenue_nano)),
-        "difference_usd": str(to_usd(difference.new_nano - difference.old_nano)),
-    }
-
-
-def _plain_run(run: Run) -> dict[str, Any]:
-    utc = find_zone("UTC")
-    selected = {name: value for name, value in run.selection._asdict().items() if value is not None}
-    return {
-        "run": run.run_id,
-        "started_at": to_local_time(run.started_ns, utc).isoformat(),
-        "state": str(run.state),
-        "done_by": run.done_by,
-        "selection": selected,
-        "rate_card": run.rate_card,
-        "examined": run.examined,
-        "changed": run.changed,
-        "old_cost_usd": str(to_usd(run.old_cost_nano)),
-        "new_cost_usd": str(to_usd(run.new_cost_nano)),
-        "kept": run.kept,
-        "undone_by": run.undone_by,
-    }
 
 
 def _describe_selection(selection: Selection) -> str:

@@ -13,7 +13,18 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from spantoll.surfaces.rest import compatibility, ingest, models, prices, questions, records, usage
+from spantoll.surfaces.rest import (
+    audit,
+    compatibility,
+    customers,
+    ingest,
+    models,
+    prices,
+    questions,
+    records,
+    reprice,
+    usage,
+)
 from spantoll.surfaces.rest.context import RestContext
 from spantoll.surfaces.rest.guard import Access, Guard, require
 from spantoll.surfaces.rest.parameters import refuse_repeated
@@ -66,7 +77,8 @@ def make_application(
     single = Depends(refuse_repeated)
     for module in (usage, questions, records, models):
         app.include_router(module.router, prefix=API, dependencies=[*require("read"), single])
-    app.include_router(prices.router, prefix=API, dependencies=[single])
+    for module in (prices, customers, reprice, audit):
+        app.include_router(module.router, prefix=API, dependencies=[single])
     app.include_router(ingest.router, prefix=API, dependencies=require("ingest"))
     app.include_router(ingest.seed_router, dependencies=require("ingest"))
     app.include_router(compatibility.router, dependencies=require("read"))

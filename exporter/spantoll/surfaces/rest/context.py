@@ -14,12 +14,14 @@ from typing import Annotated, NamedTuple
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
+from spantoll.errors import StoreUnavailable
 from spantoll.pipeline import GroupCommit
 from spantoll.pricing import RateCard
 from spantoll.query import Filter, TraceUrl
-from spantoll.storage import Store
+from spantoll.storage import SqlStore, Store
+from spantoll.surfaces.rest.problem import ProblemError
 
-__all__ = ["Context", "RestContext", "Visible", "find_limit"]
+__all__ = ["Context", "RestContext", "Visible", "check_unlimited", "find_limit", "find_sql_store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,19 @@ def find_limit(visible: Sequence[Filter]) -> Limit:
     """Return what the filters of a key limit it to."""
     fixed = {each.field: str(each.values[0]) for each in visible}
     return Limit(fixed.get("customer_id"), fixed.get("tenant_id"))
+
+
+def check_unlimited(visible: Sequence[Filter], what: str) -> None:
+    """Refuse a key that sees one customer or tenant only. Raises ProblemError 403."""
+    if visible:
+        raise ProblemError(403, f"a key that is limited to a customer or tenant sees no {what}")
+
+
+def find_sql_store(context: RestContext) -> SqlStore:
+    """Return the ledger as one that can be changed. Raises StoreUnavailable."""
+    if not isinstance(context.store, SqlStore):
+        raise StoreUnavailable("this server only reads")
+    return context.store
 
 
 Context = Annotated[RestContext, Depends(get_context)]

@@ -13,6 +13,7 @@ import time
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
@@ -29,7 +30,7 @@ from spantoll.receiver.tokens import read_bearer
 from spantoll.storage import AccessKey, KeyRing
 from spantoll.surfaces.rest.problem import ProblemError, make_problem
 
-__all__ = ["Access", "Guard", "require"]
+__all__ = ["Access", "Actor", "Guard", "require"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RATE = "6000/minute"
@@ -116,6 +117,17 @@ def require(scope: str) -> Sequence[Dependency]:
             raise ProblemError(403, f"the key {key.name!r} has not the scope {scope}")
 
     return [BEARER, Depends(check_scope)]
+
+
+def name_actor(request: Request) -> str:
+    """Say who makes a request, for the audit: the name of its key, or its address without one."""
+    key: AccessKey | None = request.scope.get(KEY)
+    if key is not None:
+        return key.name
+    return f"{request.client.host if request.client else 'unknown'}, without a key"
+
+
+Actor = Annotated[str, Depends(name_actor)]
 
 
 def _challenge(request: Request, error: Unauthenticated) -> Response:

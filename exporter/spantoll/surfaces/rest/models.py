@@ -24,13 +24,13 @@ from spantoll.surfaces.rest.context import Context, RestContext
 from spantoll.surfaces.rest.exact import ExactRoute
 from spantoll.surfaces.rest.media import Answer, Format, write_answer
 from spantoll.surfaces.rest.openapi import describe_formats, describe_json
-from spantoll.surfaces.rest.problem import Problem, ProblemError
-from spantoll.surfaces.rest.schemas import (
+from spantoll.surfaces.rest.price_schemas import (
     EstimateAnswer,
     HistoryAnswer,
     ModelsAnswer,
     ProvidersAnswer,
 )
+from spantoll.surfaces.rest.problem import Problem, ProblemError
 
 __all__ = ["list_today", "router"]
 

@@ -24,14 +24,14 @@ from spantoll.pricing.price_line import UnreadableCall, describe_cost, read_call
 from spantoll.pricing.shipped import PriceDataError
 from spantoll.pricing.sources import price_by_source
 from spantoll.storage.own_prices import PRICES
-from spantoll.surfaces.rest.context import Context, Visible
+from spantoll.surfaces.rest.context import Context, Visible, check_unlimited
 from spantoll.surfaces.rest.exact import ExactRoute
-from spantoll.surfaces.rest.guard import require
+from spantoll.surfaces.rest.guard import Actor, require
 from spantoll.surfaces.rest.media import Answer, write_answer
 from spantoll.surfaces.rest.models import NoParameters
 from spantoll.surfaces.rest.openapi import describe_formats, describe_json
+from spantoll.surfaces.rest.price_schemas import PriceChangeAnswer, PricesAnswer, PriceTestAnswer
 from spantoll.surfaces.rest.problem import Problem, ProblemError
-from spantoll.surfaces.rest.schemas import PriceChangeAnswer, PricesAnswer, PriceTestAnswer
 
 __all__ = ["router"]
 
@@ -91,7 +91,7 @@ def get_prices(
     wanted: Annotated[NoParameters, Parameters()],
 ) -> Response:
     """List your own prices, of the ledger and of the configuration file."""
-    _check_unlimited(visible)
+    check_unlimited(visible, "prices")
     rows = [_show(row) for row in sorted(read_user_pricing(context.engine).prices)]
     return write_answer(request, Answer({"prices": rows}, HEADERS, rows), wanted.format)
 
@@ -102,14 +102,19 @@ def get_prices(
     dependencies=require("write"),
     name="add_prices",
 )
-def post_prices(request: Request, context: Context, wanted: PriceRows) -> Response:
+def post_prices(request: Request, context: Context, actor: Actor, wanted: PriceRows) -> Response:
     """Add prices of your own; calls received a few seconds later are priced by them."""
     if context.store is None:
         raise StoreUnavailable("this server only reads")
     rows = read_rows(wanted.prices)
     try:
         done = add_rows(
-            context.store, PRICES, rows, replace=wanted.replace, now_ns=context.now_ns()
+            context.store,
+            PRICES,
+            rows,
+            replace=wanted.replace,
+            by=actor,
+            now_ns=context.now_ns(),
         )
     except PriceDataError as error:
         raise _refuse(error, "/prices") from None
@@ -131,7 +136,7 @@ def compare_prices(
     request: Request, context: Context, visible: Visible, wanted: PriceTest
 ) -> Response:
     """Show which price would bill a call, and what each source alone would charge."""
-    _check_unlimited(visible)
+    check_unlimited(visible, "prices")
     record = {
         "provider": wanted.provider,
         "request_model": wanted.model,
@@ -175,11 +180,6 @@ def _write_text(value: Any) -> str:
 
 def _refuse(error: Exception, pointer: str) -> ProblemError:
     return ProblemError(422, str(error), errors=[Problem(pointer=pointer, message=str(error))])
-
-
-def _check_unlimited(visible: Visible) -> None:
-    if visible:
-        raise ProblemError(403, "a key that is limited to a customer or tenant sees no prices")
 
 
 def _show(row: OwnPrice) -> dict[str, str]:

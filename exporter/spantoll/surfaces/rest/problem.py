@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from spantoll.errors import EventError, QueryError, StoreUnavailable
+from spantoll.errors import EventError, QueryError, RepriceError, StoreUnavailable
 
 __all__ = [
     "PROBLEMS",
@@ -114,6 +114,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(EventError, _answer_event_error)
     app.add_exception_handler(StoreUnavailable, _answer_unavailable)
     app.add_exception_handler(ProblemError, _answer_problem)
+    app.add_exception_handler(RepriceError, _answer_conflict)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(Exception, _answer_failure)
@@ -138,6 +139,10 @@ async def _answer_event_error(_: Request, error: Any) -> Response:
 
 async def _answer_unavailable(_: Request, error: Exception) -> Response:
     return make_problem(503, str(error), headers={"Retry-After": RETRY_AFTER_S})
+
+
+async def _answer_conflict(_: Request, error: Exception) -> Response:
+    return make_problem(409, str(error))
 
 
 async def _answer_problem(_: Request, error: Any) -> Response:
