@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
@@ -13,10 +15,12 @@ from spantoll.records import UsageRecord
 from spantoll.storage import Store, open_store
 from spantoll.surfaces.dashboard import add_dashboard
 from spantoll.surfaces.rest import RestContext, make_application
+from tests.surfaces.conftest import DemoServer
 
 DAY_NS = 86_400 * 10**9
 NOW_NS = 1_795_262_400_000_000_000
 """2026-11-21T12:00:00Z, a day after the records of `make_record`."""
+Get = Callable[[str], str]
 COSTS = {"gpt-4o": Decimal("7.50"), "o3<b>": Decimal("2.50")}
 """USD of the calls of `filled`, by model."""
 
@@ -54,3 +58,18 @@ def filled(store: Store, record: Callable[..., UsageRecord]) -> None:
             record(model="new-model", pricing_status="unpriced", pricing_reason="unknown_model"),
         ]
     )
+
+
+@pytest.fixture
+def get(demo_server: DemoServer) -> Get:
+    """Return the body of an address of the demo."""
+
+    def fetch(path: str) -> str:
+        try:
+            with urllib.request.urlopen(demo_server.url + path, timeout=60) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return str(error.read().decode())
+
+    return fetch

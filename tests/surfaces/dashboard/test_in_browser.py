@@ -19,6 +19,10 @@ from tests.receiver.conftest import Running, chat, local, request
 
 PAGES = (
     "/",
+    "/explore?by=model&window=day&last=30d&measure=cost_usd",
+    "/customers",
+    "/customers/acme",
+    "/settings",
     "/records?uncounted=true",
     "/records/1",
     "/models",
@@ -140,7 +144,7 @@ def test_pages_are_used_with_the_keyboard_alone(
 
     visitor.page.keyboard.press("Tab")
     skip = visitor.page.evaluate("document.activeElement.textContent")
-    for _ in range(2):
+    for _ in range(3):
         visitor.page.keyboard.press("Tab")
     visitor.page.keyboard.press("Enter")
     visitor.page.wait_for_url("**/records*")

@@ -6,20 +6,18 @@ and for each table of prices and aliases in the file. Secrets are not shown.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import SecretStr
 
-from spantoll.settings import SECTIONS, find_file, list_origins, load_settings, read_section
-from spantoll.storage import hide_password
+from spantoll.settings import SECTIONS, find_file, load_settings, read_section
 from spantoll.surfaces.cli.options import Database, Format, Formatted
 from spantoll.surfaces.cli.output import write_csv, write_json, write_table
+from spantoll.surfaces.shown_settings import list_settings
 
 __all__ = ["config"]
 
 config = typer.Typer(help="The configuration that commands use.", no_args_is_help=True)
-HIDDEN = "(hidden)"
 
 
 @config.callback()
@@ -37,13 +35,10 @@ def show_config(
 ) -> None:
     """Show every setting: options over variables over the file over defaults."""
     settings = load_settings(database=database)
-    origins = list_origins(settings)
-    if database is not None:
-        origins["database"] = "option --database"
-    rows: list[dict[str, Any]] = [
-        {"name": name, "value": _show(name, getattr(settings, name)), "origin": origins[name]}
-        for name in type(settings).model_fields
-    ]
+    rows = list_settings(settings)
+    for row in rows:
+        if database is not None and row["name"] == "database":
+            row["origin"] = "option --database"
     for name in SECTIONS:
         count = len(read_section(name))
         if count:
@@ -55,11 +50,3 @@ def show_config(
         write_csv(columns, rows)
     else:
         write_table(columns, [[str(row[name]) for name in columns] for row in rows])
-
-
-def _show(name: str, value: Any) -> str:
-    if isinstance(value, SecretStr):
-        return HIDDEN if value.get_secret_value() else ""
-    if name == "database":
-        return hide_password(value)
-    return "off" if value is None else str(value)

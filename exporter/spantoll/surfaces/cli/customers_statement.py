@@ -32,13 +32,14 @@ def write_statement(
     """Show what a customer is charged for a month."""
     from spantoll.pipeline.customer_book import read_file_customers
     from spantoll.storage.customers_statement import read_statement
-    from spantoll.surfaces.cli.ledger import open_ledger
+    from spantoll.surfaces.cli.ledger import now_ns, open_ledger
     from spantoll.surfaces.cli.output import write_csv, write_json, write_notice
     from spantoll.surfaces.cli.periods_report import describe_statement
+    from spantoll.surfaces.statement import list_doubts, read_month
 
     with open_ledger(database) as ledger:
         zone = tz or ledger.settings.tz
-        start_ns, end_ns = _read_month(month, zone)
+        start_ns, end_ns = read_month(month, zone, now_ns=now_ns())
         statement = read_statement(
             ledger.engine,
             customer,
@@ -48,7 +49,7 @@ def write_statement(
             file=read_file_customers(),
         )
         adjusted = describe_statement(ledger.engine, customer, start_ns=start_ns, end_ns=end_ns)
-        notes = [*_list_doubts(statement), *adjusted]
+        notes = [*list_doubts(statement), *adjusted]
     rows = list(_list_rows(statement, cost=cost))
     match format:
         case Format.json:
@@ -61,23 +62,6 @@ def write_statement(
                 write_notice(note)
         case Format.table:
             _print_table(statement, rows, notes, month=month, zone=zone, cost=cost)
-
-
-def _read_month(month: str, zone: str) -> tuple[int, int]:
-    """Read `2026-10` as its first and its following instant in a zone. Raises QueryError."""
-    import re
-
-    from spantoll.errors import QueryError
-    from spantoll.query.times import parse_time
-    from spantoll.query.windows import find_zone, list_windows
-    from spantoll.surfaces.cli.ledger import now_ns
-
-    if not re.fullmatch(r"\d{4}-\d{2}", month):
-        raise QueryError(f"month {month!r}: write a month such as 2026-10", field="month")
-    tz = find_zone(zone)
-    start_ns = parse_time(f"{month}-01", field="month", tz=tz, now_ns=now_ns())
-    (window,) = list_windows("month", start_ns=start_ns, end_ns=start_ns + 1, tz=tz)
-    return window.start_ns, window.end_ns
 
 
 def _headers(cost: bool) -> list[str]:
@@ -114,25 +98,6 @@ def _describe(statement: Statement, month: str, zone: str, *, cost: bool) -> dic
     if cost:
         described["cost_usd"] = _money(statement.cost_nano)
     return described
-
-
-def _list_doubts(statement: Statement) -> Iterator[str]:
-    """Say what the total leaves out or may change."""
-    for reason, calls in statement.unknown.items():
-        yield f"{_count(calls)} not charged: {reason}."
-    if calls := statement.doubtful_requests:
-        yield f"{_count(calls)} charged by a cost that is estimated or known only in part."
-    if calls := statement.unlisted_requests:
-        yield f"{_count(calls)} not split by unit: no included quantity was taken off."
-    if calls := statement.outdated_requests:
-        yield (
-            f"{_count(calls)} charged otherwise than by today's customer prices: "
-            "`spantoll reprice`."
-        )
-
-
-def _count(calls: int) -> str:
-    return f"{calls:,} call{'s' * (calls != 1)}"
 
 
 def _print_table(

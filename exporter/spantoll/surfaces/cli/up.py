@@ -7,6 +7,7 @@ status of its shutdown. Raises ConfigurationError before it listens.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,8 +18,6 @@ from spantoll.surfaces.cli.options import Database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from fastapi import FastAPI
 
     from spantoll.forward import Forwarder, Target
     from spantoll.pricing import RateCard
@@ -280,11 +279,11 @@ def make_rest(
     def application(receiver: Receiver) -> Application:
         from spantoll.surfaces.rest import Access, RestContext, make_application
 
-        pages: Callable[[FastAPI], None] | None = None
+        pages: Callable[..., None] | None = None
         if dashboard:
             from spantoll.surfaces.dashboard import add_dashboard
 
-            pages = add_dashboard
+            pages = partial(add_dashboard, settings=settings)
         access = Access(keys, local=local, anybody=settings.insecure and not local)
         store = receiver.store
         keys.follow(store.engine)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-__all__ = ["Bar", "Chart", "Point", "draw_bars"]
+__all__ = ["Bar", "Chart", "Point", "Series", "draw_bars", "draw_stacks"]
 
 WIDTH = 960
 HEIGHT = 200
@@ -29,6 +29,13 @@ class Point(NamedTuple):
     link: str = ""
 
 
+class Series(NamedTuple):
+    """The points of one group, one for each window of the chart."""
+
+    name: str
+    points: Sequence[Point]
+
+
 class Bar(NamedTuple):
     """A bar in units of the view box."""
 
@@ -37,21 +44,26 @@ class Bar(NamedTuple):
     width: int
     height: int
     point: Point
+    series: int = 0
+    """Number of its colour."""
 
 
 class Chart(NamedTuple):
     """A chart, its size and its description for people who do not see it."""
 
+    title: str
     bars: Sequence[Bar]
     points: Sequence[Point]
     width: int
     height: int
     summary: str
+    legend: Sequence[str] = ()
+    """Names of the groups in the order of their colours."""
 
 
 def draw_bars(points: Sequence[Point], *, of: str) -> Chart:
     """Draw a vertical bar for each point; `of` names what the amounts are of."""
-    amounts = [Decimal(str(point.amount or 0)) for point in points]
+    amounts = [_read_amount(point) for point in points]
     most = max(amounts, default=Decimal(0))
     step = max(1, WIDTH // max(1, len(points)))
     bars = [
@@ -64,7 +76,35 @@ def draw_bars(points: Sequence[Point], *, of: str) -> Chart:
         )
         for index, (point, amount) in enumerate(zip(points, amounts, strict=True))
     ]
-    return Chart(bars, points, WIDTH, HEIGHT, _describe(points, amounts, of))
+    return Chart(of, bars, points, WIDTH, HEIGHT, _describe(points, amounts, of))
+
+
+def draw_stacks(groups: Sequence[Series], *, of: str) -> Chart:
+    """Draw a bar for each window, made of the amounts of the groups on top of each other."""
+    windows = list(zip(*(group.points for group in groups), strict=True))
+    totals = [sum(map(_read_amount, points), Decimal(0)) for points in windows]
+    most = max(totals, default=Decimal(0))
+    step = max(1, WIDTH // max(1, len(windows)))
+    # Small amounts are drawn higher than they are: there is room for one of every group.
+    base = HEIGHT + LEAST_HEIGHT * len(groups)
+    bars: list[Bar] = []
+    for index, points in enumerate(windows):
+        top = base
+        for series, point in enumerate(points):
+            height = _find_height(_read_amount(point), most)
+            top -= height
+            name = f"{point.label}, {groups[series].name}"
+            named = point._replace(label=name)
+            if height:
+                bars.append(Bar(index * step, top, max(1, step - GAP), height, named, series))
+    summary = _describe_stacks(groups, windows, totals, of)
+    drawn = [point for points in windows for point in points]
+    legend = [group.name for group in groups]
+    return Chart(of, bars, drawn, WIDTH, base, summary, legend)
+
+
+def _read_amount(point: Point) -> Decimal:
+    return Decimal(str(point.amount or 0))
 
 
 def _find_height(amount: Decimal, most: Decimal) -> int:
@@ -80,4 +120,21 @@ def _describe(points: Sequence[Point], amounts: Sequence[Decimal], of: str) -> s
     return (
         f"{of}, {points[0].label} to {points[-1].label}, {len(points)} bars. "
         f"The highest is {points[highest].label} with {points[highest].text}."
+    )
+
+
+def _describe_stacks(
+    groups: Sequence[Series],
+    windows: Sequence[Sequence[Point]],
+    totals: Sequence[Decimal],
+    of: str,
+) -> str:
+    if not windows:
+        return f"{of}: nothing in this period."
+    highest = max(range(len(windows)), key=lambda index: totals[index])
+    sums = [sum(map(_read_amount, group.points), Decimal(0)) for group in groups]
+    largest = max(range(len(groups)), key=lambda index: sums[index])
+    return (
+        f"{of}, {windows[0][0].label} to {windows[-1][0].label}, {len(windows)} bars. "
+        f"The highest is {windows[highest][0].label}; of the groups, {groups[largest].name}."
     )

@@ -7,13 +7,11 @@ loads nothing from elsewhere. Every number is one of `query`, and leads to its r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Path, Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
 from spantoll.errors import QueryError
@@ -30,9 +28,12 @@ from spantoll.query import (
     plain_explanation,
     run,
 )
-from spantoll.surfaces.cells import UNKNOWN, format_cost, format_measure, format_number
+from spantoll.settings import Settings
+from spantoll.surfaces.cells import format_measure
+from spantoll.surfaces.dashboard import customers, explore, settings_page
 from spantoll.surfaces.dashboard.chart import Chart, Point, draw_bars
-from spantoll.surfaces.dashboard.period import PRESETS, View, read_view
+from spantoll.surfaces.dashboard.period import View, read_or_default
+from spantoll.surfaces.dashboard.render import render
 from spantoll.surfaces.rest.context import Context, RestContext, Visible
 from spantoll.surfaces.rest.guard import require
 from spantoll.surfaces.rest.models import list_today
@@ -60,39 +61,16 @@ TOTALS: Mapping[str, str] = {
     "output_tokens": "Output tokens",
 }
 """Measures of the first page, with what they are called there."""
-SECURITY = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
-    "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "private, no-store",
-}
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
-templates = Environment(
-    loader=PackageLoader("spantoll.surfaces.dashboard"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
-
-def format_amount(amount: Decimal | None) -> str:
-    """Write a unit price with all its places."""
-    return UNKNOWN if amount is None else f"{amount.normalize():f}"
-
-
-templates.filters.update(amount=format_amount, cost=format_cost, number=format_number)
-templates.globals.update(measure=format_measure, presets=PRESETS, state_of=CostState.from_record)
-
-
-def add_dashboard(app: FastAPI) -> None:
-    """Add the pages to the application of the REST API."""
+def add_dashboard(app: FastAPI, settings: Settings | None = None) -> None:
+    """Add the pages to the application of the REST API; `settings` are those to show."""
+    app.state.settings = settings
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    app.include_router(router, dependencies=require("read"))
+    for each in (router, explore.router, customers.router, settings_page.router):
+        app.include_router(each, dependencies=require("read"))
 
 
 @router.get("/")
@@ -248,24 +226,6 @@ def show_docs(request: Request) -> HTMLResponse:
     return render(request, "docs.html", document=request.app.openapi())
 
 
-def render(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """Render a template; nothing of another host may be loaded into it."""
-    demo = request.app.state.context.demo
-    text = templates.get_template(name).render(path=request.url.path, demo=demo, **values)
-    return HTMLResponse(text, status, headers=SECURITY)
-
-
-def read_or_default(
-    request: Request, context: RestContext, visible: Sequence[Filter]
-) -> tuple[View, str]:
-    """Read the view of a request; where it cannot be read, the default one and the reason."""
-    try:
-        return read_view(request, context, visible), ""
-    except QueryError as error:
-        plain = Request({**request.scope, "query_string": b""})
-        return read_view(plain, context, visible), str(error)
-
-
 def is_empty(context: RestContext, visible: Sequence[Filter]) -> bool:
     """Return whether there is no record at all."""
     anything = RecordQuery(filters=visible, limit=1, uncounted=True)
@@ -285,7 +245,7 @@ def draw_cost(view: View, result: Result) -> Chart:
             view.label(row.window),
             row.measures["cost_usd"],
             format_measure(row, "cost_usd"),
-            view.narrow(row.window),
+            view.limit_to(row.window).link("/records"),
         )
         for row in result.rows
         if row.window is not None

@@ -12,12 +12,13 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 
+from spantoll.errors import QueryError
 from spantoll.query import Filter, Query, Window, parse_filters, parse_period
 from spantoll.query.windows import find_zone, to_local_time
 from spantoll.surfaces.rest.context import RestContext
 from spantoll.surfaces.rest.parameters import DECLARED
 
-__all__ = ["PRESETS", "View", "read_view"]
+__all__ = ["PRESETS", "View", "read_or_default", "read_view"]
 
 PRESETS: Mapping[str, Mapping[str, str]] = {
     "24 hours": {"last": "24h"},
@@ -31,14 +32,17 @@ DEFAULT = {"last": "30d"}
 DAY_NS = 86_400 * 10**9
 WINDOWS = ((2 * DAY_NS, "hour"), (92 * DAY_NS, "day"), (3 * 366 * DAY_NS, "month"))
 """The longest period that is shown in windows of a kind: up to about a hundred bars."""
-LABELS = {"hour": "%Y-%m-%d %H:%M", "day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
+LABELS = {"minute": "%Y-%m-%d %H:%M", "hour": "%Y-%m-%d %H:%M", "month": "%Y-%m", "year": "%Y-%m"}
+"""How the beginning of a window is written, if not as a date."""
+OF_PAGES = ("live", "month")
+"""Parameters of pages that are no filters and that the REST API does not have."""
 
 
 class View(NamedTuple):
     """What a page is about."""
 
     parameters: Mapping[str, str]
-    """from, to, last and tz, as far as they are given."""
+    """from, to, last, tz and live, as far as they are given."""
     where: tuple[str, ...]
     """Texts of filters, `field=value`."""
     filters: tuple[Filter, ...]
@@ -46,6 +50,8 @@ class View(NamedTuple):
     start_ns: int | None
     end_ns: int | None
     tz: str
+    asked: tuple[tuple[str, str], ...] = ()
+    """What else the page is asked for, in its own parameters."""
 
     @property
     def window(self) -> str:
@@ -74,24 +80,48 @@ class View(NamedTuple):
         pairs += [("where", text) for text in dict.fromkeys((*kept, *more))]
         return f"{path}?{urlencode(pairs)}" if pairs else path
 
-    def preset(self, path: str, name: str) -> str:
-        """Return the address of this view over another period."""
-        kept = {"tz": self.parameters["tz"]} if "tz" in self.parameters else {}
-        return self._replace(parameters={**kept, **PRESETS[name]}).link(path)
+    def stay(self, path: str, *, without: str | None = None, **changed: str) -> str:
+        """Return the address of the same page with what it is asked for, as `link` does."""
+        address = self.link(path, without=without, **changed)
+        return f"{address}{'&' if '?' in address else '?'}{urlencode(self.asked)}".rstrip("?&")
 
-    def narrow(self, window: Window) -> str:
-        """Return the address of the records of one window."""
+    def preset(self, path: str, name: str) -> str:
+        """Return the address of the same page over another period."""
+        return self._replace(parameters={**self._keep(), **PRESETS[name]}).stay(path)
+
+    def toggle_live(self, path: str) -> str:
+        """Return the address of the same page that refreshes itself, or no longer does."""
+        parameters = {name: value for name, value in self.parameters.items() if name != "live"}
+        if not self.live:
+            parameters["live"] = "1"
+        return self._replace(parameters=parameters).stay(path)
+
+    @property
+    def live(self) -> bool:
+        """Whether the page refreshes itself."""
+        return bool(self.parameters.get("live"))
+
+    def list_parameters(self) -> list[tuple[str, str]]:
+        """Return period, zone and filters as parameters of the REST API."""
+        pairs = [(name, text) for name, text in self.parameters.items() if text and name != "live"]
+        return [*pairs, *(("where", text) for text in self.where)]
+
+    def _keep(self) -> dict[str, str]:
+        """Return the parameters that outlive a change of the period."""
+        return {name: self.parameters[name] for name in ("tz", "live") if name in self.parameters}
+
+    def limit_to(self, window: Window) -> View:
+        """Return this view of one window."""
         times = {
             name: to_local_time(ns, find_zone(self.tz)).isoformat()
             for name, ns in (("from", window.start_ns), ("to", window.end_ns))
         }
-        kept = {"tz": self.parameters["tz"]} if "tz" in self.parameters else {}
-        return self._replace(parameters={**kept, **times}).link("/records")
+        return self._replace(parameters={**self._keep(), **times})
 
-    def label(self, window: Window) -> str:
-        """Name a window by its beginning in the zone of the view."""
+    def label(self, window: Window, kind: str | None = None) -> str:
+        """Name a window of a kind, or of the view's, by its beginning in the zone of the view."""
         start = to_local_time(window.start_ns, find_zone(self.tz))
-        return start.strftime(LABELS[self.window])
+        return start.strftime(LABELS.get(kind or self.window, "%Y-%m-%d"))
 
     def show_time(self, ns: int) -> str:
         """Write a point in time in the zone of the view."""
@@ -101,10 +131,13 @@ class View(NamedTuple):
 def read_view(request: Request, context: RestContext, visible: Sequence[Filter]) -> View:
     """Read the view of a request; without a period it is the last 30 days. Raises QueryError."""
     given = request.query_params
-    parameters = {name: given[name] for name in ("from", "to", "last", "tz") if name in given}
-    period = {name: value for name, value in parameters.items() if name != "tz" and value}
-    if not period and "last" not in parameters:
-        period = DEFAULT
+    parameters = {
+        name: given[name] for name in ("from", "to", "last", "tz", "live") if name in given
+    }
+    times = ("from", "to", "last")
+    if not any(name in parameters and (parameters[name] or name == "last") for name in times):
+        parameters |= DEFAULT
+    period = {name: parameters[name] for name in times if parameters.get(name)}
     tz = parameters.get("tz") or context.tz
     start_ns, end_ns = parse_period(
         start=period.get("from"),
@@ -115,8 +148,19 @@ def read_view(request: Request, context: RestContext, visible: Sequence[Filter])
     )
     pairs = given.multi_items()
     own = [text for name, text in pairs if name == "where" and text.strip()]
-    named = [f"{name}={value}" for name, value in pairs if name not in DECLARED]
+    named = [f"{name}={value}" for name, value in pairs if name not in (*DECLARED, *OF_PAGES)]
     where = tuple(dict.fromkeys((*own, *named)))
     filters = (*parse_filters(where), *visible)
     kept = {name: value for name, value in parameters.items() if value or name == "last"}
     return View(kept, where, filters, start_ns, end_ns, tz)
+
+
+def read_or_default(
+    request: Request, context: RestContext, visible: Sequence[Filter]
+) -> tuple[View, str]:
+    """Read the view of a request; where it cannot be read, the default one and the reason."""
+    try:
+        return read_view(request, context, visible), ""
+    except QueryError as error:
+        plain = Request({**request.scope, "query_string": b""})
+        return read_view(plain, context, visible), str(error)

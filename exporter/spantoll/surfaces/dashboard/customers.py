@@ -1,0 +1,113 @@
+"""`/customers`: what customers cost, what they are charged, and the statement of each month.
+
+Input: the period of the address, or a customer and a month. Output: cost, revenue and margin by
+customer; the lines of `spantoll customers statement`. Whoever may see one customer or tenant only
+sees no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import HTMLResponse
+
+from spantoll.customers import CustomerPrice
+from spantoll.customers.rows import write_rows
+from spantoll.errors import SpantollError
+from spantoll.pipeline.customer_book import read_customer_book, read_file_customers
+from spantoll.query import Filter, run, to_usd
+from spantoll.storage.customers_statement import read_statement
+from spantoll.surfaces.cells import format_dollars
+from spantoll.surfaces.cli.periods_report import describe_statement
+from spantoll.surfaces.dashboard.period import read_or_default
+from spantoll.surfaces.dashboard.render import render
+from spantoll.surfaces.rest.context import Context, RestContext, Visible
+from spantoll.surfaces.statement import list_doubts, read_month
+
+__all__ = ["router"]
+
+MEASURES = ("requests", "cost_usd", "revenue_usd", "margin_usd", "requests_without_revenue")
+LIMITS = ("customer_id", "tenant_id")
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+
+@router.get("/customers")
+def show_customers(request: Request, context: Context, visible: Visible) -> HTMLResponse:
+    """Show cost, revenue and margin of each customer."""
+    view, problem = read_or_default(request, context, visible)
+    query = view.query(*MEASURES, by=["customer_id"], order=["-revenue_usd", "-cost_usd"])
+    return render(
+        request,
+        "customers.html",
+        view=view,
+        problem=problem,
+        result=run(context.engine, query),
+        prices=() if visible else list_prices(context),
+    )
+
+
+@router.get("/customers/{customer_id:path}")
+def show_statement(
+    request: Request,
+    context: Context,
+    visible: Visible,
+    customer_id: Annotated[str, Path(max_length=128)],
+    month: str = "",
+    tenant: str = "default",
+) -> HTMLResponse:
+    """Show what a customer is charged for a month, line by line."""
+    view, problem = read_or_default(request, context, visible)
+    month = month or view.show_time(context.now_ns())[:7]
+    if not may_see(visible, customer_id, tenant):
+        reason = f"this key does not see the customer {customer_id}"
+        return render(request, "missing.html", status=404, reason=reason)
+    statement, notes = None, []
+    try:
+        start_ns, end_ns = read_month(month, view.tz, now_ns=context.now_ns())
+        statement = read_statement(
+            context.engine,
+            customer_id,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            tenant_id=tenant,
+            file=read_file_customers(),
+        )
+        adjusted = describe_statement(context.engine, customer_id, start_ns=start_ns, end_ns=end_ns)
+        notes = [*list_doubts(statement), *adjusted]
+    except SpantollError as error:
+        problem = problem or str(error)
+    return render(
+        request,
+        "statement.html",
+        view=view,
+        problem=problem,
+        customer_id=customer_id,
+        month=month,
+        tenant=tenant,
+        statement=statement,
+        notes=notes,
+        dollars=show_dollars,
+    )
+
+
+def may_see(visible: Sequence[Filter], customer_id: str, tenant: str) -> bool:
+    """Return whether a key with these limits may see a customer of a tenant."""
+    wanted = dict(zip(LIMITS, (customer_id, tenant), strict=True))
+    return all(wanted.get(limit.field) in limit.values for limit in visible)
+
+
+def list_prices(context: RestContext) -> Sequence[dict[str, str]]:
+    """List what customers pay, as `spantoll customers list` does."""
+    if context.store is None:
+        return ()
+    with context.store.transaction() as connection:
+        prices: Sequence[CustomerPrice] = read_customer_book(connection).prices
+    return write_rows(prices)
+
+
+def show_dollars(nano: int | None, *, lower_bound: bool = False) -> str:
+    """Write nano-USD as the tables do; `-` is unknown."""
+    return format_dollars(to_usd(nano), lower_bound=lower_bound)

@@ -1,0 +1,197 @@
+"""`/explore`: any measures, split by any dimensions, over any windows.
+
+Input: the parameters of `/api/v1/usage/query`, in the address. Output: a chart with its sentence, a
+table whose rows lead to their records, and addresses of the same answer in the formats of the API.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from spantoll.errors import QueryError
+from spantoll.query import DIMENSIONS, MEASURES, WINDOWS, Query, Result, Row, run
+from spantoll.query.measures import find_measure
+from spantoll.surfaces.cells import format_measure
+from spantoll.surfaces.dashboard.chart import Chart, Point, Series, draw_bars, draw_stacks
+from spantoll.surfaces.dashboard.period import View, read_or_default
+from spantoll.surfaces.dashboard.render import render
+from spantoll.surfaces.rest.context import Context, Visible
+from spantoll.surfaces.rest.media import MEDIA_TYPES
+
+__all__ = ["router"]
+
+MEASURES_SHOWN = ("cost_usd", "requests")
+"""Asked for where the address names none."""
+INPUTS = 3
+"""Of the form; an address may have more."""
+ROWS = 200
+SERIES = 7
+"""Groups of a stacked chart, beside which the others are one: as many as there are colours."""
+ADDITIVE = ("USD", "requests", "tokens")
+"""Units whose amounts may stand on top of each other."""
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+
+class Question(NamedTuple):
+    """What the address asks beside period and filters."""
+
+    measures: tuple[str, ...]
+    by: tuple[str, ...]
+    window: str
+    order: str = ""
+
+    def list_parameters(self) -> list[tuple[str, str]]:
+        """Return the parameters of the REST API that ask the same."""
+        pairs = [("measure", name) for name in self.measures] + [("by", name) for name in self.by]
+        if self.window != "total":
+            pairs.append(("window", self.window))
+        return [*pairs, ("order", self.order)] if self.order else pairs
+
+    def make_query(self, view: View) -> Query:
+        """Return the query of the table. Raises QueryError for what has no meaning."""
+        return view.query(
+            *self.measures,
+            by=self.by,
+            window=self.window,
+            order=[self.order] if self.order else [],
+            limit=ROWS,
+        )
+
+
+@router.get("/explore")
+def show_explore(request: Request, context: Context, visible: Visible) -> HTMLResponse:
+    """Show measures by dimensions and windows, as the address says."""
+    view, problem = read_or_default(request, context, visible)
+    question = read_question(request)
+    view = view._replace(asked=tuple(question.list_parameters()))
+    try:
+        result = run(context.engine, question.make_query(view))
+        chart = draw_answer(context, view, question, result)
+    except QueryError as error:
+        problem = problem or str(error)
+        question = Question(MEASURES_SHOWN, (), "total")
+        result = run(context.engine, question.make_query(view))
+        chart = None
+    return render(
+        request,
+        "explore.html",
+        view=view,
+        problem=problem,
+        question=question,
+        measure_inputs=pad(question.measures, INPUTS),
+        split_inputs=pad(question.by, INPUTS),
+        measures=MEASURES,
+        dimensions=DIMENSIONS,
+        windows=WINDOWS,
+        result=result,
+        rows=[(row, link_records(view, row)) for row in result.rows],
+        chart=chart,
+        downloads=list(list_downloads(view, question)),
+        command=write_command(view, question),
+    )
+
+
+def read_question(request: Request) -> Question:
+    """Read what is asked; empty inputs of the form ask nothing."""
+    given = request.query_params
+    measures = tuple(dict.fromkeys(name for name in given.getlist("measure") if name.strip()))
+    by = tuple(dict.fromkeys(name for name in given.getlist("by") if name.strip()))
+    return Question(
+        measures or MEASURES_SHOWN, by, given.get("window") or "total", given.get("order", "")
+    )
+
+
+def pad(names: Sequence[str], length: int) -> list[str]:
+    """Return the names, and empty ones up to a length."""
+    return [*names, *("" for _ in range(length - len(names)))]
+
+
+def link_records(view: View, row: Row) -> str:
+    """Return the address of the records of a row; empty for the others, which have no name."""
+    if row.others:
+        return ""
+    filters = [f"{name}={'' if value is None else value}" for name, value in row.dimensions.items()]
+    within = view if row.window is None else view.limit_to(row.window)
+    return within.link("/records", *filters)
+
+
+def list_downloads(view: View, question: Question) -> Iterator[tuple[str, str]]:
+    """Yield each format of the API with the address of the whole answer in it."""
+    for name in MEDIA_TYPES:
+        pairs = [*view.list_parameters(), *question.list_parameters(), ("format", name)]
+        yield name, f"/api/v1/usage/query?{urlencode(pairs)}"
+
+
+def write_command(view: View, question: Question) -> str:
+    """Return the command that asks the same."""
+    pairs = [*view.list_parameters(), *question.list_parameters()]
+    options = (f"--{name} {shlex.quote(value)}" for name, value in pairs)
+    return " ".join(("spantoll usage", *options))
+
+
+def draw_answer(context: Context, view: View, question: Question, result: Result) -> Chart:
+    """Draw the first measure: over time where there are windows, otherwise by group."""
+    measure = find_measure(question.measures[0])
+    title = measure.name.replace("_", " ")
+    if result.query.window == "total":
+        points = [
+            Point(name_group(row), row.measures[measure.name], format_measure(row, measure.name))
+            for row in result.rows
+        ]
+        return draw_bars(points, of=f"{title} by {' and '.join(result.query.dimensions) or 'all'}")
+    stacked = bool(question.by) and measure.unit in ADDITIVE
+    over_time = run(
+        context.engine,
+        view.query(
+            measure.name,
+            by=result.query.dimensions if stacked else (),
+            window=question.window,
+            limit=SERIES if stacked else None,
+            others=stacked,
+            fill=True,
+        ),
+    )
+    of = f"{title} by {question.window}"
+    if stacked:
+        return draw_stacks(list_series(view, over_time, measure.name), of=of)
+    return draw_bars(list_points(view, over_time.rows, measure.name, question.window), of=of)
+
+
+def list_series(view: View, result: Result, measure: str) -> list[Series]:
+    """Return the points of each group over time, the largest group first, the others last."""
+    rows: dict[str, list[Row]] = {}
+    for row in result.rows:
+        rows.setdefault(name_group(row), []).append(row)
+    return [
+        Series(name, list_points(view, each, measure, result.query.window))
+        for name, each in rows.items()
+    ]
+
+
+def list_points(view: View, rows: Sequence[Row], measure: str, kind: str) -> list[Point]:
+    """Return a point for each window of a kind."""
+    return [
+        Point(
+            view.label(row.window, kind),
+            row.measures[measure],
+            format_measure(row, measure),
+            view.limit_to(row.window).link("/records"),
+        )
+        for row in rows
+        if row.window is not None
+    ]
+
+
+def name_group(row: Row) -> str:
+    """Return the values of a row's dimensions as they are read."""
+    if row.others:
+        return "others"
+    values = ["unknown" if value is None else str(value) for value in row.dimensions.values()]
+    return " · ".join(values) or "all"

@@ -1,0 +1,53 @@
+"""Templates of the dashboard, and the headers of its pages.
+
+Input: the name of a template and its values. Output: an HTML response. The headers follow
+https://www.w3.org/TR/CSP3/: nothing of another host may be loaded or sent to.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from spantoll.query import CostState
+from spantoll.surfaces.cells import UNKNOWN, format_cost, format_measure, format_number
+from spantoll.surfaces.dashboard.period import PRESETS
+
+__all__ = ["render"]
+
+SECURITY = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
+    "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+}
+
+templates = Environment(
+    loader=PackageLoader("spantoll.surfaces.dashboard"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def format_amount(amount: Decimal | None) -> str:
+    """Write a unit price with all its places."""
+    return UNKNOWN if amount is None else f"{amount.normalize():f}"
+
+
+templates.filters.update(amount=format_amount, cost=format_cost, number=format_number)
+templates.globals.update(measure=format_measure, presets=PRESETS, state_of=CostState.from_record)
+
+
+def render(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """Render a template; nothing of another host may be loaded into it."""
+    demo = request.app.state.context.demo
+    text = templates.get_template(name).render(path=request.url.path, demo=demo, **values)
+    return HTMLResponse(text, status, headers=SECURITY)
