@@ -11,18 +11,19 @@ from spantoll.query.explain import Explanation, explain
 from spantoll.query.growth import AGAINST, Change, Compared, Growth, measure_growth
 from spantoll.query.measures import MEASURES
 from spantoll.query.named import QUESTIONS, Scope, find_question, user_usage, workspace_logs
-from spantoll.query.plain import (
-    RECORD_HEADERS,
-    plain_explanation,
-    plain_facts,
-    plain_headers,
-    plain_record,
-    plain_result,
-    plain_rows,
-)
+from spantoll.query.plain import plain_explanation, plain_headers, plain_result, plain_rows
 from spantoll.query.plain_growth import growth_headers, plain_growth
+from spantoll.query.plain_records import (
+    RECORD_HEADERS,
+    RECORD_SOURCES,
+    PlainColumn,
+    plain_columns,
+    plain_facts,
+    plain_record,
+    plain_records,
+)
 from spantoll.query.query import Filter, Query, doubt_query, health_query
-from spantoll.query.records import Listed, Page, RecordQuery, iterate_records, list_records
+from spantoll.query.records import Listed, Page, RecordQuery, iterate_parts, list_records
 from spantoll.query.result import PriceSetUsed, Result, Row
 from spantoll.query.run import run
 from spantoll.query.text import parse_filters, parse_period, parse_query
@@ -36,6 +37,7 @@ __all__ = [
     "MEASURES",
     "QUESTIONS",
     "RECORD_HEADERS",
+    "RECORD_SOURCES",
     "WINDOWS",
     "Change",
     "Compared",
@@ -46,6 +48,7 @@ __all__ = [
     "Listed",
     "Number",
     "Page",
+    "PlainColumn",
     "PriceSetUsed",
     "Query",
     "RecordQuery",
@@ -60,17 +63,19 @@ __all__ = [
     "find_question",
     "growth_headers",
     "health_query",
-    "iterate_records",
+    "iterate_parts",
     "list_records",
     "measure_growth",
     "parse_filters",
     "parse_period",
     "parse_query",
+    "plain_columns",
     "plain_explanation",
     "plain_facts",
     "plain_growth",
     "plain_headers",
     "plain_record",
+    "plain_records",
     "plain_result",
     "plain_rows",
     "run",

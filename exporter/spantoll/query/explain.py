@@ -100,7 +100,7 @@ def _find_repeated(connection: Connection, record: UsageRecord) -> Listed | None
     if span is None:
         return None
     row = connection.execute(
-        select(r.id, *FIELDS).where(
+        select(*FIELDS.values()).where(
             r.tenant_id == record.tenant_id, r.trace_id == span[:16], r.span_id == span[16:]
         )
     ).first()
@@ -115,7 +115,7 @@ def _find_repetitions(connection: Connection, record: UsageRecord) -> Sequence[L
     if record.usage_key is not None:
         near |= r.usage_key.in_(neighbour_keys(record.usage_key, 2))
     found = connection.execute(
-        select(r.id, *FIELDS)
+        select(*FIELDS.values())
         .where(
             r.tenant_id == record.tenant_id,
             near,

@@ -7,11 +7,12 @@ and id of the last record, so records that arrive meanwhile neither shift nor re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Engine, or_, select
+from sqlalchemy import ColumnElement, Engine, or_, select, type_coerce
+from sqlalchemy.types import NullType
 
 from spantoll.errors import QueryError
 from spantoll.query.dimensions import find_field
@@ -21,7 +22,7 @@ from spantoll.query.statement import restrict_period
 from spantoll.records import UsageRecord
 from spantoll.records.columns import usage_record
 
-__all__ = ["Listed", "Page", "RecordQuery", "iterate_records", "list_records"]
+__all__ = ["Listed", "Page", "RecordQuery", "iterate_parts", "list_records"]
 
 CURSOR = re.compile(r"(\d{1,19})\.(\d{1,19})")
 LAST = 2**63 - 1
@@ -29,7 +30,7 @@ PART = 2_000
 """Records of an export that are in memory at a time."""
 
 r = usage_record.c
-FIELDS = [r[name] for name in UsageRecord._fields]
+FIELDS = {name: r[name] for name in ("id", *UsageRecord._fields)}
 
 
 class Listed(NamedTuple):
@@ -68,26 +69,40 @@ class RecordQuery:
             _parse_cursor(self.after)
 
 
-def iterate_records(engine: Engine, query: RecordQuery) -> Iterator[Listed]:
-    """Read records, newest first, a part at a time: memory does not grow with the answer.
+def iterate_parts(
+    engine: Engine, query: RecordQuery, columns: Sequence[str]
+) -> Iterator[Sequence[Sequence[Any]]]:
+    """Read columns of records, newest first, a part at a time: memory does not grow with them.
 
-    No transaction stays open meanwhile. Raises StoreUnavailable when the database cannot be read.
+    `id` and `started_ns` must be among the columns. Booleans are 1 and 0 where the database has
+    none. No transaction stays open between two parts. Raises StoreUnavailable when the database
+    cannot be read.
     """
+    # Converting a boolean would make SQLAlchemy look at every value of a row.
+    fields = {name: type_coerce(r[name], NullType()).label(name) for name in columns}
     left, after = query.limit, query.after
     while left is None or left > 0:
         part = PART if left is None else min(PART, left)
-        page = list_records(engine, replace(query, limit=part, after=after))
-        yield from page.records
-        if page.cursor is None:
+        rows, after = _read_page(engine, replace(query, limit=part, after=after), fields)
+        if rows:
+            yield rows
+        if after is None:
             return
-        after = page.cursor
         left = None if left is None else left - part
 
 
 def list_records(engine: Engine, query: RecordQuery) -> Page:
     """List records, newest first. Raises StoreUnavailable when the database cannot be read."""
+    rows, cursor = _read_page(engine, query, FIELDS)
+    return Page([Listed(row[0], UsageRecord._make(row[1:])) for row in rows], cursor)
+
+
+def _read_page(
+    engine: Engine, query: RecordQuery, fields: Mapping[str, ColumnElement[Any]]
+) -> tuple[Sequence[Sequence[Any]], str | None]:
+    """Read fields of the records of a page, and the cursor of the next one if there is more."""
     statement = (
-        select(r.id, *FIELDS)
+        select(*fields.values())
         .where(
             *restrict_period(
                 query.filters,
@@ -102,13 +117,12 @@ def list_records(engine: Engine, query: RecordQuery) -> Page:
     if query.limit is not None:
         statement = statement.limit(query.limit + 1)
     with reading(engine) as connection:
-        listed = [
-            Listed(row[0], UsageRecord._make(row[1:])) for row in connection.execute(statement)
-        ]
-    if query.limit is None or len(listed) <= query.limit:
-        return Page(listed, None)
-    *kept, _ = listed
-    return Page(kept, f"{kept[-1].record.started_ns}.{kept[-1].id}")
+        rows = connection.execute(statement).all()
+    if query.limit is None or len(rows) <= query.limit:
+        return rows, None
+    *kept, _ = rows
+    last = dict(zip(fields, kept[-1], strict=True))
+    return kept, f"{last['started_ns']}.{last['id']}"
 
 
 def _restrict_to_page(cursor: str | None) -> list[ColumnElement[bool]]:

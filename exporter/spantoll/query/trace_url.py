@@ -11,7 +11,6 @@ from string import Formatter
 from urllib.parse import quote, urlsplit
 
 from spantoll.errors import ConfigurationError
-from spantoll.records.record import UsageRecord
 
 __all__ = ["PRESETS", "TraceUrl"]
 
@@ -62,10 +61,10 @@ class TraceUrl:
         if "trace_id" not in named:
             raise ConfigurationError(f"setting trace_url: {text!r} lacks {{trace_id}}")
 
-    def format_url(self, record: UsageRecord) -> str:
-        """Return the address of a record's span."""
+    def format_url(self, trace_id: bytes, span_id: bytes) -> str:
+        """Return the address of a span."""
         return self._template.format(
-            trace_id=record.trace_id.hex(),
-            span_id=record.span_id.hex(),
-            span_id_decimal=int.from_bytes(record.span_id),
+            trace_id=trace_id.hex(),
+            span_id=span_id.hex(),
+            span_id_decimal=int.from_bytes(span_id),
         )

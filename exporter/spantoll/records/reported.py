@@ -28,9 +28,14 @@ def end_ns(record: UsageRecord) -> int:
     return record.started_ns + (record.duration_ns or 0)
 
 
-def reported_difference_nano(record: UsageRecord) -> int | None:
+def reported_difference_nano(
+    reported_cost_nano: int | None,
+    cost_source: str | None,
+    catalogue_cost_nano: int | None,
+    cost_nano: int | None,
+) -> int | None:
     """Return the reported cost less the price list's, in nano-USD; None where either is unknown."""
-    listed = record.catalogue_cost_nano if record.cost_source == "reported" else record.cost_nano
-    if record.reported_cost_nano is None or listed is None:
+    listed = catalogue_cost_nano if cost_source == "reported" else cost_nano
+    if reported_cost_nano is None or listed is None:
         return None
-    return record.reported_cost_nano - listed
+    return reported_cost_nano - listed

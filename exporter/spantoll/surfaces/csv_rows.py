@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
-__all__ = ["write_csv_rows"]
+__all__ = ["FORMULA", "escape_cell", "write_csv_rows"]
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet would run what begins so (owasp.org, CSV injection); an apostrophe prevents it."""
@@ -23,10 +23,11 @@ def write_csv_rows(file: TextIO, headers: Sequence[str], rows: Iterable[Mapping[
     writer.writerow(headers)
     for row in rows:
         values = map(row.get, headers)
-        writer.writerow([value if value is None else _format_cell(value) for value in values])
+        writer.writerow([value if value is None else escape_cell(value) for value in values])
 
 
-def _format_cell(value: Any) -> Any:
+def escape_cell(value: Any) -> Any:
+    """Make the cell of a known value: a nested one is JSON, a formula begins with an apostrophe."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (dict, list)):

@@ -47,7 +47,7 @@ def format_explanation(
     shown = plain_record(explained.listed)
     yield "record", f"{explained.listed.id}  {_span(record)}"
     if links is not None:
-        yield "see", links.format_url(record)
+        yield "see", links.format_url(record.trace_id, record.span_id)
     yield "call", _call(record, tz)
     if context := [f"{name} {shown[name]}" for name in CONTEXT if shown[name]]:
         yield "", ", ".join(context)
@@ -116,7 +116,12 @@ def _price(explained: Explanation) -> Iterator[tuple[str, str]]:
 def _reported(record: UsageRecord) -> str:
     by = record.reported_cost_source or "span"
     text = f"{format_dollars(to_usd(record.reported_cost_nano))} by the {by}"
-    difference = reported_difference_nano(record)
+    difference = reported_difference_nano(
+        record.reported_cost_nano,
+        record.cost_source,
+        record.catalogue_cost_nano,
+        record.cost_nano,
+    )
     if difference is None:
         return text
     if not difference:

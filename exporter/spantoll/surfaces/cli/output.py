@@ -25,7 +25,6 @@ __all__ = [
     "format_number",
     "write_csv",
     "write_json",
-    "write_json_lines",
     "write_line",
     "write_notice",
     "write_table",
@@ -68,12 +67,6 @@ def write_json(value: Any) -> None:
         return
     items = ",\n".join(json.dumps(item, ensure_ascii=False) for item in value)
     print(f"[\n{items}\n]" if items else "[]")
-
-
-def write_json_lines(rows: Iterable[Any]) -> None:
-    """Write one JSON value a line, each as it comes."""
-    for row in rows:
-        sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def write_csv(headers: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

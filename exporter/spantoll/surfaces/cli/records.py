@@ -1,11 +1,13 @@
 """`spantoll records`: list calls, newest first, or export them as CSV or JSON lines.
 
-Input: filters and a period. Output: records as `plain_record` shows them, in the same units. An
+Input: filters and a period. Output: records as `plain_records` shows them, in the same units. An
 export has every record and is written as it is read: memory does not grow with it.
 """
 
 from __future__ import annotations
 
+import gc
+import sys
 from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -111,25 +113,25 @@ def records(
 
 
 def _export(ledger: Opened, query: RecordQuery, format: RecordFormat) -> None:
-    from spantoll.query import RECORD_HEADERS, iterate_records, plain_record
-    from spantoll.surfaces.cli.output import write_csv, write_json_lines
+    from spantoll.query import RECORD_HEADERS, RECORD_SOURCES, iterate_parts, plain_columns
+    from spantoll.surfaces.record_lines import LINE_FORMATS
 
-    links = ledger.links
-    rows = (plain_record(each, links) for each in iterate_records(ledger.engine, query))
-    if format is RecordFormat.csv:
-        write_csv(RECORD_HEADERS, rows)
-    else:
-        write_json_lines(rows)
+    lines = LINE_FORMATS[format.value]
+    gc.freeze()  # nothing here is a cycle: the collector need not visit every module again
+    sys.stdout.write(lines.write_header(RECORD_HEADERS))
+    for part in iterate_parts(ledger.engine, query, RECORD_SOURCES):
+        columns = plain_columns(part, ledger.links, encode=lines.encode)
+        sys.stdout.write(lines.write_rows(RECORD_HEADERS, columns))
 
 
 def _list(ledger: Opened, query: RecordQuery, format: RecordFormat, *, tz: str) -> None:
-    from spantoll.query import list_records, plain_record
+    from spantoll.query import list_records, plain_records
     from spantoll.surfaces.cli.output import write_json, write_notice
     from spantoll.surfaces.cli.report import explain_empty
 
     page = list_records(ledger.engine, replace(query, limit=query.limit or LISTED))
     if format is RecordFormat.json:
-        write_json([plain_record(each, ledger.links) for each in page.records])
+        write_json(plain_records(page.records, ledger.links))
     elif page.records:
         _write_table(page, tz=tz, uncounted=query.uncounted)
     else:

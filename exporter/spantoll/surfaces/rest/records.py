@@ -1,6 +1,6 @@
 """`/records`: calls, newest first, page by page; `/records/{id}`: why one costs what it costs.
 
-Input: the parameters of `spantoll records` and `spantoll explain`. Output: `plain_record` and
+Input: the parameters of `spantoll records` and `spantoll explain`. Output: `plain_records` and
 `plain_explanation`; the next page is in `next_cursor` and in the header `Link`.
 """
 
@@ -24,7 +24,7 @@ from spantoll.query import (
     parse_filters,
     parse_period,
     plain_explanation,
-    plain_record,
+    plain_records,
 )
 from spantoll.query.windows import find_zone, to_local_time
 from spantoll.surfaces.rest.context import Context, RestContext, Visible
@@ -73,7 +73,7 @@ def answer_records(
         uncounted=wanted.uncounted,
     )
     page = list_records(context.engine, query)
-    rows = [plain_record(each, context.links) for each in page.records]
+    rows = plain_records(page.records, context.links)
     links = {}
     if page.cursor is not None:
         following = request.url.include_query_params(after=page.cursor)

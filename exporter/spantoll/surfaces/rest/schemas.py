@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, WithJsonSchema
 from sqlalchemy import Boolean, Integer
 
 from spantoll.query import RECORD_HEADERS
-from spantoll.query.plain import UNITS
+from spantoll.query.plain_records import UNITS
 from spantoll.records.column_spec import ColumnSpec, Unit
 from spantoll.records.record import COLUMNS
 
@@ -47,7 +47,7 @@ def describe_column(spec: ColumnSpec) -> dict[str, Any]:
 
 
 def describe_record() -> dict[str, Any]:
-    """Describe a record as `plain_record` shows it."""
+    """Describe a record as `plain_records` shows it."""
     shown = {spec.outside: describe_column(spec) for spec in COLUMNS.values() if spec.shown}
     nullable = {
         spec.outside: {"anyOf": [shown[spec.outside], {"type": "null"}]}

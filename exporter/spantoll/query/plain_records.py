@@ -1,0 +1,241 @@
+"""Records as plain values: the columns that JSON, CSV and REST carry, the same everywhere.
+
+Input: rows of `usage_record`, one part of a listing at a time. Output: the values of each column of
+RECORD_HEADERS, or a dictionary for each record. The columns and their names are those declared in
+`records/record.py`. Values are converted column by column, equal ones once: an export is mostly
+repeated names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import BigInteger, Boolean, LargeBinary, Text
+
+from spantoll.query.cost_state import COST_STATES
+from spantoll.query.explain import Explanation
+from spantoll.query.records import Listed
+from spantoll.query.trace_url import TraceUrl
+from spantoll.query.windows import EPOCH
+from spantoll.records.column_spec import ColumnSpec, Merge, Unit
+from spantoll.records.record import COLUMNS, UsageRecord
+from spantoll.records.reported import reported_difference_nano
+
+__all__ = [
+    "RECORD_HEADERS",
+    "RECORD_SOURCES",
+    "UNITS",
+    "PlainColumn",
+    "plain_columns",
+    "plain_facts",
+    "plain_record",
+    "plain_records",
+    "show_money",
+]
+
+Convert = Callable[[Any], Any]
+
+
+class PlainColumn(NamedTuple):
+    """The values of one column of some records."""
+
+    values: Sequence[Any]
+    is_constant: bool
+    """Whether all are the same: most columns of an export are, being unknown or a default."""
+
+
+class ShownColumn(NamedTuple):
+    """One column of a shown record."""
+
+    name: str
+    source: str
+    """The column of `usage_record` it is read from."""
+    show: Convert | None
+    """Makes the plain value of a known one; None: it is shown as it is stored."""
+
+
+class DerivedColumn(NamedTuple):
+    """A column of a shown record that is computed from stored ones."""
+
+    name: str
+    sources: tuple[str, ...]
+    show: Callable[[tuple[Any, ...]], Any]
+
+
+def plain_records(listed: Sequence[Listed], links: TraceUrl | None = None) -> list[dict[str, Any]]:
+    """Show records: every column that is declared to be shown.
+
+    `links` makes `trace_url`, which is None without them.
+    """
+    columns = plain_columns([_pick_sources((each.id, *each.record)) for each in listed], links)
+    rows = zip(*(column.values for column in columns), strict=True)
+    return [dict(zip(RECORD_HEADERS, row, strict=True)) for row in rows]
+
+
+def plain_record(listed: Listed, links: TraceUrl | None = None) -> dict[str, Any]:
+    """Show one record as `plain_records` does."""
+    (shown,) = plain_records((listed,), links)
+    return shown
+
+
+def plain_columns(
+    rows: Sequence[Sequence[Any]],
+    links: TraceUrl | None = None,
+    *,
+    encode: Convert | None = None,
+) -> list[PlainColumn]:
+    """Show rows of the columns RECORD_SOURCES as columns, in the order of RECORD_HEADERS.
+
+    `encode` makes of every plain value, None included, what a format writes.
+    """
+    if not rows:
+        return [PlainColumn((), False) for _ in RECORD_HEADERS]
+    values = dict(zip(RECORD_SOURCES, zip(*rows, strict=True), strict=True))
+    columns = [_convert(values[each.source], each.show, encode) for each in SHOWN]
+    for each in DERIVED:
+        sources = list(zip(*(values[name] for name in each.sources), strict=True))
+        columns.append(_convert(sources, each.show, encode))
+    spans = list(zip(values["trace_id"], values["span_id"], strict=True))
+    show_url = (lambda span: None) if links is None else (lambda span: links.format_url(*span))
+    return [*columns, _convert(spans, show_url, encode)]
+
+
+def _convert(values: Sequence[Any], show: Convert | None, encode: Convert | None) -> PlainColumn:
+    """Show and encode values, each distinct one once where many are equal."""
+    if values[0] is None and values.count(None) == len(values):  # what most columns are
+        return PlainColumn([None if encode is None else encode(None)] * len(values), True)
+    distinct = set(values)
+    often = 2 * len(distinct) <= len(values)
+    plain: Iterable[Any] = distinct if often else values
+    if show is not None:
+        plain = [None if value is None else show(value) for value in plain]
+    if encode is not None:
+        plain = list(map(encode, plain))
+    if often:
+        converted = dict(zip(distinct, plain, strict=True))
+        plain = list(map(converted.__getitem__, values))
+    return PlainColumn(cast("Sequence[Any]", plain), len(distinct) == 1)
+
+
+def show_money(nano: int) -> str:
+    """Write nano-USD as dollars with nine places: an export does so ten times a record."""
+    dollars, rest = divmod(abs(nano), 10**9)
+    return f"{'-' if nano < 0 else ''}{dollars}.{rest:09d}"
+
+
+def _show_time(ns: int) -> str:
+    """Write UTC nanoseconds as ISO 8601 with the microseconds, if there are any."""
+    seconds, microseconds = divmod(ns // 1000, 1_000_000)
+    fraction = f".{microseconds:06d}" if microseconds else ""
+    return f"{_show_second(seconds)}{fraction}+00:00"
+
+
+@lru_cache(maxsize=1_024)
+def _show_second(seconds: int) -> str:
+    return (EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
+
+
+def _show_seconds(milliseconds: int) -> int | float:
+    return milliseconds / 1000 if milliseconds % 1000 else milliseconds // 1000
+
+
+def _show_milliseconds(ns: int) -> float:
+    return ns / 1_000_000
+
+
+def _show_span(span: bytes) -> dict[str, str]:
+    return {"trace_id": span[:16].hex(), "span_id": span[16:].hex()}
+
+
+SHOW_UNIT: Mapping[Unit, Convert] = {
+    Unit.NANO_USD: show_money,
+    Unit.TIME_NS: _show_time,
+    Unit.DURATION_NS: _show_milliseconds,
+    Unit.MILLISECONDS: _show_seconds,
+}
+
+
+def _find_show(name: str, spec: ColumnSpec) -> Convert | None:
+    """Choose how the values of a column are shown; None: as they are."""
+    if name == "repeats_span":
+        return _show_span
+    if spec.unit is not None:
+        return SHOW_UNIT.get(spec.unit)
+    if isinstance(spec.type, LargeBinary):
+        return bytes.hex
+    if isinstance(spec.type, BigInteger):
+        return str  # an id: JavaScript reads integers up to 2**53 only
+    if isinstance(spec.type, Boolean):
+        return bool
+    return json.loads if isinstance(spec.type, Text) else None
+
+
+SHOWN = (
+    ShownColumn("id", "id", None),
+    *(
+        ShownColumn(spec.outside, name, _find_show(name, spec))
+        for name, spec in COLUMNS.items()
+        if spec.shown
+    ),
+)
+
+
+def _show_margin(amounts: tuple[int | None, int | None]) -> str | None:
+    """Show revenue less cost; None unless both are known."""
+    revenue_nano, cost_nano = amounts
+    if revenue_nano is None or cost_nano is None:
+        return None
+    return show_money(revenue_nano - cost_nano)
+
+
+def _show_reported_difference(amounts: tuple[Any, ...]) -> str | None:
+    difference = reported_difference_nano(*amounts)
+    return None if difference is None else show_money(difference)
+
+
+def _show_cost_state(status: tuple[str]) -> str:
+    return COST_STATES[status[0]]
+
+
+def _show_unit(unit: str) -> Callable[[tuple[str | None]], Any]:
+    return lambda units: None if units[0] is None else json.loads(units[0]).get(unit)
+
+
+UNITS = ("web_searches", "search_units")
+"""Members of `extra_units` that are shown beside it: a spreadsheet does not read JSON."""
+
+DERIVED = (
+    DerivedColumn(
+        "reported_difference_usd",
+        ("reported_cost_nano", "cost_source", "catalogue_cost_nano", "cost_nano"),
+        _show_reported_difference,
+    ),
+    DerivedColumn("margin_usd", ("revenue_nano", "cost_nano"), _show_margin),
+    DerivedColumn("cost_state", ("pricing_status",), _show_cost_state),
+    *(DerivedColumn(unit, ("extra_units",), _show_unit(unit)) for unit in UNITS),
+)
+
+RECORD_SOURCES = tuple(each.source for each in SHOWN)
+"""The columns of `usage_record` that `plain_columns` reads; derived ones are made of these."""
+
+_pick_sources = itemgetter(*(("id", *UsageRecord._fields).index(name) for name in RECORD_SOURCES))
+
+RECORD_HEADERS = (
+    *(each.name for each in SHOWN),
+    *(each.name for each in DERIVED),
+    "trace_url",
+)
+
+
+def plain_facts(explained: Explanation) -> Iterator[tuple[str, Any]]:
+    """Show where the own span of a record reported something else than the merged record has."""
+    for name, column, show in SHOWN[1:]:
+        value = getattr(explained.facts, column)
+        derived = COLUMNS[column].merge is Merge.DERIVED
+        if not derived and value != getattr(explained.listed.record, column):
+            yield name, value if show is None or value is None else show(value)

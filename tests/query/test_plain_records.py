@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from spantoll.query import (
+    RECORD_HEADERS,
+    RECORD_SOURCES,
+    RecordQuery,
+    TraceUrl,
+    iterate_parts,
+    list_records,
+    plain_columns,
+    plain_records,
+)
+from spantoll.surfaces.csv_rows import write_csv_rows
+from spantoll.surfaces.record_lines import LINE_FORMATS
+from tests.support.records import make_record
+
+Write = Callable[..., Engine]
+
+LINKS = TraceUrl("https://t.example/100%/{trace_id}")
+
+WORDS = st.none() | st.sampled_from(
+    [
+        "",
+        "a",
+        "50%",
+        "%s",
+        'say "hi"',
+        "a,b",
+        "two\nlines",
+        "=1+1",
+        "-1+1",
+        "-7",
+        "ü",
+        "back\\slash",
+    ]
+)
+VALUES = st.fixed_dictionaries(
+    {
+        "customer_id": WORDS,
+        "user_id": WORDS,
+        "error_message": WORDS,
+        "metadata": st.sampled_from([None, '{"k":"v, \\"w\\""}', "{}"]),
+        "extra_units": st.sampled_from([None, '{"web_searches":2}', '{"pages":1.5}']),
+        "assumptions": st.sampled_from([None, '["input: cached"]']),
+        "stream": st.none() | st.booleans(),
+        "duration_ns": st.none() | st.integers(0, 2**40),
+        "audio_ms": st.none() | st.integers(0, 10**5),
+        "input_tokens": st.none() | st.integers(0, 2**62),
+        "cost_nano": st.none() | st.integers(0, 10**12),
+        "revenue_nano": st.none() | st.integers(-(10**12), 10**12),
+        "reported_cost_nano": st.none() | st.integers(0, 10**12),
+        "rate_id": st.none() | st.integers(-(2**63), 2**63 - 1),
+        "started_ns": st.integers(0, 2**62),
+        "repeats_span": st.none() | st.binary(min_size=24, max_size=24),
+    }
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(VALUES, min_size=1, max_size=6))
+def test_an_export_has_what_a_listing_shows(given: list[dict[str, Any]]) -> None:
+    records = [make_record(**values) for values in given]
+    rows = [(1, *record) for record in records]
+    names = ("id", *records[0]._fields)
+    picked = [[row[names.index(name)] for name in RECORD_SOURCES] for row in rows]
+
+    lines = {
+        name: format.write_header(RECORD_HEADERS)
+        + format.write_rows(RECORD_HEADERS, plain_columns(picked, LINKS, encode=format.encode))
+        for name, format in LINE_FORMATS.items()
+    }
+
+    shown = plain_columns(picked, LINKS)
+    expected = [
+        dict(zip(RECORD_HEADERS, row, strict=True))
+        for row in zip(*(column.values for column in shown), strict=True)
+    ]
+    table = io.StringIO()
+    write_csv_rows(table, RECORD_HEADERS, expected)
+    assert list(csv.reader(io.StringIO(lines["csv"]))) == list(
+        csv.reader(io.StringIO(table.getvalue()))
+    )
+    assert list(map(json.loads, lines["jsonl"].splitlines())) == expected
+
+
+@pytest.mark.parametrize("limit", [None, 3, 5])
+def test_parts_have_the_records_of_a_listing(
+    ledger: Write, monkeypatch: pytest.MonkeyPatch, limit: int | None
+) -> None:
+    monkeypatch.setattr("spantoll.query.records.PART", 2)
+    engine = ledger(*(make_record(started_ns=at // 2, stream=at % 2 == 0) for at in range(5)))
+    query = RecordQuery(limit=limit)
+
+    parts = list(iterate_parts(engine, query, RECORD_SOURCES))
+
+    columns = [plain_columns(part) for part in parts]
+    exported = [
+        dict(zip(RECORD_HEADERS, row, strict=True))
+        for part in columns
+        for row in zip(*(column.values for column in part), strict=True)
+    ]
+    assert exported == plain_records(list_records(engine, query).records)
+    assert max(map(len, parts)) <= 2
