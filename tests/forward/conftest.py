@@ -276,16 +276,18 @@ def counts(forwarder: Forwarder) -> Any:
 def make() -> Iterator[Make]:
     """Start forwarders that do not pause long; they end with the test."""
     made: list[Forwarder] = []
+    prices = create_engine("sqlite://")
 
     def make(*urls: str, **how: Any) -> Forwarder:
         targets = [Target.parse(url) for url in urls]
         how = {"retry": SOON, **how}
-        made.append(Forwarder(targets, create_engine("sqlite://"), **how))
+        made.append(Forwarder(targets, prices, **how))
         return made[-1]
 
     yield make
     for forwarder in made:
         forwarder.close(budget_s=0)
+    prices.dispose()
 
 
 class Disk:

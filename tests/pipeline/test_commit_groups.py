@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from queue import SimpleQueue
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine
 
 from spantoll.errors import RecordRejected, StoreUnavailable
 from spantoll.pipeline import Committed, GroupCommit
@@ -39,13 +39,13 @@ class ScriptedStore:
         self.fault: Script = lambda records: None
         self.gate = threading.Event()
         self.gate.set()
-        self._tables = open_store("memory:")
+        self.tables = open_store("memory:")
         self.entered = threading.Event()
         self.swept: SimpleQueue[int] = SimpleQueue()
 
     @property
     def engine(self) -> Engine:
-        return create_engine("sqlite://")
+        return self.tables.engine
 
     def write(self, records: Sequence[UsageRecord], *, settle: Settle | None = None) -> WriteResult:
         self.entered.set()
@@ -65,15 +65,17 @@ class ScriptedStore:
         return
 
     def transaction(self) -> AbstractContextManager[Connection]:
-        return self._tables.transaction()
+        return self.tables.transaction()
 
     def close(self) -> None:
         return
 
 
 @pytest.fixture
-def store() -> ScriptedStore:
-    return ScriptedStore()
+def store() -> Iterator[ScriptedStore]:
+    store = ScriptedStore()
+    yield store
+    store.tables.close()
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def test_growth_is_data_too(spantoll: Cli, stored: Write, record: Make, form: st
     else:
         (row,) = csv.DictReader(io.StringIO(ran.out))
     assert (row["cost_usd"], row["cost_usd_before"]) == ("2.500000000", "5.000000000")
-    assert float(row["cost_usd_growth"]) == -0.5
+    assert Decimal(str(row["cost_usd_growth"])) == Decimal("-0.5")
     assert (row["cost_state"], row["cost_state_before"]) == ("exact", "exact")
 
 

@@ -22,7 +22,7 @@ from spantoll.storage.amend import VOIDED
 __all__ = ["make_settle"]
 
 PRICED = (*PRICE_COLUMNS, "priced_ns")
-# No cost depends on whom a call was for; keys stay a record's own, whatever it is merged with.
+# No cost depends on attribution; keys stay a record's own, whatever it is merged with.
 _content = attrgetter(
     *(
         name

@@ -1,7 +1,7 @@
 """A ledger in MariaDB, by PyMySQL.
 
 Input: a URL of the scheme `mariadb`. Output: a `Store`: what MariaDB does its own way, beside what
-`SqlStore` does for all databases. Records come in by INSERT statements of many rows
+`ServerStore` does for all database servers. Records come in by INSERT statements of many rows
 (https://mariadb.com/kb/en/how-to-quickly-insert-data-into-mariadb/). All text is compared byte by
 byte. How the schema is made without transactions of DDL is in `mariadb_schema.py`.
 """
@@ -9,7 +9,6 @@ byte. How the schema is made without transactions of DDL is in `mariadb_schema.p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain
@@ -31,16 +30,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from spantoll.errors import ConfigurationError, NoLedger, StoreUnavailable
+from spantoll.errors import ConfigurationError, StoreUnavailable
 from spantoll.records.columns import usage_record
 from spantoll.records.record import UsageRecord
 from spantoll.storage.groups import Groups
 from spantoll.storage.insert import pick_filled
 from spantoll.storage.mariadb_schema import prepare_migration, release_locks, take_lock
-from spantoll.storage.migrate import is_current, migrate
-from spantoll.storage.shared import SharedStore, is_settling
+from spantoll.storage.server import POOL_TIMEOUT_S, ServerStore
+from spantoll.storage.shared import is_settling
 
 __all__ = ["MariadbStore", "open_url"]
 
@@ -53,7 +51,6 @@ ATTEMPTS = 5
 CONNECT_TIMEOUT_S = 5
 ANSWER_TIMEOUT_S = 30
 """As long as the slowest statement of a write; a server that is frozen answers none."""
-POOL_TIMEOUT_S = 5.0
 
 BAD_DATA = {ER.NO_DEFAULT_FOR_FIELD}
 """Numbers of errors of the values that the driver takes for others: a NULL in a column left out."""
@@ -93,62 +90,31 @@ _stored_among = select(*_identity).where(
 )
 
 
-class MariadbStore(SharedStore):
-    """A ledger in MariaDB; see `Store` and `SharedStore`."""
+class MariadbStore(ServerStore):
+    """A ledger in MariaDB; see `Store` and `ServerStore`."""
 
     groups: ClassVar = Groups(is_settling)
 
     def __init__(self, url: URL, *, create: bool = True) -> None:
-        self._url = url.set(drivername="mariadb")
+        url = url.set(drivername="mariadb")
         if not url.database:
-            raise ConfigurationError(f"database {self.url}: name a database after the host")
-        self._closed = False
-        self._writer = self._make_engine(
-            isolation="READ COMMITTED", conv=WRITER_TYPES, pool_size=1, max_overflow=0
+            shown = url.render_as_string(hide_password=True)
+            raise ConfigurationError(f"database {shown}: name a database after the host")
+        writer = _make_engine(
+            url, isolation="READ COMMITTED", conv=WRITER_TYPES, pool_size=1, max_overflow=0
         )
-        event.listen(self._writer, "checkin", release_locks)
-        # The same connection, for transactions that exclude each other.
-        self._alone = self._writer.execution_options()
-        event.listen(self._alone, "begin", take_lock)
-        self._reader = self._make_engine(isolation="REPEATABLE READ")
-        with ExitStack() as unless_opened:
-            unless_opened.callback(self.close)
-            try:
-                if not is_current(self._reader):
-                    if not create:
-                        raise NoLedger(self.url)
-                    prepare_migration(self._alone)
-                    migrate(self._alone)
-            except DBAPIError as error:
-                raise self._make_error(error) from error
-            except InvalidRequestError as error:
-                # What SQLAlchemy finds that is no MariaDB, by its version.
-                raise ConfigurationError(f"database {self.url}: {error}") from error
-            unless_opened.pop_all()
+        event.listen(writer, "checkin", release_locks)
+        reader = _make_engine(url, isolation="REPEATABLE READ")
+        super().__init__(url, writer=writer, reader=reader, take_lock=take_lock)
+        try:
+            self.open(create=create)
+        except InvalidRequestError as error:
+            # What SQLAlchemy finds that is no MariaDB, by its version.
+            raise ConfigurationError(f"database {self.url}: {error}") from error
 
-    @property
-    def url(self) -> str:
-        """Where the ledger is, without the password."""
-        return self._url.render_as_string(hide_password=True)
-
-    @property
-    def engine(self) -> Engine:
-        """For reading: each transaction sees one snapshot."""
-        return self._reader
-
-    def close(self) -> None:
-        """Release the connections; later calls raise StoreUnavailable."""
-        self._closed = True
-        self._reader.dispose()
-        self._writer.dispose()
-
-    def transaction(self) -> AbstractContextManager[Connection]:
-        """Take the lock of all that correct records; see `SqlStore`."""
-        return self._begin(self._alone)
-
-    def insertion(self) -> AbstractContextManager[Connection]:
-        """Begin beside other processes; see `SharedStore`."""
-        return self._begin(self._writer)
+    def prepare_migration(self, engine: Engine) -> None:
+        """See `mariadb_schema`."""
+        prepare_migration(engine)
 
     def insert_records(
         self, connection: Connection, records: Sequence[UsageRecord]
@@ -197,9 +163,6 @@ class MariadbStore(SharedStore):
         cause = error.orig if isinstance(error, DBAPIError) else error
         return _error_number(cause) in CONFLICTS
 
-    def check_room(self, connection: Connection) -> None:
-        """Do nothing: a server that is full refuses the row that a ping writes."""
-
     def _insert(self, connection: Connection, records: Sequence[UsageRecord]) -> list[int]:
         ids: list[int] = []
         try:
@@ -213,36 +176,23 @@ class MariadbStore(SharedStore):
             raise DBAPIError("INSERT", None, error) from error
         return ids
 
-    @contextmanager
-    def _begin(self, engine: Engine) -> Iterator[Connection]:
-        if self._closed:
-            raise StoreUnavailable(f"database {self.url} is closed")
-        try:
-            with engine.begin() as connection:
-                yield connection
-        except (DBAPIError, PoolTimeout) as error:
-            raise self._make_error(error) from error
 
-    def _make_engine(self, *, isolation: str, conv: Any = None, **pool: int) -> Engine:
-        return create_engine(
-            self._url.set(drivername="mariadb+pymysql"),
-            isolation_level=isolation,
-            pool_pre_ping=True,
-            pool_timeout=POOL_TIMEOUT_S,
-            connect_args={
-                "charset": "utf8mb4",
-                "conv": conv or conversions,
-                "connect_timeout": CONNECT_TIMEOUT_S,
-                "read_timeout": ANSWER_TIMEOUT_S,
-                "write_timeout": ANSWER_TIMEOUT_S,
-                "init_command": SESSION,
-            },
-            **pool,
-        )
-
-    def _make_error(self, error: DBAPIError | PoolTimeout) -> StoreUnavailable:
-        reason = error.orig if isinstance(error, DBAPIError) else error
-        return StoreUnavailable(f"database {self.url}: {' '.join(str(reason).split())}")
+def _make_engine(url: URL, *, isolation: str, conv: Any = None, **pool: int) -> Engine:
+    return create_engine(
+        url.set(drivername="mariadb+pymysql"),
+        isolation_level=isolation,
+        pool_pre_ping=True,
+        pool_timeout=POOL_TIMEOUT_S,
+        connect_args={
+            "charset": "utf8mb4",
+            "conv": conv or conversions,
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "read_timeout": ANSWER_TIMEOUT_S,
+            "write_timeout": ANSWER_TIMEOUT_S,
+            "init_command": SESSION,
+        },
+        **pool,
+    )
 
 
 @lru_cache(maxsize=128)

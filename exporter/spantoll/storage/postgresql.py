@@ -1,15 +1,14 @@
 """A ledger in PostgreSQL, by psycopg 3.
 
 Input: a URL of the scheme `postgresql`. Output: a `Store`: what PostgreSQL does its own way, beside
-what `SharedStore` does for all to which several processes write. Records come in by binary COPY
+what `ServerStore` does for all database servers. Records come in by binary COPY
 into a temporary table (https://www.postgresql.org/docs/current/populate.html), and from there into
 `usage_record`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import psycopg
@@ -18,7 +17,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Connection,
-    Engine,
     Integer,
     LargeBinary,
     SmallInteger,
@@ -30,21 +28,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from spantoll.errors import NoLedger, StoreUnavailable
 from spantoll.records.column_spec import ColumnSpec
 from spantoll.records.record import COLUMNS, UsageRecord
 from spantoll.storage.groups import Groups
-from spantoll.storage.migrate import is_current, migrate
-from spantoll.storage.shared import SharedStore, is_settling
+from spantoll.storage.server import POOL_TIMEOUT_S, ServerStore
+from spantoll.storage.shared import is_settling
 
 __all__ = ["PostgresqlStore", "open_url"]
 
 LOCK = 0x7370616E746F6C6C
 """Of the advisory lock of those who migrate or correct: `spantoll` in ASCII."""
 LOCK_TIMEOUT_MS = 5_000
-POOL_TIMEOUT_S = 5.0
 
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 CREATE_INCOMING = (
@@ -92,61 +87,27 @@ def open_url(url: URL, *, create: bool = True) -> PostgresqlStore:
     return PostgresqlStore(url, create=create)
 
 
-class PostgresqlStore(SharedStore):
-    """A ledger in PostgreSQL; see `Store` and `SharedStore`."""
+class PostgresqlStore(ServerStore):
+    """A ledger in PostgreSQL; see `Store` and `ServerStore`."""
 
     groups: ClassVar = Groups(is_settling)
 
     def __init__(self, url: URL, *, create: bool = True) -> None:
-        self._url = url.set(drivername="postgresql+psycopg")
-        self._closed = False
-        self._writer = create_engine(
-            self._url, pool_size=1, max_overflow=0, pool_timeout=POOL_TIMEOUT_S, pool_pre_ping=True
+        driver = url.set(drivername="postgresql+psycopg")
+        writer = create_engine(
+            driver, pool_size=1, max_overflow=0, pool_timeout=POOL_TIMEOUT_S, pool_pre_ping=True
         )
-        event.listen(self._writer, "begin", _prepare_transaction)
-        # The same connection, for transactions that exclude each other.
-        self._alone = self._writer.execution_options()
-        event.listen(self._alone, "begin", _take_lock)
-        self._reader = create_engine(
-            self._url,
+        event.listen(writer, "begin", _prepare_transaction)
+        reader = create_engine(
+            driver,
             pool_pre_ping=True,
             isolation_level="REPEATABLE READ",
             execution_options={"postgresql_readonly": True},
         )
-        with ExitStack() as unless_opened:
-            unless_opened.callback(self.close)
-            try:
-                if not is_current(self._reader):
-                    if not create:
-                        raise NoLedger(self.url)
-                    migrate(self._alone)
-            except DBAPIError as error:
-                raise self._make_error(error) from error
-            unless_opened.pop_all()
-
-    @property
-    def url(self) -> str:
-        """Where the ledger is, without the password."""
-        return self._url.set(drivername="postgresql").render_as_string(hide_password=True)
-
-    @property
-    def engine(self) -> Engine:
-        """For reading: each transaction sees one snapshot."""
-        return self._reader
-
-    def close(self) -> None:
-        """Release the connections; later calls raise StoreUnavailable."""
-        self._closed = True
-        self._reader.dispose()
-        self._writer.dispose()
-
-    def transaction(self) -> AbstractContextManager[Connection]:
-        """Take the lock of all that correct records; see `SqlStore`."""
-        return self._begin(self._alone)
-
-    def insertion(self) -> AbstractContextManager[Connection]:
-        """Begin beside other processes; see `SharedStore`."""
-        return self._begin(self._writer)
+        super().__init__(
+            url.set(drivername="postgresql"), writer=writer, reader=reader, take_lock=_take_lock
+        )
+        self.open(create=create)
 
     def insert_records(
         self, connection: Connection, records: Sequence[UsageRecord]
@@ -196,23 +157,6 @@ class PostgresqlStore(SharedStore):
         """Whether PostgreSQL has ended one of two transactions that waited for each other."""
         cause = error.orig if isinstance(error, DBAPIError) else error
         return isinstance(cause, psycopg.errors.DeadlockDetected)
-
-    def check_room(self, connection: Connection) -> None:
-        """Do nothing: a server that is full refuses the row that a ping writes."""
-
-    @contextmanager
-    def _begin(self, engine: Engine) -> Iterator[Connection]:
-        if self._closed:
-            raise StoreUnavailable(f"database {self.url} is closed")
-        try:
-            with engine.begin() as connection:
-                yield connection
-        except (DBAPIError, PoolTimeout) as error:
-            raise self._make_error(error) from error
-
-    def _make_error(self, error: DBAPIError | PoolTimeout) -> StoreUnavailable:
-        reason = error.orig if isinstance(error, DBAPIError) else error
-        return StoreUnavailable(f"database {self.url}: {' '.join(str(reason).split())}")
 
 
 def _prepare_transaction(connection: Connection) -> None:

@@ -21,7 +21,7 @@ __all__ = ["write_statement"]
 
 
 def write_statement(
-    customer: Annotated[str, typer.Argument(help="Whom it is for.")],
+    customer: Annotated[str, typer.Argument(help="Customer id.")],
     month: Annotated[str, typer.Option(metavar="YYYY-MM", help="Which calendar month.")],
     cost: Annotated[bool, typer.Option("--cost", help="Show cost and margin too.")] = False,
     tenant: Annotated[str, typer.Option(metavar="TENANT", help="Of its records.")] = "default",

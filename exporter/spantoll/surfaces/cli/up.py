@@ -217,7 +217,7 @@ def make_forwarder(
 
 
 def read_config(settings: Settings, keys: KeyRing) -> ReceiverConfig:
-    """Return where the receiver listens, to whom and how much it takes.
+    """Return where the receiver listens, which keys it accepts and its limits.
 
     Raises ConfigurationError for what could not be listened to safely.
     """
