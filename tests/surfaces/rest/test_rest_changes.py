@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.surfaces.rest.conftest import API, NOW_NS, Stored
 
 Make = Callable[..., UsageRecord]
 MARKUP = {"customer": "acme", "provider": "openai", "markup_percent": "30"}
+IN_FILE = 'provider = "openai"\nmarkup_percent = 25'
 
 
 def make_client(context: RestContext, store: Store, *scopes: str, **limit: str) -> TestClient:
@@ -70,6 +72,20 @@ def test_a_wrong_customer_price_changes_nothing(
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == pointer
     assert client.get(f"{API}/customers/prices").json()["prices"] == []
+
+
+def test_what_the_configuration_file_says_is_listed_and_not_overlapped(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "spantoll.toml"
+    file.write_text(f'[[customers]]\ncustomer = "acme"\n{IN_FILE}\n', encoding="utf-8")
+    monkeypatch.setenv("SPANTOLL_CONFIG", str(file))
+
+    (row,) = client.get(f"{API}/customers/prices").json()["prices"]
+    refused = client.post(f"{API}/customers/prices", json={"prices": [MARKUP]})
+
+    assert (row["customer"], row["markup_percent"]) == ("acme", "25")
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/prices")
 
 
 @pytest.fixture

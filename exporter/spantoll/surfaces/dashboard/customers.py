@@ -101,9 +101,7 @@ def may_see(visible: Sequence[Filter], customer_id: str, tenant: str) -> bool:
 
 def list_prices(context: RestContext) -> Sequence[dict[str, str]]:
     """List what customers pay, as `spantoll customers list` does."""
-    if context.store is None:
-        return ()
-    with context.store.transaction() as connection:
+    with context.engine.connect() as connection:
         prices: Sequence[CustomerPrice] = read_customer_book(connection).prices
     return write_rows(prices)
 

@@ -17,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from spantoll.customers import CustomerPrice
 from spantoll.customers.rows import ROW_FIELDS, read_row, write_rows
 from spantoll.errors import CustomerPriceError
+from spantoll.pipeline.customer_book import read_customer_book, read_file_customers
 from spantoll.query import Query, parse_filters, parse_period
 from spantoll.query.times import parse_time
 from spantoll.query.windows import find_zone
-from spantoll.storage import add_customer_prices, end_customer_price, read_price_book
+from spantoll.storage import add_customer_prices, end_customer_price
 from spantoll.storage.audit_events import add_audit_event
 from spantoll.surfaces.rest.context import (
     Context,
@@ -119,7 +120,7 @@ def get_customer_prices(
     """List what customers pay, rows that have ended included."""
     check_unlimited(visible, "prices")
     with context.engine.connect() as connection:
-        rows = write_rows(read_price_book(connection).prices)
+        rows = write_rows(read_customer_book(connection).prices)
     return write_answer(request, Answer({"prices": rows}, ROW_FIELDS, rows), wanted.format)
 
 
@@ -137,7 +138,9 @@ def post_customer_prices(
     prices = _read_rows(context, wanted)
     try:
         with store.transaction() as connection:
-            added = add_customer_prices(connection, prices, now_ns=now_ns)
+            added = add_customer_prices(
+                connection, prices, now_ns=now_ns, file=read_file_customers()
+            )
             if added:
                 what = f"added rows {[row.id for row in added]}"
                 add_audit_event(
