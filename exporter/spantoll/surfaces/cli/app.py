@@ -30,6 +30,7 @@ from spantoll.surfaces.cli.db import db_app
 from spantoll.surfaces.cli.doctor import doctor
 from spantoll.surfaces.cli.estimate import estimate
 from spantoll.surfaces.cli.explain import explain
+from spantoll.surfaces.cli.export import export
 from spantoll.surfaces.cli.growth import growth
 from spantoll.surfaces.cli.health import health
 from spantoll.surfaces.cli.ingest import ingest
@@ -56,7 +57,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    *(up, ingest, usage, top, growth, user, ask, records, explain, reconcile, health, doctor),
+    *(
+        up,
+        ingest,
+        usage,
+        top,
+        growth,
+        user,
+        ask,
+        records,
+        explain,
+        export,
+        reconcile,
+        health,
+        doctor,
+    ),
     *(price, estimate, models, void, erase),
 ):
     app.command()(command)

@@ -17,6 +17,7 @@ from spantoll.surfaces.rest import (
     audit,
     compatibility,
     customers,
+    exports,
     ingest,
     models,
     prices,
@@ -75,7 +76,7 @@ def make_application(
     app.state.context = context
     app.openapi = lambda: make_openapi(app)  # type: ignore[method-assign]  # as FastAPI documents
     single = Depends(refuse_repeated)
-    for module in (usage, questions, records, models):
+    for module in (usage, questions, records, exports, models):
         app.include_router(module.router, prefix=API, dependencies=[*require("read"), single])
     for module in (prices, customers, reprice, audit):
         app.include_router(module.router, prefix=API, dependencies=[single])

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from spantoll.pipeline.usage_event import OPERATIONS
 from spantoll.surfaces.rest.context import Context, Visible
+from spantoll.surfaces.rest.media import MEDIA_TYPES
 from spantoll.surfaces.rest.openapi import describe_formats
 from spantoll.surfaces.rest.parameters import RecordParameters, UsageParameters
 from spantoll.surfaces.rest.records import answer_records
@@ -194,7 +195,7 @@ def _describe_parameters(alias: Alias) -> Any:
 
 SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "days": {"type": "integer", "minimum": 1, "maximum": 9_999},
-    "format": {"enum": ["json", "csv", "jsonl"]},
+    "format": {"enum": list(MEDIA_TYPES)},
     "groupBy": {"enum": list(get_args(Group))},
     "limit": {"type": "integer", "minimum": 1, "maximum": 1_000},
 }

@@ -1,4 +1,4 @@
-"""How an answer is written: JSON, CSV or JSON lines, with an ETag.
+"""How an answer is written: JSON, CSV, JSON lines, XLSX or Parquet, with an ETag.
 
 Input: an `Answer` and the headers `Accept` and `If-None-Match`, or the parameter `format`. Output:
 a response; 304 where the client has it already. Negotiation follows RFC 9110 section 12.5.1.
@@ -11,25 +11,25 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 from fastapi import Request, Response
 from pydantic import Field
 
-from spantoll.surfaces.csv_rows import write_csv_rows
+from spantoll.errors import ConfigurationError
+from spantoll.surfaces.exports import FORMATS, Export, write_export
 from spantoll.surfaces.rest.problem import Problem, ProblemError
 
-__all__ = ["MEDIA_TYPES", "Answer", "Format", "write_answer"]
+__all__ = ["MEDIA_TYPES", "Answer", "Format", "write_answer", "write_rows"]
 
 MEDIA_TYPES: Mapping[str, str] = {
     "json": "application/json",
-    "csv": "text/csv",
-    "jsonl": "application/jsonl",
+    **{name: each.media_type for name, each in FORMATS.items()},
 }
 """Formats by the name of the parameter `format`; the first one is the default."""
 
 Format = Annotated[
-    Literal["json", "csv", "jsonl"] | None,
+    Literal["json", "csv", "jsonl", "xlsx", "parquet"] | None,
     Field(description="How the answer is written, where the header Accept does not say it."),
 ]
 
@@ -43,6 +43,8 @@ class Answer:
     rows: Sequence[Mapping[str, Any]]
     links: Mapping[str, str] = field(default_factory=dict)
     """Relation to address (RFC 8288)."""
+    about: Sequence[tuple[str, str]] = ()
+    """What a workbook says on its sheet About."""
 
 
 def write_answer(request: Request, answer: Answer, format: str | None) -> Response:
@@ -59,16 +61,19 @@ def write_answer(request: Request, answer: Answer, format: str | None) -> Respon
 
 
 def _write_body(answer: Answer, format: str) -> bytes:
-    match format:
-        case "csv":
-            file = io.StringIO()
-            write_csv_rows(file, answer.headers, answer.rows)
-            return file.getvalue().encode()
-        case "jsonl":
-            lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in answer.rows)
-            return "".join(lines).encode()
-        case _:
-            return json.dumps(answer.document, ensure_ascii=False).encode()
+    if format == "json":
+        return json.dumps(answer.document, ensure_ascii=False).encode()
+    file = io.BytesIO()
+    write_rows(file, Export(answer.headers, answer.rows, answer.about), format)
+    return file.getvalue()
+
+
+def write_rows(file: BinaryIO, export: Export, format: str) -> None:
+    """Write an export. Raises ProblemError where the format needs what is not installed."""
+    try:
+        write_export(file, export, format=format)
+    except ConfigurationError as error:
+        raise ProblemError(406, str(error)) from None
 
 
 def _negotiate(accept: str) -> str:

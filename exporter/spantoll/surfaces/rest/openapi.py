@@ -12,18 +12,20 @@ from pydantic import BaseModel
 
 from spantoll.surfaces.rest.media import MEDIA_TYPES
 
-__all__ = ["describe_formats", "describe_json"]
+__all__ = ["describe_files", "describe_formats", "describe_json"]
 
 HEADERS: dict[str, Any] = {
     "ETag": {"schema": {"type": "string"}, "description": "For If-None-Match."},
 }
+TEXT = ("csv", "jsonl")
+BINARY = {"type": "string", "format": "binary"}
 NOT_MODIFIED: dict[str, Any] = {"description": "The client has this answer already."}
 
 
 def describe_formats(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """Describe an answer that is JSON, CSV or JSON lines."""
+    """Describe an answer that is written in every format."""
     others = {
-        media: {"schema": {"type": "string"}}
+        media: {"schema": {"type": "string"} if name in TEXT else BINARY}
         for name, media in MEDIA_TYPES.items()
         if name != "json"
     }
@@ -33,3 +35,13 @@ def describe_formats(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 def describe_json(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """Describe an answer that is JSON only."""
     return {200: {"model": model, "headers": HEADERS}, 304: NOT_MODIFIED}
+
+
+def describe_files() -> dict[int | str, dict[str, Any]]:
+    """Describe an answer that is a file, in every format but JSON."""
+    contents = {
+        media: {"schema": {"type": "string"} if name in TEXT else BINARY}
+        for name, media in MEDIA_TYPES.items()
+        if name != "json"
+    }
+    return {200: {"description": "The file.", "content": contents}}

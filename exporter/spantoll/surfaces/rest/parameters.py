@@ -18,6 +18,7 @@ from spantoll.surfaces.rest.problem import Problem, ProblemError
 
 __all__ = [
     "FILTERS",
+    "ExportParameters",
     "Filters",
     "GrowthParameters",
     "PeriodParameters",
@@ -142,6 +143,13 @@ class RecordParameters(PeriodQuery):
     after: Text | None = Field(None, description="`next_cursor` of the page before.")
     uncounted: bool = Field(False, description="Also records that repeat a call or stand for none.")
     format: Format = None
+
+
+class ExportParameters(PeriodQuery):
+    """Which records to export, and how."""
+
+    uncounted: bool = Field(False, description="Also records that repeat a call or stand for none.")
+    format: Literal["csv", "jsonl", "xlsx", "parquet"] = "csv"
 
 
 class PeriodParameters(Period):

@@ -27,6 +27,7 @@ from spantoll.query import (
     plain_records,
 )
 from spantoll.query.windows import find_zone, to_local_time
+from spantoll.surfaces.exports import describe_query
 from spantoll.surfaces.rest.context import Context, RestContext, Visible
 from spantoll.surfaces.rest.coverage import cover_records
 from spantoll.surfaces.rest.media import Answer, write_answer
@@ -85,7 +86,8 @@ def answer_records(
         "next_cursor": page.cursor,
         "has_more": page.cursor is not None,
     }
-    answer = Answer(document, RECORD_HEADERS, rows, links)
+    about = describe_query(query, tz=period["tz"])
+    answer = Answer(document, RECORD_HEADERS, rows, links, about)
     return write_answer(request, answer, wanted.format)
 
 

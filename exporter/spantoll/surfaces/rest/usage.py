@@ -27,6 +27,7 @@ from spantoll.query import (
     run,
 )
 from spantoll.surfaces.adjusted import plain_adjusted, read_adjusted
+from spantoll.surfaces.exports import describe_result
 from spantoll.surfaces.rest.context import Context, RestContext, Visible, find_limit
 from spantoll.surfaces.rest.coverage import cover_result
 from spantoll.surfaces.rest.media import Answer, write_answer
@@ -137,4 +138,5 @@ def answer_query(context: RestContext, query: Query, **also: object) -> Answer:
     result = run(context.engine, query)
     coverage = cover_result(context.engine, result)
     document = {**plain_result(result), "coverage": coverage, **also}
-    return Answer(document, plain_headers(result), plain_rows(result))
+    rows = plain_rows(result)
+    return Answer(document, plain_headers(result), rows, about=describe_result(result))

@@ -1,0 +1,112 @@
+"""What is exported: named columns, rows that are read as they are written, and how to read them.
+
+Input: a query and its plain rows. Output: an `Export`, which `formats.py` writes. What a cell holds
+follows from the name of its column: `_usd` is money, `_at`, `window_start` and `window_end` are
+times, as everywhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Engine
+
+from spantoll.query import (
+    RECORD_HEADERS,
+    RECORD_SOURCES,
+    Filter,
+    Query,
+    RecordQuery,
+    Result,
+    TraceUrl,
+    iterate_parts,
+    plain_columns,
+)
+from spantoll.query.windows import find_zone, to_local_time
+
+__all__ = [
+    "Export",
+    "describe_query",
+    "describe_result",
+    "format_nested",
+    "is_money",
+    "is_time",
+    "iterate_plain_records",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Columns, rows and what a reader has to know of them."""
+
+    headers: Sequence[str]
+    rows: Iterable[Mapping[str, Any]]
+    about: Sequence[tuple[str, str]] = ()
+    """Names and values: the period, the zone, filters, what is not priced."""
+
+
+def iterate_plain_records(
+    engine: Engine, query: RecordQuery, links: TraceUrl | None = None
+) -> Iterator[dict[str, Any]]:
+    """Read records as plain values, newest first, a part at a time. Raises StoreUnavailable."""
+    for part in iterate_parts(engine, query, RECORD_SOURCES):
+        columns = plain_columns(part, links)
+        for row in zip(*(column.values for column in columns), strict=True):
+            yield dict(zip(RECORD_HEADERS, row, strict=True))
+
+
+def is_money(header: str) -> bool:
+    """Return whether a column holds dollars, or a change of them."""
+    return "_usd" in header and not header.endswith("_growth")
+
+
+def is_time(header: str) -> bool:
+    """Return whether a column holds a time."""
+    return header.endswith("_at") or header in ("window_start", "window_end")
+
+
+def format_nested(value: Any) -> Any:
+    """Write an object or array as JSON; leave any other value as it is."""
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False) if value else None
+    return value
+
+
+def describe_query(query: Query | RecordQuery, *, tz: str) -> list[tuple[str, str]]:
+    """Say which records an export is of."""
+    return [
+        ("from", _describe_time(query.start_ns, tz, "the beginning")),
+        ("to", _describe_time(query.end_ns, tz, "now")),
+        ("time zone", tz),
+        ("filters", "; ".join(map(_describe_filter, query.filters)) or "none"),
+        ("also what is not counted", "yes" if query.uncounted else "no"),
+        ("currency", "USD"),
+    ]
+
+
+def describe_result(result: Result) -> list[tuple[str, str]]:
+    """Say which records sums are of, at which prices, and what they leave out."""
+    about = describe_query(result.query, tz=result.query.tz)
+    state = result.totals.cost
+    if state is not None:
+        about += [
+            ("cost is", state.name or "unknown"),
+            ("exact USD", f"{Decimal(state.exact_usd or 0):f}"),
+            ("estimated USD", f"{Decimal(state.estimated_usd or 0):f}"),
+            ("calls without a price", f"{state.unpriced_requests}"),
+        ]
+    prices = "; ".join(f"{each.source} {each.price_set}" for each in result.price_sets)
+    return [*about, ("price sets", prices or "none")]
+
+
+def _describe_time(ns: int | None, tz: str, otherwise: str) -> str:
+    return otherwise if ns is None else to_local_time(ns, find_zone(tz)).isoformat()
+
+
+def _describe_filter(wanted: Filter) -> str:
+    values = ", ".join("unknown" if value is None else str(value) for value in wanted.values)
+    return f"{wanted.field} {'not ' if wanted.negate else ''}{wanted.operator} {values}"
