@@ -66,6 +66,7 @@ def converse(ask: Ask) -> Reply:
         "usage": usage(ask),
         "metrics": {"latencyMs": 12},
         **_served(ask),
+        **_guarded(ask),
     }
     return json_reply(answer, x_amzn_RequestId=unique("aws"))
 
@@ -74,6 +75,14 @@ def _served(ask: Ask) -> dict[str, Any]:
     return {
         name: ask.body[name] for name in ("serviceTier", "performanceConfig") if name in ask.body
     }
+
+
+def _guarded(ask: Ask) -> dict[str, Any]:
+    if (ask.body.get("guardrailConfig") or {}).get("trace") != "enabled":
+        return {}
+    assessed = {"invocationMetrics": {"usage": GUARDRAIL_USAGE}}
+    guardrail = {"inputAssessment": {"g1": assessed}, "outputAssessments": {"g1": [assessed]}}
+    return {"trace": {"guardrail": guardrail}}
 
 
 def converse_stream(ask: Ask) -> Reply:
@@ -90,7 +99,10 @@ def _converse_events(ask: Ask) -> Iterator[tuple[str, Any]]:
         yield "contentBlockDelta", {"delta": {"text": word}, "contentBlockIndex": 0}
     yield "contentBlockStop", {"contentBlockIndex": 0}
     yield "messageStop", {"stopReason": "end_turn"}
-    yield "metadata", {"usage": usage(ask), "metrics": {"latencyMs": 12}, **_served(ask)}
+    yield (
+        "metadata",
+        {"usage": usage(ask), "metrics": {"latencyMs": 12}, **_served(ask), **_guarded(ask)},
+    )
 
 
 def invoke(ask: Ask) -> Reply:
@@ -201,7 +213,95 @@ def start_async(ask: Ask) -> Reply:
 
 def batch_job(ask: Ask) -> Reply:
     """POST /model-invocation-job, of the service that is not the runtime."""
-    return json_reply({"jobArn": "arn:aws:bedrock:us-east-1:123456789012:model-invocation-job/j1"})
+    found = {"jobArn": JOB}
+    if ask.method == "GET":
+        found |= {"modelId": "us.amazon.nova-pro-v1:0", "status": "Completed"}
+    return json_reply(found)
+
+
+JOB = "arn:aws:bedrock:us-east-1:123456789012:model-invocation-job/abcdef123456"
+
+
+def batch_results(ask: Ask) -> Reply:
+    """GET of S3's `.../JOB/NAME.jsonl.out`: two results and a failure."""
+    counted = {"inputTokens": 100, "outputTokens": 20, "totalTokens": 120}
+    said = {"role": "assistant", "content": [{"text": "toll"}]}
+    output = {"output": {"message": said}, "stopReason": "end_turn", "usage": counted}
+    lines: list[dict[str, Any]] = [
+        {"recordId": f"request-{index}", "modelInput": {}, "modelOutput": output}
+        for index in range(2)
+    ]
+    refused = {"errorCode": 400, "errorMessage": "refused"}
+    lines.append({"recordId": "request-failed", "modelInput": {}, "error": refused})
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    return Reply(text.encode(), content_type="binary/octet-stream")
+
+
+GUARDRAIL_USAGE = {
+    "topicPolicyUnits": 1,
+    "contentPolicyUnits": 2,
+    "wordPolicyUnits": 1,
+    "sensitiveInformationPolicyUnits": 1,
+    "sensitiveInformationPolicyFreeUnits": 1,
+    "contextualGroundingPolicyUnits": 0,
+}
+
+
+def apply_guardrail(ask: Ask) -> Reply:
+    """POST /guardrail/{id}/version/{version}/apply."""
+    answer = {"usage": GUARDRAIL_USAGE, "action": "NONE", "outputs": [], "assessments": []}
+    return failure(ask) or json_reply(answer)
+
+
+def _steps(ask: Ask) -> Iterator[dict[str, Any]]:
+    """Traces of an agent that asks two models."""
+    counted = {"inputTokens": ask.script.input, "outputTokens": ask.script.output}
+    metadata = {"usage": counted, "endTime": "2026-11-20T10:00:05Z"}
+    for name, model in (
+        ("preProcessingTrace", "us.amazon.nova-lite-v1:0"),
+        ("orchestrationTrace", "us.amazon.nova-pro-v1:0"),
+    ):
+        trace_id = unique("trace")
+        yield {name: {"modelInvocationInput": {"traceId": trace_id, "foundationModel": model}}}
+        yield {name: {"modelInvocationOutput": {"traceId": trace_id, "metadata": metadata}}}
+
+
+def agent(ask: Ask) -> Reply:
+    """POST /agents/...: traces only where the request asks for them."""
+
+    def happened() -> Iterator[tuple[str, Any]]:
+        for step in _steps(ask) if ask.body.get("enableTrace") else ():
+            yield "trace", {"trace": step, "sessionId": "s"}
+        yield "chunk", {"bytes": base64.b64encode(b"toll").decode()}
+
+    return failure(ask) or stream(happened())
+
+
+def flow(ask: Ask) -> Reply:
+    """POST /flows/{id}/aliases/{alias}: one of its nodes is an agent."""
+
+    def happened() -> Iterator[tuple[str, Any]]:
+        if ask.body.get("enableTrace"):
+            parts = [{"trace": step} for step in _steps(ask)]
+            dependency = {"nodeName": "agent", "traceElements": {"agentTraces": parts}}
+            yield "flowTraceEvent", {"trace": {"nodeDependencyTrace": dependency}}
+        yield "flowOutputEvent", {"nodeName": "end", "content": {"document": "toll"}}
+        yield "flowCompletionEvent", {"completionReason": "SUCCESS"}
+
+    return failure(ask) or stream(happened())
+
+
+def knowledge_base(ask: Ask) -> Reply:
+    """POST /retrieveAndGenerate and its stream: no usage."""
+    said = {"text": "toll"}
+    if ask.path.endswith("Stream"):
+        return stream([("output", said)])
+    return json_reply({"output": said, "sessionId": "s", "citations": []})
+
+
+def rerank(ask: Ask) -> Reply:
+    """POST /rerank: no usage."""
+    return json_reply({"results": [{"index": 0, "relevanceScore": 0.5}]})
 
 
 ROUTES: dict[str, Handler] = {
@@ -210,5 +310,12 @@ ROUTES: dict[str, Handler] = {
     r"POST /model/([^/]+)/invoke": invoke,
     r"POST /async-invoke": start_async,
     r"POST /model-invocation-job": batch_job,
+    r"GET /model-invocation-job/.*": batch_job,
+    r"GET /[\w/-]+\.jsonl\.out": batch_results,
+    r"POST /guardrail/[^/]+/version/[^/]+/apply": apply_guardrail,
+    r"POST /agents/.*": agent,
+    r"POST /flows/[^/]+/aliases/[^/]+": flow,
+    r"POST /retrieveAndGenerate(?:Stream)?": knowledge_base,
+    r"POST /rerank": rerank,
     r"POST /model/([^/]+)/invoke-with-response-stream": invoke_stream,
 }

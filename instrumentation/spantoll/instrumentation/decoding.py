@@ -39,6 +39,7 @@ class DecodingObserver:
         "_is_end",
         "_markers",
         "_observer",
+        "add_call",
         "end_with",
         "fail",
         "finish",
@@ -66,7 +67,7 @@ class DecodingObserver:
             observer.observe_event,
             observer.observe_response,
         )
-        self.set_value = observer.set_value
+        self.set_value, self.add_call = observer.set_value, observer.add_call
 
     @property
     def ended(self) -> bool:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from opentelemetry import context, trace
 from opentelemetry.trace import Link
 
-from spantoll.instrumentation import attribution, http_bodies, streams, submissions, suppression
+from spantoll.instrumentation import attribution, streams, submissions, suppression
 from spantoll.instrumentation.guard import guarded
 from spantoll.instrumentation.provider import (
     DeferredReader,
@@ -53,7 +53,7 @@ def wrap_reader(function: F, reader: DeferredReader, emitter: Emitter) -> F:
             return streams.watch(result, _ResultObserver(reader, source, emitter))
         if reader.results_of_body is not None:
             observer = _ResultObserver(reader, source, emitter)
-            http_bodies.collect(result, observer, observer.take_body)
+            reader.collect(result, observer, observer.take_body)
             return result
         for found in reader.results(result, source):
             record_result(found, source, emitter)
@@ -95,7 +95,7 @@ def record_result(result: DeferredResult, source: DeferredSource, emitter: Emitt
             result.call,
             {},
             source.server,
-            attributes=values | dict(result.attributes or {}),
+            attributes={**values, **(source.attributes or {}), **(result.attributes or {})},
             links=[Link(submission.span)] if submission.span is not None else (),
             time_ns=result.created_s * 1_000_000_000 if result.created_s else None,
         ),
@@ -105,11 +105,7 @@ def record_result(result: DeferredResult, source: DeferredSource, emitter: Emitt
         {**submission.attribution, **current},
         emitter.settings,
     )
-    if result.error is not None:
-        span.set_value(keys.ERROR_TYPE, result.error)
-    if result.body is not None:
-        span.observe_response(result.body)
-    span.finish()
+    span.finish_with(result)
 
 
 class _Ids:
@@ -177,6 +173,8 @@ class _ResultObserver:
     def observe_response(self, response: Any) -> None: ...
 
     def set_value(self, key: str, value: Any) -> None: ...
+
+    def add_call(self, result: DeferredResult) -> None: ...
 
     def mark_left(self) -> None: ...
 

@@ -6,9 +6,12 @@ both are passed in, so that nothing below `wrap` imports it.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.trace import Tracer
+
+if TYPE_CHECKING:
+    from spantoll.instrumentation.provider import DeferredResult
 
 __all__ = ["Observer", "SpanSource"]
 
@@ -48,6 +51,10 @@ class Observer(Protocol):
 
     def end_with(self, holder: Any, *, complete: bool = False) -> None:
         """End the span when `holder` is collected, if nothing has ended it before."""
+        ...
+
+    def add_call(self, result: DeferredResult, /) -> None:
+        """Record a request that the service made for this call, as a span below this one."""
         ...
 
     def finish(self, *, complete: bool = True) -> None:

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from opentelemetry.trace import Link
 
+from spantoll.instrumentation import http_bodies
 from spantoll.instrumentation.caller import CALLER_FIELDS, CallerTable, caller_readings
 from spantoll.instrumentation.observer import Observer, SpanSource
 from spantoll.instrumentation.reading import Sum, Table, Value, reader
@@ -220,6 +221,8 @@ class DeferredSource(NamedTuple):
     """Whether the function returns an iterable of what `result_of_item` reads."""
     client: Any = None
     """What `results` needs of the object the method was called on."""
+    attributes: Mapping[str, Value] | None = None
+    """Values of all results, where a result itself does not have them."""
 
 
 class DeferredResult(NamedTuple):
@@ -260,7 +263,9 @@ class DeferredReader(_Target):
     result_of_item: Callable[[Any], DeferredResult | None] | None = None
     """The result in an item of a stream, None where the item has none."""
     results_of_body: Callable[[bytes], Iterator[DeferredResult]] | None = None
-    """For a function that returns an HTTP response (httpx) which the caller reads: its results."""
+    """For a function that returns an HTTP response which the caller reads: its results."""
+    collect: Callable[[Any, Observer, Callable[[bytes], None]], None] = http_bodies.collect
+    """Passes on the body once the caller has read it; the default is for responses of httpx."""
 
     optional = True
 

@@ -20,15 +20,16 @@ from spantoll.instrumentation import abandoned, attribution, streams, suppressio
 from spantoll.instrumentation.call_events import CallEvents
 from spantoll.instrumentation.guard import guarded
 from spantoll.instrumentation.metrics import make_instruments
+from spantoll.instrumentation.provider import Request
 from spantoll.instrumentation.spans import CallSpan, Outputs
-from spantoll.semconv.attributes import SCHEMA_URL
+from spantoll.semconv.attributes import ERROR_TYPE, SCHEMA_URL
 
 if TYPE_CHECKING:
     from contextvars import Token
 
     from opentelemetry.context import Context
 
-    from spantoll.instrumentation.provider import Hook, Provider, Settings
+    from spantoll.instrumentation.provider import DeferredResult, Hook, Provider, Settings
 
 __all__ = ["Emitter", "GuardedSpan", "is_real", "wrap"]
 
@@ -71,6 +72,31 @@ class GuardedSpan(CallSpan):
         if self.finalizer is not None:
             self.finalizer.detach()
         return CallSpan._close(self)
+
+    @guarded(_return_none)
+    def finish_with(self, result: DeferredResult) -> None:
+        """Read a result that is there already, and end the span."""
+        if result.error is not None:
+            self.set_value(ERROR_TYPE, result.error)
+        if result.body is not None:
+            CallSpan.observe_response(self, result.body)
+        CallSpan.finish(self)
+
+    @guarded(_return_none)
+    def add_call(self, result: DeferredResult) -> None:
+        """Record a request that the service made for this call, as a span below this one."""
+        here = trace.set_span_in_context(self.span, self.here)
+        request = Request(
+            result.call,
+            {},
+            self.request.server,
+            attributes={**(self.request.attributes or {}), **(result.attributes or {})},
+            time_ns=result.created_s * 1_000_000_000 if result.created_s else None,
+        )
+        # No metrics: how long the service waited for its model is not known.
+        outputs = self._outputs._replace(instruments=None)
+        span = GuardedSpan(request, outputs, here, self._attribution, self._settings)
+        span.finish_with(result)
 
     @guarded(_return_result)
     def opened(self, result: Any, hook: Hook) -> Any:

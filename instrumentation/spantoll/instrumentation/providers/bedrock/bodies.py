@@ -7,7 +7,7 @@ caller does not read.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,12 @@ else:
     # wrapt 1 has no type parameters.
     _Proxy = ObjectProxy
 
-__all__ = ["watch"]
+__all__ = ["collect", "watch"]
 
 LONGEST_BODY = 16 * 1024 * 1024
+LONGEST_FILE = 512 * 1024 * 1024
+"""The longest file of results that is read, which is kept in memory whole; Bedrock's files have at
+most 1 GB (docs.aws.amazon.com/general/latest/gr/bedrock.html)."""
 _WATCH = "_spantoll_watch"
 
 
@@ -32,6 +35,7 @@ class _Watch:
     """What has been read of one body, and the observer that gets it at its end."""
 
     __slots__ = ("_expected", "_observer", "_over", "_pieces", "_read")
+    longest = LONGEST_BODY
 
     def __init__(self, observer: Observer, length: Any) -> None:
         self._observer = observer
@@ -43,7 +47,7 @@ class _Watch:
     def feed(self, piece: bytes, *, amount: int | None) -> None:
         """Add the result of one read; an empty one, or the expected length, is the end."""
         self._read += len(piece)
-        if self._read <= LONGEST_BODY:
+        if self._read <= self.longest:
             self._pieces.append(piece)
         empty = not piece and amount != 0
         if empty or amount is None or amount < 0 or self._read == self._expected:
@@ -77,11 +81,43 @@ class _Watch:
         self._observer.finish()
 
 
+class _Collected(_Watch):
+    """A body of any kind, passed on whole; one that is too long is not passed on."""
+
+    __slots__ = ("_take",)
+    longest = LONGEST_FILE
+
+    def __init__(self, observer: Observer, length: Any, take: Callable[[bytes], None]) -> None:
+        super().__init__(observer, length)
+        self._take = take
+
+    def end(self) -> None:
+        """Pass the whole body on."""
+        if self._over:
+            return
+        self._over = True
+        body, self._pieces = b"".join(self._pieces), []
+        if self._read <= self.longest:
+            self._take(body)
+
+
+def collect(
+    body: Any, observer: Observer, take: Callable[[bytes], None], *, is_async: bool
+) -> None:
+    """Call `take` with the whole body once the caller has read it to its end."""
+    length = getattr(body, "_content_length", None)
+    _attach(body, _Collected(observer, length, take), is_async=is_async)
+
+
 def watch(body: Any, observer: Observer, *, is_async: bool) -> None:
     """Show an observer the body as far as the caller reads it; the span ends with the body."""
     observer.end_with(body, complete=True)
+    _attach(body, _Watch(observer, getattr(body, "_content_length", None)), is_async=is_async)
+
+
+def _attach(body: Any, watch: _Watch, *, is_async: bool) -> None:
     kind: Any = type(body)
-    body.__dict__[_WATCH] = _Watch(observer, getattr(body, "_content_length", None))
+    body.__dict__[_WATCH] = watch
     body.__class__ = _async_reading(kind) if is_async else _reading(kind)
 
 

@@ -1,7 +1,7 @@
 """Which operations of botocore and aiobotocore make spans, and how their answers are watched.
 
-Input: `_make_api_call` of a client of bedrock-runtime. Output: the `Request` of an operation; the
-body of InvokeModel stays the caller's to read.
+Input: `_make_api_call` of a client of Bedrock. Output: the `Request` of an operation; the body of
+InvokeModel stays the caller's to read.
 """
 
 from __future__ import annotations
@@ -14,22 +14,33 @@ from spantoll.instrumentation.decoding import DecodingObserver, decode_object
 from spantoll.instrumentation.hosts import server_of_url
 from spantoll.instrumentation.observer import Observer
 from spantoll.instrumentation.provider import Call, Hook, Provider, Request, Settings
-from spantoll.instrumentation.providers.bedrock import bodies, readings
+from spantoll.instrumentation.providers.bedrock import agents, bodies, readings
+from spantoll.instrumentation.providers.bedrock.batches import batch_readers
 from spantoll.semconv.attributes import SPANTOLL_REGION, SPANTOLL_REQUEST_ID, SPANTOLL_SERVICE_TIER
 
 __all__ = ["PROVIDER"]
 
 STREAM, BODY, CHUNKS = "stream", "body", "chunks"
-"""How the caller gets the answer: events, a body to read, or chunks of a body."""
+AGENT, FLOW = "agent", "flow"
+"""How the caller gets the answer: events, a body to read, chunks of a body, events of an agent."""
+EVENT_FIELDS = {STREAM: "stream", AGENT: "completion", FLOW: "responseStream"}
+"""The field of the answer that has the events."""
 
-RUNTIME, CONTROL = "bedrock-runtime", "bedrock"
+RUNTIME, CONTROL, AGENTS = "bedrock-runtime", "bedrock", "bedrock-agent-runtime"
 OPERATIONS: dict[tuple[str, str], tuple[str, Call | None]] = {
     (RUNTIME, "Converse"): ("", readings.CONVERSE),
     (RUNTIME, "ConverseStream"): (STREAM, readings.CONVERSE_STREAM),
     (RUNTIME, "InvokeModel"): (BODY, None),
     (RUNTIME, "InvokeModelWithResponseStream"): (CHUNKS, None),
     (RUNTIME, "StartAsyncInvoke"): ("", readings.ASYNC_INVOKE),
+    (RUNTIME, "ApplyGuardrail"): ("", agents.GUARDRAIL),
     (CONTROL, "CreateModelInvocationJob"): ("", readings.BATCH),
+    (AGENTS, "InvokeAgent"): (AGENT, agents.AGENT),
+    (AGENTS, "InvokeInlineAgent"): (AGENT, agents.AGENT),
+    (AGENTS, "InvokeFlow"): (FLOW, agents.FLOW),
+    (AGENTS, "RetrieveAndGenerate"): ("", agents.KNOWLEDGE_BASE),
+    (AGENTS, "RetrieveAndGenerateStream"): (STREAM, agents.KNOWLEDGE_BASE),
+    (AGENTS, "Rerank"): ("", readings.RERANK_SOURCES),
 }
 """Service and operation -> how the answer comes, and its call; None: the model decides."""
 
@@ -50,7 +61,7 @@ def _describe(client: Any, arguments: dict[str, Any], settings: Settings) -> Req
         call,
         parameters,
         server_of_url(url, settings, default="aws.bedrock"),
-        stream=kind in (STREAM, CHUNKS),
+        stream=kind in EVENT_FIELDS or kind == CHUNKS,
         raw=kind,
         attributes={SPANTOLL_REGION: region} if region else None,
     )
@@ -86,8 +97,11 @@ def _decode_body(body: Any) -> dict[str, Any]:
 def _open(result: Any, request: Request, observer: Observer) -> Any:
     metadata = result.get("ResponseMetadata") or {}
     observer.set_value(SPANTOLL_REQUEST_ID, metadata.get("RequestId"))
-    if request.raw == STREAM:
-        result["stream"] = streams.watch(result["stream"], observer)
+    field = EVENT_FIELDS.get(request.raw)
+    if field is not None:
+        if request.raw != STREAM:
+            observer = agents.AgentObserver(observer, complete=request.raw == AGENT)
+        result[field] = streams.watch(result[field], observer)
         return result
     observer.set_value(SPANTOLL_SERVICE_TIER, result.get("serviceTier"))
     headers: Mapping[str, str] = metadata.get("HTTPHeaders") or {}
@@ -119,12 +133,17 @@ def _chunk_json(event: Any) -> bytes:
     return (event.get("chunk") or {}).get("bytes") or b""
 
 
+CLIENT = "botocore.client:BaseClient._make_api_call"
+ASYNC_CLIENT = "aiobotocore.client:AioBaseClient._make_api_call"
+
 PROVIDER = Provider(
     "bedrock",
     requires="botocore >= 1.36",
     aliases=("botocore",),
     hooks=(
-        Hook("botocore.client:BaseClient._make_api_call", _describe, open=_open),
-        Hook("aiobotocore.client:AioBaseClient._make_api_call", _describe, open=_open),
+        Hook(CLIENT, _describe, open=_open),
+        Hook(ASYNC_CLIENT, _describe, open=_open),
+        *batch_readers(CLIENT, is_async=False),
+        *batch_readers(ASYNC_CLIENT, is_async=True),
     ),
 )

@@ -14,7 +14,7 @@ from typing import Any
 
 from spantoll.instrumentation.apis import anthropic_content
 from spantoll.instrumentation.provider import Call
-from spantoll.instrumentation.providers.bedrock import content
+from spantoll.instrumentation.providers.bedrock import agents, content
 from spantoll.instrumentation.reading import Table, Via, pick
 from spantoll.instrumentation.values import as_list, count_items, whole_milliseconds
 from spantoll.semconv import attributes as keys
@@ -29,6 +29,8 @@ __all__ = [
     "IMAGE",
     "INVOKE",
     "RERANK",
+    "RERANK_SOURCES",
+    "job_id",
 ]
 
 _FRESH, _WHOLE, _METRIC_IN = "_fresh", "_whole", "_metric_in"
@@ -115,6 +117,7 @@ CONVERSE = Call(
         keys.SPANTOLL_SERVICE_TIER: "serviceTier.type",
         keys.SPANTOLL_SPEED: Via("performanceConfig.latency", _unless_standard),
         keys.SPANTOLL_REQUEST_ID: "ResponseMetadata.RequestId",
+        **agents.guardrail_units("trace.guardrail"),
     },
     conclude=_conclude,
     messages=content.messages,
@@ -128,6 +131,7 @@ CONVERSE_STREAM = replace(
         keys.RESPONSE_FINISH_REASONS: Via("messageStop.stopReason", as_list),
         keys.SPANTOLL_SERVICE_TIER: "metadata.serviceTier.type",
         keys.SPANTOLL_SPEED: Via("metadata.performanceConfig.latency", _unless_standard),
+        **agents.guardrail_units("metadata.trace.guardrail"),
     },
     has_values=lambda event: "metadata" in event or "messageStop" in event,
     stream_answers=content.events,
@@ -267,7 +271,16 @@ IMAGE = replace(
 )
 
 RERANK = Call("rerank", request={keys.REQUEST_MODEL: "modelId"})
-"""Billed by the query, which no answer counts: the usage is missing."""
+"""Billed by the query of 100 chunks of 512 tokens, which no answer counts: the usage is missing."""
+RERANK_SOURCES = Call(
+    "rerank",
+    request={
+        keys.REQUEST_MODEL: (
+            "rerankingConfiguration.bedrockRerankingConfiguration.modelConfiguration.modelArn"
+        )
+    },
+)
+"""Rerank of bedrock-agent-runtime, likewise."""
 
 ASYNC_INVOKE = Call(
     "video_generation",
@@ -287,11 +300,18 @@ ASYNC_INVOKE = Call(
 )
 """StartAsyncInvoke; its result is a file in S3."""
 
+
+def job_id(arn: str) -> str:
+    """Return the id of a batch job, by which S3's keys name it, from the job's ARN."""
+    return arn.rpartition("/")[2]
+
+
 BATCH = Call(
     "create_batch",
     request={keys.REQUEST_MODEL: "modelId"},
-    response={keys.SPANTOLL_METADATA_PREFIX + "batch_id": "jobArn"},
+    response={keys.SPANTOLL_METADATA_PREFIX + "batch_id": Via("jobArn", job_id)},
     constant={keys.SPANTOLL_BATCH: True},
     billed=False,
+    submits=keys.SPANTOLL_METADATA_PREFIX + "batch_id",
 )
-"""CreateModelInvocationJob; its results are files in S3, which no SDK of Bedrock's reads."""
+"""CreateModelInvocationJob; its results are files in S3."""
