@@ -15,6 +15,7 @@ SpantollError
 ├── AmendError              a record that cannot be voided
 ├── CopyError               a ledger that cannot be copied there
 ├── RepriceError            a re-pricing or a closing of a period that cannot be done as asked
+├── OwnerRuleError          a rule of the owner map that is wrong or contradicts another one
 ├── CustomerPriceError      what a customer pays is ambiguous or contradicts another row
 └── BillError               a provider's bill that cannot be read
 """
@@ -32,6 +33,7 @@ __all__ = [
     "CustomerPriceError",
     "EventError",
     "NoLedger",
+    "OwnerRuleError",
     "QueryError",
     "RecordRejected",
     "RepriceError",
@@ -138,6 +140,10 @@ class CopyError(SpantollError):
 
 class RepriceError(SpantollError):
     """Raised when a run of re-pricing or a closing of a period cannot be done; says what can."""
+
+
+class OwnerRuleError(SpantollError):
+    """Raised when a rule of the owner map is wrong, or overlaps another one, named too."""
 
 
 class CustomerPriceError(SpantollError):

@@ -42,7 +42,7 @@ PREFIX = "SPANTOLL_"
 FILE = "spantoll.toml"
 FILE_VARIABLE = "SPANTOLL_CONFIG"
 OFF = ("off", "none", "")
-SECTIONS = ("prices", "aliases", "exchange_rates", "customers")
+SECTIONS = ("prices", "aliases", "exchange_rates", "customers", "owners")
 """Tables of the file that are no settings; what they are for reads them with `read_section`."""
 
 

@@ -1,7 +1,7 @@
 """What answers can be grouped and filtered by.
 
 Input: the name of a dimension. Output: a `Dimension`: a column declared as one in
-`records/record.py`, or an attribute of the JSON column `metadata`.
+`records/record.py`, an attribute of the JSON column `metadata`, or an owner by the owner map.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy import Boolean, ColumnElement, Integer, LargeBinary, String, lit
 
 from spantoll.errors import QueryError
 from spantoll.query.names import make_unknown_name_error
+from spantoll.query.owners import OWNERS
 from spantoll.query.spelling import json_text
 from spantoll.records.column_spec import Unit
 from spantoll.records.columns import usage_record
@@ -50,11 +51,13 @@ class Dimension(NamedTuple):
 
 
 ALIASES: Mapping[str, str] = {
+    "cost_centre": "owner_cost_centre",
     "customer": "customer_id",
     "emitter": "scope_name",
     "environment_name": "environment",
     "error": "error_type",
     "organization": "organisation",
+    "owner": "owner_team",
     "price_status": "pricing_status",
     "service": "service_name",
     "session": "session_id",
@@ -121,7 +124,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
 
 DIMENSIONS: Mapping[str, Dimension] = {
     name: _make_dimension(name) for name, spec in COLUMNS.items() if spec.dimension
-}
+} | {name: Dimension(name, expression, str, _show_unchanged) for name, expression in OWNERS.items()}
 
 
 def _read_scaled(unit: Unit) -> Callable[[str], int]:

@@ -19,6 +19,7 @@ from spantoll.errors import (
     BillError,
     ConfigurationError,
     CustomerPriceError,
+    OwnerRuleError,
     QueryError,
     SpantollError,
 )
@@ -36,6 +37,7 @@ from spantoll.surfaces.cli.health import health
 from spantoll.surfaces.cli.ingest import ingest
 from spantoll.surfaces.cli.keys import keys
 from spantoll.surfaces.cli.models import models
+from spantoll.surfaces.cli.owners import owners
 from spantoll.surfaces.cli.periods import periods_app
 from spantoll.surfaces.cli.price import price
 from spantoll.surfaces.cli.prices import prices
@@ -83,6 +85,7 @@ app.add_typer(aliases, name="aliases")
 app.add_typer(config, name="config")
 app.add_typer(periods_app, name="periods")
 app.add_typer(customers, name="customers")
+app.add_typer(owners, name="owners")
 
 
 @app.command("run", context_settings={"ignore_unknown_options": True})
@@ -109,7 +112,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except typer.TyperException as error:
         return _fail(error.format_message(), error.exit_code)
-    except (BillError, ConfigurationError, CustomerPriceError, QueryError) as error:
+    except (BillError, ConfigurationError, CustomerPriceError, OwnerRuleError, QueryError) as error:
         return _fail(str(error), USAGE)
     except SpantollError as error:
         return _fail(str(error), FAILED)
