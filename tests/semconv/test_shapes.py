@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from spantoll.semconv import could_be_genai
 from spantoll.semconv.attribution import metadata_name
 from spantoll.semconv.genai import SHARED
 from spantoll.semconv.registry import all_dialects
-from spantoll.semconv.shapes import MAX_SHAPES, make_plan
+from spantoll.semconv.shapes import MAX_CONSTANTS, MAX_SHAPES, make_plan
 from spantoll.semconv.table import TableDialect
+from tests.semconv.spans import span as make_span
 
 CORPUS = Path(__file__).parents[1] / "data" / "corpus"
 REQUESTS = sorted(CORPUS.glob("*/*/request-*"))[::7]
@@ -111,3 +113,58 @@ def test_a_plan_keeps_the_key_of_the_lowest_rank() -> None:
     plan = make_plan(("b", "a", "x"), {"a": ("input", 0), "b": ("input", 1)})
 
     assert (plan.fields, plan.pick({"a": 1, "b": 2, "x": 3})) == (("input",), (1,))
+
+
+ALIKE: tuple[Any, ...] = (
+    *(1, 1.0, True, "1", 0, False, "", "chat", "invoke_agent", "api.openai.com", "us.x"),
+    *((), (1,), (True,), ("stop",), {}, {"a": (1,)}),
+)
+"""Values of which several are equal in Python and mean different things, or cannot be hashed."""
+
+
+@st.composite
+def similar_spans(draw: st.DrawFn) -> tuple[TableDialect, list[dict[str, Any]]]:
+    """Attributes of spans of one dialect that have few keys, so that their values meet."""
+    dialect = TABLES[draw(st.sampled_from(sorted(TABLES)))]
+    tables = (dialect.keys, SHARED)
+    known = sorted({key for table in tables for spellings in table.values() for key in spellings})
+    few = draw(st.lists(st.sampled_from(known), min_size=1, max_size=4, unique=True))
+    attributes = st.dictionaries(st.sampled_from(few), st.sampled_from(ALIKE))
+    return dialect, draw(st.lists(attributes, min_size=2, max_size=6))
+
+
+@given(similar_spans())
+def test_a_span_is_read_the_same_whatever_was_read_before(
+    drawn: tuple[TableDialect, list[dict[str, Any]]],
+) -> None:
+    dialect, several = drawn
+    used = replace(dialect)
+
+    after_others = [used.read(make_span(attributes=attributes)) for attributes in several]
+
+    alone = [replace(dialect).read(make_span(attributes=attributes)) for attributes in several]
+    assert repr(after_others) == repr(alone)
+
+
+def test_a_flag_that_equals_a_port_is_no_port() -> None:
+    dialect = replace(TABLES["otel"])
+    model = {"gen_ai.request.model": "m"}
+
+    ports = [
+        call.server_port
+        for port in (1, True, 1.0)
+        if (call := dialect.read(make_span(attributes={**model, "server.port": port})))
+    ]
+
+    assert ports == [1, None, 1]
+
+
+def test_the_sets_of_constant_values_that_are_kept_are_bounded() -> None:
+    dialect = replace(TABLES["otel"])
+
+    for number in range(MAX_CONSTANTS + 10):
+        dialect.read(make_span(attributes={"gen_ai.request.model": f"m{number}"}))
+    dialect.read(make_span(attributes={"gen_ai.request.model": "m" * 100_000}))
+
+    assert 0 < len(dialect._constants) <= MAX_CONSTANTS
+    assert all(len(repr(key)) < 100_000 for key in dialect._constants)

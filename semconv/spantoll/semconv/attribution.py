@@ -12,11 +12,11 @@ from typing import Any
 from spantoll.semconv import attributes as keys
 from spantoll.semconv.call import Attribution
 from spantoll.semconv.dialect import AttributeValue
+from spantoll.semconv.fields import Converters, convert_into
 from spantoll.semconv.values import identifier, unquoted
 
 __all__ = ["Metadata", "add_metadata", "merge_attribution", "metadata_name"]
 
-POSITIONS = {field: position for position, field in enumerate(Attribution._fields)}
 MAX_RESOURCES = 256
 """Resources whose attribution is remembered: the spans of a request share one."""
 
@@ -26,16 +26,18 @@ _resources: dict[int, tuple[Mapping[str, AttributeValue], Attribution]] = {}
 
 
 def merge_attribution(
-    resource: Mapping[str, AttributeValue], of_span: Mapping[str, str], metadata: Metadata
+    resource: Mapping[str, AttributeValue],
+    found: Mapping[str, Any],
+    converters: Converters,
+    metadata: Metadata,
 ) -> Attribution:
-    """Merge what a span carries over what its resource carries."""
+    """Merge what a span carries, its fields and metadata, over what its resource carries."""
     base = _read_resource(resource)
-    if not of_span and not metadata:
+    if not converters and not metadata:
         return base
     # By position: `_replace` takes twice as long, and this is done for every span.
     values: list[Any] = list(base)
-    for field, value in of_span.items():
-        values[POSITIONS[field]] = value
+    convert_into(values, converters, found)
     if metadata:
         values[-1] = {**(base.metadata or {}), **metadata}
     return Attribution._make(values)

@@ -7,7 +7,7 @@ the same name. `FIELDS` is derived from these lines, and `check_fields` refuses 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict, cast, get_args, get_type_hints
 
@@ -16,11 +16,13 @@ from spantoll.semconv.values import flag, identifier, integer, nanoseconds, text
 __all__ = [
     "COUNTERS",
     "FIELDS",
+    "Converters",
     "Field",
     "Found",
     "UnknownField",
     "check_fields",
     "convert_fields",
+    "convert_into",
     "name_fields",
 ]
 
@@ -36,23 +38,31 @@ class Field(NamedTuple):
     """Field of that part; empty for what only helps to decide another field."""
     convert: Callable[[object], object]
     """Returns None where the value is unknown."""
+    varies: bool = False
+    """The value is another one in nearly every span, so what follows from it is not kept."""
     name: str = ""
 
 
-def _core(target: str = "") -> Field:
-    return Field("core", target, text)
+Converters = tuple[tuple[str, int, Callable[[object], object]], ...]
+"""Name of a field, position of its target, converter."""
+
+
+def _core(target: str = "", *, varies: bool = False) -> Field:
+    return Field("core", target, text, varies)
 
 
 def _counter(target: str = "") -> Field:
-    return Field("usage", target, integer)
+    return Field("usage", target, integer, varies=True)
 
 
-def _call(target: str, convert: Callable[[object], object] = text) -> Field:
-    return Field("call", target, convert)
+def _call(
+    target: str, convert: Callable[[object], object] = text, *, varies: bool = False
+) -> Field:
+    return Field("call", target, convert, varies)
 
 
 def _whom(target: str) -> Field:
-    return Field("attribution", target, identifier)
+    return Field("attribution", target, identifier, varies=True)
 
 
 class Found(TypedDict, total=False):
@@ -62,15 +72,15 @@ class Found(TypedDict, total=False):
     provider: Annotated[object, _core("provider_raw")]
     request_model: Annotated[object, _core("request_model")]
     response_model: Annotated[object, _core("response_model")]
-    response_id: Annotated[object, _core("response_id")]
+    response_id: Annotated[object, _core("response_id", varies=True)]
     server_address: Annotated[object, _core("server_address")]
     api_base: Annotated[object, _core()]
-    error_type: Annotated[object, _core("error_type")]
-    error_message: Annotated[object, _core("error_message")]
-    cost: Annotated[object, _core("reported_cost")]
-    cost_ticks: Annotated[object, _core()]
-    cost_currency: Annotated[object, _core()]
-    cost_source: Annotated[object, _core()]
+    error_type: Annotated[object, _core("error_type", varies=True)]
+    error_message: Annotated[object, _core("error_message", varies=True)]
+    cost: Annotated[object, _core("reported_cost", varies=True)]
+    cost_ticks: Annotated[object, _core(varies=True)]
+    cost_currency: Annotated[object, _core(varies=True)]
+    cost_source: Annotated[object, _core(varies=True)]
 
     input: Annotated[object, _counter("input_tokens")]
     output: Annotated[object, _counter("output_tokens")]
@@ -90,14 +100,16 @@ class Found(TypedDict, total=False):
     audio_ms: Annotated[object, _counter("audio_ms")]
     video_ms: Annotated[object, _counter("video_ms")]
     characters: Annotated[object, _counter("characters")]
-    extra: Annotated[dict[str, int | None], _core("extra")]
-    usage_status: Annotated[object, _core()]
+    extra: Annotated[dict[str, int | None], _core("extra", varies=True)]
+    usage_status: Annotated[object, _core(varies=True)]
 
     server_port: Annotated[object, _call("server_port", integer)]
     provider_instance: Annotated[object, _call("provider_instance")]
     stream: Annotated[object, _call("stream", flag)]
     finish_reasons: Annotated[object, _call("finish_reasons", texts)]
-    time_to_first_chunk_s: Annotated[object, _call("time_to_first_chunk_ns", nanoseconds)]
+    time_to_first_chunk_s: Annotated[
+        object, _call("time_to_first_chunk_ns", nanoseconds, varies=True)
+    ]
     service_tier_requested: Annotated[object, _call("service_tier_requested")]
     service_tier: Annotated[object, _call("service_tier")]
     speed_requested: Annotated[object, _call("speed_requested")]
@@ -112,7 +124,7 @@ class Found(TypedDict, total=False):
     image_quality: Annotated[object, _call("image_quality")]
     search_context_size: Annotated[object, _call("search_context_size")]
     cache_hit: Annotated[object, _call("cache_hit", flag)]
-    request_id: Annotated[object, _call("request_id")]
+    request_id: Annotated[object, _call("request_id", varies=True)]
 
     tenant: Annotated[object, _whom("tenant")]
     customer_id: Annotated[object, _whom("customer_id")]
@@ -175,3 +187,11 @@ def convert_fields(found: Found, names: Iterable[str], convert: Callable[[object
     for name in names:
         if name in values:
             values[name] = convert(values[name])
+
+
+def convert_into(values: list[Any], converters: Converters, found: Mapping[str, Any]) -> None:
+    """Convert fields that were found into `values`; what is unknown stays as it is there."""
+    for name, position, convert in converters:
+        converted = convert(found[name])
+        if converted is not None:
+            values[position] = converted

@@ -2,32 +2,43 @@
 
 Spans of one instrumentation have few sets of keys, so what each key means is looked up once for a
 set and kept. `Plan` leads from the keys of a span to fields and metadata, `Conversion` from the
-fields that were found to the counters, the attribution and the optional fields of a call.
+fields that were found to the counters, the attribution and the optional fields of a call. What
+follows from the values that spans share, such as provider and model, is kept too: `Constants`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from spantoll.semconv import attributes as keys
 from spantoll.semconv.attribution import metadata_name
-from spantoll.semconv.call import ModelCall
+from spantoll.semconv.call import Attribution, ModelCall, Role
 from spantoll.semconv.dialect import AttributeValue
-from spantoll.semconv.fields import FIELDS
+from spantoll.semconv.fields import FIELDS, Converters, Field
 
-__all__ = ["MAX_SHAPES", "Conversion", "Plan", "find_conversion", "keep_plan", "make_plan"]
+__all__ = [
+    "MAX_SHAPES",
+    "OPTIONAL",
+    "Constants",
+    "Conversion",
+    "Plan",
+    "find_conversion",
+    "keep_constants",
+    "keep_plan",
+    "make_plan",
+]
 
 MAX_SHAPES = 1_024
 MAX_SHAPE_CHARS = 8_192
+MAX_CONSTANTS = 4_096
 MAX_KEYS = 16_384
 MAX_KEY_CHARS = 256
-"""Bounds of what is kept, because applications may make up keys without end: sets of keys of a
-dialect, characters of a set, keys, characters of a key."""
+"""Bounds of what is kept, because applications may make up keys and values without end: sets of
+keys of a dialect, characters of a set, sets of constant values, keys, characters of a key."""
 
-REQUIRED = len(ModelCall._fields) - len(ModelCall._field_defaults)
-DEFAULTS = list(ModelCall._field_defaults.values())
+OPTIONAL = tuple(ModelCall._field_defaults)
 """The optional fields of a call, which are its last ones."""
 
 
@@ -43,32 +54,30 @@ class Plan(NamedTuple):
     """Attribute key and the unit of usage it names."""
 
 
+class Constants(NamedTuple):
+    """What follows from the values that do not vary from span to span."""
+
+    role: Role
+    head: tuple[str | None, ...]
+    """The fields of a call from `operation` to `response_model`."""
+    provider: str | None
+    note: str | None
+    """Why the provider is not the one the span names."""
+    optional: tuple[Any, ...]
+    """The optional fields of a call."""
+
+
 class Conversion(NamedTuple):
     """What becomes of the fields that were found."""
 
     counters: tuple[str, ...]
-    call: tuple[tuple[str, int, Callable[[object], object]], ...]
-    """Field, position among the optional fields of a call, converter."""
-    attribution: tuple[tuple[str, str, Callable[[object], object]], ...]
-    """Field, field of `Attribution`, converter."""
-
-    def convert_optional(self, found: Mapping[str, Any]) -> list[Any]:
-        """Convert to the optional fields of a call, in their order."""
-        values = DEFAULTS.copy()
-        for name, position, convert in self.call:
-            converted = convert(found[name])
-            if converted is not None:
-                values[position] = converted
-        return values
-
-    def convert_attribution(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """Convert to fields of `Attribution`."""
-        fields: dict[str, Any] = {}
-        for name, target, convert in self.attribution:
-            converted = convert(found[name])
-            if converted is not None:
-                fields[target] = converted
-        return fields
+    pick_constants: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    """Returns the values that `Constants` follow from."""
+    constant: Converters
+    """To the optional fields of a call, which are its last ones."""
+    varying: Converters
+    """The same, for fields whose values vary from span to span."""
+    attribution: Converters
 
 
 def make_plan(shape: Sequence[str], index: Mapping[str, tuple[str, int]]) -> Plan:
@@ -113,12 +122,28 @@ def _name_key(key: str) -> tuple[str | None, str | None]:
     return names
 
 
-def _make_picker(
-    picked: Sequence[str],
-) -> Callable[[Mapping[str, AttributeValue]], tuple[Any, ...]]:
+def _make_picker(picked: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     if len(picked) > 1:
         return itemgetter(*picked)
     return lambda attributes: tuple(attributes[key] for key in picked)
+
+
+def keep_constants(
+    kept: dict[tuple[Any, ...], Constants], key: tuple[Any, ...], constants: Constants
+) -> None:
+    """Keep what follows from the values of a key, as `keep_plan` keeps plans."""
+    if len(repr(key)) <= MAX_SHAPE_CHARS:
+        if len(kept) >= MAX_CONSTANTS:
+            kept.clear()
+        kept[key] = constants
+
+
+def _make_converters(fields: Iterable[Field], part: str, targets: Sequence[str]) -> Converters:
+    return tuple(
+        (field.name, targets.index(field.target), field.convert)
+        for field in fields
+        if field.part == part
+    )
 
 
 _conversions: dict[tuple[str, ...], Conversion] = {}
@@ -129,19 +154,12 @@ def find_conversion(names: tuple[str, ...]) -> Conversion:
     conversion = _conversions.get(names)
     if conversion is None:
         fields = [FIELDS[name] for name in names]
-        positions = {name: at - REQUIRED for at, name in enumerate(ModelCall._fields)}
         conversion = Conversion(
             tuple(field.name for field in fields if field.part == "usage"),
-            tuple(
-                (field.name, positions[field.target], field.convert)
-                for field in fields
-                if field.part == "call"
-            ),
-            tuple(
-                (field.name, field.target, field.convert)
-                for field in fields
-                if field.part == "attribution"
-            ),
+            _make_picker([field.name for field in fields if not field.varies]),
+            _make_converters((field for field in fields if not field.varies), "call", OPTIONAL),
+            _make_converters((field for field in fields if field.varies), "call", OPTIONAL),
+            _make_converters(fields, "attribution", Attribution._fields),
         )
         if len(_conversions) >= MAX_SHAPES:
             _conversions.clear()

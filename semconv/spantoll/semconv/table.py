@@ -17,11 +17,20 @@ from spantoll.semconv import providers
 from spantoll.semconv.attribution import Metadata, add_metadata, merge_attribution
 from spantoll.semconv.call import BILLABLE_ROLES, ModelCall, ReportedCost, Role
 from spantoll.semconv.dialect import AttributeValue, SpanView
-from spantoll.semconv.fields import Found, check_fields
+from spantoll.semconv.fields import Found, check_fields, convert_into
 from spantoll.semconv.genai import SHARED, Keys
 from spantoll.semconv.outcome import read_outcome
 from spantoll.semconv.roles import canonical_operation, role_of_operation
-from spantoll.semconv.shapes import Conversion, Plan, find_conversion, keep_plan, make_plan
+from spantoll.semconv.shapes import (
+    OPTIONAL,
+    Constants,
+    Conversion,
+    Plan,
+    find_conversion,
+    keep_constants,
+    keep_plan,
+    make_plan,
+)
 from spantoll.semconv.usage import UNDECLARED, Counting, read_usage
 from spantoll.semconv.values import decimal, integer, text
 
@@ -39,7 +48,6 @@ USED = frozenset(
 )
 """Fields of which any shows that a model was used."""
 
-OPTIONAL = tuple(ModelCall._field_defaults)
 SERVER_ADDRESS = OPTIONAL.index("server_address")
 REGION = OPTIONAL.index("region")
 REPORTED_COST = OPTIONAL.index("reported_cost")
@@ -75,6 +83,7 @@ class TableDialect:
     cost_source: str = "instrumentation"
     _index: dict[str, tuple[str, int]] = field(init=False, repr=False, compare=False)
     _plans: dict[tuple[str, ...], Plan] = field(init=False, repr=False, compare=False)
+    _constants: dict[tuple[Any, ...], Constants] = field(init=False, repr=False, compare=False)
     _exact: frozenset[str] = field(init=False, repr=False, compare=False)
     _prefixes: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
@@ -87,6 +96,7 @@ class TableDialect:
                     index.setdefault(spelling, (name, rank))
         object.__setattr__(self, "_index", index)
         object.__setattr__(self, "_plans", {})
+        object.__setattr__(self, "_constants", {})
         prefixes = tuple(scope for scope in self.scopes if scope.endswith((".", "*")))
         object.__setattr__(self, "_exact", frozenset(self.scopes).difference(prefixes))
         object.__setattr__(self, "_prefixes", tuple(scope.rstrip("*") for scope in prefixes))
@@ -118,29 +128,26 @@ class TableDialect:
         found, metadata = self._find(span.attributes)
         if self.refine is not None:
             self.refine(span, found)
-        role = self._decide_role(span, found)
-        if role is None:
+        names = tuple(found)
+        conversion = find_conversion(names)
+        constants = self._find_constants(span, found, names, conversion)
+        if constants is None:
             return None
-        source = providers.identify_provider(
-            raw=text(found.get("provider")),
-            fixed=self.fixed_provider,
-            host=text(found.get("server_address")) or text(found.get("api_base")),
-            model=text(found.get("request_model")),
-        )
-        conversion = find_conversion(tuple(found))
         values: dict[str, Any] = found  # type: ignore[assignment]  # names that are no literals
+        role, head, provider, note, optional = constants
         counting = self.counting
         usage, quality, notes = read_usage(
             {name: values[name] for name in conversion.counters},
-            counting if isinstance(counting, Counting) else counting(span, source.provider),
-            provider=source.provider,
+            counting if isinstance(counting, Counting) else counting(span, provider),
+            provider=provider,
             billable=role in BILLABLE_ROLES,
             extra=found.get("extra"),
             status=found.get("usage_status"),
         )
-        if source.note is not None:
-            notes = (*notes, source.note)
-        status, error_type, error_message = read_outcome(span, found)
+        if note is not None:
+            notes = (*notes, note)
+        if conversion.varying or "cost" in found or "cost_ticks" in found:
+            optional = self._complete_optional(optional, found, conversion)
         return ModelCall._make(
             (
                 span.trace_id,
@@ -149,42 +156,71 @@ class TableDialect:
                 span.start_ns,
                 span.end_ns,
                 role,
-                canonical_operation(found.get("operation")),
-                source.provider,
-                source.raw,
-                text(found.get("request_model")),
-                text(found.get("response_model")),
+                *head,
                 text(found.get("response_id")),
                 usage,
-                merge_attribution(span.resource, conversion.convert_attribution(values), metadata),
-                status,
-                error_type,
-                error_message,
+                merge_attribution(span.resource, values, conversion.attribution, metadata),
+                *read_outcome(span, found),
                 self.name,
                 span.scope_name,
                 span.scope_version,
                 quality,
                 notes,
-                *self._read_optional(found, conversion, source),
+                *optional,
             )
         )
 
-    def _decide_role(self, span: SpanView, found: Found) -> Role | None:
+    def _find_constants(
+        self, span: SpanView, found: Found, names: tuple[str, ...], conversion: Conversion
+    ) -> Constants | None:
+        """Find what follows from the values that spans share; None if it is no GenAI span."""
         role = self.role(span, found) if self.role is not None else None
-        return role or role_of_operation(found.get("operation")) or _role_by_evidence(found)
+        picked = conversion.pick_constants(found)
+        # 1 equals True, and only one of them is a port or a flag.
+        key = (names, role, picked, tuple(map(type, picked)))
+        try:
+            constants = self._constants.get(key)
+        except TypeError:  # a mapping
+            return self._read_constants(found, conversion, role)
+        if constants is None:
+            constants = self._read_constants(found, conversion, role)
+            if constants is not None:
+                keep_constants(self._constants, key, constants)
+        return constants
 
-    def _read_optional(
-        self, found: Found, conversion: Conversion, source: providers.Source
-    ) -> list[Any]:
-        """Read the optional fields of the call, in their order."""
-        values = conversion.convert_optional(found)
+    def _read_constants(
+        self, found: Found, conversion: Conversion, role: Role | None
+    ) -> Constants | None:
+        operation = found.get("operation")
+        role = role or role_of_operation(operation) or _role_by_evidence(found)
+        if role is None:
+            return None
+        model = text(found.get("request_model"))
+        source = providers.identify_provider(
+            raw=text(found.get("provider")),
+            fixed=self.fixed_provider,
+            host=text(found.get("server_address")) or text(found.get("api_base")),
+            model=model,
+        )
+        optional = list(ModelCall._field_defaults.values())
+        convert_into(optional, conversion.constant, found)
         if source.host is not None:
-            values[SERVER_ADDRESS] = source.host
-        if source.region is not None and values[REGION] is None:
-            values[REGION] = source.region
+            optional[SERVER_ADDRESS] = source.host
+        if source.region is not None and optional[REGION] is None:
+            optional[REGION] = source.region
+        names = (canonical_operation(operation), source.provider, source.raw, model)
+        head = (*names, text(found.get("response_model")))
+        return Constants(role, head, source.provider, source.note, tuple(optional))
+
+    def _complete_optional(
+        self, constant: tuple[Any, ...], found: Found, conversion: Conversion
+    ) -> tuple[Any, ...]:
+        """Add what varies to the optional fields of a call."""
+        optional = list(constant)
+        convert_into(optional, conversion.varying, found)
         if "cost" in found or "cost_ticks" in found:
-            values[REPORTED_COST] = self._read_cost(found)
-        return values
+            optional[REPORTED_COST] = self._read_cost(found)
+        return tuple(optional)
 
     def _find(self, attributes: Mapping[str, AttributeValue]) -> tuple[Found, Metadata]:
         """Find the fields by the table, and what may be kept as metadata."""
