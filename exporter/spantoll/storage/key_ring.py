@@ -66,6 +66,11 @@ class KeyRing:
                 found = key
         return found
 
+    def find_id(self, key_id: int) -> AccessKey | None:
+        """Return the key of an id that is in use."""
+        keys = (key for key in self._keys if key.id == key_id and key.revoked_ns is None)
+        return next(keys, None)
+
     def _reload(self, engine: Engine) -> None:
         while not self._stopped.wait(RELOAD_S):
             try:

@@ -37,7 +37,9 @@ def context(store: Store) -> Iterator[RestContext]:
     card = load_rate_card()
     commit = GroupCommit(store, settle=make_settle(card))
     links = TraceUrl("jaeger=http://jaeger.invalid:16686")
-    yield RestContext(store.engine, card, links=links, commit=commit, now_ns=lambda: NOW_NS)
+    yield RestContext(
+        store.engine, card, links=links, commit=commit, store=store, now_ns=lambda: NOW_NS
+    )
     commit.close()
 
 

@@ -23,6 +23,8 @@ PAGES = (
     "/customers",
     "/customers/acme",
     "/settings",
+    "/login",
+    "/prices/new?provider=openai&model=new-model",
     "/records?uncounted=true",
     "/records/1",
     "/models",
@@ -151,6 +153,21 @@ def test_pages_are_used_with_the_keyboard_alone(
 
     assert skip == "Skip to content"
     assert visitor.page.title() == "Records · SpanToll"
+
+
+def test_a_model_without_a_price_is_priced_in_four_clicks(
+    visit: Callable[..., Visitor], filled: None
+) -> None:
+    visitor = visit(java_script_enabled=False)
+    visitor.go("/health")
+
+    visitor.page.click("text=Give new-model a price")
+    visitor.page.fill('input[name="input"]', "2")
+    visitor.page.click("text=See what changes")
+    visitor.page.click("text=Set this price and apply it")
+
+    assert "The price is set" in visitor.page.inner_text('[role="status"]')
+    assert visitor.problems == []
 
 
 def test_an_empty_page_shows_the_first_call_that_comes(

@@ -30,7 +30,7 @@ from spantoll.query import (
 )
 from spantoll.settings import Settings
 from spantoll.surfaces.cells import format_measure
-from spantoll.surfaces.dashboard import customers, explore, settings_page
+from spantoll.surfaces.dashboard import customers, explore, login, new_price, settings_page
 from spantoll.surfaces.dashboard.chart import Chart, Point, draw_bars
 from spantoll.surfaces.dashboard.period import View, read_or_default
 from spantoll.surfaces.dashboard.render import render
@@ -69,8 +69,10 @@ def add_dashboard(app: FastAPI, settings: Settings | None = None) -> None:
     """Add the pages to the application of the REST API; `settings` are those to show."""
     app.state.settings = settings
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    for each in (router, explore.router, customers.router, settings_page.router):
-        app.include_router(each, dependencies=require("read"))
+    app.include_router(login.router)
+    for module in (explore, customers, new_price, settings_page):
+        app.include_router(module.router, dependencies=require("read"))
+    app.include_router(router, dependencies=require("read"))
 
 
 @router.get("/")

@@ -14,8 +14,11 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from spantoll.query import CostState
+from spantoll.storage import AccessKey
 from spantoll.surfaces.cells import UNKNOWN, format_cost, format_measure, format_number
 from spantoll.surfaces.dashboard.period import PRESETS
+from spantoll.surfaces.rest.guard import KEY
+from spantoll.surfaces.rest.sessions import COOKIE
 
 __all__ = ["render"]
 
@@ -48,6 +51,13 @@ templates.globals.update(measure=format_measure, presets=PRESETS, state_of=CostS
 
 def render(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """Render a template; nothing of another host may be loaded into it."""
-    demo = request.app.state.context.demo
-    text = templates.get_template(name).render(path=request.url.path, demo=demo, **values)
+    sessions = request.app.state.access.sessions
+    key: AccessKey | None = request.scope.get(KEY)
+    text = templates.get_template(name).render(
+        path=request.url.path,
+        demo=request.app.state.context.demo,
+        csrf=sessions.make_token(request),
+        signed_in=key.name if key is not None and COOKIE in request.cookies else "",
+        **values,
+    )
     return HTMLResponse(text, status, headers=SECURITY)

@@ -83,11 +83,13 @@ def make_application(
     app.include_router(ingest.router, prefix=API, dependencies=require("ingest"))
     app.include_router(ingest.seed_router, dependencies=require("ingest"))
     app.include_router(compatibility.router, dependencies=require("read"))
+    access = access or Access()
+    app.state.access = access
     if pages is not None:
         pages(app)
     add_problem_handlers(app)
     app.add_middleware(BoundedThreads)
-    app.add_middleware(Guard, access=access or Access())
+    app.add_middleware(Guard, access=access, has_pages=pages is not None)
     return app
 
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 import time
-from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, Request, Response
 from fastapi.params import Depends as Dependency
+from fastapi.responses import RedirectResponse
 from fastapi.security import HTTPBearer
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
@@ -29,12 +29,17 @@ from spantoll.query import Filter
 from spantoll.receiver.tokens import read_bearer
 from spantoll.storage import AccessKey, KeyRing
 from spantoll.surfaces.rest.problem import ProblemError, make_problem
+from spantoll.surfaces.rest.sessions import Sessions
 
 __all__ = ["Access", "Actor", "Guard", "require"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RATE = "6000/minute"
 """Of one key, or of one address without a key: a hundred usage events a second, one by one."""
+LOGIN = "/login"
+PUBLIC = (LOGIN, "/static/style.css", "/static/icon.svg")
+"""Paths of the dashboard that take no key: the page that asks for one and how it looks."""
+READING = ("GET", "HEAD")
 KEY = "spantoll.key"
 FILTERS = "spantoll.filters"
 
@@ -49,14 +54,17 @@ class Access:
     anybody: bool = False
     """`--insecure`: open to everybody, until the first key is made."""
     rate: str = RATE
+    sessions: Sessions = field(default_factory=Sessions)
+    """Of browsers that are signed in with a key."""
 
 
 class Guard:
     """Passes on the requests that may be made, with what their key may see."""
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: Access, *, has_pages: bool = False) -> None:
         self._app = app
         self._access = access
+        self._has_pages = has_pages
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._rate: RateLimitItem = parse(access.rate)
 
@@ -72,13 +80,18 @@ class Guard:
             refusal = None if self._access.anybody else _refuse_foreign(request)
             if refusal is not None:
                 return refusal
-        elif _is_basic(request) and request.method not in ("GET", "HEAD"):
-            return make_problem(403, "a browser's password reads; write with a bearer key")
+        elif self._has_pages and request.url.path in PUBLIC:
+            if request.method not in READING and _is_foreign(request):
+                return make_problem(403, "pages of another origin may not ask")
         else:
             try:
                 key = self._find_key(request)
             except Unauthenticated as error:
-                return _challenge(request, error)
+                return self._challenge(request, error)
+            if "authorization" not in request.headers and request.method not in READING:
+                refusal = _refuse_form(request)
+                if refusal is not None:
+                    return refusal
         request.scope[KEY] = key
         request.scope[FILTERS] = _limit(key)
         return self._refuse_surplus(request, key)
@@ -89,10 +102,22 @@ class Guard:
 
     def _find_key(self, request: Request) -> AccessKey:
         authorization = request.headers.get("authorization")
-        key = self._access.keys.find(_read_password(authorization) or read_bearer(authorization))
+        if authorization is None:
+            key = self._access.sessions.find(request, self._access.keys)
+        else:
+            key = self._access.keys.find(read_bearer(authorization))
         if key is None:
             raise Unauthenticated("this key is not known; `spantoll keys make` makes one")
         return key
+
+    def _challenge(self, request: Request, error: Unauthenticated) -> Response:
+        """Ask for a key: a browser that opens a page is led to the form that asks for it."""
+        takes_page = "text/html" in request.headers.get("accept", "")
+        by_browser = takes_page and "authorization" not in request.headers
+        if self._has_pages and by_browser and request.method in READING:
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(f"{LOGIN}?next={quote(request.url.path + query, safe='')}", 303)
+        return make_problem(401, str(error), headers={"WWW-Authenticate": "Bearer"})
 
     def _refuse_surplus(self, request: Request, key: AccessKey | None) -> Response | None:
         address = request.client.host if request.client else ""
@@ -130,25 +155,13 @@ def name_actor(request: Request) -> str:
 Actor = Annotated[str, Depends(name_actor)]
 
 
-def _challenge(request: Request, error: Unauthenticated) -> Response:
-    """Ask for a key: a browser that opens a page asks its user, with the key as password."""
-    is_page = request.method in ("GET", "HEAD") and not request.url.path.startswith("/api/")
-    scheme = 'Basic realm="SpanToll: a key as password", charset="UTF-8"' if is_page else "Bearer"
-    return make_problem(401, str(error), headers={"WWW-Authenticate": scheme})
-
-
-def _is_basic(request: Request) -> bool:
-    """Return whether a browser sent the key by itself, as it would for a page of another origin."""
-    return request.headers.get("authorization", "").lower().startswith("basic ")
-
-
-def _read_password(authorization: str | None) -> str:
-    """Return the password of HTTP Basic (RFC 7617); empty for anything else."""
-    scheme, _, credentials = (authorization or "").partition(" ")
-    try:
-        return b64decode(credentials).decode().partition(":")[2] if scheme == "Basic" else ""
-    except ValueError:
-        return ""
+def _refuse_form(request: Request) -> Response | None:
+    """Refuse what a browser sends by its session, if no page of this server would send it."""
+    if request.url.path.startswith("/api/"):
+        return make_problem(403, "a browser's session reads; write with a bearer key")
+    if _is_foreign(request):
+        return make_problem(403, "pages of another origin may not ask")
+    return None
 
 
 def _limit(key: AccessKey | None) -> tuple[Filter, ...]:
@@ -172,9 +185,15 @@ def _refuse_foreign(request: Request) -> Response | None:
     host = request.headers.get("host", "")
     if _read_hostname(host) not in LOOPBACK:
         return make_problem(421, f"Host {host!r} is not this server: use 127.0.0.1 or localhost")
+    if _is_foreign(request):
+        return make_problem(403, "pages of another origin may not ask")
+    return None
+
+
+def _is_foreign(request: Request) -> bool:
+    """Return whether a page of another origin sends the request."""
+    host = request.headers.get("host", "")
     origin = request.headers.get("origin")
     if origin is not None:
-        foreign = origin not in (f"http://{host}", f"https://{host}")
-    else:
-        foreign = request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
-    return make_problem(403, "pages of another origin may not ask") if foreign else None
+        return origin not in (f"http://{host}", f"https://{host}")
+    return request.headers.get("sec-fetch-site") in ("cross-site", "same-site")

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from starlette.testclient import TestClient
+
+from spantoll.storage import KeyRing, Store, list_keys, make_key, revoke_key
+from spantoll.surfaces.dashboard import add_dashboard
+from spantoll.surfaces.rest import Access, RestContext, make_application
+from spantoll.surfaces.rest.sessions import COOKIE, LIFETIME_S, MOST, Sessions
+from tests.surfaces.dashboard.conftest import NOW_NS
+from tests.surfaces.dashboard.test_pages import PAGES, card
+
+ORIGIN = "http://127.0.0.1:4318"
+HTML = {"Accept": "text/html,*/*;q=0.8"}
+EVIL = {"Origin": "https://evil.example"}
+
+
+@pytest.fixture
+def secret(store: Store, filled: None) -> str:
+    """The secret of a key that sees the customer acme only."""
+    return make_key(store, "acme", scopes=["read"], customer_id="acme", now_ns=NOW_NS)
+
+
+@pytest.fixture
+def clock() -> list[float]:
+    """Seconds; tests move it."""
+    return [0.0]
+
+
+@pytest.fixture
+def keys(store: Store, secret: str) -> KeyRing:
+    ring = KeyRing()
+    ring.load(store.engine)
+    return ring
+
+
+@pytest.fixture
+def closed(context: RestContext, keys: KeyRing, clock: list[float]) -> TestClient:
+    """A browser before a server that takes keys."""
+    access = Access(keys, sessions=Sessions(clock_s=lambda: clock[0]))
+    application = make_application(context, access, pages=add_dashboard)
+    return TestClient(application, base_url=ORIGIN, headers=HTML)
+
+
+def find_token(page: str) -> str:
+    found = re.search(r'name="csrf" value="(\w+)"', page)
+    assert found
+    return found[1]
+
+
+def sign_in(client: TestClient, secret: str, **form: str) -> int:
+    token = find_token(client.get("/login").text)
+    given = {"csrf": token, "key": secret, **form}
+    return int(client.post("/login", data=given, follow_redirects=False).status_code)
+
+
+def test_a_page_leads_to_the_form_and_the_form_back_to_the_page(
+    closed: TestClient, secret: str
+) -> None:
+    asked = closed.get("/records?last=7d&where=model%3Dgpt-4o")
+    token = find_token(asked.text)
+    following = re.search(r'name="next" value="([^"]*)"', asked.text)
+    assert following
+
+    form = {"csrf": token, "key": f" {secret} ", "next": following[1].replace("&amp;", "&")}
+    page = closed.post("/login", data=form)
+
+    assert asked.url.path == "/login"
+    assert str(page.url) == f"{ORIGIN}/records?last=7d&where=model%3Dgpt-4o"
+    assert "Sign out" in page.text
+
+
+def test_a_signed_in_browser_sees_what_its_key_may_see(closed: TestClient, secret: str) -> None:
+    assert sign_in(closed, secret) == 303
+
+    pages = [closed.get(path).text for path in PAGES]
+    answer = closed.get("/api/v1/usage/query?measure=requests").json()
+
+    assert card(pages[0], "requests") == "3"
+    assert answer["totals"]["requests"] == 3
+    assert not [page for page in pages if "globex" in page or "new-model" in page]
+
+
+def test_the_cookie_is_for_this_site_and_no_script(closed: TestClient, secret: str) -> None:
+    token = find_token(closed.get("/login").text)
+
+    answer = closed.post("/login", data={"csrf": token, "key": secret}, follow_redirects=False)
+
+    cookie = answer.headers["set-cookie"].lower()
+    assert all(each in cookie for each in ("httponly", "samesite=lax", "path=/", "max-age="))
+    assert secret not in cookie
+
+
+def test_a_session_writes_nothing_by_the_api(closed: TestClient, secret: str) -> None:
+    sign_in(closed, secret)
+
+    answers = [
+        closed.post("/api/v1/estimate", json={}),
+        closed.post("/logout", data={"csrf": "0" * 64}),
+        closed.post("/logout", data={"csrf": find_token(closed.get("/").text)}, headers=EVIL),
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+    assert closed.get("/").url.path == "/"
+
+
+def test_signing_out_ends_the_session_and_not_only_the_cookie(
+    closed: TestClient, secret: str
+) -> None:
+    sign_in(closed, secret)
+    cookie = closed.cookies[COOKIE]
+
+    closed.post("/logout", data={"csrf": find_token(closed.get("/").text)})
+    closed.cookies.set(COOKIE, cookie)
+
+    assert closed.get("/").url.path == "/login"
+
+
+@pytest.mark.parametrize("given", ["stk_guessed", "", "\x00", "é"])
+def test_a_key_that_is_not_known_is_said_on_the_form(closed: TestClient, given: str) -> None:
+    token = find_token(closed.get("/login").text)
+
+    answer = closed.post("/login", data={"csrf": token, "key": given})
+
+    assert answer.status_code == 401
+    assert re.search(r'role="alert">This key is not known', answer.text)
+    assert COOKIE not in closed.cookies
+
+
+@pytest.mark.parametrize(
+    "following", ["https://evil.example/", "//evil.example", "/\\evil.example", "x", "/\r\na: b"]
+)
+def test_nobody_is_led_elsewhere(closed: TestClient, secret: str, following: str) -> None:
+    token = find_token(closed.get("/login").text)
+
+    form = {"csrf": token, "key": secret, "next": following}
+    answer = closed.post("/login", data=form, follow_redirects=False)
+
+    assert answer.headers["location"] == "/"
+
+
+def test_a_session_ends_with_its_key(
+    closed: TestClient, secret: str, store: Store, keys: KeyRing
+) -> None:
+    sign_in(closed, secret)
+
+    revoke_key(store, list_keys(store.engine)[0].id, now_ns=NOW_NS)
+    keys.load(store.engine)
+
+    assert closed.get("/").url.path == "/login"
+
+
+def test_a_session_ends_after_a_working_day(
+    closed: TestClient, secret: str, clock: list[float]
+) -> None:
+    sign_in(closed, secret)
+
+    clock[0] = LIFETIME_S - 1
+    before = closed.get("/").url.path
+    clock[0] = LIFETIME_S + 1
+
+    assert (before, closed.get("/").url.path) == ("/", "/login")
+
+
+def test_sessions_are_bounded(closed: TestClient, keys: KeyRing, secret: str) -> None:
+    sessions = Sessions()
+    key = keys.find(secret)
+    assert key
+
+    cookies = [sessions.begin(key) for _ in range(MOST + 1)]
+
+    assert len(set(cookies)) == MOST + 1
+    assert len(sessions) == MOST
+
+
+def test_programs_are_not_led_to_a_form(closed: TestClient) -> None:
+    program = closed.get("/api/v1/records", headers={"Accept": "*/*"})
+
+    assert (program.status_code, program.headers["www-authenticate"]) == (401, "Bearer")
+    assert closed.get("/static/style.css").status_code == 200
+    assert closed.get("/static/live.js").url.path == "/login"
+
+
+def test_a_password_of_http_basic_is_no_key(closed: TestClient, secret: str) -> None:
+    assert closed.get("/", auth=("", secret)).status_code == 401
