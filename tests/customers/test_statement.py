@@ -1,4 +1,4 @@
-"""Statements of a month: usage, included quantities in order of time, and the minimum charge."""
+"""Statements of a period: usage, included quantities in order of time, and the minimum charge."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spantoll.customers import CustomerPrice, PriceBook, charge_record, normalise_price
-from spantoll.customers.statement import Statement, make_statement
+from spantoll.customers.statement import Statement, join_statements, make_statement
 from spantoll.errors import CustomerPriceError
+from spantoll.pricing.exchange import ExchangeRate
 from spantoll.pricing.result import Rate, UnitPrice
 from spantoll.records import UsageRecord
 from spantoll.storage import add_customer_prices, open_store
@@ -30,8 +31,8 @@ def price(kind: Any, amount: str, **scope: Any) -> CustomerPrice:
     return normalise_price(row)
 
 
-def make_book(*prices: CustomerPrice) -> PriceBook:
-    return PriceBook(row._replace(id=n) for n, row in enumerate(prices, start=1))
+def make_book(*prices: CustomerPrice, rates: tuple[ExchangeRate, ...] = ()) -> PriceBook:
+    return PriceBook((row._replace(id=n) for n, row in enumerate(prices, start=1)), rates)
 
 
 def used(input_tokens: int, output_tokens: int = 0, **given: Any) -> UsageRecord:
@@ -41,11 +42,11 @@ def used(input_tokens: int, output_tokens: int = 0, **given: Any) -> UsageRecord
     return make_record(**{"customer_id": "acme", **tokens, **cost, **given})
 
 
-def state(book: PriceBook, *calls: UsageRecord) -> Statement:
+def state(book: PriceBook, *calls: UsageRecord, **asked: Any) -> Statement:
     charged = [(charge_record(call, book, rate=LIST), LIST) for call in calls]
-    start_ns, end_ns = MONTH
+    period = dict(zip(("start_ns", "end_ns"), MONTH, strict=True))
     return make_statement(
-        charged, book, customer_id="acme", tenant_id="default", start_ns=start_ns, end_ns=end_ns
+        charged, book, **{"customer_id": "acme", "tenant_id": "default", **period, **asked}
     )
 
 
@@ -192,6 +193,82 @@ def test_included_units_cost_nothing_and_never_more_than_they_were_charged(
     exact = beyond * (1 + Decimal(ppm).scaleb(-6))
     assert abs(statement.total_nano - exact) <= 3 * len(calls)
     assert statement.total_nano >= 0
+
+
+EUR = ExchangeRate("EUR", Decimal("1.25"))
+NEW_EUR = ExchangeRate("EUR", Decimal("1.5"), valid_from="2100-01-01")
+
+
+def test_statement_in_another_currency_is_converted_at_the_rate_of_each_call() -> None:
+    rates = (EUR._replace(valid_to="2100-01-01"), NEW_EUR)
+    later_ns = 4_102_444_800 * 10**9
+    calls = [used(1_000), used(1_000, started_ns=later_ns)]
+
+    statement = state(make_book(MARKUP, rates=rates), *calls, currency="EUR")
+
+    # 3,000,000 / 1.25 and 3,000,000 / 1.5; costs are two thirds of it
+    assert lines(statement) == [("usage", 2_400_000 + 2_000_000)]
+    assert (statement.currency, statement.cost_nano) == ("EUR", 1_600_000 + 1_333_333)
+
+
+def test_fixed_rate_and_minimum_in_the_currency_of_the_statement_are_exact() -> None:
+    thirds = ExchangeRate("EUR", Decimal("1.1"))
+    book = make_book(
+        price("fixed", "4", metric="input_tokens", per=10**6, currency="EUR"),
+        price("included", "1000", metric="input_tokens"),
+        price("minimum", "5", currency="EUR"),
+        rates=(thirds,),
+    )
+
+    statement = state(book, used(10**6), currency="EUR")
+
+    assert lines(statement) == [
+        ("usage", 4_000_000_000),
+        ("included", -4_000_000),
+        ("minimum", 1_004_000_000),
+    ]
+    assert statement.total_nano == 5_000_000_000
+
+
+def test_minimum_in_a_third_currency_is_converted_by_both_rates() -> None:
+    pound = ExchangeRate("GBP", Decimal("1.5"))
+    book = make_book(price("minimum", "5", currency="GBP"), rates=(EUR, pound))
+
+    assert state(book, currency="EUR").total_nano == 6_000_000_000
+
+
+def test_currency_without_a_rate_on_the_day_of_a_call_is_refused_with_the_command() -> None:
+    with pytest.raises(CustomerPriceError, match=r"EUR on \S+: `spantoll prices exchange EUR USD"):
+        state(make_book(MARKUP), used(1), currency="EUR")
+
+
+def test_months_are_joined_with_their_own_allowances_and_minimums() -> None:
+    book = make_book(MARKUP, price("included", "100", metric="input"), price("minimum", "0.001"))
+    quiet = state(book, used(200))
+    busy = state(book, used(1_100), used(100, model="o3", cost_nano=None, rate_id=None))
+
+    joined = join_statements([("2026-10", quiet), ("2026-11", busy)])
+
+    assert lines(joined) == [
+        ("usage", 600_000 + 3_300_000),
+        ("usage", None),
+        ("included", -300_000),
+        ("minimum", 700_000),
+        ("included", -300_000),
+    ]
+    assert joined.lines[3].item.startswith("2026-10: row 3: minimum")
+    assert joined.total_nano == quiet.total_nano + busy.total_nano
+    assert (joined.requests, joined.unknown) == (3, {"no cost": 1})
+
+
+@pytest.mark.parametrize("kind", ["included", "minimum"])
+def test_price_of_a_month_is_refused_where_the_period_is_not_made_of_months(kind: str) -> None:
+    monthly = price(kind, "5", **({"metric": "input"} if kind == "included" else {}))
+    ended = monthly._replace(valid_to_ns=MONTH[0])
+
+    with pytest.raises(CustomerPriceError, match=f"row 2: {kind} .* is for a calendar month"):
+        state(make_book(MARKUP, monthly), is_month=False)
+    assert state(make_book(MARKUP, ended), used(1), is_month=False).total_nano == 3_000
 
 
 @pytest.fixture

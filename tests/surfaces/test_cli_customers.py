@@ -114,3 +114,34 @@ def test_rows_of_the_file_are_listed_and_not_exported(spantoll: Cli, tmp_path: P
     assert "acme" not in exported
     shown = json.loads(spantoll("config", "show", "--origin", "-f", "json").out)
     assert {"name": "customers", "value": "1 rows", "origin": "spantoll.toml"} in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--from", "2025-08-01", "--to", "2025-08-15"], "is for a calendar month"),
+        (["--from", "2025-08-01"], "or both --from and --to"),
+        (["--month", "2025-08", "--currency", "EUR"], "no exchange rate of EUR on 2025-08-01"),
+    ],
+)
+def test_statement_that_cannot_be_made_is_one_line_and_status_2(
+    spantoll: Cli, options: list[str], message: str
+) -> None:
+    spantoll("customers", "set", "acme", "--minimum", "50")
+
+    ran = spantoll("customers", "statement", "acme", *options)
+
+    assert (ran.status, ran.out) == (2, "")
+    assert message in ran.err
+
+
+def test_statement_of_the_table_names_its_currency(spantoll: Cli) -> None:
+    spantoll("customers", "set", "acme", "--minimum", "50", "--currency", "EUR")
+    spantoll("prices", "exchange", "EUR", "1.25")
+
+    ran = spantoll(
+        *("customers", "statement", "acme", "--period", "2025-Q1", "--currency", "EUR", "--cost")
+    )
+
+    assert "revenue_eur" in ran.out
+    assert ran.out.splitlines()[-1].split() == "total 0 150.00 EUR 0.00 EUR 150.00 EUR".split()

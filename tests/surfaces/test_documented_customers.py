@@ -85,3 +85,27 @@ def test_statement_says_what_is_not_charged(spantoll: Cli, example: str) -> None
 
     assert "$0.002100+" in ran.out
     assert "1 call not charged: no price for images" in ran.out
+
+
+def test_statement_is_of_any_whole_months_and_in_any_currency_with_a_rate(
+    spantoll: Cli, example: str
+) -> None:
+    def state(*options: str) -> dict[str, Any]:
+        ran = spantoll("customers", "statement", "customer1", *options, "-f", "json")
+        return json.loads(ran.out) if ran.status == 0 else {"refused": ran.err}
+
+    assert "no exchange rate of EUR on 2025-08-30" in state(
+        *("--month", "2025-08", "--currency", "eur")
+    ).get("refused", "")
+    spantoll("prices", "exchange", "EUR", "1.25")
+    quarter = state("--period", "2025-Q3", "--currency", "eur")
+    month = state("--from", "2025-08-01", "--to", "2025-09-01")
+
+    assert [line["kind"] for line in month["lines"]] == [kind for kind, _ in LINES]
+    assert [(line["kind"], line["item"][:7]) for line in quarter["lines"][1:]] == [
+        ("minimum", "2025-07"),
+        ("included", "2025-08"),
+        ("minimum", "2025-08"),
+        ("minimum", "2025-09"),
+    ]
+    assert (quarter["currency"], quarter["total_eur"]) == ("EUR", "0.048000000")

@@ -85,13 +85,16 @@ class PriceBook:
             self._found[names] = found
         return tuple(price for price in found if price.holds_at(record.started_ns))
 
+    def list_of_customer(self, customer_id: str, *, tenant_id: str) -> list[CustomerPrice]:
+        """List the rows for a customer, then those for every customer."""
+        own = self._by_customer.get((tenant_id, customer_id), [])
+        return [*own, *self._by_customer.get((tenant_id, ANY), [])]
+
     def find_minimum(
         self, customer_id: str, *, tenant_id: str, time_ns: int
     ) -> CustomerPrice | None:
         """Find the minimum charge of a customer that is in force at a time."""
-        own = self._by_customer.get((tenant_id, customer_id), [])
-        default = self._by_customer.get((tenant_id, ANY), [])
-        for price in (*own, *default):
+        for price in self.list_of_customer(customer_id, tenant_id=tenant_id):
             if price.kind == "minimum" and price.holds_at(time_ns):
                 return price
         return None
@@ -107,10 +110,10 @@ class PriceBook:
 
     def _match(self, names: _Names) -> tuple[CustomerPrice, ...]:
         tenant_id, customer_id, *_ = names
-        candidates = [*self._by_customer.get((tenant_id, customer_id), [])]
-        candidates += self._by_customer.get((tenant_id, ANY), [])
         ranked = [
-            (rank, price) for price in candidates if (rank := _rank_price(price, names)) is not None
+            (rank, price)
+            for price in self.list_of_customer(customer_id, tenant_id=tenant_id)
+            if (rank := _rank_price(price, names)) is not None
         ]
         ranked.sort(key=lambda pair: pair[0], reverse=True)
         return tuple(price for _, price in ranked)

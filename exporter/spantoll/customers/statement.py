@@ -3,16 +3,18 @@
 Input: the counted records of one customer and one period in order of time, each with the price row
 of its cost, and the customer prices. Output: a `Statement`. Pure.
 
-Usage is charged as the records have it. An included quantity is used up in order of time, by the
-most specific row for a unit, and what those units were charged is a line of its own. The minimum
-charge is the one in force when the period begins; a line of its own brings the total up to it.
+Usage is charged as the records have it, in another currency at the exchange rate of the day of each
+call. An included quantity is used up in order of time, by the most specific row for a unit, and
+what those units were charged is a line of its own. The minimum charge is the one in force when the
+month begins; a line of its own brings the total up to it. Both are of a calendar month: a period is
+either made of whole months, whose statements are joined, or has neither.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Literal, NamedTuple
@@ -20,12 +22,16 @@ from typing import Literal, NamedTuple
 from spantoll.customers.book import PriceBook
 from spantoll.customers.price import CustomerPrice, describe_price
 from spantoll.customers.revenue import compute_revenue, find_price
+from spantoll.customers.times import format_time
 from spantoll.errors import CustomerPriceError
-from spantoll.pricing.arithmetic import half_even, nano_usd
+from spantoll.pricing.arithmetic import half_even
+from spantoll.pricing.exchange import USD
 from spantoll.pricing.result import Rate
 from spantoll.records.record import UsageRecord
 
-__all__ = ["Statement", "StatementLine", "make_statement"]
+__all__ = ["Statement", "StatementLine", "join_statements", "make_statement"]
+
+NANO = 10**9
 
 
 class StatementLine(NamedTuple):
@@ -38,7 +44,7 @@ class StatementLine(NamedTuple):
     quantity: int | Decimal | None
     """Units of an included quantity that were used."""
     revenue_nano: int | None
-    """None where no call of the line has a known revenue."""
+    """Of the statement's currency; None where no call of the line has a known revenue."""
     cost_nano: int | None = None
 
 
@@ -49,6 +55,7 @@ class Statement:
     customer_id: str
     start_ns: int
     end_ns: int
+    currency: str
     lines: Sequence[StatementLine]
     requests: int
     unknown: Mapping[str, int]
@@ -60,7 +67,7 @@ class Statement:
     outdated_requests: int
     """Calls whose revenue is not what today's customer prices give."""
     cost_nano: int
-    """Of the calls whose cost is known."""
+    """Of the calls whose cost is known, in the statement's currency."""
 
     @property
     def total_nano(self) -> int:
@@ -68,29 +75,73 @@ class Statement:
         return sum(line.revenue_nano or 0 for line in self.lines)
 
 
+class _Currency:
+    """Converts USD to the currency of a statement at the rates of the customer prices."""
+
+    def __init__(self, book: PriceBook, currency: str) -> None:
+        self._book = book
+        self.name = currency
+
+    def read_rate(self, time_ns: int) -> Decimal:
+        """Return what one unit is in USD at a time. Raises CustomerPriceError if not known."""
+        return self.convert(Decimal(1), self.name, time_ns=time_ns)
+
+    def convert(self, amount: Decimal, currency: str, *, time_ns: int) -> Decimal:
+        """Convert to USD. Raises CustomerPriceError for a currency without a rate."""
+        usd = self._book.to_usd(amount, currency, time_ns=time_ns)
+        if usd is None:
+            day = format_time(time_ns - time_ns % (86_400 * NANO))
+            raise CustomerPriceError(
+                f"no exchange rate of {currency} on {day}: `spantoll prices exchange {currency} "
+                f"USD --from {day}`"
+            )
+        return usd
+
+
+class _Sum:
+    """A sum of nano-USD, kept by exchange rate and rounded once."""
+
+    def __init__(self) -> None:
+        self._nano_by_rate: Counter[Decimal] = Counter()
+
+    def add(self, nano: int, rate: Decimal) -> None:
+        """Add an amount that is converted at `rate`, USD for one unit."""
+        self._nano_by_rate[rate] += nano
+
+    def round(self) -> int | None:
+        """Return nano of the currency, half-even; None where nothing was added."""
+        if not self._nano_by_rate:
+            return None
+        exact = sum(
+            (nano / Fraction(rate) for rate, nano in self._nano_by_rate.items()), Fraction()
+        )
+        return half_even(exact.numerator, exact.denominator)
+
+
 class _Usage:
     """Sums of the calls of one model."""
 
     def __init__(self) -> None:
         self.requests = 0
-        self.revenue_nano: int | None = None
-        self.cost_nano: int | None = None
+        self.revenue = _Sum()
+        self.cost = _Sum()
 
-    def add(self, record: UsageRecord) -> None:
+    def add(self, record: UsageRecord, rate: Decimal) -> None:
         self.requests += record.requests
         if record.revenue_nano is not None:
-            self.revenue_nano = (self.revenue_nano or 0) + record.revenue_nano
+            self.revenue.add(record.revenue_nano, rate)
         if record.cost_nano is not None:
-            self.cost_nano = (self.cost_nano or 0) + record.cost_nano
+            self.cost.add(record.cost_nano, rate)
 
 
 class _Allowances:
     """What is left of the included quantities, and what the used units were charged."""
 
-    def __init__(self, book: PriceBook) -> None:
+    def __init__(self, book: PriceBook, currency: _Currency) -> None:
         self._book = book
+        self._currency = currency
         self.left: dict[CustomerPrice, Fraction] = {}
-        self.credit_nano: Counter[CustomerPrice] = Counter()
+        self.credit: defaultdict[CustomerPrice, _Sum] = defaultdict(_Sum)
 
     def take_off(self, record: UsageRecord, rate: Rate | None) -> bool:
         """Use up included units of a call; return False where its charge cannot be split."""
@@ -116,14 +167,15 @@ class _Allowances:
             )
             nano = min(half_even(exact.numerator, exact.denominator), record.revenue_nano - credit)
             credit += nano
-            self.credit_nano[price] += nano
+            self.credit[price].add(-nano, self._currency.read_rate(record.started_ns))
         return True
 
     def make_lines(self) -> Iterable[StatementLine]:
         for price, left in self.left.items():
             used = int(Fraction(price.amount) - left)
-            credit = -self.credit_nano[price]
-            yield StatementLine("included", describe_price(price), None, used, credit)
+            yield StatementLine(
+                "included", describe_price(price), None, used, self.credit[price].round() or 0
+            )
 
 
 def make_statement(
@@ -134,14 +186,24 @@ def make_statement(
     tenant_id: str,
     start_ns: int,
     end_ns: int,
+    currency: str = USD,
+    is_month: bool = True,
 ) -> Statement:
-    """Make the statement of a period. Raises CustomerPriceError for a currency without a rate."""
+    """Make the statement of a month, or of a period without prices that are of a month.
+
+    Raises CustomerPriceError for a currency without a rate, or for a period that is no month where
+    a price of the customer is for a month.
+    """
+    if not is_month:
+        _refuse_monthly_prices(book, customer_id, tenant_id, start_ns=start_ns, end_ns=end_ns)
+    money = _Currency(book, currency)
     usage: defaultdict[str, _Usage] = defaultdict(_Usage)
     unknown: Counter[str] = Counter()
-    allowances = _Allowances(book)
+    allowances = _Allowances(book, money)
     doubtful = unlisted = outdated = 0
     for record, rate in records:
-        usage[f"{record.provider or '-'} {record.model or '-'}"].add(record)
+        exchange = money.read_rate(record.started_ns)
+        usage[f"{record.provider or '-'} {record.model or '-'}"].add(record, exchange)
         outdated += record.requests * _is_outdated(record, book, rate)
         if record.revenue_nano is None:
             unknown[record.revenue_reason or "no customer price"] += record.requests
@@ -151,23 +213,83 @@ def make_statement(
         if not allowances.take_off(record, rate):
             unlisted += record.requests
     lines = [
-        StatementLine("usage", item, sums.requests, None, sums.revenue_nano, sums.cost_nano)
+        StatementLine("usage", item, sums.requests, None, sums.revenue.round(), sums.cost.round())
         for item, sums in sorted(usage.items())
     ]
     lines += allowances.make_lines()
-    lines += _top_up(lines, book, customer_id=customer_id, tenant_id=tenant_id, start_ns=start_ns)
+    if is_month:
+        minimum = book.find_minimum(customer_id, tenant_id=tenant_id, time_ns=start_ns)
+        lines += _top_up(lines, minimum, money, start_ns=start_ns)
     return Statement(
         customer_id=customer_id,
         start_ns=start_ns,
         end_ns=end_ns,
+        currency=currency,
         lines=lines,
         requests=sum(sums.requests for sums in usage.values()),
         unknown=dict(unknown.most_common()),
         doubtful_requests=doubtful,
         unlisted_requests=unlisted,
         outdated_requests=outdated,
-        cost_nano=sum(sums.cost_nano or 0 for sums in usage.values()),
+        cost_nano=sum(line.cost_nano or 0 for line in lines),
     )
+
+
+def join_statements(months: Sequence[tuple[str, Statement]]) -> Statement:
+    """Join the statements of adjacent months, given with their names, into one of all of them.
+
+    Usage of a model is one line; included quantities and minimum charges stay lines of their month.
+    """
+    first, last = months[0][1], months[-1][1]
+    usage: dict[str, StatementLine] = {}
+    others: list[StatementLine] = []
+    unknown: Counter[str] = Counter()
+    for name, month in months:
+        unknown.update(month.unknown)
+        for line in month.lines:
+            if line.kind == "usage":
+                known = usage.get(line.item)
+                usage[line.item] = line if known is None else _add_lines(known, line)
+            else:
+                others.append(line._replace(item=f"{name}: {line.item}"))
+    statements = [month for _, month in months]
+    return replace(
+        first,
+        end_ns=last.end_ns,
+        lines=[*(usage[item] for item in sorted(usage)), *others],
+        requests=sum(month.requests for month in statements),
+        unknown=dict(unknown.most_common()),
+        doubtful_requests=sum(month.doubtful_requests for month in statements),
+        unlisted_requests=sum(month.unlisted_requests for month in statements),
+        outdated_requests=sum(month.outdated_requests for month in statements),
+        cost_nano=sum(month.cost_nano for month in statements),
+    )
+
+
+def _add_lines(one: StatementLine, other: StatementLine) -> StatementLine:
+    return one._replace(
+        requests=(one.requests or 0) + (other.requests or 0),
+        revenue_nano=_add_known(one.revenue_nano, other.revenue_nano),
+        cost_nano=_add_known(one.cost_nano, other.cost_nano),
+    )
+
+
+def _add_known(one: int | None, other: int | None) -> int | None:
+    known = [nano for nano in (one, other) if nano is not None]
+    return sum(known) if known else None
+
+
+def _refuse_monthly_prices(
+    book: PriceBook, customer_id: str, tenant_id: str, *, start_ns: int, end_ns: int
+) -> None:
+    """Raise CustomerPriceError where an included quantity or a minimum holds in the period."""
+    for price in book.list_of_customer(customer_id, tenant_id=tenant_id):
+        ends_later = price.valid_to_ns is None or start_ns < price.valid_to_ns
+        if price.kind in ("included", "minimum") and price.valid_from_ns < end_ns and ends_later:
+            raise CustomerPriceError(
+                f"{describe_price(price)}: it is for a calendar month, and the period is not made "
+                "of whole months"
+            )
 
 
 def _is_outdated(record: UsageRecord, book: PriceBook, rate: Rate | None) -> bool:
@@ -176,20 +298,19 @@ def _is_outdated(record: UsageRecord, book: PriceBook, rate: Rate | None) -> boo
 
 def _top_up(
     lines: Iterable[StatementLine],
-    book: PriceBook,
+    price: CustomerPrice | None,
+    money: _Currency,
     *,
-    customer_id: str,
-    tenant_id: str,
     start_ns: int,
 ) -> list[StatementLine]:
     """Make the line that brings a total up to the minimum charge; none where it is above it."""
-    price = book.find_minimum(customer_id, tenant_id=tenant_id, time_ns=start_ns)
     if price is None:
         return []
-    usd = book.to_usd(price.amount, price.currency, time_ns=start_ns)
-    nano = nano_usd(usd) if usd is not None else None
-    if nano is None:
-        raise CustomerPriceError(f"{describe_price(price)}: no exchange rate of {price.currency}")
+    exact = Fraction(price.amount)
+    if price.currency != money.name:
+        usd = money.convert(price.amount, price.currency, time_ns=start_ns)
+        exact = Fraction(usd) / Fraction(money.read_rate(start_ns))
+    nano = half_even(exact.numerator * NANO, exact.denominator)
     missing = nano - sum(line.revenue_nano or 0 for line in lines)
     if missing <= 0:
         return []

@@ -1,19 +1,21 @@
 """Read the statement of a customer from the ledger.
 
-Input: a customer and a period in UTC nanoseconds. Output: a `Statement` of the counted records that
-started in it, read in order of time and never all at once.
+Input: a customer and the months of a period in UTC nanoseconds. Output: a `Statement` of the
+counted records that started in them, read in order of time and never all at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, select, true
 from sqlalchemy.exc import DBAPIError
 
 from spantoll.customers import NO_FILE, FilePrices
-from spantoll.customers.statement import Statement, make_statement
+from spantoll.customers.statement import Statement, join_statements, make_statement
 from spantoll.errors import StoreUnavailable
+from spantoll.pricing.exchange import USD
 from spantoll.pricing.result import Rate
 from spantoll.records.columns import usage_record
 from spantoll.records.record import UsageRecord
@@ -21,12 +23,21 @@ from spantoll.storage.customers import read_price_book
 from spantoll.storage.rates import from_row
 from spantoll.storage.tables import rate as rate_table
 
-__all__ = ["read_statement"]
+__all__ = ["Part", "read_statement", "read_statement_of_parts"]
 
 ROWS = 1_000
 """Records that are fetched at once."""
 
 r = usage_record.c
+
+
+class Part(NamedTuple):
+    """A part of a period of which a statement is made by itself."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+    is_month: bool = True
 
 
 def read_statement(
@@ -38,22 +49,49 @@ def read_statement(
     tenant_id: str = "default",
     file: FilePrices = NO_FILE,
 ) -> Statement:
-    """Read what a customer is charged for [start, end).
+    """Read what a customer is charged for a month [start, end); see `read_statement_of_parts`."""
+    month = Part("", start_ns, end_ns)
+    return read_statement_of_parts(engine, customer_id, [month], tenant_id=tenant_id, file=file)
 
-    Raises CustomerPriceError for a currency without a rate, StoreUnavailable.
+
+def read_statement_of_parts(
+    engine: Engine,
+    customer_id: str,
+    parts: Sequence[Part],
+    *,
+    currency: str = USD,
+    tenant_id: str = "default",
+    file: FilePrices = NO_FILE,
+) -> Statement:
+    """Read what a customer is charged for adjacent months, or for one other part of time.
+
+    Raises CustomerPriceError for a currency without a rate, or a price that is of a month in a part
+    that is none, and StoreUnavailable.
     """
     try:
         with engine.connect() as connection:
-            return make_statement(
-                _read_records(connection, tenant_id, customer_id, start_ns, end_ns),
-                read_price_book(connection, file=file),
-                customer_id=customer_id,
-                tenant_id=tenant_id,
-                start_ns=start_ns,
-                end_ns=end_ns,
-            )
+            book = read_price_book(connection, file=file)
+            statements = [
+                (
+                    part.name,
+                    make_statement(
+                        _read_records(
+                            connection, tenant_id, customer_id, part.start_ns, part.end_ns
+                        ),
+                        book,
+                        customer_id=customer_id,
+                        tenant_id=tenant_id,
+                        start_ns=part.start_ns,
+                        end_ns=part.end_ns,
+                        currency=currency,
+                        is_month=part.is_month,
+                    ),
+                )
+                for part in parts
+            ]
     except DBAPIError as error:
         raise StoreUnavailable(f"cannot read the database: {error.orig}") from error
+    return statements[0][1] if len(statements) == 1 else join_statements(statements)
 
 
 def _read_records(

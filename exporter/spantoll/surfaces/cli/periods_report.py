@@ -139,7 +139,7 @@ def describe_adjusted(booked: Adjusted, later: Adjusted) -> Iterator[str]:
 def describe_statement(
     engine: Engine, customer_id: str, *, start_ns: int, end_ns: int
 ) -> Iterator[str]:
-    """Say what a customer's statement of a month leaves out: adjustments of closed periods."""
+    """Say what a customer's statement leaves out: adjustments of closed periods."""
     since = sum_adjustments(
         engine,
         customer_id=customer_id,
@@ -150,7 +150,7 @@ def describe_statement(
     booked = sum_adjustments(
         engine, customer_id=customer_id, booked_from_ns=start_ns, booked_to_ns=end_ns
     )
-    said = ((since, "of calls of this month, since it was closed"), (booked, "of closed periods"))
+    said = ((since, "of calls of this period, booked since"), (booked, "of closed periods"))
     for adjusted, which in said:
         if adjusted.entries:
             yield (
