@@ -7,15 +7,24 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import update
 
 from spantoll.customers import CustomerPrice
+from spantoll.errors import RepriceError
 from spantoll.pipeline import Ledger
-from spantoll.pipeline.reprice_run import preview_repricing, reprice_records, undo_run
+from spantoll.pipeline.reprice_run import (
+    preview_repricing,
+    reprice_records,
+    resume_run,
+    undo_run,
+)
 from spantoll.pricing import Priced, RateCard, load_rate_card
 from spantoll.records import UsageRecord, to_call
 from spantoll.records.build import PRICE_COLUMNS, price_columns
 from spantoll.storage import SqlStore, add_customer_prices, open_store
-from spantoll.storage.reprice import Selection
+from spantoll.storage.customers import end_customer_price
+from spantoll.storage.reprice import RunState, Selection
+from spantoll.storage.tables import reprice_run
 from tests.support.records import NOON_NS, make_record, stored_records
 
 LATER_NS = NOON_NS + 1
@@ -82,3 +91,19 @@ def test_same_customer_prices_change_nothing(store: SqlStore, card: RateCard) ->
     again = reprice_records(store, card, Selection(), end_id=1, by="test", now_ns=LATER_NS)
 
     assert again.changed == 0
+
+
+def test_run_does_not_go_on_with_other_customer_prices(store: SqlStore, card: RateCard) -> None:
+    with store.transaction() as connection:
+        add_customer_prices(connection, [CustomerPrice("markup", Decimal("0.3"))], now_ns=1)
+    begun = reprice_records(store, card, Selection(), end_id=1, by="test", now_ns=LATER_NS)
+    with store.transaction() as connection:
+        unfinished = update(reprice_run).values(state=RunState.RUNNING, last_id=0)
+        connection.execute(unfinished)
+    resume_run(store, card, begun.run_id, now_ns=LATER_NS)
+
+    with store.transaction() as connection:
+        connection.execute(unfinished)
+        end_customer_price(connection, 1, end_ns=2, now_ns=2)
+    with pytest.raises(RepriceError, match=r"what customers pay.*reprice undo 1"):
+        resume_run(store, card, begun.run_id, now_ns=LATER_NS)

@@ -392,6 +392,36 @@ def test_explain_shows_how_a_record_was_read_counted_and_priced(
     assert "cost      $2.50 (exact)" in text
 
 
+def test_explain_shows_the_lines_of_revenue(spantoll: Cli, stored: Write, record: Make) -> None:
+    stored([])
+    spantoll("customers", "set", "acme", "--markup-percent", "30")
+    spantoll("customers", "set", "acme", "--discount-percent", "10")
+    charged = {"customer_id": "acme", "revenue_nano": 2_925_000_000, "markup_ppm": 300_000}
+    stored([record(**charged), record(**{**charged, "revenue_nano": 1})])
+
+    text = spantoll("explain", "1").out
+    [explained] = json.loads(spantoll("explain", "1", "--format", "json").out)
+    outdated = spantoll("explain", "2").out
+
+    assert "revenue   $2.93" in text or "revenue   $2.92" in text
+    assert "= $2.925000000  by row 1: markup 30 %, customer acme" in text
+    [line] = explained["revenue_lines"]
+    assert (line["metric"], line["revenue_usd"]) == ("*", "2.925000000")
+    assert line["discount"].startswith("row 2: discount 10 %")
+    assert "charged otherwise than by today's customer prices" in outdated
+
+
+def test_explain_says_whose_reported_figure_bills(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    figure = {"cost_source": "reported", "reported_cost_source": "gateway"}
+    stored([record(reported_cost_nano=2_500_000_000, **figure)])
+
+    text = spantoll("explain", "1").out
+
+    assert "no row: the figure of the gateway bills, not the price list" in text
+
+
 def test_explain_names_the_record_that_is_repeated(
     spantoll: Cli, stored: Write, record: Make
 ) -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from spantoll.records import UsageRecord
+from spantoll.storage import open_store
 from spantoll.surfaces.cli import main
+from tests.support.records import make_record
 
 Cli = Callable[..., Any]
 Write = Callable[[Sequence[UsageRecord]], None]
@@ -43,6 +46,38 @@ def test_a_usage_error_is_one_line_and_status_two(
     assert (ran.status, ran.out) == (2, "")
     assert re.search(re.escape(message), ran.err, re.IGNORECASE)
     assert (ran.err.startswith("spantoll: "), ran.err.count("\n")) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("table", "arguments"),
+    [
+        ("reprice_run", ["reprice", "list"]),
+        ("reprice_run", ["reprice", "undo", "1"]),
+        ("reprice_change", ["reprice", "--yes"]),
+        ("closed_period", ["reprice", "--dry-run"]),
+        ("closed_period", ["periods", "list"]),
+        ("closed_period", ["periods", "close", "2025-10"]),
+        ("adjustment", ["periods", "adjustments"]),
+        ("customer_price", ["customers", "list"]),
+        ("customer_price", ["customers", "statement", "acme", "--month", "2025-10"]),
+    ],
+)
+def test_an_error_of_the_database_is_one_line_and_status_one(
+    spantoll: Cli, stored: Write, database: str, table: str, arguments: list[str]
+) -> None:
+    stored([make_record(request_model="gpt-4o")])
+    store = open_store(database)
+    with store.transaction() as connection:
+        connection.execute(text(f"DROP TABLE {table}"))
+    store.close()
+
+    ran = spantoll(*arguments)
+
+    assert ran.status == 1
+    *interrupted, said = ran.err.splitlines()
+    assert said == f"spantoll: {said.removeprefix('spantoll: ')}"
+    assert f"no such table: {table}" in said
+    assert interrupted in ([], ["Interrupted: `spantoll reprice resume 1` goes on."])
 
 
 def test_reading_a_ledger_that_is_not_there_makes_none(spantoll: Cli, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
+from hashlib import sha256
 from typing import NamedTuple
 
 from spantoll.customers.price import ANY, CustomerPrice
@@ -67,6 +68,15 @@ class PriceBook:
     def __bool__(self) -> bool:
         """Return True if there is any price."""
         return bool(self.prices)
+
+    @property
+    def fingerprint(self) -> str:
+        """Identify the rows that charge a record: a sha256; empty where there is none."""
+        if not self.prices:
+            return ""
+        rates = [rate._replace(position="") for rate in self.exchange_rates]
+        rows = sorted(map(repr, (*self.prices, *rates)))
+        return sha256("\n".join(rows).encode()).hexdigest()
 
     def find_for_record(self, record: UsageRecord) -> tuple[CustomerPrice, ...]:
         """Find the rows of every kind for a record of a customer, the most specific first."""

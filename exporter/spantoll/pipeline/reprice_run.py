@@ -8,8 +8,9 @@ the lock of a batch is short; after a batch other writers have as long as it too
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from typing import ParamSpec
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
+from typing import NamedTuple, ParamSpec
 from zoneinfo import ZoneInfo
 
 from spantoll.customers import PriceBook
@@ -17,11 +18,13 @@ from spantoll.errors import RepriceError
 from spantoll.pipeline.customer_book import read_customer_book
 from spantoll.pipeline.reprice import make_reprice
 from spantoll.pipeline.reprice_preview import Preview
-from spantoll.pricing import RateCard
+from spantoll.pricing import Rate, RateCard
 from spantoll.storage import SqlStore, Stored
 from spantoll.storage.periods import list_periods
+from spantoll.storage.rates import read_rates
 from spantoll.storage.reprice import (
     Progress,
+    Reprice,
     Run,
     RunState,
     Selection,
@@ -55,7 +58,7 @@ def preview_repricing(
     report: Report = lambda done: None,
 ) -> Preview:
     """Add up what pricing the selected records again would change; nothing is written."""
-    reprice = make_reprice(card, now_ns=now_ns, book=_read_book(store))
+    reprice = _read_prices(store, card).make_reprice(now_ns=now_ns)
     preview = Preview(tz=tz, periods=list_periods(store.engine))
     for batch in _batches(store, selection, last_id=0, end_id=end_id):
         for member in batch:
@@ -81,10 +84,11 @@ def reprice_records(
     Raises RepriceError while another run is unfinished. A run that was interrupted stays
     `running`: `resume_run` goes on with it.
     """
+    prices = _read_prices(store, card)
     run = start_run(
-        store, selection, end_id=end_id, rate_card=card.fingerprint, by=by, now_ns=now_ns
+        store, selection, end_id=end_id, rate_card=prices.fingerprint, by=by, now_ns=now_ns
     )
-    return _go_on(store, card, run, now_ns=now_ns, report=report)
+    return _go_on(store, prices, run, now_ns=now_ns, report=report)
 
 
 def resume_run(
@@ -97,21 +101,22 @@ def resume_run(
 ) -> Run:
     """Go on with a run, or with undoing it, where it was interrupted.
 
-    Raises RepriceError for a run that is not unfinished, or that began with other prices: the
-    records of one run are priced by one rate card.
+    Raises RepriceError for a run that is not unfinished, or that began with other prices, of
+    providers or for customers: the records of one run are priced and charged alike.
     """
     run = find_run(store.engine, run_id)
-    match run.state:
-        case RunState.UNDOING:
-            return _undo(store, run, report=report)
-        case RunState.RUNNING if run.rate_card == card.fingerprint:
-            return _go_on(store, card, run, now_ns=now_ns, report=report)
-        case RunState.RUNNING:
-            raise RepriceError(
-                f"run {run_id} began with the prices {run.rate_card[:12]}, and this is "
-                f"{card.fingerprint[:12]}: `spantoll reprice undo {run_id}`, then start anew"
-            )
-    raise RepriceError(f"run {run_id} is {run.state}: there is nothing to resume")
+    if run.state is RunState.UNDOING:
+        return _undo(store, run, report=report)
+    if run.state is not RunState.RUNNING:
+        raise RepriceError(f"run {run_id} is {run.state}: there is nothing to resume")
+    prices = _read_prices(store, card)
+    if run.rate_card != prices.fingerprint:
+        raise RepriceError(
+            f"run {run_id} began with the prices {run.rate_card[:12]}, and these, with what "
+            f"customers pay, are {prices.fingerprint[:12]}: `spantoll reprice undo {run_id}`, then "
+            "start anew"
+        )
+    return _go_on(store, prices, run, now_ns=now_ns, report=report)
 
 
 def undo_run(
@@ -126,8 +131,33 @@ def undo_run(
     return _undo(store, start_undo(store, run_id, by=by, now_ns=now_ns), report=report)
 
 
-def _go_on(store: SqlStore, card: RateCard, run: Run, *, now_ns: int, report: Report) -> Run:
-    reprice = make_reprice(card, now_ns=now_ns, book=_read_book(store))
+class _Prices(NamedTuple):
+    """All that a run prices and charges records by, read once."""
+
+    card: RateCard
+    book: PriceBook
+    rates: Mapping[int, Rate]
+    """The stored price rows, by which the records were priced."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identify the prices of providers and those for customers together: a sha256."""
+        if not self.book:
+            return self.card.fingerprint
+        both = f"{self.card.fingerprint} {self.book.fingerprint}"
+        return sha256(both.encode()).hexdigest()
+
+    def make_reprice(self, *, now_ns: int) -> Reprice:
+        return make_reprice(self.card, now_ns=now_ns, book=self.book, rates=self.rates)
+
+
+def _read_prices(store: SqlStore, card: RateCard) -> _Prices:
+    with store.transaction() as connection:
+        return _Prices(card, read_customer_book(connection), read_rates(connection))
+
+
+def _go_on(store: SqlStore, prices: _Prices, run: Run, *, now_ns: int, report: Report) -> Run:
+    reprice = prices.make_reprice(now_ns=now_ns)
     unwritten = 0
     for batch in _batches(store, run.selection, last_id=run.last_id, end_id=run.end_id):
         unwritten += len(batch)
@@ -138,11 +168,6 @@ def _go_on(store: SqlStore, card: RateCard, run: Run, *, now_ns: int, report: Re
         report(len(batch))
     run = write_batch(store, run, (), reprice=reprice, done=Progress(run.end_id, unwritten))
     return finish_run(store, run, now_ns=time.time_ns())
-
-
-def _read_book(store: SqlStore) -> PriceBook:
-    with store.transaction() as connection:
-        return read_customer_book(connection)
 
 
 def _undo(store: SqlStore, run: Run, *, report: Report) -> Run:

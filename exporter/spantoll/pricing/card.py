@@ -81,10 +81,12 @@ class RateCard:
 
     @property
     def fingerprint(self) -> str:
-        """Identify the prices of all sources and the aliases together: a sha256."""
+        """Identify the prices of all sources, the factors and the aliases together: a sha256."""
         sets = [source.price_set.sha256 for source in self.list_sources()]
         aliases = [repr(alias._replace(position="")) for alias in self._aliases]
-        return sha256("\n".join([*sets, *sorted(aliases)]).encode()).hexdigest()
+        rows = self._factors.rows if self._factors is not None else ()
+        factors = [f"{row._replace(metrics=frozenset())}{sorted(row.metrics)}" for row in rows]
+        return sha256("\n".join([*sets, *sorted(aliases), *factors]).encode()).hexdigest()
 
     def list_sources(self) -> Iterator[PriceSource]:
         """List the sources in order of precedence, each list of merged ones (docs/prices.md)."""

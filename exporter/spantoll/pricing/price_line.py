@@ -190,10 +190,14 @@ def _lines(card: RateCard, call: ModelCall, answer: Priced) -> list[dict[str, An
                 "unit_price_usd": amount,
                 "per": 1,
                 "amount_usd": amount,
-                "price_row": {"source": "the provider's own figure"},
+                "price_row": {"source": f"the {_name_reporter(call)}'s own figure"},
             }
         ]
     return [_line(card, line, answer.rate) for line in card.lines(call, answer.rate)]
+
+
+def _name_reporter(call: ModelCall) -> str:
+    return call.reported_cost.source if call.reported_cost is not None else "provider"
 
 
 def _line(card: RateCard, line: CostLine, rate: Rate) -> dict[str, Any]:

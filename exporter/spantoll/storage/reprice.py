@@ -93,7 +93,7 @@ class Run(NamedTuple):
     done_by: str
     selection: Selection
     rate_card: str
-    """`RateCard.fingerprint` of the prices it applies."""
+    """Fingerprint of the prices it applies, those of customers included."""
     state: RunState
     last_id: int
     """Records up to this id are done."""

@@ -74,7 +74,7 @@ def list_prices(
     from spantoll.pipeline.customer_book import read_customer_book
     from spantoll.surfaces.cli.ledger import open_ledger
 
-    with open_ledger(database) as ledger, ledger.store.engine.connect() as connection:
+    with open_ledger(database) as ledger, ledger.engine.connect() as connection:
         book = read_customer_book(connection)
     _write_rows(book, format, customer=customer)
 
@@ -173,7 +173,7 @@ def export_prices(
     from spantoll.storage.customers import read_price_book
     from spantoll.surfaces.cli.ledger import open_ledger
 
-    with open_ledger(database) as ledger, ledger.store.transaction() as connection:
+    with open_ledger(database) as ledger, ledger.engine.connect() as connection:
         book = read_price_book(connection)
     _write_rows(book, format)
 

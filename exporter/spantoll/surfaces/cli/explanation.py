@@ -103,6 +103,9 @@ def _price(explained: Explanation) -> Iterator[tuple[str, str]]:
         period += f" to {rate.effective_to}" if rate.effective_to else ""
         yield "price", f"{rate.provider} {rate.model}{context}, {rate.source}{period}"
         yield "", f"row {rate.rate_id} of price list {rate.price_set[:12] or UNKNOWN}"
+    elif record.cost_source == "reported":
+        by = record.reported_cost_source
+        yield "price", f"no row: the figure of the {by} bills, not the price list"
     for line in explained.lines:
         yield "", _line(line)
     if record.reported_cost_nano is not None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from spantoll.errors import NoLedger, StoreUnavailable
 from spantoll.query import TraceUrl
@@ -41,7 +42,10 @@ class Opened(NamedTuple):
 
 @contextmanager
 def open_ledger(database: str | None, *, create: bool = False) -> Iterator[Opened]:
-    """Open the ledger of the settings. Raises StoreUnavailable, with how to begin one."""
+    """Open the ledger of the settings. Raises StoreUnavailable, with how to begin one.
+
+    An error of the database that a command meets becomes StoreUnavailable: one line, no traceback.
+    """
     settings = load_settings(database=database)
     if create:
         make_directory(settings.database)
@@ -54,6 +58,8 @@ def open_ledger(database: str | None, *, create: bool = False) -> Iterator[Opene
         ) from None
     try:
         yield Opened(settings, store)
+    except DBAPIError as error:
+        raise StoreUnavailable(f"the database cannot be used: {error.orig}") from error
     finally:
         store.close()
 

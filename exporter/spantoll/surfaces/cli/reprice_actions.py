@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.exc import DBAPIError
+
 from spantoll.errors import ConfigurationError, StoreUnavailable
 from spantoll.pipeline.reprice_preview import Preview
 from spantoll.pipeline.reprice_run import (
@@ -100,7 +102,7 @@ class Repricing:
     def _say_how_to_go_on(self) -> Iterator[None]:
         try:
             yield
-        except (StoreUnavailable, KeyboardInterrupt):
+        except (StoreUnavailable, DBAPIError, KeyboardInterrupt):
             for run in list_runs(self._store.engine):
                 if run.state in (RunState.RUNNING, RunState.UNDOING):
                     write_notice(f"Interrupted: `spantoll reprice resume {run.run_id}` goes on.")
@@ -128,6 +130,7 @@ def _progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=total)
         yield lambda done: bar.update(task, advance=done)
