@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
-from spantoll.pricing import Priced, RateCard, Unpriced
+from spantoll.pricing import Priced, RateCard, Unpriced, UserPricing, load_rate_card
+from spantoll.pricing.elsewhere import COMPATIBLE
+from spantoll.pricing.names import list_spellings
+from spantoll.pricing.own_prices import read_own_price
+from spantoll.pricing.selector import Selector
+from spantoll.pricing.table import RateTable
+from spantoll.pricing.tariff import make_rate
 from spantoll.semconv.call import ModelCall
 
 CallMaker = Callable[..., ModelCall]
@@ -52,3 +59,54 @@ def test_a_model_is_not_priced_elsewhere_where_that_would_be_a_guess(
     call = make_call(provider, model, input_tokens=1_000, output_tokens=1_000, **more)
 
     assert isinstance(card.price(call), Unpriced)
+
+
+def test_what_a_source_finds_is_among_the_names_it_lists(card: RateCard) -> None:
+    sources = list(card.list_sources())
+    names = sorted({model for source in sources for _, model in source.list_models()})
+    sample = [name for name in Random(7).sample(names, 400) if not {"/", ":"} & set(name)]
+
+    for source in sources:
+        listed = source.list_names(COMPATIBLE)
+        unlisted = [
+            (provider, name)
+            for provider in COMPATIBLE
+            for name in sample
+            if source.find(provider, name, Selector()) is not None
+            and not (listed is None or listed & {name.lower(), *list_spellings("", name)})
+        ]
+
+        assert unlisted == []
+
+
+@pytest.mark.parametrize(
+    ("row", "names"),
+    [
+        ("only-here", frozenset({"only-here"})),
+        ("prefix:only-here", None),
+        ("pattern:*here*", None),
+        ("*", None),
+    ],
+)
+def test_own_row_of_another_provider_prices_what_no_list_has(
+    row: str, names: frozenset[str] | None, make_call: CallMaker
+) -> None:
+    own = read_own_price(
+        {"provider": "groq", "model": row, "metric": "input", "amount": "2", "per": "1M"}, "row 1"
+    )
+    card = load_rate_card(user=UserPricing(prices=(own,)))
+    lists = [source.list_names(["groq"]) for source in card.list_sources()]
+
+    answer = card.price(make_call("openai", "only-here", input_tokens=1_000, output_tokens=0))
+
+    assert names in lists
+    assert isinstance(answer, Priced)
+    assert "groq" in (answer.reason or "")
+
+
+def test_rows_given_one_by_one_list_their_names() -> None:
+    rates = [make_rate("groq", "Mine", (), source="user"), make_rate("x_ai", "*", (), source="u")]
+    table = RateTable(rates, source="user")
+
+    assert table.list_names(["groq"]) == frozenset({"mine"})
+    assert table.list_names(["groq", "x_ai"]) is None

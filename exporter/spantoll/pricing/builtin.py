@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from spantoll.pricing import aliases
 from spantoll.pricing.selector import Selector
@@ -28,6 +28,10 @@ class SelfHosted:
     def list_models(self) -> Iterator[tuple[str, str]]:
         """List provider and model of what has a price of its own name."""
         return self._table.list_models()
+
+    def list_names(self, providers: Sequence[str]) -> frozenset[str] | None:
+        """Return None where any of the providers is such a server; see `PriceSource.list_names`."""
+        return self._table.list_names(providers)
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
         """Find the zero row, except for models the local server only passes on to a cloud."""

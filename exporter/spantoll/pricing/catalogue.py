@@ -7,7 +7,7 @@ resolver. Names match exactly, or at a version boundary if the name is known to 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
@@ -161,6 +161,19 @@ class GenaiPrices:
     def list_models(self) -> Iterator[tuple[str, str]]:
         """List provider and model of what has a price of its own name."""
         return ((p.id, model.id) for p in self._providers.values() for model in p.models)
+
+    def list_names(self, providers: Sequence[str]) -> frozenset[str]:
+        """List the names the clauses of some providers match; see `PriceSource.list_names`."""
+        ids = {aliases.PROVIDERS.get(provider, provider) for provider in providers}
+        listed = {name for name in ids if name in self._providers}
+        owners = {
+            owner
+            for name in listed
+            for owner in (name, *(self._providers[name].fallback_model_providers or ()))
+        }
+        other_names = (name for owner, name in aliases.MODELS if owner in owners)
+        lists = map(self._price_list, owners)
+        return frozenset(other_names).union(*((*each.exact, *each.named) for each in lists))
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
         """Find the prices of a model; see `PriceSource.find`."""

@@ -1,7 +1,15 @@
+"""The one other provider whose price list has a model, where the list of its own lacks it.
+
+Input: price sources, the provider of the SDK and the names of the model. Output: a provider, or
+None where several sell it, nobody does, or a name has the prefix of a router.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
+from spantoll.pricing.names import known_name, list_spellings
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.tariff import PriceSource
 
@@ -38,6 +46,10 @@ def find_only_seller(
     """
     if provider not in REUSED_SDKS or any(mark in model for model in models for mark in "/:"):
         return None
+    names = _list_names(tuple(sources))
+    models = [model for model in models if names is None or _may_be_known(model, names)]
+    if not models:
+        return None
     sellers = [
         other
         for other in COMPATIBLE
@@ -45,3 +57,19 @@ def find_only_seller(
         and any(source.find(other, model, Selector()) for source in sources for model in models)
     ]
     return sellers[0] if len(sellers) == 1 else None
+
+
+@lru_cache(maxsize=2)
+def _list_names(sources: tuple[PriceSource, ...]) -> frozenset[str] | None:
+    """List all names that `COMPATIBLE` sell under; None where a source answers to any name.
+
+    Without it, each new misspelling would be looked up in every list of every provider.
+    """
+    names = [source.list_names(COMPATIBLE) for source in sources]
+    known = [each for each in names if each is not None]
+    return frozenset().union(*known) if len(known) == len(names) else None
+
+
+def _may_be_known(model: str, names: frozenset[str]) -> bool:
+    spellings = list_spellings("", model)
+    return not names.isdisjoint((*spellings, *map(known_name, spellings)))

@@ -86,6 +86,11 @@ class ShippedPrices:
                 if row_model != ANY:
                     yield provider, row_model
 
+    def list_names(self, providers: Sequence[str]) -> frozenset[str]:
+        """List the names of the rows of some providers; see `PriceSource.list_names`."""
+        owners = {owner for provider in providers for owner in owners_of_provider(provider)}
+        return frozenset().union(*map(self._load_models, owners & self._providers))
+
     def find_common(self, provider: str) -> Timeline[Tariff | None] | None:
         """Find what a provider charges with any of its models: the rows of model `*`."""
         for owner in owners_of_provider(provider):
@@ -150,6 +155,12 @@ class PriceLists:
         """List provider and model of what has a price of its own name."""
         for source in self.sources:
             yield from source.list_models()
+
+    def list_names(self, providers: Sequence[str]) -> frozenset[str] | None:
+        """List the names of all the lists; see `PriceSource.list_names`."""
+        names = [source.list_names(providers) for source in self.sources]
+        known = [each for each in names if each is not None]
+        return frozenset().union(*known) if len(known) == len(names) else None
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
         """Find the merged prices of a model; see `PriceSource.find`."""

@@ -17,7 +17,7 @@ from spantoll.pricing.shipped import PriceDataError
 from spantoll.pricing.table import ANY
 from spantoll.semconv.providers import canonical
 
-__all__ = ["rank_model", "rank_provider", "read_model", "read_provider"]
+__all__ = ["is_exact_model", "rank_model", "rank_provider", "read_model", "read_provider"]
 
 WHOLE_LISTS = frozenset({"azure", "google"})
 """Names that stand for several providers with one price list, and so are kept as they are."""
@@ -43,6 +43,11 @@ def read_model(value: Any, position: str) -> str:
     if kind not in {"prefix", "pattern"} and name != ANY and "*" in name:
         raise PriceDataError(f"{position}: write `pattern:{name}` to match more than one model")
     return name
+
+
+def is_exact_model(written: str) -> bool:
+    """Return True if a row is for one name only: no prefix, no pattern, not `*`."""
+    return written != ANY and written.partition(":")[0] not in {"prefix", "pattern"}
 
 
 def rank_provider(written: str, provider: str | None) -> int | None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from spantoll.pricing.dated_rows import RowOwner, tabulate_rows
 from spantoll.pricing.exchange import ExchangeRate
-from spantoll.pricing.own_names import rank_model, rank_provider
+from spantoll.pricing.own_names import is_exact_model, rank_model, rank_provider
 from spantoll.pricing.own_prices import CompiledPrice, OwnPrice, compile_price
 from spantoll.pricing.result import PriceSet, Rate, UnitPrice
 from spantoll.pricing.selector import Selector
@@ -70,6 +70,11 @@ class OwnPriceTable:
     def list_models(self) -> Iterator[tuple[str, str]]:
         """List provider and model of what has a price of its own name."""
         return iter({(row.own.provider, row.own.model) for row in self._rows})
+
+    def list_names(self, providers: Sequence[str]) -> frozenset[str] | None:
+        """List the exact names; None beside a prefix or pattern. See `PriceSource.list_names`."""
+        names = {row.own.model for row in self._rows}
+        return frozenset(names) if all(map(is_exact_model, names)) else None
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
         """Find the rows of a model; see `PriceSource.find`."""

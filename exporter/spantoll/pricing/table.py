@@ -7,7 +7,7 @@ without case; an exact model outranks `*`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 
 from spantoll.pricing.result import PriceSet, Rate
@@ -48,6 +48,11 @@ class RateTable:
     def list_models(self) -> Iterator[tuple[str, str]]:
         """List provider and model of what has a price of its own name."""
         return iter(self._rates)
+
+    def list_names(self, providers: Sequence[str]) -> frozenset[str] | None:
+        """List what rows of these providers are for; see `PriceSource.list_names`."""
+        names = {model for owner, model in self._rates if owner == ANY or owner in providers}
+        return None if ANY in names else frozenset(names)
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
         """Find the rates of a model; see `PriceSource.find`."""

@@ -7,7 +7,7 @@ each long-context step.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
@@ -44,6 +44,14 @@ class PriceSource(Protocol):
 
     def list_models(self) -> Iterator[tuple[str, str]]:
         """List provider and model of what has a price of its own name."""
+        ...
+
+    def list_names(self, providers: Sequence[str]) -> frozenset[str] | None:
+        """Return what `find` may answer to at some providers: names in lower case, a superset.
+
+        Spellings of `list_spellings` and the versions of a fine-tune are not in it. None where any
+        name may be answered to.
+        """
         ...
 
     def find(self, provider: str, model: str, selector: Selector) -> Timeline[Tariff | None] | None:
