@@ -143,6 +143,8 @@ MATCHES = {
     "a dated version of a prefix": ("acme", "prefix:house-1", "acme", "house-1-2026-01-01", True),
     "another model that begins so": ("acme", "prefix:house-1", "acme", "house-1-mini", False),
     "a longer number that begins so": ("acme", "prefix:house-1", "acme", "house-10", False),
+    "a name that is the word of a prefix": ("acme", "prefix", "acme", "prefix", True),
+    "no prefix of everything": ("acme", "prefix", "acme", "-house", False),
     "a pattern": ("acme", "pattern:*-eu", "acme", "house-eu", True),
     "a pattern that ends before": ("acme", "pattern:*-eu", "acme", "house-eu-2", False),
     "another provider": ("acme", "house-1", "other", "house-1", False),

@@ -33,21 +33,27 @@ def read_provider(value: Any, position: str) -> str:
 def read_model(value: Any, position: str) -> str:
     """Read a name, prefix or pattern. Raises PriceDataError."""
     name = read_name(value, "model", position, limit=191)
-    kind, _, text = name.partition(":")
+    kind, text = _split_kind(name)
     if kind == "prefix" and (not text or "*" in text):
         raise PriceDataError(f"{position}: `prefix:` takes the beginning of a name, without `*`")
     if kind == "pattern" and _PATTERN.fullmatch(name) is None:
         raise PriceDataError(
             f"{position}: a pattern must name a part of the model; `*` alone is the default price"
         )
-    if kind not in {"prefix", "pattern"} and name != ANY and "*" in name:
+    if not kind and name != ANY and "*" in name:
         raise PriceDataError(f"{position}: write `pattern:{name}` to match more than one model")
     return name
 
 
 def is_exact_model(written: str) -> bool:
     """Return True if a row is for one name only: no prefix, no pattern, not `*`."""
-    return written != ANY and written.partition(":")[0] not in {"prefix", "pattern"}
+    return written != ANY and not _split_kind(written)[0]
+
+
+def _split_kind(written: str) -> tuple[str, str]:
+    """Split `prefix:gpt-4o` into its kind and its text; the kind of a name is empty."""
+    kind, mark, text = written.partition(":")
+    return (kind, text) if mark and kind in {"prefix", "pattern"} else ("", written)
 
 
 def rank_provider(written: str, provider: str | None) -> int | None:
@@ -63,7 +69,7 @@ def rank_model(written: str, model: str) -> tuple[int, int] | None:
     """Rank a match: exact, then the longest prefix, the longest pattern, `*`; None if none."""
     if written == model:
         return 3, 0
-    kind, _, text = written.partition(":")
+    kind, text = _split_kind(written)
     if kind == "prefix" and model.startswith(text) and is_version_suffix(text, model[len(text) :]):
         return 2, len(text)
     if kind == "pattern" and fnmatchcase(model, text):
