@@ -74,11 +74,13 @@ browser:  ## The browser of the dashboard's tests, from Debian's packages where 
 	@command -v chromium >/dev/null || \
 	  { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes chromium; } >&2
 
-servers:  ## The database servers of the tests, from Debian's packages where they are missing
+servers:  ## The servers of databases and caches of the tests, from Debian's packages where they are missing
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 	  { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes postgresql; } >&2
 	@command -v mariadbd >/dev/null || test -x /usr/sbin/mariadbd || \
 	  { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes mariadb-server; } >&2
+	@command -v redis-server >/dev/null || \
+	  { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes redis-server; } >&2
 
 clean:  ## Remove what the targets made
 	rm -rf .venv .venv-* .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*

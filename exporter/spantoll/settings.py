@@ -88,6 +88,10 @@ class Settings(BaseSettings):
     price_sources: str = ""
     """What a running receiver imports prices from every 24 hours, comma separated: genai-prices,
     litellm, URLs, files; nothing unless set."""
+    cache: str = "memory"
+    """Where answers in real time are kept: memory, redis://HOST:PORT for several processes, off."""
+    cache_s: float = Field(default=300.0, gt=0)
+    """How old such an answer may be."""
     tz: str = "UTC"
     """IANA zone of reports that name none."""
 

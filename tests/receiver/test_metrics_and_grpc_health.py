@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 
 from spantoll.pipeline import make_settle
 from spantoll.pricing import RateCard
+from spantoll.query.cache import CacheCounts
 from spantoll.receiver import Receiver, Tokens
 from spantoll.receiver.health import Health
 from spantoll.receiver.rpc_health import HealthService
@@ -40,6 +41,16 @@ def samples(running: Running) -> dict[tuple[str, ...], float]:
         for family in prometheus(body)
         for sample in family.samples
     }
+
+
+def test_metrics_have_the_hits_of_a_cache_of_answers(running: Running) -> None:
+    running.receiver.metrics.add_cache(lambda: CacheCounts(hits=9, misses=3, failures=1))
+
+    found = samples(running)
+
+    assert found["spantoll_answer_cache_requests_total", "hit"] == 9
+    assert found["spantoll_answer_cache_requests_total", "miss"] == 3
+    assert found[("spantoll_answer_cache_failures_total",)] == 1
 
 
 def test_metrics_count_what_became_of_everything(running: Running) -> None:

@@ -7,7 +7,7 @@ is asked what things cost.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from prometheus_client.registry import Collector
 if TYPE_CHECKING:
     from spantoll.pipeline import GroupCommit
     from spantoll.pricing import PriceSet
+    from spantoll.query.cache import CacheCounts
     from spantoll.receiver.intake import Intake
 
 __all__ = ["Metrics"]
@@ -65,6 +66,10 @@ class Metrics:
             buckets=BUCKETS_S,
         )
         intake.timed = seconds.observe
+
+    def add_cache(self, read: Callable[[], CacheCounts]) -> None:
+        """Report what a cache of answers did; `read` returns its counts so far."""
+        self._registry.register(_CacheCollector(read))
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Write everything in the format that is asked for; answers with its media type too."""
@@ -159,6 +164,30 @@ class _ReceiverCollector(Collector):
                 "When the last record was committed.",
                 value=stored_at,
             )
+
+
+class _CacheCollector(Collector):
+    def __init__(self, read: Callable[[], CacheCounts]) -> None:
+        self._read = read
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: the names of metrics are known when they are collected."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the counts; the hit rate is `hit` by the sum of `hit` and `miss`."""
+        counts = self._read()
+        yield _counter(
+            "spantoll_answer_cache_requests",
+            "Questions that may be answered from the cache, by whether they were.",
+            "result",
+            {"hit": counts.hits, "miss": counts.misses},
+        )
+        yield CounterMetricFamily(
+            "spantoll_answer_cache_failures",
+            "Misses because the cache could not be reached.",
+            value=counts.failures,
+        )
 
 
 def _counter(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
@@ -8,13 +9,19 @@ from starlette.testclient import TestClient
 from spantoll.pipeline import make_settle
 from spantoll.pricing import load_rate_card
 from spantoll.query import QUESTIONS
+from spantoll.query.cache import open_cache
 from spantoll.records import UsageRecord
-from spantoll.storage import SqlStore, Store
+from spantoll.storage import KeyRing, SqlStore, Store, make_key
 from spantoll.storage.periods import close_period
+from spantoll.surfaces.rest import Access, RestContext, make_application
 from tests.surfaces.rest.conftest import API, NOW_NS, Stored
 
 Make = Callable[..., UsageRecord]
 DAY_NS = 86_400 * 10**9
+
+
+def serve(context: RestContext, access: Access | None = None) -> TestClient:
+    return TestClient(make_application(context, access), base_url="http://127.0.0.1:4318")
 
 
 @pytest.mark.parametrize("measure", ["requests", "cost_usd"])
@@ -119,3 +126,52 @@ def test_what_closed_periods_keep_out_of_sums_is_answered_too(
 
     assert (listed["cause"], listed["customer_id"]) == ("late_record", "acme")
     assert answer["adjustments"]["booked"]["entries"] == 1
+
+
+@pytest.mark.parametrize("given", ["", "?customer_id=acme"])
+def test_the_real_time_answer_is_kept_and_says_its_age(
+    context: RestContext, stored: Stored, record: Make, given: str
+) -> None:
+    answers = open_cache("memory", ttl_s=300)
+    client = serve(replace(context, answers=answers))
+    address = f"{API}/questions/real_time{given}"
+    stored([record(customer_id="acme")])
+
+    first = client.get(address)
+    stored([record(customer_id="acme")])
+    again = client.get(address)
+
+    assert (first.status_code, again.headers["age"]) == (200, "0")
+    assert first.json() == again.json()
+    assert client.get(address, headers={"Accept": "text/csv"}).text.count("\n") > 24
+    assert answers.counts == (2, 1, 0)
+
+
+@pytest.mark.parametrize("given", ["real_time?last=24h", "overall"])
+def test_every_other_answer_is_made_anew(context: RestContext, given: str) -> None:
+    answers = open_cache("memory", ttl_s=300)
+    client = serve(replace(context, answers=answers))
+
+    response = client.get(f"{API}/questions/{given}")
+
+    assert (response.status_code, response.headers.get("age")) == (200, None)
+    assert answers.counts == (0, 0, 0)
+
+
+def test_a_limited_key_gets_no_answer_that_was_kept_for_another(
+    context: RestContext, store: Store, stored: Stored, record: Make
+) -> None:
+    answers, keys = open_cache("memory", ttl_s=300), KeyRing()
+    stored([record(customer_id="acme"), record(customer_id="rival")])
+    limits: tuple[dict[str, str], ...] = ({}, {"customer_id": "acme"})
+    secrets = [make_key(store, "k", scopes=("read",), now_ns=NOW_NS, **limit) for limit in limits]
+    keys.load(store.engine)
+    client = serve(replace(context, answers=answers), Access(keys))
+
+    totals = [
+        client.get(f"{API}/questions/real_time", headers={"Authorization": f"Bearer {secret}"})
+        for secret in secrets
+    ]
+
+    assert [each.json()["totals"]["requests"] for each in totals] == [2, 1]
+    assert answers.counts == (0, 2, 0)

@@ -271,8 +271,10 @@ def make_rest(
 ) -> Callable[[Receiver], Application]:
     """Return what makes the REST API of a receiver, and loads it: it takes longer than the rest."""
     from spantoll.query import TraceUrl
+    from spantoll.query.cache import open_cache
     from spantoll.receiver.address import Address
 
+    answers = open_cache(settings.cache, ttl_s=settings.cache_s)
     links = TraceUrl(settings.trace_url) if settings.trace_url else None
     local = settings.http is None or Address.parse(settings.http, flag="--http").is_private()
 
@@ -295,7 +297,9 @@ def make_rest(
             commit=receiver.commit,
             store=store,
             demo=demo,
+            answers=answers,
         )
+        receiver.metrics.add_cache(lambda: answers.counts)
         return make_application(context, access, pages=pages)
 
     return application

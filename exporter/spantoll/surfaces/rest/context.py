@@ -18,6 +18,7 @@ from spantoll.errors import StoreUnavailable
 from spantoll.pipeline import GroupCommit
 from spantoll.pricing import RateCard
 from spantoll.query import Filter, TraceUrl
+from spantoll.query.cache import AnswerCache
 from spantoll.storage import SqlStore, Store
 from spantoll.surfaces.rest.problem import ProblemError
 
@@ -39,6 +40,8 @@ class RestContext:
     """The writer of records; None where nothing can be written."""
     store: Store | None = None
     """For prices; None where nothing can be written."""
+    answers: AnswerCache = field(default_factory=lambda: AnswerCache(None, ttl_s=0))
+    """For answers in real time, which may be some minutes old."""
     demo: bool = False
     """The calls are made up: pages say so."""
     now_ns: Callable[[], int] = field(default=time.time_ns)

@@ -7,7 +7,7 @@ the answer to the question of a name, or what closed periods keep out of sums.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -52,6 +52,9 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["usage"])
 
+REAL_TIME = ("real_time",)
+"""Questions about the time until now, whose answers may be of `cache_s` seconds ago; the header Age
+(RFC 9111 section 5.1) says how old one is."""
 SUMMARY = "overall"
 """The question that `/usage/summary` answers."""
 QuestionName = Annotated[str, Path(max_length=64, json_schema_extra={"enum": list(QUESTIONS)})]
@@ -158,7 +161,17 @@ def answer_question(
         tz=period["tz"],
     )
     query = find_question(question)(scope)
-    return write_answer(request, answer_with_adjustments(context, query, visible), wanted.format)
+    if question.replace("-", "_") not in REAL_TIME or end_ns is not None:
+        answer = answer_with_adjustments(context, query, visible)
+        return write_answer(request, answer, wanted.format)
+    found = context.answers.fetch(
+        {"database": str(context.engine.url), "question": question, "filters": scope.filters}
+        | {"start_ns": start_ns, "tz": scope.tz},
+        lambda: asdict(answer_with_adjustments(context, query, visible)),
+    )
+    response = write_answer(request, Answer(**found.content), wanted.format)
+    response.headers["Age"] = str(int(found.age_s))
+    return response
 
 
 @router.get("/adjustments", responses=describe_formats(AdjustmentsAnswer), name="get_adjustments")
