@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, column, inspect, select, table
 
 from spantoll.errors import SchemaMismatch
 from spantoll.storage import tables
+from spantoll.storage.views import make_views
 
 __all__ = ["HEAD", "is_current", "migrate"]
 
@@ -82,3 +83,4 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    make_views(connection)

@@ -1,0 +1,171 @@
+"""The SQL views: the tables of a ledger as others may query them, by Grafana or by hand.
+
+Input: a connection. Output: `v1_record`, `v1_call` and `v1_usage_daily`. Tables may change with any
+version; a view of `v1_` keeps its columns and what they mean, and may get more. Views are dropped
+before every migration and made after it, because SQLite refuses to change a table under a view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    case,
+    func,
+    inspect,
+    literal_column,
+    select,
+    text,
+    true,
+)
+
+from spantoll.records.columns import usage_record
+from spantoll.records.record import COLUMNS
+
+__all__ = ["VIEWS", "drop_views", "make_views"]
+
+NAMED = (
+    *("tenant_id", "trace_id", "span_id", "source", "counted", "counted_reason"),
+    *("operation", "provider", "model", "request_model", "response_model", "region"),
+    *("service_tier", "batch", "stream", "status", "error_type"),
+    *("customer_id", "organisation", "project", "workspace_id", "team", "user_id", "session_id"),
+    *("purpose", "task_type", "channel", "environment", "service_name"),
+    *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"),
+    *("reasoning_tokens", "images", "characters", "requests"),
+    *("pricing_status", "pricing_reason", "cost_source"),
+)
+"""Columns of `usage_record` that a view has as they are; ids are lower-case hex."""
+MONEY = (
+    *("cost_nano", "input_cost_nano", "output_cost_nano", "cache_cost_nano", "other_cost_nano"),
+    *("reported_cost_nano", "catalogue_cost_nano", "revenue_nano"),
+)
+"""Integers of nano-USD; each is there as dollars too, under the name that answers have."""
+DIMENSIONS = (
+    *("tenant_id", "provider", "model", "operation", "status"),
+    *("customer_id", "project", "team", "environment", "service_name", "pricing_status"),
+)
+COUNTERS = ("requests", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+NANO = "0.000000001"
+"""Written as a decimal: a quotient would be rounded to four places by MariaDB."""
+
+r = usage_record.c
+
+
+class Spelling(NamedTuple):
+    """What the databases spell differently."""
+
+    hex: Callable[[ColumnElement[Any]], ColumnElement[Any]]
+    time: str
+    """The UTC time of `started_ns`."""
+    seconds: str
+    """Whole seconds since 1970 of `started_ns`."""
+    day: str
+    """The UTC day of `started_ns`."""
+
+
+SPELLINGS: Mapping[str, Spelling] = {
+    "sqlite": Spelling(
+        hex=lambda column: func.lower(func.hex(column)),
+        time="strftime('%Y-%m-%dT%H:%M:%fZ', started_ns / 1000000000.0, 'unixepoch')",
+        seconds="started_ns / 1000000000",
+        day="date(started_ns / 1000000000, 'unixepoch')",
+    ),
+    "postgresql": Spelling(
+        hex=lambda column: func.encode(column, literal_column("'hex'")),
+        time="TIMESTAMPTZ 'epoch' + started_ns / 1000 * INTERVAL '1 microsecond'",
+        seconds="started_ns / 1000000000",
+        day="(TIMESTAMP 'epoch' + started_ns / 1000 * INTERVAL '1 microsecond')::date",
+    ),
+    "mariadb": Spelling(
+        hex=lambda column: func.lower(func.hex(column)),
+        time="TIMESTAMP('1970-01-01') + INTERVAL (started_ns DIV 1000) MICROSECOND",
+        seconds="started_ns DIV 1000000000",
+        day="DATE(TIMESTAMP('1970-01-01') + INTERVAL (started_ns DIV 1000) MICROSECOND)",
+    ),
+}
+
+
+def select_records(spelling: Spelling) -> Select[Any]:
+    """Select every record, what is not counted too."""
+    return select(
+        r.id,
+        literal_column(spelling.time).label("started_at"),
+        literal_column(spelling.seconds).label("time_s"),
+        r.started_ns,
+        (r.duration_ns * literal_column("0.000001")).label("latency_ms"),
+        *(_show(name, spelling) for name in NAMED),
+        *(r[name] for name in MONEY),
+        *(_dollars(name).label(COLUMNS[name].outside) for name in MONEY),
+    )
+
+
+def select_calls(spelling: Spelling) -> Select[Any]:
+    """Select the records that are billed: what every sum of SpanToll is of."""
+    return select_records(spelling).where(r.counted == true())
+
+
+def select_days(spelling: Spelling) -> Select[Any]:
+    """Add up the calls of each UTC day."""
+    groups = [r[name] for name in DIMENSIONS]
+    day: ColumnElement[Any] = literal_column(spelling.day)
+    unpriced = case((r.cost_nano.is_(None), r.requests), else_=0)
+    sums = [func.sum(r[name]) for name in COUNTERS]
+    return (
+        select(
+            day.label("day"),
+            *groups,
+            *(each.label(name) for each, name in zip(sums, COUNTERS, strict=True)),
+            func.sum(unpriced).label("unpriced_requests"),
+            func.sum(r.cost_nano).label("cost_nano"),
+            _sum_dollars("cost_nano").label("cost_usd"),
+            _sum_dollars("revenue_nano").label("revenue_usd"),
+        )
+        .where(r.counted == true())
+        .group_by(day, *groups)
+    )
+
+
+VIEWS: Mapping[str, Callable[[Spelling], Select[Any]]] = {
+    "v1_record": select_records,
+    "v1_call": select_calls,
+    "v1_usage_daily": select_days,
+}
+"""In the order in which they are made."""
+
+
+def drop_views(connection: Connection) -> None:
+    """Drop the views there are, so that tables can be changed."""
+    present = set(inspect(connection).get_view_names())
+    for name in VIEWS:
+        if name in present:
+            connection.execute(text(f"DROP VIEW {name}"))
+
+
+def make_views(connection: Connection) -> None:
+    """Make the views; those of an interrupted upgrade are replaced."""
+    drop_views(connection)
+    dialect = connection.dialect
+    spelling = SPELLINGS["mariadb" if dialect.name in ("mariadb", "mysql") else dialect.name]
+    for name, make in VIEWS.items():
+        statement = make(spelling).compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+        # the text is the database's own: a colon or percent sign in it is no parameter
+        connection.execution_options(no_parameters=True).exec_driver_sql(
+            f"CREATE VIEW {name} AS {statement}"
+        )
+
+
+def _show(name: str, spelling: Spelling) -> ColumnElement[Any]:
+    column = r[name]
+    return spelling.hex(column).label(name) if column.type.python_type is bytes else column
+
+
+def _dollars(name: str) -> ColumnElement[Any]:
+    return literal_column(f"CAST({name} AS DECIMAL(28, 0)) * {NANO}")
+
+
+def _sum_dollars(name: str) -> ColumnElement[Any]:
+    return literal_column(f"CAST(SUM({name}) AS DECIMAL(28, 0)) * {NANO}")
