@@ -69,6 +69,12 @@ class Settings(BaseSettings):
     """The same in a file, one a line, read again when it changes."""
     insecure: bool = False
     """Listen beyond this machine without tokens."""
+    tls_cert: Path | None = None
+    """PEM file of the certificate that the ports are served with; read again when it changes."""
+    tls_key: Path | None = None
+    """PEM file of its key."""
+    tls_client_ca: Path | None = None
+    """PEM file of the authority that must have signed the certificates of clients."""
     trace_url: str | None = None
     """Where people look at traces: http://.../{trace_id}, or a preset: jaeger=http://HOST:16686."""
     forward: str = ""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from spantoll.defaults import GRPC_ADDRESS, HTTP_ADDRESS
 from spantoll.receiver.address import Address
 from spantoll.receiver.limits import Limits
+from spantoll.receiver.tls import TlsFiles
 from spantoll.receiver.tokens import Tokens
 
 __all__ = ["ReceiverConfig"]
@@ -23,6 +24,8 @@ class ReceiverConfig:
     """Without any, everybody who can connect may send."""
     insecure: bool = False
     """Listen beyond this machine without tokens."""
+    tls: TlsFiles | None = None
+    """What both transports present; None is in the clear."""
     grace_s: float = 20.0
     """How long a stopping receiver finishes what is under way: below the 30 s that Kubernetes and
     Docker Compose users tend to grant."""
@@ -37,10 +40,15 @@ class ReceiverConfig:
         """The address of HTTP. Raises ConfigurationError."""
         return Address.parse(self.http, flag="--http") if self.http else None
 
+    @property
+    def checks_clients(self) -> bool:
+        """Whether only clients with a certificate can connect."""
+        return self.tls is not None and self.tls.client_ca is not None
+
     def check(self) -> None:
         """Raise ConfigurationError for an address that is in use or must not be listened on."""
         for address in (self.grpc_address, self.http_address):
             if address is not None:
-                if not (self.tokens or self.insecure):
+                if not (self.tokens or self.insecure or self.checks_clients):
                     address.check_private()
                 address.probe()

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from io import BytesIO
+from typing import Any
 
 import orjson
 from uvicorn.config import Config
@@ -33,6 +34,7 @@ from spantoll.receiver.metrics import Metrics
 from spantoll.receiver.mount import Application, Mount, Receive, Scope, Send
 from spantoll.receiver.protocol import BoundedProtocol
 from spantoll.receiver.signals import SIGNALS, Signal, receipt
+from spantoll.receiver.tls import HANDSHAKE_S, Tls
 
 __all__ = ["HttpServer"]
 
@@ -62,8 +64,10 @@ class HttpServer:
         *,
         limits: Limits,
         application: Application | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self._limits = limits
+        self._tls = tls
         self._state = ServerState()
         self._config = Config(
             _App(intake, health, metrics, limits, application),
@@ -79,8 +83,12 @@ class HttpServer:
     async def start(self, sockets: Iterable[socket.socket]) -> None:
         """Serve on listening sockets, which are the server's from now on."""
         loop = asyncio.get_running_loop()
+        secured: dict[str, Any] = {}
+        if self._tls is not None:
+            secured = {"ssl": self._tls.context, "ssl_handshake_timeout": HANDSHAKE_S}
         for sock in sockets:
-            self._listeners.append(await loop.create_server(self._connection, sock=sock))
+            server = await loop.create_server(self._connection, sock=sock, **secured)
+            self._listeners.append(server)
 
     async def stop(self, grace_s: float) -> None:
         """Close the listeners and idle connections, let requests finish, then cut off."""

@@ -24,6 +24,7 @@ from spantoll.receiver.limits import Limits
 from spantoll.receiver.reading import MessageReader
 from spantoll.receiver.rpc_health import serve_health
 from spantoll.receiver.signals import SIGNALS, Signal, receipt
+from spantoll.receiver.tls import Tls
 
 __all__ = ["RpcServer"]
 
@@ -57,7 +58,10 @@ def options(limits: Limits) -> Sequence[tuple[str, int]]:
 class RpcServer:
     """OTLP over gRPC: takes the raw bytes, so that a malformed message is ours to answer."""
 
-    def __init__(self, intake: Intake, health: Health, *, limits: Limits) -> None:
+    def __init__(
+        self, intake: Intake, health: Health, *, limits: Limits, tls: Tls | None = None
+    ) -> None:
+        self._tls = tls
         reader = MessageReader(body_s=limits.body_s, memory_bytes=limits.memory_bytes)
         self._server = aio.server(handlers=[_Methods(intake, reader)], options=options(limits))
         serve_health(self._server, health)
@@ -66,7 +70,11 @@ class RpcServer:
         """Listen; answers with the bound port. Raises ConfigurationError."""
         address.probe()
         try:
-            port = self._server.add_insecure_port(str(address))
+            if self._tls is None:
+                port = self._server.add_insecure_port(str(address))
+            else:
+                credentials = self._tls.make_grpc_credentials()
+                port = self._server.add_secure_port(str(address), credentials)
         except RuntimeError as error:
             raise ConfigurationError(f"{address.flag} {address}: {error}") from error
         await self._server.start()

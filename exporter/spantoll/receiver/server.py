@@ -23,6 +23,7 @@ from spantoll.receiver.memory import limit_arenas, watch_memory
 from spantoll.receiver.metrics import Metrics
 from spantoll.receiver.mount import Application, await_application
 from spantoll.receiver.rpc import RpcServer
+from spantoll.receiver.tls import Tls
 from spantoll.storage import Settle, Store, open_store
 
 __all__ = ["Bound", "Receiver", "run", "serve"]
@@ -59,6 +60,7 @@ class Receiver:
         self._config = config = config or ReceiverConfig()
         self._grpc = config.grpc_address
         self._http = config.http_address
+        self._tls = Tls(config.tls) if config.tls is not None else None
         self._application = application
         self.store = store
         self.commit = GroupCommit(
@@ -97,10 +99,13 @@ class Receiver:
                     self.metrics,
                     limits=self._config.limits,
                     application=self._application,
+                    tls=self._tls,
                 )
                 await self._http_server.start(sockets)
             if self._grpc is not None:
-                self._rpc_server = RpcServer(self.intake, self._health, limits=self._config.limits)
+                self._rpc_server = RpcServer(
+                    self.intake, self._health, limits=self._config.limits, tls=self._tls
+                )
                 ports["grpc"] = await self._rpc_server.start(self._grpc)
         except BaseException:
             await self.stop(grace_s=0)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from spantoll.pricing import RateCard
     from spantoll.receiver import Receiver, ReceiverConfig
     from spantoll.receiver.mount import Application
+    from spantoll.receiver.tls import TlsFiles
     from spantoll.settings import Settings
     from spantoll.storage import KeyRing, Store
 
@@ -48,6 +49,15 @@ TokenFile = Annotated[
 Insecure = Annotated[
     bool | None,
     typer.Option("--insecure", help="Listen beyond this machine without tokens."),
+]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Serve with TLS: this certificate, read again on change."),
+]
+TlsKey = Annotated[Path | None, typer.Option(metavar="FILE", help="The key of the certificate.")]
+TlsClientCa = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Only clients with a certificate of this authority."),
 ]
 Forward = Annotated[
     list[str] | None,
@@ -93,6 +103,9 @@ def up(
     http: Http = None,
     token_file: TokenFile = None,
     insecure: Insecure = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
     forward: Forward = None,
     forward_queue: ForwardQueue = None,
     forward_durable: ForwardDurable = None,
@@ -121,6 +134,9 @@ def up(
         http=http,
         token_file=token_file,
         insecure=insecure,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
         forward=",".join(forward) if forward else None,
         forward_queue=forward_queue,
         forward_durable=forward_durable,
@@ -163,7 +179,7 @@ def run_receiver(
         prices_used = follower.card.price_set
         for line in welcome(settings, bound, prices_used, dashboard=pages if dashboard else None):
             print(line, flush=True)
-        if url := name_url(settings.http, bound.http):
+        if url := name_url(settings.http, bound.http, tls=settings.tls_cert is not None):
             listening(url)
 
     pages = dashboard and has_pages()
@@ -233,10 +249,25 @@ def read_config(settings: Settings, keys: KeyRing) -> ReceiverConfig:
         limits=Limits(body_bytes=settings.max_body_bytes, budget_bytes=settings.max_inflight_bytes),
         tokens=tokens,
         insecure=settings.insecure,
+        tls=read_tls(settings),
         grace_s=settings.grace_s,
     )
     config.check()
     return config
+
+
+def read_tls(settings: Settings) -> TlsFiles | None:
+    """Return the files of TLS, if any are set. Raises ConfigurationError unless they fit."""
+    from spantoll.errors import ConfigurationError
+    from spantoll.receiver.tls import Tls, TlsFiles
+
+    if settings.tls_cert is None or settings.tls_key is None:
+        if settings.tls_cert or settings.tls_key or settings.tls_client_ca:
+            raise ConfigurationError("TLS takes both --tls-cert and --tls-key")
+        return None
+    files = TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+    Tls(files)
+    return files
 
 
 def find_keys(settings: Settings) -> KeyRing:

@@ -20,8 +20,9 @@ def welcome(
 
     `dashboard` is False where its extra is missing, None where it is switched off.
     """
-    http = name_url(settings.http, bound.http)
-    grpc = name_url(settings.grpc, bound.grpc)
+    tls = settings.tls_cert is not None
+    http = name_url(settings.http, bound.http, tls=tls)
+    grpc = name_url(settings.grpc, bound.grpc, tls=tls)
     if http and dashboard:
         yield f"Dashboard  {http}/"
     elif http and dashboard is False:
@@ -46,9 +47,9 @@ def welcome(
     yield f"See        spantoll usage --by model{where}"
 
 
-def name_url(address: str | None, port: int | None) -> str | None:
+def name_url(address: str | None, port: int | None, *, tls: bool = False) -> str | None:
     """Return the URL of a bound address for a client on this machine; None if there is none."""
     if address is None or port is None:
         return None
     host = address.rpartition(":")[0]
-    return f"http://{'127.0.0.1' if host in EVERYWHERE else host}:{port}"
+    return f"{'https' if tls else 'http'}://{'127.0.0.1' if host in EVERYWHERE else host}:{port}"
