@@ -32,6 +32,7 @@ from spantoll.surfaces.cli.doctor import doctor
 from spantoll.surfaces.cli.estimate import estimate
 from spantoll.surfaces.cli.explain import explain
 from spantoll.surfaces.cli.export import export
+from spantoll.surfaces.cli.grafana import grafana
 from spantoll.surfaces.cli.growth import growth
 from spantoll.surfaces.cli.health import health
 from spantoll.surfaces.cli.ingest import ingest
@@ -85,6 +86,7 @@ app.add_typer(aliases, name="aliases")
 app.add_typer(config, name="config")
 app.add_typer(periods_app, name="periods")
 app.add_typer(customers, name="customers")
+app.add_typer(grafana, name="grafana")
 app.add_typer(owners, name="owners")
 
 
