@@ -383,6 +383,6 @@ def test_a_database_without_a_ledger_is_unavailable(tmp_path: Any) -> None:
 
     engine = create_engine(f"sqlite:///{tmp_path}/other.db")
 
-    with pytest.raises(StoreUnavailable, match="usage_record"):
+    with pytest.raises(StoreUnavailable, match="no such table"):
         run(engine, Query())
     engine.dispose()

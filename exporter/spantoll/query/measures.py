@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import BigInteger, String, and_, case, func, literal
+from sqlalchemy import String, case, func, literal
 
 from spantoll.pricing import PricingStatus
 from spantoll.query import (  # noqa: F401  they register measures
@@ -43,16 +43,12 @@ from spantoll.query.spelling import json_number
 from spantoll.records.column_spec import Unit
 from spantoll.records.columns import usage_record
 from spantoll.records.record import COLUMNS
+from spantoll.storage.roll_up_sums import COMBINED
 
 __all__ = ["ALIASES", "MEASURES", "UNIT", "Measure", "find_measure"]
 
 UNIT = "unit."
 """`unit.<name>`: a billing unit that has no column of its own, e.g. `unit.web_searches`."""
-
-MOST_TOKENS = 10**8
-"""No call reads more tokens: larger counters are noise."""
-MOST_NANO_PER_TOKEN = 10**7
-"""10,000 USD for a million tokens: no price is higher."""
 
 UNIT_NAME = re.compile(r"[\w.\-]{1,64}")
 
@@ -178,7 +174,7 @@ def total_tokens() -> Aggregate:
 @register_measure("requests")
 def priced_requests() -> Aggregate:
     """Calls with a cost."""
-    return sum_requests_if(r.cost_nano.is_not(None))
+    return sum_column(COMBINED["requests_with_cost"], to_count)
 
 
 @register_measure("requests")
@@ -244,37 +240,20 @@ def reported_difference_usd() -> Aggregate:
 @register_measure("USD", marks="~+")
 def cost_per_request_usd() -> Aggregate:
     """Mean cost of the calls that have one, rounded half-even to the nano-USD."""
-    return divide_money(r.cost_nano, case((r.cost_nano.is_not(None), r.requests)))
+    return divide_money(r.cost_nano, COMBINED["requests_with_cost"])
 
 
 @register_measure("ratio")
 def cache_hit_rate() -> Aggregate:
     """Input tokens read from prompt caches as a share of all input tokens."""
-    read = case((r.input_tokens.is_not(None), func.coalesce(r.cache_read_tokens, 0)))
-    return divide_sums(read, r.input_tokens)
+    return divide_sums(COMBINED["cache_read_of_input"], r.input_tokens)
 
 
 @register_measure("USD", marks="~")
 def cache_savings_usd() -> Aggregate:
     """What prompt caches saved: cached tokens at the price of the fresh ones of the same call,
     less their cost; of calls that have both, and no audio or image input."""
-    read, written = func.coalesce(r.cache_read_tokens, 0), func.coalesce(r.cache_write_tokens, 0)
-    audio, image = func.coalesce(r.input_audio_tokens, 0), func.coalesce(r.input_image_tokens, 0)
-    cached = read + written
-    fresh = r.input_tokens - cached
-    # Pico-USD a token, as fine as price lists are.
-    price = r.input_cost_nano * 1_000 // func.nullif(fresh, 0, type_=BigInteger)
-    usable = cached.between(1, r.input_tokens - 1) & r.input_cost_nano.between(
-        0, fresh * MOST_NANO_PER_TOKEN
-    )
-    saved = case((usable, price * cached // 1_000 - r.cache_cost_nano))
-    # Only a CASE is computed after its condition: products of noise would exceed 64 bits.
-    plausible = and_(
-        *(each.between(0, MOST_TOKENS) for each in (r.input_tokens, read, written)),
-        audio == 0,
-        image == 0,
-    )
-    return sum_column(case((plausible, saved)), to_usd)
+    return sum_column(COMBINED["cache_savings_nano"], to_usd)
 
 
 @register_measure("tokens")

@@ -11,13 +11,14 @@ answered as 1 ms. With `Query.exact`, and for times to the first chunk, every va
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Label
+from sqlalchemy import ColumnElement, Connection, Label
 
 from spantoll.query.measure import Measure, Percentile
 from spantoll.query.query import Query
+from spantoll.query.roll_ups import Plan
 from spantoll.query.statement import select_values
 
 __all__ = ["ERROR", "fill_percentiles"]
@@ -29,6 +30,9 @@ ERROR = (WIDTH - 1) / (WIDTH + 1)
 NS_PER_MS = 1_000_000
 FETCHED = 10_000
 """Values read at a time."""
+
+MakePlan = Callable[[Sequence[ColumnElement[Any]]], Plan]
+"""Given the expressions that are grouped by, returns where to read them."""
 
 Group = tuple[Any, ...]
 """The keys of a group as the database returns them; empty for all groups together."""
@@ -46,8 +50,13 @@ def fill_percentiles(
     keys: Sequence[Label[Any]],
     measures: Sequence[Measure],
     found: Sequence[dict[str, Any]],
+    *,
+    plan: MakePlan,
 ) -> None:
-    """Replace the number of values by the percentile in milliseconds, None without values."""
+    """Replace the number of values by the percentile in milliseconds, None without values.
+
+    `plan` says where the values of a column are read.
+    """
     names = [key.name for key in keys]
     for percentile, numbers in _list_columns(measures):
         bucket = None if query.exact else percentile.bucket
@@ -55,7 +64,9 @@ def fill_percentiles(
         rows = {tuple(row[name] for name in names): row for row in found}
         answers = _read_ranks(
             connection.execute(
-                select_values(query, keys, column).execution_options(yield_per=FETCHED)
+                select_values(query, keys, column, plan([*keys, column])).execution_options(
+                    yield_per=FETCHED
+                )
             ),
             {
                 **{key: _rank(row, numbers, "p0") for key, row in rows.items()},
@@ -103,7 +114,7 @@ def _read_ranks(
         for key in (tuple(keys), None):
             if key not in waiting:
                 continue  # a group beyond the limit
-            seen[key] += count
+            seen[key] += int(count)
             ranks = waiting[key]
             while ranks and ranks[0].rank <= seen[key]:
                 picked[key][ranks.pop(0).name] = value

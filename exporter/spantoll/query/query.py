@@ -71,6 +71,8 @@ class Query:
     whole period."""
     exact: bool = False
     """Take percentiles of every value, not of buckets 4 % wide: slower."""
+    roll_ups: bool = True
+    """Read sums from roll-ups where they give the same answer; without, every record is read."""
 
     def __post_init__(self) -> None:
         if not self.measures:

@@ -70,6 +70,8 @@ class Result:
     groups: int
     """How many rows there are without `limit`."""
     price_sets: Sequence[PriceSetUsed] = ()
+    sources: Sequence[str] = ()
+    """The tables that the sums were read from, each with its number of periods."""
 
     @property
     def start(self) -> datetime | None:

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Label
+from sqlalchemy import ColumnElement, Connection, Engine, Label
+from sqlalchemy import Row as DatabaseRow
 from sqlalchemy.exc import DBAPIError
 
 from spantoll.errors import StoreUnavailable
@@ -21,16 +22,20 @@ from spantoll.query.measures import Measure, find_measure
 from spantoll.query.percentiles import fill_percentiles
 from spantoll.query.query import Query
 from spantoll.query.result import PriceSetUsed, Result, Row
+from spantoll.query.roll_ups import Plan, Span, make_plan, read_gaps
 from spantoll.query.statement import (
+    WINDOW,
     Kept,
     list_keys,
     list_measures,
     list_order,
+    make_filter_conditions,
     select_bounds,
     select_groups,
     select_price_sets,
 )
 from spantoll.query.windows import LAST_NS, Window, find_zone, join_windows, list_windows
+from spantoll.records.columns import usage_record
 
 __all__ = ["reading", "run"]
 
@@ -57,18 +62,56 @@ def run(engine: Engine, query: Query) -> Result:
             if not covering:
                 return Result(query, (), _make_row({}, "t", measures), 0)
             asked = replace(query, start_ns=start_ns, end_ns=end_ns)
+        period = Span(query.start_ns, query.end_ns)
+        plans = _Plans(asked, period, covering, _read_usable_gaps(connection, query))
         kept = None
         if query.others:
             ranking = replace(asked, window="total", others=False, fill=False)
-            kept = [each.keys for each in _fetch_groups(connection, ranking, (), measures).groups]
+            total = plans._replace(query=ranking, covering=())
+            kept = [each.keys for each in _fetch_groups(connection, total, measures).groups]
             asked = replace(asked, limit=None, others=False)
-        found = _fetch_groups(connection, asked, covering, measures, kept=kept)
-        used = connection.execute(select_price_sets(asked)).all() if _has_money(measures) else ()
+            plans = plans._replace(query=asked)
+        found = _fetch_groups(connection, plans, measures, kept=kept)
+        used: Sequence[DatabaseRow[str, str]] = ()
+        if _has_money(measures):
+            rates = plans._replace(covering=()).make([usage_record.c.rate_id])
+            used = connection.execute(select_price_sets(asked, rates)).all()
     rows: Sequence[Row] = [each.row for each in found.groups]
     if query.fill:
         rows = fill_windows(rows, covering, _make_row({}, "p", measures), query)
     count = len(rows) if query.fill or query.others else found.total_groups
-    return Result(query, rows, found.totals, count, tuple(PriceSetUsed(*each) for each in used))
+    price_sets = tuple(PriceSetUsed(*each) for each in used)
+    return Result(query, rows, found.totals, count, price_sets, found.sources)
+
+
+class _Plans(NamedTuple):
+    """What decides from where the records of a query are read."""
+
+    query: Query
+    period: Span
+    """As it was asked for: beyond the windows that cover it there are no records."""
+    covering: Sequence[Window]
+    gaps: Sequence[Span] | None
+    """None where roll-ups are not to be read."""
+
+    def make(self, keys: Sequence[ColumnElement[Any]], measures: Sequence[Measure] = ()) -> Plan:
+        """Plan what groups by `keys` and adds up what `measures` are made of."""
+        dimensions = [key for key in keys if key.key != WINDOW]
+        parts = [part for each in measures for part in each.aggregate.parts]
+        if self.gaps is None or not all(part.how == "sum" and part.whole for part in parts):
+            return Plan((), (self.period,))
+        return make_plan(
+            self.period,
+            needed=[*dimensions, *make_filter_conditions(self.query)],
+            added=[part.expression for part in parts],
+            covering=self.covering,
+            gaps=self.gaps,
+        )
+
+
+def _read_usable_gaps(connection: Connection, query: Query) -> list[Span] | None:
+    # Roll-ups are of counted records.
+    return read_gaps(connection) if query.roll_ups and not query.uncounted else None
 
 
 class _Group(NamedTuple):
@@ -82,6 +125,7 @@ class _Found(NamedTuple):
     totals: Row
     total_groups: int
     """Those beyond the limit included."""
+    sources: Sequence[str]
 
 
 @contextmanager
@@ -96,26 +140,28 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 def _fetch_groups(
     connection: Connection,
-    query: Query,
-    covering: Sequence[Window],
+    plans: _Plans,
     measures: Sequence[Measure],
     *,
     kept: Kept | None = None,
 ) -> _Found:
     """Read the groups of a query in its order; with `kept`, all but those as one group."""
+    query, covering = plans.query, plans.covering
     keys = list_keys(query, join_windows(covering), kept)
     order = list_order(query)
     by_percentile = _orders_by_percentile(query)
     asked = replace(query, limit=None) if by_percentile else query
+    plans = plans._replace(query=asked)
     try:
-        found = _execute(connection, asked, keys, measures)
+        found = _execute(connection, plans, keys, measures)
     except DBAPIError:
         # A sum may exceed 64 bits, for which each database has an error of its own: one span
         # whose counters are noise must not end every report. Sums of halves cannot overflow;
         # whatever else is wrong fails again.
         connection.rollback()
         measures = tuple(map(_sum_halves, measures))
-        found = _execute(connection, asked, keys, measures)
+        plans = plans._replace(gaps=None)
+        found = _execute(connection, plans, keys, measures)
     by_start: Mapping[Any, Window] = {window.start_ns: window for window in covering}
     dimensions = [find_dimension(name) for name in query.dimensions]
     groups = [
@@ -128,15 +174,20 @@ def _fetch_groups(
     if by_percentile:
         groups = _sort_groups(groups, order)[: query.limit]
     totals = _make_row(found[0] if found else {}, "t", measures)
-    return _Found(groups, totals, found[0]["groups"] if found else 0)
+    sources = plans.make(keys, measures).describe()
+    return _Found(groups, totals, found[0]["groups"] if found else 0, sources)
 
 
 def _execute(
-    connection: Connection, query: Query, keys: Sequence[Label[Any]], measures: Sequence[Measure]
+    connection: Connection,
+    plans: _Plans,
+    keys: Sequence[Label[Any]],
+    measures: Sequence[Measure],
 ) -> list[dict[str, Any]]:
-    found = [row._asdict() for row in connection.execute(select_groups(query, keys, measures))]
+    statement = select_groups(plans.query, keys, measures, plans.make(keys, measures))
+    found = [row._asdict() for row in connection.execute(statement)]
     if found:
-        fill_percentiles(connection, query, keys, measures, found)
+        fill_percentiles(connection, plans.query, keys, measures, found, plan=plans.make)
     return found
 
 

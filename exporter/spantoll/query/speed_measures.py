@@ -6,11 +6,10 @@ over records; those of latency come from buckets 4 % wide unless a query asks fo
 
 from __future__ import annotations
 
-from sqlalchemy import case
-
 from spantoll.query.aggregate import Aggregate, Part, divide_sums, find_extreme
 from spantoll.query.measure import MEASURES, Measure, Percentile, count_known, register_measure
 from spantoll.records.columns import usage_record
+from spantoll.storage.roll_up_sums import COMBINED
 
 r = usage_record.c
 
@@ -57,8 +56,8 @@ def time_to_first_chunk_max_ms() -> Aggregate:
 @register_measure("tokens/s")
 def tokens_per_second() -> Aggregate:
     """Output tokens by the seconds their calls took, of calls that report both."""
-    both = r.output_tokens.is_not(None) & r.duration_ns.is_not(None)
-    return divide_sums(case((both, r.output_tokens)), case((both, r.duration_ns)), times=SECOND_NS)
+    tokens, duration = COMBINED["timed_output_tokens"], COMBINED["timed_duration_ns"]
+    return divide_sums(tokens, duration, times=SECOND_NS)
 
 
 for _prefix, _column, _bucket, _help in (

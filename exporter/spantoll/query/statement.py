@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
@@ -24,6 +25,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union_all,
 )
 
 from spantoll.errors import QueryError
@@ -33,15 +35,18 @@ from spantoll.query.dimensions import Dimension, Value, find_dimension, find_fie
 from spantoll.query.measures import Measure, find_measure
 from spantoll.query.query import Filter, Operator, Query
 from spantoll.query.revenue_measures import REVENUE_MEASURES
+from spantoll.query.roll_ups import Plan, Span, find_sum, move_to
 from spantoll.query.windows import WindowRun
 from spantoll.records.columns import usage_record
 from spantoll.storage.tables import rate
 
 __all__ = [
+    "WINDOW",
     "list_keys",
     "list_measures",
     "list_order",
     "make_conditions",
+    "make_filter_conditions",
     "restrict_period",
     "select_bounds",
     "select_groups",
@@ -50,6 +55,9 @@ __all__ = [
 ]
 
 r = usage_record.c
+
+WINDOW = "w"
+"""The key that is the start of a window."""
 
 Condition = ColumnElement[bool]
 
@@ -65,7 +73,11 @@ def list_measures(query: Query) -> tuple[Measure, ...]:
 
 def select_bounds(query: Query) -> Select[int | None, int | None]:
     """Select when the first and last record of a query started."""
-    return select(func.min(r.started_ns), func.max(r.started_ns)).where(*make_conditions(query))
+    times = select(r.started_ns).where(*make_conditions(query)).limit(1)
+    # Each reads an index up to the first record that meets the conditions.
+    first = times.order_by(r.started_ns).scalar_subquery()
+    last = times.order_by(r.started_ns.desc()).scalar_subquery()
+    return select(first, last)
 
 
 Kept = Sequence[Sequence[Any]]
@@ -73,25 +85,30 @@ Kept = Sequence[Sequence[Any]]
 
 
 def select_groups(
-    query: Query, keys: Sequence[Label[Any]], measures: Sequence[Measure]
+    query: Query, keys: Sequence[Label[Any]], measures: Sequence[Measure], plan: Plan
 ) -> Select[Any]:
-    """Compile a query into its one statement, grouped by `keys`.
+    """Compile a query into its one statement, grouped by `keys`, reading what `plan` says.
 
     Columns: the keys, per measure its parts `m0p0` ..., the same parts over all groups `m0t0`...,
     and `groups`, how many there are.
     """
-    parts = [
-        part.over(part.expression).label(f"m{i}p{j}")
+    parts = {
+        f"m{i}p{j}": part
         for i, each in enumerate(measures)
         for j, part in enumerate(each.aggregate.parts)
-    ]
-    answer = (
-        select(*keys, *parts)
-        .where(*make_conditions(query))
-        # by label: PostgreSQL takes the same expression with other parameters for another one
-        .group_by(*(key.name for key in keys))
-        .subquery("answer")
-    )
+    }
+    if plan.roll_ups:
+        added = {name: part.expression for name, part in parts.items()}
+        answer = select_rolled_sums(query, keys, added, plan).subquery("answer")
+    else:
+        columns = (part.over(part.expression).label(name) for name, part in parts.items())
+        answer = (
+            select(*keys, *columns)
+            .where(*make_conditions(query))
+            # by label: PostgreSQL takes the same expression with other parameters for another one
+            .group_by(*(key.name for key in keys))
+            .subquery("answer")
+        )
     totals = [
         _total(query, part, answer.c[f"m{i}p{j}"]).label(f"m{i}t{j}")
         for i, each in enumerate(measures)
@@ -102,19 +119,78 @@ def select_groups(
 
 
 def select_values(
-    query: Query, keys: Sequence[Label[Any]], column: ColumnElement[int]
+    query: Query, keys: Sequence[Label[Any]], column: ColumnElement[int], plan: Plan
 ) -> Select[Any]:
     """Select how often each group has each value of a column, in order of value.
 
     Columns: the keys, `value`, and `n` records. NULL is no value.
     """
     value = column.label("value")
+    if plan.roll_ups:
+        rolled = select_rolled_sums(query, [*keys, value], {}, plan).subquery("rolled")
+        columns = [rolled.c[key.name] for key in keys]
+        known = rolled.c.value.is_not(None)
+        return select(*columns, rolled.c.value, rolled.c.n).where(known).order_by("value")
     return (
         select(*keys, value, func.count().label("n"))
         .where(*make_conditions(query), column.is_not(None))
         .group_by(*(key.name for key in keys), "value")
         .order_by("value")
     )
+
+
+def select_rolled_sums(
+    query: Query,
+    keys: Sequence[Label[Any]],
+    added: Mapping[str, ColumnElement[Any]],
+    plan: Plan,
+) -> Select[Any]:
+    """Select sums of counted records from roll-ups, and from records where the plan says so.
+
+    Columns: the keys, a sum per name of `added`, NULL where no record knows it, and `n` records.
+    """
+    names = [key.name for key in keys]
+    sources: list[Any] = []  # of any columns: the type of a Select names each
+    for roll_up, spans in plan.roll_ups:
+        sums = {name: find_sum(roll_up, each) for name, each in added.items()}
+        columns = [
+            column
+            for name, each in sums.items()
+            if each is not None
+            for column in (func.sum(each.total).label(name), func.sum(each.known).label(f"{name}n"))
+        ]
+        kept = [*make_filter_conditions(query), _within(spans)]
+        moved = [move_to(roll_up, key) for key in keys]
+        rows: Select[Any] = select(*moved, func.sum(roll_up.table.c.records).label("n"), *columns)
+        where = (move_to(roll_up, each) for each in kept)
+        sources.append(rows.where(*where).group_by(*names))
+    if plan.records:
+        columns = [
+            column
+            for name, each in added.items()
+            for column in (func.sum(each).label(name), func.count(each).label(f"{name}n"))
+        ]
+        period = replace(query, start_ns=None, end_ns=None)
+        rows = select(*keys, func.count().label("n"), *columns)
+        sources.append(rows.where(*make_conditions(period), _within(plan.records)).group_by(*names))
+    u = union_all(*sources).subquery("sources").c
+    totals = (case((func.sum(u[f"{name}n"]) != 0, func.sum(u[name]))).label(name) for name in added)
+    answer: Select[Any] = select(*(u[name] for name in names), *totals, func.sum(u.n).label("n"))
+    # A group whose records have all been subtracted is none.
+    return (
+        answer.group_by(*(u[name] for name in names)).having(func.sum(u.n) != 0)
+        if names
+        else answer
+    )
+
+
+def _within(spans: Sequence[Span]) -> Condition:
+    periods = []
+    for start_ns, end_ns in spans:
+        conditions = [] if start_ns is None else [r.started_ns >= start_ns]
+        conditions += [] if end_ns is None else [r.started_ns < end_ns]
+        periods.append(and_(true(), *conditions))
+    return or_(false(), *periods)
 
 
 def list_keys(
@@ -125,7 +201,7 @@ def list_keys(
     With `kept`, all groups but those are one, whose dimensions are NULL and whose key `o` is 1.
     """
     dimensions = [find_dimension(name).expression for name in query.dimensions]
-    keys = [_window_start(runs).label("w")] if runs else []
+    keys = [_window_start(runs).label(WINDOW)] if runs else []
     if kept is not None:
         is_kept = or_(
             false(),
@@ -152,9 +228,12 @@ def _total(query: Query, part: Part, column: ColumnElement[Any]) -> ColumnElemen
     return select(part.over(part.expression)).where(*make_conditions(query)).scalar_subquery()
 
 
-def select_price_sets(query: Query) -> Select[str, str]:
+def select_price_sets(query: Query, plan: Plan) -> Select[str, str]:
     """Select which price sets priced the records of a query, with their sources."""
     used = select(r.rate_id).where(*make_conditions(query))
+    if plan.roll_ups:
+        rolled = select_rolled_sums(query, [r.rate_id.label("rate_id")], {}, plan).subquery()
+        used = select(rolled.c.rate_id)
     return (
         select(rate.c.source, rate.c.price_set)
         .where(rate.c.rate_id.in_(used))
@@ -180,6 +259,11 @@ def restrict_period(
     if end_ns is not None:
         wanted.append(r.started_ns < end_ns)
     return wanted + [_make_condition(each) for each in filters]
+
+
+def make_filter_conditions(query: Query) -> list[Condition]:
+    """Select by the filters of a query alone."""
+    return [_make_condition(each) for each in query.filters]
 
 
 def _make_condition(wanted: Filter) -> Condition:

@@ -22,6 +22,7 @@ from spantoll.storage.audit import encode_values, list_changes
 from spantoll.storage.audit_events import add_audit_event
 from spantoll.storage.facts import store_changes, stored
 from spantoll.storage.periods import find_period, read_periods
+from spantoll.storage.roll_ups import changing_records
 from spantoll.storage.store import Stored
 from spantoll.storage.tables import adjustment, reprice_change
 
@@ -135,7 +136,8 @@ def _erase_row(connection: Connection, row: Row[Any], user: str) -> bool:
         FACTS: encode_values(list_changes(columns, facts)),
         ADJUSTED: encode_values(list_changes(columns, current)) if row._mapping[ADJUSTED] else None,
     }
-    connection.execute(update(usage_record).where(r.id == member.id).values(values))
+    with changing_records(connection, [(member.id, kept, columns)]):
+        connection.execute(update(usage_record).where(r.id == member.id).values(values))
     return True
 
 

@@ -35,6 +35,8 @@ from spantoll.records.column_spec import Unit
 from spantoll.records.columns import metadata, usage_record
 from spantoll.records.record import COLUMNS
 from spantoll.storage.registry import MODULES
+from spantoll.storage.roll_up_fill import clear_roll_ups, fill_gaps
+from spantoll.storage.roll_ups import ROLL_UPS, roll_up_gap
 from spantoll.storage.shared import read_unsettled
 from spantoll.storage.sql import SqlStore
 from spantoll.storage.tables import probe
@@ -73,7 +75,7 @@ def copy_ledger(
     *,
     progress: Callable[[str, int], None] = lambda name, rows: None,
 ) -> list[TableCopied]:
-    """Make every table of `target` equal to that of `source`; records first.
+    """Make every table of `target` equal to that of `source`; records first, roll-ups from them.
 
     `progress` is called after each chunk with the table and the rows compared so far. Raises
     CopyError where the target is not empty and no earlier copy of the source, or the source has
@@ -82,11 +84,14 @@ def copy_ledger(
     if read_unsettled(source.engine) is not None:
         raise CopyError(f"{source.url} has records that are not settled: see `spantoll doctor`")
     try:
+        clear_roll_ups(target)
         with source.engine.connect() as snapshot:
-            return [
+            copied = [
                 _Copying(table, snapshot, target, progress).run()
                 for table in _list_tables(snapshot)
             ]
+        fill_gaps(target)
+        return copied
     except DBAPIError as error:
         raise StoreUnavailable(f"the copy was interrupted: {error.orig}") from error
 
@@ -97,7 +102,8 @@ def _list_tables(source: Connection) -> list[Table]:
         if module.name not in {*MODULES.values(), "migrations"}:
             # What declares a table adds it to `metadata`. Backends need a driver, and declare none.
             import_module(f"{storage.__name__}.{module.name}")
-    found = set(inspect(source).get_table_names()) - {probe.name, VERSIONS}
+    computed = {roll_up_gap.name, *(each.table.name for each in ROLL_UPS)}
+    found = set(inspect(source).get_table_names()) - {probe.name, VERSIONS, *computed}
     if unknown := found - metadata.tables.keys():
         raise CopyError(f"table {min(unknown)} of the source is not one of SpanToll")
     others = sorted(found - {usage_record.name})

@@ -19,9 +19,10 @@ from spantoll.storage.adjustments import Cause
 from spantoll.storage.audit import decode_values, encode_values, list_changes
 from spantoll.storage.periods import read_periods
 from spantoll.storage.periods_book import book_changes, split_changes
+from spantoll.storage.roll_ups import changing_records
 from spantoll.storage.store import Correction, Stored
 
-__all__ = ["correct", "store_changes", "stored"]
+__all__ = ["list_corrections", "store_changes", "stored"]
 
 _FIELDS = UsageRecord._fields
 _NAMES = usage_record.c.keys()
@@ -41,13 +42,12 @@ def stored(row: Row[Any]) -> Stored:
     )
 
 
-def correct(
-    connection: Connection, group: Sequence[Stored], corrections: Sequence[Correction]
-) -> int:
-    """Store what differs from the current content; return how many records were changed.
+def list_corrections(
+    group: Sequence[Stored], corrections: Sequence[Correction]
+) -> list[tuple[Stored, Stored]]:
+    """List the records that corrections concern, as they are and as they are to be.
 
-    What the record's own span reported stays in the column `facts`, to be settled again. Raises
-    ValueError if a correction changes the identity of a record.
+    What the record's own span reported stays in the column `facts`, to be settled again.
     """
     members = {member.id: member for member in group}
     changes = []
@@ -58,7 +58,7 @@ def correct(
             response_key=member.facts.response_key, usage_key=member.facts.usage_key
         )
         changes.append((member, member._replace(current=right)))
-    return store_changes(connection, changes)
+    return changes
 
 
 def store_changes(
@@ -85,7 +85,10 @@ def store_changes(
             raise ValueError(f"settling may not change {min(touched)} of a record")
     periods = read_periods(connection)
     opened, closed = split_changes(differing, periods)
-    _update_records(connection, opened)
+    with changing_records(
+        connection, [(before.id, before.current, after.current) for before, after in opened]
+    ):
+        _update_records(connection, opened)
     book_changes(connection, closed, periods, cause=cause, run_id=run_id)
     return len(opened) + len(closed)
 

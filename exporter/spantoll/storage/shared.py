@@ -35,10 +35,11 @@ from sqlalchemy.exc import DBAPIError
 from spantoll.errors import StoreUnavailable
 from spantoll.records.columns import FACTS, usage_record
 from spantoll.records.record import UsageRecord
-from spantoll.storage.facts import correct, stored
+from spantoll.storage.facts import store_changes, stored
 from spantoll.storage.periods_book import book_late_records
+from spantoll.storage.roll_ups import add_records
 from spantoll.storage.sql import Insert, Refused, SqlStore, without
-from spantoll.storage.store import Correction, Settle, WriteResult
+from spantoll.storage.store import Settle, WriteResult
 from spantoll.storage.tables import unsettled
 
 __all__ = ["SharedStore", "Unsettled", "is_settling", "read_unsettled", "settling"]
@@ -155,6 +156,7 @@ class SharedStore(SqlStore):
         with self.insertion() as connection:
             ids, refused = insert(connection, records)
             book_late_records(connection, records, ids)
+            add_records(connection, ids)
             if note and ids:
                 since_ns = time.time_ns()
                 rows = [{**each._asdict(), "since_ns": since_ns} for each in _join_ids(ids)]
@@ -283,9 +285,10 @@ def _read_facts(connection: Connection, own: _Own, ids: Sequence[int]) -> list[U
         rows = connection.execute(select(usage_record).where(chosen))
         records += [stored(row).facts for row in rows]
     is_corrected = is_settling(usage_record) & usage_record.c[FACTS].is_not(None)
-    for row in connection.execute(select(usage_record).where(is_corrected)).all():
-        member = stored(row)
-        correct(connection, [member], [Correction(member.id, member.facts)])
+    members = map(stored, connection.execute(select(usage_record).where(is_corrected)).all())
+    store_changes(
+        connection, [(member, member._replace(current=member.facts)) for member in members]
+    )
     return records
 
 

@@ -20,11 +20,12 @@ from sqlalchemy.exc import DBAPIError
 from spantoll.errors import RecordRejected
 from spantoll.pricing.result import Rate
 from spantoll.records.record import UsageRecord
-from spantoll.storage.facts import correct
+from spantoll.storage.facts import list_corrections, store_changes
 from spantoll.storage.groups import Groups
 from spantoll.storage.periods_book import book_late_records
 from spantoll.storage.rates import to_row
-from spantoll.storage.store import Settle, WriteResult
+from spantoll.storage.roll_ups import add_records
+from spantoll.storage.store import Settle, Stored, WriteResult
 from spantoll.storage.tables import probe, rate
 
 __all__ = ["Insert", "Refused", "SqlStore", "without"]
@@ -147,6 +148,7 @@ class SqlStore(ABC):
         with self.transaction() as connection:
             ids, refused = insert(connection, records)
             book_late_records(connection, records, ids)
+            add_records(connection, ids)
             corrected = 0
             if settle is not None and ids:
                 corrected = self.settle_rows(connection, without(records, refused), ids, settle)
@@ -164,14 +166,14 @@ class SqlStore(ABC):
 
         `records` has the facts of each of these rows, which nothing has corrected yet.
         """
-        corrected = 0
+        changes: list[tuple[Stored, Stored]] = []
         bound = self.bind_gained(connection, ids)
         for group in self.groups.find(connection, records, bound):
             context = {member.id for member in group if member.is_context}
             corrections = [each for each in settle(group) if each.id not in context]
             self._add_rates(connection, [each.rate for each in corrections if each.rate])
-            corrected += correct(connection, group, corrections)
-        return corrected
+            changes += list_corrections(group, corrections)
+        return store_changes(connection, changes)
 
     def _add_rates(self, connection: Connection, rates: Sequence[Rate]) -> None:
         if rates:

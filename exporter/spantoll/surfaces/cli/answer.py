@@ -25,6 +25,7 @@ def answer_query(
     database: str | None,
     format: Format,
     all_reasons: bool = False,
+    show_sources: bool = False,
 ) -> None:
     """Open the ledger, run the query and write the answer."""
     from spantoll.query import doubt_query, run
@@ -41,6 +42,8 @@ def answer_query(
         doubtful = state is not None and (state.estimated or state.lower_bound)
         reasons = run(ledger.engine, doubt_query(query)) if doubtful else None
         nothing = "" if result.totals.requests else explain_empty(ledger)
+    if show_sources:
+        write_notice(f"read from {', '.join(result.sources)}")
     if format is Format.table and nothing:
         write_notice(nothing)
     else:

@@ -1,4 +1,4 @@
-"""`spantoll db`: copy a ledger to another database, back it up into a file, list changes by hand.
+"""`spantoll db`: copy a ledger, back it up into a file, list changes by hand, verify roll-ups.
 
 Input: the ledger, and where to. Output: one line per table on stdout, progress on stderr.
 """
@@ -15,12 +15,12 @@ import typer
 from spantoll.surfaces.cli.options import Database, Format, Formatted, Tz
 
 if TYPE_CHECKING:
-    from spantoll.storage import Store
+    from spantoll.storage import SqlStore, Store
 
 __all__ = ["db_app"]
 
 db_app = typer.Typer(
-    help="Copy a ledger to another database, back it up, or list changes by hand.",
+    help="Copy a ledger, back it up, list changes by hand, verify or rebuild its roll-ups.",
     no_args_is_help=True,
 )
 
@@ -105,6 +105,71 @@ def audit(tz: Tz = None, format: Formatted = Format.table, database: Database = 
             write_table(AUDIT_HEADERS, cells, numeric=("record", "records"))
 
 
+@db_app.command()
+def verify(database: Database = None) -> None:
+    """Compare the roll-ups with the records they sum; status 1 where they differ.
+
+    Reads every record, while others write.
+    """
+    from datetime import UTC, datetime
+
+    from spantoll.storage.roll_up_verify import verify_roll_ups
+    from spantoll.surfaces.cli.ledger import open_ledger
+
+    def name_day(day_ns: int) -> str:
+        return f"{datetime.fromtimestamp(day_ns // 10**9, UTC):%Y-%m-%d}"
+
+    with open_ledger(database) as ledger:
+        found = verify_roll_ups(
+            ledger.engine, progress=lambda day_ns: _show(f"verified: {name_day(day_ns)}")
+        )
+    for each in found.differences:
+        print(
+            f"{name_day(each.day_ns)} {each.roll_up}: {each.rows:,} rows differ; "
+            f"{each.rolled_up_records:,} records summed, {each.records:,} counted"
+        )
+    if found.gaps:
+        print("a part is not filled yet, and answered from records: `spantoll up` fills it")
+    if found.differences:
+        print("`spantoll db rebuild` makes the roll-ups again")
+        raise typer.Exit(1)
+    print(f"{found.days:,} days compared: roll-ups equal records")
+
+
+@db_app.command()
+def rebuild(database: Database = None) -> None:
+    """Make the roll-ups again from the records, while others write.
+
+    Answers come from records meanwhile. Interrupted, it goes on with `spantoll up`.
+    """
+    from spantoll.storage.roll_up_fill import clear_roll_ups, fill_gaps
+    from spantoll.surfaces.cli.ledger import open_ledger
+
+    with open_ledger(database) as ledger:
+        store = _require_sql(ledger.store)
+        clear_roll_ups(store)
+        is_complete = fill_gaps(store)
+    print(
+        "the roll-ups are made again"
+        if is_complete
+        else "days whose sums exceed 64 bits are answered from records"
+    )
+
+
+def _require_sql(store: Store) -> SqlStore:
+    from spantoll.errors import ConfigurationError
+    from spantoll.storage import SqlStore
+
+    if not isinstance(store, SqlStore):
+        raise ConfigurationError(f"{store.url} has no roll-ups")
+    return store
+
+
+def _show(progress: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{progress}", end="", file=sys.stderr)
+
+
 def _copy(source: Store, target: Store) -> None:
     from spantoll.errors import ConfigurationError
     from spantoll.storage import SqlStore
@@ -115,11 +180,9 @@ def _copy(source: Store, target: Store) -> None:
     if source.url == target.url:
         raise ConfigurationError(f"{source.url} cannot be copied to itself")
 
-    def show(name: str, rows: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{name}: {rows:,} rows", end="", file=sys.stderr)
-
-    copied = copy_ledger(source, target, progress=show)
+    copied = copy_ledger(
+        source, target, progress=lambda name, rows: _show(f"{name}: {rows:,} rows")
+    )
     if sys.stderr.isatty():
         print(file=sys.stderr)
     for table in copied:

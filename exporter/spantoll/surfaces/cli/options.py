@@ -17,6 +17,7 @@ __all__ = [
     "Database",
     "Doubts",
     "Exact",
+    "ExplainPlan",
     "Fill",
     "FiscalStart",
     "Format",
@@ -81,6 +82,9 @@ Order = Annotated[
 ]
 Exact = Annotated[
     bool, typer.Option("--exact", help="Percentiles of every value, not of 4 % buckets.")
+]
+ExplainPlan = Annotated[
+    bool, typer.Option("--explain-plan", help="Say on stderr which tables the sums were read from.")
 ]
 Doubts = Annotated[
     bool, typer.Option("--doubts", help="Name every reason why the cost is not exact.")

@@ -161,6 +161,7 @@ def run_receiver(
 
     from spantoll.forward import read_headers, read_targets
     from spantoll.pipeline.price_sync import start_refreshing
+    from spantoll.pipeline.roll_ups import keep_roll_ups
     from spantoll.pipeline.settle import make_settle
     from spantoll.pipeline.user_pricing import PriceFollower
     from spantoll.receiver import Bound, run
@@ -189,15 +190,16 @@ def run_receiver(
     follower.start()
     refresher = start_refreshing(prices, settings.price_sources, clock_ns=now_ns)
     try:
-        return run(
-            settings.database,
-            config,
-            rate_card=follower.card,
-            settle=make_settle(follower.card),
-            onward=make_forwarder(settings, targets, headers) if targets else None,
-            application=make_rest(settings, follower.card, keys, dashboard=pages, demo=demo),
-            ready=ready,
-        )
+        with keep_roll_ups(prices):
+            return run(
+                settings.database,
+                config,
+                rate_card=follower.card,
+                settle=make_settle(follower.card),
+                onward=make_forwarder(settings, targets, headers) if targets else None,
+                application=make_rest(settings, follower.card, keys, dashboard=pages, demo=demo),
+                ready=ready,
+            )
     finally:
         keys.close()
         refresher.close()

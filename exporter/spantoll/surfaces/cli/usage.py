@@ -11,6 +11,7 @@ from spantoll.surfaces.cli.options import (
     Database,
     Doubts,
     Exact,
+    ExplainPlan,
     Fill,
     FiscalStart,
     Format,
@@ -49,6 +50,7 @@ def usage(
     fiscal_start: FiscalStart = 1,
     exact: Exact = False,
     doubts: Doubts = False,
+    explain_plan: ExplainPlan = False,
     format: Formatted = Format.table,
     database: Database = None,
 ) -> None:
@@ -80,4 +82,5 @@ def usage(
         database=database,
         format=format,
         all_reasons=doubts,
+        show_sources=explain_plan,
     )

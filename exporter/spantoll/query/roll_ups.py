@@ -1,0 +1,231 @@
+"""Choose from which roll-ups a query is answered, and where only from records.
+
+Input: what a query groups, filters and adds up. Output: a `Plan`: periods, each read from one
+roll-up or from the records, which together are exactly the period of the query. A roll-up is read
+for whole buckets only, where each lies in one window, where it has every column that is needed, and
+outside of gaps (see `storage/roll_ups.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    BindParameter,
+    Case,
+    Column,
+    ColumnElement,
+    Connection,
+    case,
+    func,
+    select,
+)
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.functions import coalesce
+
+from spantoll.query.measure import count_known
+from spantoll.query.windows import LAST_NS, Window
+from spantoll.records.columns import usage_record
+from spantoll.storage.roll_up_sums import NEVER_NULL, SUMS, known_name
+from spantoll.storage.roll_ups import DATABASES, ROLL_UPS, RollUp, roll_up_gap
+
+__all__ = ["Plan", "RolledSum", "Span", "find_sum", "make_plan", "move_to", "read_gaps"]
+
+r = usage_record.c
+
+TIME = "started_ns"
+
+
+class Span(NamedTuple):
+    """A half-open period; None is the beginning or the end of the ledger."""
+
+    start_ns: int | None
+    end_ns: int | None
+
+
+class Plan(NamedTuple):
+    """What is read from where; the periods are disjoint."""
+
+    roll_ups: tuple[tuple[RollUp, tuple[Span, ...]], ...]
+    records: tuple[Span, ...]
+
+    def describe(self) -> list[str]:
+        """Name the sources, each with the number of its periods."""
+        named = [(each.name, len(spans)) for each, spans in self.roll_ups]
+        named += [("records", len(self.records))] if self.records else []
+        return [f"{name}: {count} period{'s' * (count > 1)}" for name, count in named]
+
+
+class RolledSum(NamedTuple):
+    """A sum over records as columns of a roll-up."""
+
+    total: ColumnElement[Any]
+    known: ColumnElement[Any]
+    """In how many records its expression is not NULL."""
+
+
+def read_gaps(connection: Connection) -> list[Span] | None:
+    """Read the periods for which roll-ups are not valid; None where a database has none."""
+    if connection.dialect.name not in DATABASES:
+        return None
+    g = roll_up_gap.c
+    return [Span(*row) for row in connection.execute(select(g.start_ns, g.end_ns))]
+
+
+def make_plan(
+    period: Span,
+    *,
+    needed: Iterable[ColumnElement[Any]],
+    added: Sequence[ColumnElement[Any]] = (),
+    covering: Sequence[Window] = (),
+    gaps: Sequence[Span] = (),
+) -> Plan:
+    """Cover a period; `needed` are the expressions of dimensions and filters, `added` of sums.
+
+    One that depends on the time of a record, such as an owner by a dated rule, no roll-up has.
+    """
+    names = {column.name for each in needed for column in _list_columns(each)}
+    usable = [
+        each
+        for each in ROLL_UPS
+        if names <= set(each.dimensions)
+        and all(find_sum(each, expression) is not None for expression in added)
+        and all(left.end_ns % each.width_ns == 0 for left, _ in pairwise(covering))
+    ]
+    found: dict[str, tuple[RollUp, list[Span]]] = {}
+    records: list[Span] = []
+    for source, span in _split(period, _choose_widths(usable)):
+        if source is None:
+            records.append(span)
+            continue
+        valid, invalid = _subtract_gaps(span, gaps)
+        records += invalid
+        found.setdefault(source.name, (source, []))[1].extend(valid)
+    rolled = tuple((source, tuple(spans)) for source, spans in found.values() if spans)
+    return Plan(rolled, tuple(records)) if rolled else Plan((), (period,))
+
+
+def find_sum(roll_up: RollUp, expression: ColumnElement[Any]) -> RolledSum | None:
+    """Find the sum of an expression over records; None where a roll-up does not have it."""
+    return _find_sum(roll_up.name, expression)
+
+
+def move_to(roll_up: RollUp, expression: Any) -> Any:
+    """Return an expression over records as one over the rows of a roll-up."""
+
+    def replace(element: Any, **_: Any) -> Any:
+        if isinstance(element, Column) and element.table is usage_record:
+            return roll_up.table.c["bucket_ns" if element.name == TIME else element.name]
+        return None
+
+    return visitors.replacement_traverse(expression, {}, replace)
+
+
+@lru_cache(maxsize=2_048)
+def _find_sum(name: str, expression: ColumnElement[Any]) -> RolledSum | None:
+    roll_up = next(each for each in ROLL_UPS if each.name == name)
+    c = roll_up.table.c
+    for sum_name, summed in SUMS.items():
+        if sum_name in roll_up.sums and expression is summed:
+            return RolledSum(c[sum_name], c[known_name(sum_name)])
+    if not isinstance(expression, Case):
+        return None
+    for sum_name, summed in SUMS.items():
+        is_kept = sum_name in roll_up.sums and sum_name not in NEVER_NULL
+        if is_kept and expression.compare(count_known(summed)):
+            return RolledSum(c[known_name(sum_name)], c.records)
+    return _find_case(roll_up, expression)
+
+
+def _find_case(roll_up: RollUp, expression: Case[Any]) -> RolledSum | None:
+    """Find the sum of a CASE whose conditions are the same in all records of a row."""
+    totals: list[tuple[Any, Any]] = []
+    knowns: list[tuple[Any, Any]] = []
+    for condition, result in expression.whens:
+        names = {column.name for column in _list_columns(condition)}
+        found = _find_result(roll_up, result)
+        if found is None or not names <= set(roll_up.dimensions):
+            return None
+        moved = move_to(roll_up, condition)
+        totals.append((moved, found.total))
+        knowns.append((moved, found.known))
+    if expression.else_ is None:
+        return RolledSum(case(*totals), case(*knowns, else_=0))
+    other = _find_result(roll_up, expression.else_)
+    if other is None:
+        return None
+    return RolledSum(case(*totals, else_=other.total), case(*knowns, else_=other.known))
+
+
+def _find_result(roll_up: RollUp, result: ColumnElement[Any]) -> RolledSum | None:
+    """Find the sum of what a CASE returns: 0, or something that a roll-up has, NULL or 0 for it."""
+    records = roll_up.table.c.records
+    if isinstance(result, BindParameter):
+        return RolledSum(result, records) if result.value == 0 else None
+    if isinstance(result, coalesce):
+        summed, *otherwise = result.clauses
+        is_zero = [isinstance(each, BindParameter) and each.value == 0 for each in otherwise]
+        found = _find_sum(roll_up.name, summed) if is_zero == [True] else None
+        return None if found is None else RolledSum(func.coalesce(found.total, 0), records)
+    return _find_sum(roll_up.name, result)
+
+
+def _list_columns(expression: ColumnElement[Any]) -> list[Column[Any]]:
+    return [
+        each
+        for each in visitors.iterate(expression)
+        if isinstance(each, Column) and each.table is usage_record
+    ]
+
+
+def _choose_widths(usable: Sequence[RollUp]) -> list[RollUp]:
+    """Keep the first roll-up of each width, the widest first."""
+    chosen: dict[int, RollUp] = {}
+    for each in usable:
+        chosen.setdefault(each.width_ns, each)
+    return [chosen[width] for width in sorted(chosen, reverse=True)]
+
+
+def _split(period: Span, sources: Sequence[RollUp]) -> Iterable[tuple[RollUp | None, Span]]:
+    """Split a period into whole buckets of the widest roll-up, and edges by the next ones."""
+    start_ns, end_ns = period
+    if start_ns is not None and end_ns is not None and start_ns >= end_ns:
+        return
+    if not sources:
+        yield None, period
+        return
+    source, *finer = sources
+    first = None if start_ns is None else start_ns + -start_ns % source.width_ns
+    last = None if end_ns is None else end_ns - end_ns % source.width_ns
+    if first is not None and last is not None and first >= last:
+        yield from _split(period, finer)
+        return
+    if first != start_ns:
+        yield from _split(Span(start_ns, first), finer)
+    yield source, Span(first, last)
+    if last != end_ns and last is not None:
+        yield from _split(Span(last, end_ns), finer)
+
+
+def _subtract_gaps(span: Span, gaps: Sequence[Span]) -> tuple[list[Span], list[Span]]:
+    """Part a span into what no gap covers, and what is in one."""
+    valid: list[Span] = []
+    invalid: list[Span] = []
+    start_ns = span.start_ns or 0
+    end_ns = LAST_NS if span.end_ns is None else span.end_ns
+    at_ns = start_ns
+    for gap_start_ns, gap_end_ns in sorted((gap.start_ns or 0, gap.end_ns or 0) for gap in gaps):
+        if gap_end_ns <= at_ns or gap_start_ns >= end_ns:
+            continue
+        if gap_start_ns > at_ns:
+            valid.append(Span(at_ns, gap_start_ns))
+        first_ns = max(at_ns, gap_start_ns)
+        at_ns = min(gap_end_ns, end_ns)
+        is_open = span.end_ns is None and at_ns == LAST_NS
+        invalid.append(Span(first_ns, None if is_open else at_ns))
+    if at_ns < end_ns:
+        valid.append(Span(at_ns or None, span.end_ns))
+    return valid, invalid

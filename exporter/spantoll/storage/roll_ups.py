@@ -1,0 +1,234 @@
+"""Roll-ups: sums of counted records by time bucket and dimensions, in the transaction of a change.
+
+Input: ids of records that were inserted, or are about to change. Output: rows of the roll-up tables
+that add or subtract what these records sum to. Rows are only appended, so writers never wait for
+each other: the sum of a bucket is the sum of all its rows, which `roll_up_merge` makes fewer.
+`roll_up_gap` has the periods for which roll-ups are not valid: queries read the records there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Insert,
+    Select,
+    SmallInteger,
+    Table,
+    bindparam,
+    func,
+    literal,
+    select,
+    true,
+)
+from sqlalchemy.exc import DBAPIError
+
+from spantoll.records.column_spec import identity
+from spantoll.records.columns import metadata, usage_record
+from spantoll.records.record import COLUMNS, UsageRecord
+from spantoll.storage.roll_up_sums import NEVER_NULL, SUMS, known_name
+
+__all__ = [
+    "APPENDED",
+    "CHUNK",
+    "DATABASES",
+    "DAY_NS",
+    "END_NS",
+    "MERGED",
+    "MERGING",
+    "ROLL_UPS",
+    "RollUp",
+    "add_records",
+    "changing_records",
+    "open_gap",
+    "roll_up_gap",
+    "select_sums",
+]
+
+DAY_NS = 24 * 3600 * 10**9
+QUARTER_NS = 15 * 60 * 10**9
+"""Every offset from UTC in use is a multiple of 15 minutes (tz database 2024a)."""
+END_NS = 2**63 - 1
+"""The end of what a column of nanoseconds holds."""
+
+APPENDED, MERGING, MERGED = range(3)
+"""The values of `state`; a row is merging only within a transaction of `roll_up_merge`."""
+
+CHUNK = 5_000
+"""Ids in one IN list; SQLite takes 32,766 parameters."""
+
+r = usage_record.c
+
+
+class RollUp(NamedTuple):
+    """One table of sums; `bucket_ns` is the UTC start of a bucket."""
+
+    name: str
+    width_ns: int
+    """Of a bucket."""
+    dimensions: tuple[str, ...]
+    """Columns of a record that are the same in all records of a row."""
+    sums: tuple[str, ...]
+    """Names of SUMS."""
+    table: Table
+
+
+_MODEL = ("tenant_id", "provider", "model", "operation", "status")
+_PRICE = ("pricing_status", "pricing_reason", "rate_id")
+_ATTRIBUTION = (
+    "customer_id",
+    "organisation",
+    "project",
+    "workspace_id",
+    "team",
+    "environment",
+    "service_name",
+    "task_type",
+)
+
+
+def _declare(
+    name: str, width_ns: int, dimensions: tuple[str, ...], sums: Sequence[str] = tuple(SUMS)
+) -> RollUp:
+    known = [known_name(each) for each in sums if each not in NEVER_NULL]
+    table = Table(
+        name,
+        metadata,
+        Column("id", identity, primary_key=True),
+        Column("bucket_ns", BigInteger, nullable=False),
+        Column("state", SmallInteger, nullable=False),
+        *(Column(each, COLUMNS[each].type, nullable=True) for each in dimensions),
+        Column("records", BigInteger, nullable=False),
+        *(Column(each, BigInteger, nullable=True) for each in sums),
+        *(Column(each, BigInteger, nullable=False) for each in known),
+        # An id that is read as one of a snapshot must never be that of another row later.
+        sqlite_autoincrement=True,
+    )
+    Index(f"ix_{name}_bucket", table.c.bucket_ns, table.c.state)
+    return RollUp(name, width_ns, dimensions, tuple(sums), table)
+
+
+ROLL_UPS = (
+    # The day answers long periods in UTC; 15 minutes every other zone, and the edges.
+    _declare("roll_up_model_day", DAY_NS, (*_MODEL, *_PRICE)),
+    _declare("roll_up_model_quarter", QUARTER_NS, (*_MODEL, *_PRICE)),
+    # Buckets of 15 minutes would have about as many rows as there are records.
+    _declare("roll_up_attribution_day", DAY_NS, (*_MODEL, *_PRICE, *_ATTRIBUTION)),
+    _declare("roll_up_user_day", DAY_NS, (*_MODEL, *_PRICE, "user_id")),
+    _declare("roll_up_latency_day", DAY_NS, (*_MODEL, "latency_bucket"), ()),
+)
+"""The fewest rows first, of those of one width."""
+
+roll_up_gap = Table(
+    "roll_up_gap",
+    metadata,
+    Column("start_ns", BigInteger, primary_key=True, autoincrement=False),
+    Column("end_ns", BigInteger, nullable=False),
+)
+"""Periods of whole UTC days, half-open, which may overlap: roll-ups are not valid there."""
+
+_names = sorted(
+    {"counted", "started_ns", "latency_bucket", "input_cost_nano", "cache_cost_nano"}
+    | {name for each in ROLL_UPS for name in each.dimensions}
+    | (SUMS.keys() & set(UsageRecord._fields))
+)
+_summed = [UsageRecord._fields.index(name) for name in _names]
+
+
+DATABASES = frozenset({"sqlite", "postgresql", "mariadb", "mysql"})
+"""Names of SQLAlchemy's dialects for databases whose ledgers have roll-ups."""
+
+
+def is_same_in_roll_ups(before: UsageRecord, after: UsageRecord) -> bool:
+    """Return True if a change of a record changes no roll-up."""
+    if not (before.counted or after.counted):
+        return True
+    return all(before[index] == after[index] for index in _summed)
+
+
+def select_sums(
+    roll_up: RollUp, *conditions: ColumnElement[bool], negative: bool = False
+) -> Select[Any]:
+    """Select the rows that a roll-up has of the counted records that meet the conditions."""
+
+    def sign(total: ColumnElement[Any]) -> ColumnElement[Any]:
+        return -total if negative else total
+
+    bucket = (r.started_ns - r.started_ns % roll_up.width_ns).label("bucket_ns")
+    known = [name for name in roll_up.sums if name not in NEVER_NULL]
+    return (
+        select(
+            bucket,
+            *(r[name] for name in roll_up.dimensions),
+            sign(func.count()).label("records"),
+            *(sign(func.sum(SUMS[name])).label(name) for name in roll_up.sums),
+            *(sign(func.count(SUMS[name])).label(known_name(name)) for name in known),
+        )
+        .where(r.counted == true(), *conditions)
+        .group_by("bucket_ns", *(r[name] for name in roll_up.dimensions))
+    )
+
+
+def _insert_sums(roll_up: RollUp, *, negative: bool) -> Insert:
+    chosen = r.id.in_(bindparam("ids", expanding=True))
+    sums = select_sums(roll_up, chosen, negative=negative)
+    names = ["state", *sums.selected_columns.keys()]
+    rows = sums.with_only_columns(literal(APPENDED).label("state"), *sums.selected_columns)
+    return roll_up.table.insert().from_select(names, rows, include_defaults=False)
+
+
+_add = [_insert_sums(each, negative=False) for each in ROLL_UPS]
+_subtract = [_insert_sums(each, negative=True) for each in ROLL_UPS]
+
+
+def add_records(connection: Connection, ids: Sequence[int]) -> None:
+    """Add what records sum to; those that are not counted add nothing."""
+    _append(connection, _add, ids)
+
+
+@contextmanager
+def changing_records(
+    connection: Connection, changes: Sequence[tuple[int, UsageRecord, UsageRecord]]
+) -> Iterator[None]:
+    """Subtract what records sum to before the block changes them, and add it again after it.
+
+    `changes` has the id of each record, and the record as it is and as it is to be.
+    """
+    real = [each for each in changes if not is_same_in_roll_ups(*each[1:])]
+    _append(connection, _subtract, [number for number, before, _ in real if before.counted])
+    yield
+    add_records(connection, [number for number, _, after in real if after.counted])
+
+
+def open_gap(connection: Connection, start_ns: int = 0, end_ns: int = END_NS) -> None:
+    """Let roll-ups be invalid for the UTC days of a period, until they are filled from records."""
+    g = roll_up_gap.c
+    start_ns -= start_ns % DAY_NS
+    end_ns = min(END_NS, end_ns + -end_ns % DAY_NS)
+    found = connection.scalar(select(g.end_ns).where(g.start_ns == start_ns))
+    if found is None:
+        connection.execute(roll_up_gap.insert().values(start_ns=start_ns, end_ns=end_ns))
+    elif found < end_ns:
+        connection.execute(roll_up_gap.update().where(g.start_ns == start_ns).values(end_ns=end_ns))
+
+
+def _append(connection: Connection, statements: Sequence[Insert], ids: Sequence[int]) -> None:
+    for start in range(0, len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        try:
+            with connection.begin_nested():
+                for statement in statements:
+                    connection.execute(statement, {"ids": chunk})
+        except DBAPIError:
+            # Sums of counters that are noise exceed 64 bits, for which each database has an error
+            # of its own. Such a day is answered from its records; what else is wrong fails again.
+            days = select(r.started_ns - r.started_ns % DAY_NS).where(r.id.in_(chunk)).distinct()
+            for day_ns in connection.scalars(days).all():
+                open_gap(connection, day_ns, day_ns + 1)

@@ -1,0 +1,183 @@
+"""Answers from roll-ups are those of plain Python, after every kind of change of a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from spantoll.query import Filter, Query, run
+from spantoll.query.percentiles import ERROR
+from spantoll.storage import SqlStore, open_store
+from spantoll.storage.roll_up_fill import fill_gaps
+from spantoll.storage.roll_up_verify import verify_roll_ups
+from spantoll.storage.roll_ups import DAY_NS, open_gap
+from tests.query import reference
+from tests.query.test_same_answers_everywhere import HOUR_NS
+from tests.support.records import NOON_NS, make_record, stored_records
+from tests.support.roll_up_changes import CHANGES, DAYS
+
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns")
+SUMMED = sorted(
+    name
+    for name in reference.MEASURES
+    if not name.startswith("distinct")
+    and "_p" not in name
+    and not name.endswith(("_min_ms", "_max_ms"))
+)
+
+
+@pytest.fixture(scope="module", params=list(CHANGES))
+def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SqlStore]:
+    """A ledger to which all changes up to one have been made."""
+    opened = open_store(f"sqlite:///{tmp_path_factory.mktemp('ledger')}/usage.db")
+    assert isinstance(opened, SqlStore)
+    for name, change in CHANGES.items():
+        change(opened)
+        if name == request.param:
+            break
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def small_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    opened = open_store(f"sqlite:///{tmp_path_factory.mktemp('small')}/usage.db")
+    opened.write([make_record(started_ns=NOON_NS - hours * HOUR_NS) for hours in range(4)])
+    yield opened.engine
+    opened.close()
+
+
+filters = st.one_of(
+    st.builds(
+        Filter,
+        st.just("model"),
+        st.lists(st.sampled_from(["gpt-4o", "claude", "none"]), max_size=2).map(tuple),
+        negate=st.booleans(),
+        operator=st.just("="),
+    ),
+    st.builds(
+        Filter,
+        st.sampled_from(["customer_id", "user_id", "pricing_status"]),
+        st.lists(st.sampled_from(["acme", "bob", "priced", None]), min_size=1, max_size=2).map(
+            tuple
+        ),
+        negate=st.booleans(),
+        operator=st.just("="),
+    ),
+)
+
+
+@st.composite
+def queries(draw: st.DrawFn) -> Query:
+    minutes = draw(st.none() | st.integers(0, DAYS * 96).map(lambda number: number * 15))
+    start_ns = (
+        None if minutes is None else NOON_NS - minutes * HOUR_NS // 60 + draw(st.integers(0, 1))
+    )
+    length = draw(st.none() | st.integers(1, DAYS * 24))
+    return Query(
+        measures=draw(st.lists(st.sampled_from(SUMMED), min_size=1, max_size=5)),
+        dimensions=draw(
+            st.lists(st.sampled_from(["model", "provider", "customer_id", "user_id"]), max_size=2)
+        ),
+        filters=draw(st.lists(filters, max_size=2)),
+        start_ns=start_ns,
+        end_ns=None if start_ns is None or length is None else start_ns + length * HOUR_NS,
+        window=draw(st.sampled_from(["total", "hour", "day", "week", "month"])),
+        tz=draw(st.sampled_from(ZONES)),
+    )
+
+
+@settings(max_examples=15)
+@given(queries())
+def test_sums_from_roll_ups_are_those_of_plain_python(store: SqlStore, query: Query) -> None:
+    groups, totals = reference.answer_query(stored_records(store.engine), query)
+
+    result = run(store.engine, query)
+
+    assert {
+        (row.window, *row.dimensions.values()): {name: row[name] for name in query.measures}
+        for row in result.rows
+    } == groups
+    assert {name: result.totals[name] for name in query.measures} == totals
+    assert result.price_sets == run(store.engine, replace(query, roll_ups=False)).price_sets
+
+
+@pytest.mark.parametrize("window", ["total", "day"])
+def test_percentiles_from_roll_ups_are_those_of_records(store: SqlStore, window: str) -> None:
+    query = Query(
+        measures=["latency_p50_ms", "latency_p95_ms", "requests"],
+        dimensions=["model"],
+        window=window,
+        start_ns=NOON_NS - 7 * DAY_NS - HOUR_NS,
+    )
+
+    result = run(store.engine, query)
+
+    expected = run(store.engine, replace(query, roll_ups=False))
+    assert [row.measures for row in result.rows] == [row.measures for row in expected.rows]
+    assert result.totals == expected.totals
+    assert ERROR < 0.02
+    assert result.sources != expected.sources
+
+
+@pytest.mark.parametrize(
+    ("asked", "sources"),
+    [
+        ({}, ["roll_up_model_day: 1 period"]),
+        ({"dimensions": ["user_id"]}, ["roll_up_user_day: 1 period"]),
+        ({"dimensions": ["team", "model"]}, ["roll_up_attribution_day: 1 period"]),
+        (
+            {"window": "day", "tz": "Europe/Berlin", "start_ns": NOON_NS - 3 * DAY_NS},
+            ["roll_up_model_quarter: 1 period"],
+        ),
+        ({"measures": ["margin_usd", "cache_savings_usd"]}, ["roll_up_model_day: 1 period"]),
+        ({"measures": ["success_rate", "unpriced_tokens"]}, ["roll_up_model_day: 1 period"]),
+        ({"dimensions": ["session_id"]}, ["records: 1 period"]),
+        ({"dimensions": ["user_id", "team"]}, ["records: 1 period"]),
+        ({"measures": ["latency_max_ms"]}, ["records: 1 period"]),
+        ({"measures": ["distinct_users"]}, ["records: 1 period"]),
+        ({"dimensions": ["owner_team"]}, ["records: 1 period"]),
+        ({"uncounted": True}, ["records: 1 period"]),
+        ({"window": "minute"}, ["records: 1 period"]),
+        (
+            {"start_ns": NOON_NS - 2 * DAY_NS - 1, "end_ns": NOON_NS + 1},
+            [
+                "records: 2 periods",
+                "roll_up_model_quarter: 2 periods",
+                "roll_up_model_day: 1 period",
+            ],
+        ),
+    ],
+)
+def test_a_query_reads_roll_ups_only_where_they_have_the_answer(
+    small_ledger: Engine, asked: dict[str, Any], sources: list[str]
+) -> None:
+    result = run(small_ledger, Query(**asked))
+
+    assert sorted(result.sources) == sorted(sources)
+
+
+def test_roll_ups_equal_records_after_every_change(store: SqlStore) -> None:
+    verified = verify_roll_ups(store.engine)
+
+    assert verified.differences == []
+    assert verified.days
+
+
+def test_gaps_are_filled_from_records(store: SqlStore) -> None:
+    before = run(store.engine, Query(dimensions=["model"]))
+    with store.transaction() as connection:
+        open_gap(connection)
+
+    assert run(store.engine, Query(dimensions=["model"])).sources == ["records: 1 period"]
+    assert fill_gaps(store)
+    assert run(store.engine, Query(dimensions=["model"])).rows == before.rows
+    assert verify_roll_ups(store.engine).differences == []

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from sqlalchemy import delete, func, select, update
+
+from spantoll.query import Query, run
+from spantoll.records.columns import usage_record
+from spantoll.storage import SqlStore, Store
+from spantoll.storage.roll_up_fill import clear_roll_ups, fill_gaps, list_gaps
+from spantoll.storage.roll_up_merge import merge_roll_ups
+from spantoll.storage.roll_up_verify import verify_roll_ups
+from spantoll.storage.roll_ups import DAY_NS, ROLL_UPS
+from tests.query import reference
+from tests.support.records import NOON_NS, make_record, stored_records
+from tests.support.roll_up_changes import CHANGES
+
+QUERIES = (
+    Query(dimensions=["model", "status"]),
+    Query(dimensions=["customer_id"], window="day", measures=["requests", "output_tokens"]),
+    Query(dimensions=["user_id"], measures=["requests", "unpriced_requests", "cache_savings_usd"]),
+    Query(
+        measures=["latency_avg_ms", "tokens_per_second", "cost_per_request_usd"],
+        window="day",
+        tz="Asia/Kathmandu",
+        start_ns=NOON_NS - 5 * DAY_NS - 1,
+        end_ns=NOON_NS - DAY_NS,
+    ),
+)
+
+
+@pytest.fixture
+def sql_store(store: Store) -> SqlStore:
+    assert isinstance(store, SqlStore)
+    return store
+
+
+def count_rows(store: SqlStore) -> int:
+    with store.engine.connect() as connection:
+        counts = (connection.scalar(select(func.count(each.table.c.id))) for each in ROLL_UPS)
+        return sum(count or 0 for count in counts)
+
+
+def test_roll_ups_follow_every_change_on_every_database(sql_store: SqlStore) -> None:
+    for name, change in CHANGES.items():
+        change(sql_store)
+
+        assert verify_roll_ups(sql_store.engine).differences == [], name
+        for query in QUERIES:
+            groups, totals = reference.answer_query(stored_records(sql_store.engine), query)
+            result = run(sql_store.engine, query)
+            found = {
+                (row.window, *row.dimensions.values()): {each: row[each] for each in query.measures}
+                for row in result.rows
+            }
+            assert (found, result.totals.measures.items() >= totals.items()) == (groups, True), name
+
+
+def test_a_ledger_is_filled_day_by_day_beside_writers(sql_store: SqlStore) -> None:
+    days = [NOON_NS - number * DAY_NS for number in range(4)]
+    sql_store.write([make_record(started_ns=day) for day in days])
+    clear_roll_ups(sql_store)
+    left: list[int] = []
+
+    def write_more(start_ns: int) -> None:
+        left.append(start_ns)
+        sql_store.write([make_record(started_ns=NOON_NS - 2 * DAY_NS, model=f"m{len(left)}")])
+
+    is_complete = fill_gaps(sql_store, progress=write_more)
+
+    assert is_complete
+    assert left == [day - NOON_NS % DAY_NS for day in days] + [0]
+    assert verify_roll_ups(sql_store.engine) == (4, [], [])
+
+
+def test_a_fill_that_is_stopped_goes_on_where_it_was(sql_store: SqlStore) -> None:
+    sql_store.write([make_record(started_ns=NOON_NS - number * DAY_NS) for number in range(3)])
+    clear_roll_ups(sql_store)
+    steps: list[int] = []
+    query = Query(measures=["requests"])
+
+    is_complete = fill_gaps(sql_store, progress=steps.append, is_stopped=lambda: len(steps) == 2)
+
+    assert not is_complete
+    assert sorted(run(sql_store.engine, query).sources) == [
+        "records: 1 period",
+        "roll_up_model_day: 1 period",
+    ]
+    assert run(sql_store.engine, query).totals["requests"] == 3
+    assert fill_gaps(sql_store)
+    assert run(sql_store.engine, query).sources == ["roll_up_model_day: 1 period"]
+
+
+def test_merging_leaves_one_row_for_each_bucket_and_dimensions(sql_store: SqlStore) -> None:
+    for _ in range(5):
+        sql_store.write([make_record(), make_record(user_id="ann")])
+
+    merged = merge_roll_ups(sql_store)
+
+    assert merged > count_rows(sql_store) == len(ROLL_UPS) + 1
+    assert merge_roll_ups(sql_store) == 0
+    assert verify_roll_ups(sql_store.engine).differences == []
+
+
+def test_a_day_whose_sums_exceed_64_bits_is_answered_from_records(sql_store: SqlStore) -> None:
+    most = 2**63 - 1
+    sql_store.write([make_record(input_tokens=most), make_record(started_ns=NOON_NS - DAY_NS)])
+    sql_store.write([make_record(input_tokens=most)])
+    query = Query(measures=["input_tokens"])
+
+    merge_roll_ups(sql_store)
+    fill_gaps(sql_store)
+
+    assert run(sql_store.engine, query).totals["input_tokens"] == 2 * most
+    with sql_store.engine.connect() as connection:
+        midnight_ns = NOON_NS - NOON_NS % DAY_NS
+        assert list_gaps(connection) == [(midnight_ns, midnight_ns + DAY_NS)]
+
+
+@pytest.fixture
+def damaged(sqlite_store: Store) -> SqlStore:
+    assert isinstance(sqlite_store, SqlStore)
+    sqlite_store.write([make_record() for _ in range(2)])
+    sqlite_store.write([make_record(started_ns=NOON_NS - Random(3).randrange(DAY_NS))])
+    table = ROLL_UPS[0].table
+    with sqlite_store.transaction() as connection:
+        connection.execute(update(table).values(cost_nano=table.c.cost_nano + 1))
+        connection.execute(delete(ROLL_UPS[3].table))
+    return sqlite_store
+
+
+def test_a_sum_that_is_wrong_by_a_nano_dollar_is_found(damaged: SqlStore) -> None:
+    verified = verify_roll_ups(damaged.engine)
+
+    assert {each.roll_up for each in verified.differences} == {
+        "roll_up_model_day",
+        "roll_up_user_day",
+    }
+    missing = [each for each in verified.differences if each.roll_up == "roll_up_user_day"]
+    assert sum(each.records for each in missing) == 3
+    assert [each.rolled_up_records for each in missing] == [0] * len(missing)
+
+
+def test_a_rebuild_makes_the_roll_ups_right(damaged: SqlStore) -> None:
+    clear_roll_ups(damaged)
+    fill_gaps(damaged)
+
+    with damaged.engine.connect() as connection:
+        assert connection.scalar(select(func.count(usage_record.c.id))) == 3
+    assert verify_roll_ups(damaged.engine).differences == []
