@@ -94,6 +94,8 @@ class Settings(BaseSettings):
     price_sources: str = ""
     """What a running receiver imports prices from every 24 hours, comma separated: genai-prices,
     litellm, URLs, files; nothing unless set."""
+    keep_attributes: str = ""
+    """Attributes that records keep too, comma separated: keys, and prefixes such as `app.*`."""
     cache: str = "memory"
     """Where answers in real time are kept: memory, redis://HOST:PORT for several processes, off."""
     cache_s: float = Field(default=300.0, gt=0)
@@ -105,6 +107,15 @@ class Settings(BaseSettings):
     @classmethod
     def _address(cls, text: str | None) -> str | None:
         return None if text is None or text.lower() in OFF else text
+
+    @field_validator("keep_attributes")
+    @classmethod
+    def _attributes(cls, text: str) -> str:
+        if text:
+            from spantoll.semconv.kept import parse_attributes
+
+            parse_attributes(text)
+        return text
 
     @field_validator("tz")
     @classmethod

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from spantoll.otlp import JSON, PROTOBUF, decode_traces
 from spantoll.semconv import attributes as keys
 from spantoll.semconv import could_be_genai
-from spantoll.semconv.attribution import metadata_name
 from spantoll.semconv.genai import SHARED
+from spantoll.semconv.kept import metadata_name
 from spantoll.semconv.registry import all_dialects
 from spantoll.semconv.shapes import MAX_CONSTANTS, MAX_SHAPES, make_plan
 from spantoll.semconv.table import TableDialect

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from spantoll.records import UsageRecord
 
@@ -75,3 +77,22 @@ def test_without_the_extra_the_error_names_it() -> None:
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.count("\n") == 1
     assert "pip install 'spantoll[exporter]'" in ran.stderr
+
+
+def test_chosen_attributes_are_kept_and_grouped_by(database: str, tmp_path: Path) -> None:
+    given = {"app.lane": "blue", "app.prompt": "secret words", "gen_ai.request.model": "gpt-4o"}
+    given |= {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai"}
+    attributes = [{"key": key, "value": {"stringValue": value}} for key, value in given.items()]
+    resource = {"attributes": [{"key": "app.zone", "value": {"stringValue": "north"}}]}
+    span = {"traceId": "1" * 32, "spanId": "2" * 16, "name": "chat", "startTimeUnixNano": "1"}
+    spans = [{"scope": {}, "spans": [span | {"attributes": attributes}]}]
+    file = tmp_path / "traces.jsonl"
+    file.write_text(json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": spans}]}))
+    chosen = {"SPANTOLL_DATABASE": database, "SPANTOLL_KEEP_ATTRIBUTES": "app.*"}
+
+    read = python("-m", "spantoll", "ingest", str(file), **chosen)
+    ran = python("-m", "spantoll", "records", "--format", "json", **chosen)
+
+    assert (read.returncode, ran.returncode) == (0, 0)
+    (shown,) = json.loads(ran.stdout)
+    assert shown["metadata"] == {"app.lane": "blue", "app.zone": "north"}

@@ -22,6 +22,7 @@ from spantoll.errors import StoreUnavailable
 from spantoll.exporter.convert import to_spans
 from spantoll.pipeline import Batch, Ingest, Ledger, make_settle
 from spantoll.pipeline.user_pricing import load_user_card
+from spantoll.semconv.kept import choose_attributes
 from spantoll.settings import load_settings
 from spantoll.storage import Store, open_store
 
@@ -110,7 +111,9 @@ class SpantollSpanExporter(SpanExporter):
 
     def _open(self) -> _Opened:
         if self._opened is None:
-            store = open_store(load_settings(database=self._database).database)
+            settings = load_settings(database=self._database)
+            choose_attributes(settings.keep_attributes)
+            store = open_store(settings.database)
             card = load_user_card(store.engine)
             self._opened = _Opened(store, Ledger(store, settle=make_settle(card)), Ingest(card))
         return self._opened

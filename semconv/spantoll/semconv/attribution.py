@@ -1,7 +1,7 @@
 """The attribution of a call: attributes of the span over those of its resource -> `Attribution`.
 
 The keys are `attributes.ATTRIBUTION`; what has no field of its own and is on the allow-list of
-`attributes.METADATA_KEYS` becomes metadata, at most MAX_METADATA_CHARS characters of text each.
+`kept.py` becomes metadata, at most MAX_METADATA_CHARS characters of text each.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from spantoll.semconv import attributes as keys
 from spantoll.semconv.call import Attribution
 from spantoll.semconv.dialect import AttributeValue
 from spantoll.semconv.fields import Converters, convert_into
+from spantoll.semconv.kept import metadata_name
 from spantoll.semconv.values import identifier, unquoted
 
-__all__ = ["Metadata", "add_metadata", "merge_attribution", "metadata_name"]
+__all__ = ["Metadata", "add_metadata", "merge_attribution"]
 
 MAX_RESOURCES = 256
 """Resources whose attribution is remembered: the spans of a request share one."""
@@ -56,13 +57,6 @@ def _read_resource(resource: Mapping[str, AttributeValue]) -> Attribution:
         _resources.clear()
     _resources[id(resource)] = (resource, attribution)
     return attribution
-
-
-def metadata_name(key: str) -> str | None:
-    """Name an attribute as metadata; None for what is not on the list and so is never kept."""
-    if key in keys.METADATA_KEYS or key.startswith(keys.METADATA_PREFIXES):
-        return key.removeprefix(keys.SPANTOLL_METADATA_PREFIX)
-    return None
 
 
 def add_metadata(metadata: Metadata, name: str, value: object) -> None:

@@ -13,10 +13,10 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from spantoll.semconv import attributes as keys
-from spantoll.semconv.attribution import metadata_name
 from spantoll.semconv.call import Attribution, ModelCall, Role
 from spantoll.semconv.dialect import AttributeValue
 from spantoll.semconv.fields import FIELDS, Converters, Field
+from spantoll.semconv.kept import metadata_name
 
 __all__ = [
     "MAX_SHAPES",

@@ -24,11 +24,13 @@ def ingest(
     from spantoll.pipeline import Ingest, Ledger
     from spantoll.pipeline.settle import make_settle
     from spantoll.pipeline.user_pricing import load_user_card
+    from spantoll.semconv.kept import choose_attributes
     from spantoll.surfaces.cli.intake import FileIntake
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.output import write_notice
 
     with open_ledger(database, create=True) as opened:
+        choose_attributes(opened.settings.keep_attributes)
         card = load_user_card(opened.store.engine)
         intake = FileIntake(Ingest(card), Ledger(opened.store, settle=make_settle(card)))
         intake.read(files)

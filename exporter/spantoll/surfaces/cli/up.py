@@ -165,11 +165,13 @@ def run_receiver(
     from spantoll.pipeline.settle import make_settle
     from spantoll.pipeline.user_pricing import PriceFollower
     from spantoll.receiver import Bound, run
+    from spantoll.semconv.kept import choose_attributes
     from spantoll.storage import open_store
     from spantoll.surfaces.cli.ledger import make_directory, now_ns
     from spantoll.surfaces.cli.welcome import name_url, welcome
 
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    choose_attributes(settings.keep_attributes)
     targets = read_targets(settings.forward)
     headers = read_headers(settings.forward_headers.get_secret_value(), targets)
     check_targets(targets, settings)
