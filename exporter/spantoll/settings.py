@@ -170,7 +170,7 @@ def read_section(name: str) -> list[dict[str, Any]]:
     try:
         with path.open("rb") as file:
             tables = tomllib.load(file, parse_float=Decimal).get(name, [])
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: {error}") from None
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from None
@@ -187,7 +187,7 @@ def load_settings(**flags: Any) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         raise ConfigurationError(_first(error, known)) from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{find_file()}: {error}") from None
     except OSError as error:
         raise ConfigurationError(f"{find_file()}: {error.strerror}") from None

@@ -134,15 +134,28 @@ def test_call_is_charged_by_the_file_and_names_the_row(file: Path, store: Store)
     assert record.revenue_reason == "customer price spantoll.toml customers[1]"
 
 
+WRONG_FILES = {
+    "rows that overlap": f"{MARKUP}{MARKUP}".encode(),
+    "no TOML": b"[[customers",
+    "no UTF-8": b"# \xff\n",
+    "another setting": b'colour = "red"\n',
+}
+
+
+@pytest.mark.parametrize("content", WRONG_FILES.values(), ids=WRONG_FILES)
 def test_running_writer_keeps_its_prices_when_the_file_becomes_wrong(
-    file: Path, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    file: Path,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    content: bytes,
 ) -> None:
     monkeypatch.setattr(ledger_module, "REFRESH_S", 0.0)
     file.write_text(MARKUP)
     ledger = Ledger(store)
     ledger.write([make_record(cost_nano=1_000, customer_id="acme")], rates=())
 
-    file.write_text(MARKUP + MARKUP)
+    file.write_bytes(content)
     for _ in range(2):
         ledger.write([make_record(cost_nano=1_000, customer_id="acme")], rates=())
 

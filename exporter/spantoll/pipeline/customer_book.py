@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from spantoll.customers import FilePrices, PriceBook, find_overlap, normalise_price
 from spantoll.customers.price import CustomerPrice, describe_price
 from spantoll.customers.rows import read_row
-from spantoll.errors import CustomerPriceError
+from spantoll.errors import ConfigurationError, CustomerPriceError
 from spantoll.pipeline.file_pricing import read_file_pricing
 from spantoll.pricing.timeline import instant_ns
 from spantoll.settings import find_file, load_settings, read_section
@@ -44,7 +44,10 @@ def read_file_customers() -> FilePrices:
     path = find_file()
     if path is None:
         return FilePrices()
-    state = path.stat()
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from None
     return _read_file(path.resolve(), (state.st_ino, state.st_mtime_ns, state.st_size), path)
 
 
