@@ -79,7 +79,7 @@ def test_a_statement_issued_again_says_what_was_adjusted_since(
         if "adjustments" in each
     ]
 
-    assert note.startswith("Not in the total: +$3.00 in 1 adjustments of calls of this month")
+    assert note.startswith("Not in the total: +$3.00 in 1 adjustments of calls of this period")
 
 
 def test_adjustments_are_listed_by_period_and_customer(
