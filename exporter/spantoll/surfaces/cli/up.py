@@ -159,7 +159,6 @@ def run_receiver(
     """
     import logging
 
-    from spantoll.forward import read_headers, read_targets
     from spantoll.pipeline.price_sync import start_refreshing
     from spantoll.pipeline.roll_ups import keep_roll_ups
     from spantoll.pipeline.settle import make_settle
@@ -172,9 +171,7 @@ def run_receiver(
 
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     choose_attributes(settings.keep_attributes)
-    targets = read_targets(settings.forward)
-    headers = read_headers(settings.forward_headers.get_secret_value(), targets)
-    check_targets(targets, settings)
+    headers = read_targets_with_headers(settings)
     make_directory(settings.database)
     keys = find_keys(settings)
 
@@ -198,7 +195,7 @@ def run_receiver(
                 config,
                 rate_card=follower.card,
                 settle=make_settle(follower.card),
-                onward=make_forwarder(settings, targets, headers) if targets else None,
+                onward=make_forwarder(settings, tuple(headers), headers) if headers else None,
                 application=make_rest(settings, follower.card, keys, dashboard=pages, demo=demo),
                 ready=ready,
             )
@@ -207,6 +204,16 @@ def run_receiver(
         refresher.close()
         follower.close()
         prices.close()
+
+
+def read_targets_with_headers(settings: Settings) -> Mapping[Target, Mapping[str, str]]:
+    """Read where traces go on to, each with its headers. Raises ConfigurationError."""
+    from spantoll.forward import read_headers, read_targets
+
+    targets = read_targets(settings.forward)
+    headers = read_headers(settings.forward_headers.get_secret_value(), targets)
+    check_targets(targets, settings)
+    return headers
 
 
 def check_targets(targets: Sequence[Target], settings: Settings) -> None:
