@@ -3,6 +3,7 @@
     python benchmarks/ingest.py                        # both transports, 4 connections x 512 spans
     python benchmarks/ingest.py --spans 1000000        # and what memory the receiver ends with
     python benchmarks/ingest.py --profile              # where the time goes
+    python benchmarks/ingest.py --no-roll-ups          # what roll-ups cost, run in turns with them
 
 The receiver runs in a process of its own and acknowledges after its commit (WAL, synchronous=FULL);
 `load.py` sends from another. Both share the machine, so compare within one run only.
@@ -56,6 +57,10 @@ def ready(receiver, bound):
     threads = {thread.native_id: thread.name for thread in threading.enumerate()}
     print(json.dumps([*bound, threads]), flush=True)
 
+if "--no-roll-ups" in sys.argv:
+    from spantoll.storage import sql
+    sql.add_records = lambda connection, ids: None  # what these cost is to be seen without them
+
 config = ReceiverConfig(grpc="127.0.0.1:0", http="127.0.0.1:0")
 rate_card = load_rate_card()
 run(sys.argv[1], config, rate_card=rate_card, settle=make_settle(rate_card), ready=ready)
@@ -79,8 +84,9 @@ class Server(NamedTuple):
 
 
 @contextlib.contextmanager
-def receiver(database: Path) -> Iterator[Server]:
+def receiver(database: Path, *, roll_ups: bool = True) -> Iterator[Server]:
     command = [sys.executable, "-c", RECEIVER, f"sqlite:///{database}"]
+    command += [] if roll_ups else ["--no-roll-ups"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as popen:
         assert popen.stdout is not None
         grpc, http, threads = json.loads(popen.stdout.readline())
@@ -214,6 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--transport", choices=["grpc", "http", "both"], default="both")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--profile", action="store_true", help="also the hottest functions")
+    parser.add_argument("--no-roll-ups", action="store_true", help="receive without roll-ups")
     parser.add_argument("--directory", type=Path, help="where the databases go")
     given = parser.parse_args(arguments)
 
@@ -229,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         for transport in transports:
             database = Path(directory, f"{transport}.db")
-            with receiver(database) as server:
+            with receiver(database, roll_ups=not given.no_roll_ups) as server:
                 result = load(server, transport, given)
             stored, priced = count(database)
             if stored != result["calls"]:

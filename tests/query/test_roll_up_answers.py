@@ -116,7 +116,7 @@ def test_percentiles_from_roll_ups_are_those_of_records(store: SqlStore, window:
         measures=["latency_p50_ms", "latency_p95_ms", "requests"],
         dimensions=["model"],
         window=window,
-        start_ns=NOON_NS - 7 * DAY_NS - HOUR_NS,
+        start_ns=NOON_NS - 3 * DAY_NS - HOUR_NS,
     )
 
     result = run(store.engine, query)

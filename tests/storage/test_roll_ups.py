@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from random import Random
 
 import pytest
@@ -7,13 +9,14 @@ from sqlalchemy import delete, func, select, update
 
 from spantoll.query import Query, run
 from spantoll.records.columns import usage_record
-from spantoll.storage import SqlStore, Store
+from spantoll.storage import SqlStore, Store, open_store
 from spantoll.storage.roll_up_fill import clear_roll_ups, fill_gaps, list_gaps
 from spantoll.storage.roll_up_merge import merge_roll_ups
 from spantoll.storage.roll_up_verify import verify_roll_ups
 from spantoll.storage.roll_ups import DAY_NS, ROLL_UPS
 from tests.query import reference
-from tests.support.records import NOON_NS, make_record, stored_records
+from tests.storage.conftest import Backend, settle_repeats
+from tests.support.records import NOON_NS, make_record, record_of_response, stored_records
 from tests.support.roll_up_changes import CHANGES
 
 QUERIES = (
@@ -24,7 +27,7 @@ QUERIES = (
         measures=["latency_avg_ms", "tokens_per_second", "cost_per_request_usd"],
         window="day",
         tz="Asia/Kathmandu",
-        start_ns=NOON_NS - 5 * DAY_NS - 1,
+        start_ns=NOON_NS - 4 * DAY_NS - 1,
         end_ns=NOON_NS - DAY_NS,
     ),
 )
@@ -116,6 +119,33 @@ def test_a_day_whose_sums_exceed_64_bits_is_answered_from_records(sql_store: Sql
     with sql_store.engine.connect() as connection:
         midnight_ns = NOON_NS - NOON_NS % DAY_NS
         assert list_gaps(connection) == [(midnight_ns, midnight_ns + DAY_NS)]
+
+
+def test_writers_at_the_same_time_lose_no_sum(backend: Backend, url: str) -> None:
+    if not backend.lasts:
+        pytest.skip("a ledger in memory has one store")
+
+    def write(store: Store, first: int) -> None:
+        for number in range(first, first + 6):
+            calls = (record_of_response(f"r{number % 9}-{each}") for each in range(8))
+            store.write(list(calls), settle=settle_repeats)
+
+    with ExitStack() as opened:
+        stores = [opened.enter_context(closing(open_store(url))) for _ in range(3)]
+        with ThreadPoolExecutor() as pool:
+            writing = [pool.submit(write, store, 6 * i) for i, store in enumerate(stores[:2])]
+            keeper = stores[2]
+            assert isinstance(keeper, SqlStore)
+            clear_roll_ups(keeper)
+            while not all(each.done() for each in writing):
+                merge_roll_ups(keeper)
+                fill_gaps(keeper)
+            for each in writing:
+                each.result()
+        fill_gaps(keeper)
+
+        assert verify_roll_ups(keeper.engine) == (1, [], [])
+        assert run(keeper.engine, Query()).totals["requests"] == 72
 
 
 @pytest.fixture

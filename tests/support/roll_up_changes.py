@@ -19,7 +19,7 @@ from tests.support.records import NOON_NS, with_response_key
 
 __all__ = ["CHANGES", "DAYS"]
 
-DAYS = 9
+DAYS = 5
 
 
 def random_call(random: Random) -> UsageRecord:
@@ -37,7 +37,7 @@ def random_call(random: Random) -> UsageRecord:
 
 
 RANDOM = Random(7)
-FIRST, LATE = ([random_call(RANDOM) for _ in range(100)] for _ in range(2))
+FIRST, LATE = ([random_call(RANDOM) for _ in range(80)] for _ in range(2))
 
 
 def change_prices(store: SqlStore, *, cost_nano: int | None) -> None:
@@ -55,8 +55,8 @@ def change_prices(store: SqlStore, *, cost_nano: int | None) -> None:
 
 def open_gaps(store: SqlStore) -> None:
     with store.transaction() as connection:
-        open_gap(connection, NOON_NS - 3 * DAY_NS, NOON_NS - 2 * DAY_NS)
-        open_gap(connection, NOON_NS - 6 * DAY_NS, NOON_NS - 6 * DAY_NS + 1)
+        open_gap(connection, NOON_NS - 2 * DAY_NS, NOON_NS - DAY_NS)
+        open_gap(connection, NOON_NS - 4 * DAY_NS, NOON_NS - 4 * DAY_NS + 1)
 
 
 def void_largest(store: SqlStore) -> None:

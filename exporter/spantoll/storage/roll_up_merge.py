@@ -10,12 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, case, delete, func, literal, select, update
+from sqlalchemy import Connection, and_, case, delete, func, or_, select, update
 from sqlalchemy.exc import DBAPIError
 
 from spantoll.errors import StoreUnavailable
-from spantoll.storage.roll_up_sums import NEVER_NULL, known_name
-from spantoll.storage.roll_ups import APPENDED, MERGED, MERGING, ROLL_UPS, RollUp, open_gap
+from spantoll.storage.roll_ups import (
+    APPENDED,
+    MERGED,
+    MERGING,
+    ROLL_UPS,
+    RollUp,
+    insert_rows,
+    open_gap,
+    select_merged,
+)
 
 if TYPE_CHECKING:
     from spantoll.storage.sql import SqlStore
@@ -24,6 +32,7 @@ __all__ = ["merge_roll_ups"]
 
 NEW_SHARE = 5
 """A bucket is merged when one of so many of its rows is new."""
+MOST_BUCKETS = 200
 MOST_ROWS = 20_000
 """Rows merged in one transaction, so that receivers do not wait long."""
 
@@ -45,11 +54,12 @@ def _list_buckets(store: SqlStore, roll_up: RollUp) -> Iterator[list[int]]:
     """Yield the buckets to merge, as many together as one transaction should take."""
     t = roll_up.table.c
     new = func.sum(case((t.state == APPENDED, 1), else_=0))
+    bucket = (t.bucket_ns - t.bucket_ns % roll_up.width_ns).label("bucket")
     found = (
-        select(t.bucket_ns, func.count())
-        .group_by(t.bucket_ns)
+        select(bucket, func.count())
+        .group_by("bucket")
         .having(new > 1, new * NEW_SHARE >= func.count())
-        .order_by(t.bucket_ns)
+        .order_by("bucket")
     )
     try:
         with store.engine.connect() as connection:
@@ -59,7 +69,7 @@ def _list_buckets(store: SqlStore, roll_up: RollUp) -> Iterator[list[int]]:
     buckets: list[int] = []
     rows = 0
     for bucket_ns, count in counts:
-        if buckets and (rows + count > MOST_ROWS or len(buckets) == 1_000):
+        if buckets and (rows + count > MOST_ROWS or len(buckets) == MOST_BUCKETS):
             yield buckets
             buckets, rows = [], 0
         buckets.append(bucket_ns)
@@ -70,24 +80,20 @@ def _list_buckets(store: SqlStore, roll_up: RollUp) -> Iterator[list[int]]:
 
 def _merge_buckets(connection: Connection, roll_up: RollUp, buckets: Sequence[int]) -> int:
     table, t = roll_up.table, roll_up.table.c
-    keys = [t.bucket_ns, *(t[name] for name in roll_up.dimensions)]
-    sums = [t.records, *(t[name] for name in roll_up.sums)]
-    sums += [t[known_name(name)] for name in roll_up.sums if name not in NEVER_NULL]
-    # What other writers append meanwhile is not marked, and stays.
-    is_marked = t.bucket_ns.in_(buckets) & (t.state == MERGING)
-    rows = (
-        select(literal(MERGED), *keys, *(func.sum(each) for each in sums))
-        .where(is_marked)
-        .group_by(*keys)
-        .having(func.sum(t.records) != 0)
+    in_buckets = or_(
+        *(
+            and_(t.bucket_ns >= bucket_ns, t.bucket_ns < bucket_ns + roll_up.width_ns)
+            for bucket_ns in buckets
+        )
     )
-    names = ["state", *(each.name for each in (*keys, *sums))]
-    marked = connection.execute(
-        update(table).where(t.bucket_ns.in_(buckets)).values(state=MERGING)
-    ).rowcount
+    # What other writers append meanwhile is not marked, and stays.
+    is_marked = in_buckets & (t.state == MERGING)
+    rows = select_merged(roll_up, roll_up, is_marked, state=MERGED)
+    rows = rows.having(func.sum(t.records) != 0)
+    marked = connection.execute(update(table).where(in_buckets).values(state=MERGING)).rowcount
     try:
         with connection.begin_nested():
-            connection.execute(table.insert().from_select(names, rows, include_defaults=False))
+            connection.execute(insert_rows(roll_up, rows))
     except DBAPIError:
         # A sum exceeds 64 bits: these days are answered from their records.
         for bucket_ns in buckets:

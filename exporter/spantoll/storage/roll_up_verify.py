@@ -9,14 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Select, func, select
+from sqlalchemy import Connection, Engine, Select, select
 from sqlalchemy.exc import DBAPIError
 
 from spantoll.errors import StoreUnavailable
 from spantoll.records.columns import usage_record
 from spantoll.storage.roll_up_fill import Gap, list_gaps, within
-from spantoll.storage.roll_up_sums import NEVER_NULL, known_name
-from spantoll.storage.roll_ups import DAY_NS, END_NS, ROLL_UPS, RollUp, select_sums
+from spantoll.storage.roll_ups import (
+    DAY_NS,
+    END_NS,
+    MERGED,
+    ROLL_UPS,
+    RollUp,
+    select_merged,
+    select_sums,
+)
 
 __all__ = ["Difference", "Verified", "verify_roll_ups"]
 
@@ -90,14 +97,9 @@ def _compare_day(snapshot: Connection, day_ns: int) -> Iterator[Difference]:
 
 def _select_rows(roll_up: RollUp, start_ns: int, end_ns: int) -> Select[Any]:
     """Select what a roll-up has, as `select_sums` selects what it should have."""
-    t = roll_up.table.c
-    keys = [t.bucket_ns, *(t[name] for name in roll_up.dimensions)]
-    known = [known_name(name) for name in roll_up.sums if name not in NEVER_NULL]
-    return (
-        select(*keys, *(func.sum(t[name]) for name in ("records", *roll_up.sums, *known)))
-        .where(*within(t.bucket_ns, start_ns, end_ns))
-        .group_by(*keys)
-    )
+    within_day = within(roll_up.table.c.bucket_ns, start_ns, end_ns)
+    rows = select_merged(roll_up, roll_up, *within_day, state=MERGED)
+    return rows.with_only_columns(*list(rows.selected_columns)[1:])
 
 
 class _Row(NamedTuple):

@@ -47,8 +47,10 @@ __all__ = [
     "RollUp",
     "add_records",
     "changing_records",
+    "insert_rows",
     "open_gap",
     "roll_up_gap",
+    "select_merged",
     "select_sums",
 ]
 
@@ -58,8 +60,8 @@ QUARTER_NS = 15 * 60 * 10**9
 END_NS = 2**63 - 1
 """The end of what a column of nanoseconds holds."""
 
-APPENDED, MERGING, MERGED = range(3)
-"""The values of `state`; a row is merging only within a transaction of `roll_up_merge`."""
+APPENDED, MERGING, MERGED, STAGED = range(4)
+"""The values of `state`; a row is merging or staged only within one transaction."""
 
 CHUNK = 5_000
 """Ids in one IN list; SQLite takes 32,766 parameters."""
@@ -115,15 +117,15 @@ def _declare(
     return RollUp(name, width_ns, dimensions, tuple(sums), table)
 
 
-ROLL_UPS = (
-    # The day answers long periods in UTC; 15 minutes every other zone, and the edges.
-    _declare("roll_up_model_day", DAY_NS, (*_MODEL, *_PRICE)),
-    _declare("roll_up_model_quarter", QUARTER_NS, (*_MODEL, *_PRICE)),
-    # Buckets of 15 minutes would have about as many rows as there are records.
-    _declare("roll_up_attribution_day", DAY_NS, (*_MODEL, *_PRICE, *_ATTRIBUTION)),
-    _declare("roll_up_user_day", DAY_NS, (*_MODEL, *_PRICE, "user_id")),
-    _declare("roll_up_latency_day", DAY_NS, (*_MODEL, "latency_bucket"), ()),
-)
+# The day answers long periods in UTC; 15 minutes every other zone, and the edges.
+_MODEL_DAY = _declare("roll_up_model_day", DAY_NS, (*_MODEL, *_PRICE))
+_MODEL_QUARTER = _declare("roll_up_model_quarter", QUARTER_NS, (*_MODEL, *_PRICE))
+# Buckets of 15 minutes would have about as many rows as there are records.
+_ATTRIBUTION_DAY = _declare("roll_up_attribution_day", DAY_NS, (*_MODEL, *_PRICE, *_ATTRIBUTION))
+_USER_DAY = _declare("roll_up_user_day", DAY_NS, (*_MODEL, *_PRICE, "user_id"))
+_LATENCY_DAY = _declare("roll_up_latency_day", DAY_NS, (*_MODEL, "latency_bucket"), ())
+
+ROLL_UPS = (_MODEL_DAY, _MODEL_QUARTER, _ATTRIBUTION_DAY, _USER_DAY, _LATENCY_DAY)
 """The fewest rows first, of those of one width."""
 
 roll_up_gap = Table(
@@ -154,14 +156,20 @@ def is_same_in_roll_ups(before: UsageRecord, after: UsageRecord) -> bool:
 
 
 def select_sums(
-    roll_up: RollUp, *conditions: ColumnElement[bool], negative: bool = False
+    roll_up: RollUp,
+    *conditions: ColumnElement[bool],
+    negative: bool = False,
+    width_ns: int | None = None,
 ) -> Select[Any]:
-    """Select the rows that a roll-up has of the counted records that meet the conditions."""
+    """Select the rows that a roll-up has of the counted records that meet the conditions.
+
+    `width_ns` is that of the buckets, if they are to be narrower than the roll-up's.
+    """
 
     def sign(total: ColumnElement[Any]) -> ColumnElement[Any]:
         return -total if negative else total
 
-    bucket = (r.started_ns - r.started_ns % roll_up.width_ns).label("bucket_ns")
+    bucket = (r.started_ns - r.started_ns % (width_ns or roll_up.width_ns)).label("bucket_ns")
     known = [name for name in roll_up.sums if name not in NEVER_NULL]
     return (
         select(
@@ -176,16 +184,54 @@ def select_sums(
     )
 
 
-def _insert_sums(roll_up: RollUp, *, negative: bool) -> Insert:
-    chosen = r.id.in_(bindparam("ids", expanding=True))
-    sums = select_sums(roll_up, chosen, negative=negative)
-    names = ["state", *sums.selected_columns.keys()]
-    rows = sums.with_only_columns(literal(APPENDED).label("state"), *sums.selected_columns)
+def select_merged(
+    roll_up: RollUp, source: RollUp, *conditions: ColumnElement[bool], state: int
+) -> Select[Any]:
+    """Select the rows of a roll-up that sum those of another one with the same columns and more."""
+    t = source.table.c
+    bucket = (t.bucket_ns - t.bucket_ns % roll_up.width_ns).label("bucket")
+    keys = [t[name] for name in roll_up.dimensions]
+    known = [known_name(name) for name in roll_up.sums if name not in NEVER_NULL]
+    sums = [func.sum(t[name]).label(name) for name in ("records", *roll_up.sums, *known)]
+    rows = select(literal(state).label("state"), bucket, *keys, *sums)
+    return rows.where(*conditions).group_by("bucket", *keys)
+
+
+def insert_rows(roll_up: RollUp, rows: Select[Any]) -> Insert:
+    """Insert what `select_merged` selects."""
+    known = [known_name(name) for name in roll_up.sums if name not in NEVER_NULL]
+    names = ["state", "bucket_ns", *roll_up.dimensions, "records", *roll_up.sums, *known]
     return roll_up.table.insert().from_select(names, rows, include_defaults=False)
 
 
-_add = [_insert_sums(each, negative=False) for each in ROLL_UPS]
-_subtract = [_insert_sums(each, negative=True) for each in ROLL_UPS]
+def _insert_sums(
+    roll_up: RollUp, *, negative: bool, state: int = APPENDED, width_ns: int | None = None
+) -> Insert:
+    chosen = r.id.in_(bindparam("ids", expanding=True))
+    sums = select_sums(roll_up, chosen, negative=negative, width_ns=width_ns)
+    rows = sums.with_only_columns(literal(state).label("state"), *sums.selected_columns)
+    return insert_rows(roll_up, rows)
+
+
+_a = _ATTRIBUTION_DAY.table
+_is_staged = (_a.c.id > bindparam("last_id")) & (_a.c.state == STAGED)
+_last_id = select(func.coalesce(func.max(_a.c.id), 0))
+_derive = [
+    insert_rows(each, select_merged(each, _ATTRIBUTION_DAY, _is_staged, state=APPENDED))
+    for each in (_MODEL_DAY, _MODEL_QUARTER)
+]
+_unstage = _a.update().where(_is_staged).values(state=APPENDED)
+
+
+def _list_inserts(*, negative: bool) -> list[Insert]:
+    # Grouping records costs most: what has no dimension but those of another roll-up is made of its
+    # rows, which until they are merged are of 15 minutes.
+    staged = _insert_sums(_ATTRIBUTION_DAY, negative=negative, state=STAGED, width_ns=QUARTER_NS)
+    others = [_insert_sums(each, negative=negative) for each in (_USER_DAY, _LATENCY_DAY)]
+    return [staged, *others]
+
+
+_add, _subtract = _list_inserts(negative=False), _list_inserts(negative=True)
 
 
 def add_records(connection: Connection, ids: Sequence[int]) -> None:
@@ -224,8 +270,12 @@ def _append(connection: Connection, statements: Sequence[Insert], ids: Sequence[
         chunk = ids[start : start + CHUNK]
         try:
             with connection.begin_nested():
+                last = {"last_id": connection.scalar(_last_id)}
                 for statement in statements:
                     connection.execute(statement, {"ids": chunk})
+                for statement in _derive:
+                    connection.execute(statement, last)
+                connection.execute(_unstage, last)
         except DBAPIError:
             # Sums of counters that are noise exceed 64 bits, for which each database has an error
             # of its own. Such a day is answered from its records; what else is wrong fails again.
