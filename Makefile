@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick soak soak-long lint format openapi bench peers servers browser clean
+.PHONY: help demo test test-quick soak soak-long lint format openapi bench peers servers browser pictures clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -73,6 +73,9 @@ peers:  ## A real Collector and a real Jaeger for the tests, built with Go into 
 browser:  ## The browser of the dashboard's tests, from Debian's packages where it is missing
 	@command -v chromium >/dev/null || \
 	  { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes chromium; } >&2
+
+pictures: $(VENV)/.dev browser  ## Draw the pictures of the dashboard in docs/, from the calls of the demo
+	@$(BIN)/python examples/pictures.py
 
 servers:  ## The servers of databases and caches of the tests, from Debian's packages where they are missing
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \

@@ -102,6 +102,8 @@ class Settings(BaseSettings):
     """How old such an answer may be."""
     tz: str = "UTC"
     """IANA zone of reports that name none."""
+    fiscal_start: int = Field(default=1, ge=1, le=12)
+    """Month in which fiscal quarters and years begin, in the dashboard where a page names none."""
 
     @field_validator("grpc", "http")
     @classmethod

@@ -133,3 +133,14 @@ def test_configurations_are_yaml_with_a_pipeline(path: Path) -> None:
 
 def readme_snippets() -> list[str]:
     return re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_pictures_that_documents_show_are_there_and_small() -> None:
+    shown = {
+        path.parent / link
+        for path in (ROOT / "README.md", ROOT / "docs" / "dashboard.md")
+        for link in re.findall(r"!\[[^\]]*\]\(([^)]*\.png)\)", path.read_text())
+    }
+
+    assert shown == {ROOT / "docs/pictures" / path.name for path in ROOT.glob("docs/pictures/*")}
+    assert all(path.stat().st_size < 150_000 for path in shown)

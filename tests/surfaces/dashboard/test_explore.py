@@ -6,12 +6,16 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 from html import unescape
 
 import pytest
 from sqlalchemy import text
+from starlette.testclient import TestClient
 
+from spantoll.surfaces.dashboard import add_dashboard
+from spantoll.surfaces.rest import RestContext, make_application
 from tests.surfaces.conftest import DemoServer
 from tests.surfaces.dashboard.conftest import Get
 
@@ -116,3 +120,19 @@ def test_what_cannot_be_asked_is_said_on_the_page(get: Get, query: str, message:
     alert = re.search(r'role="alert">(.*?)<', page)
     assert alert
     assert message in alert[1]
+
+
+def test_fiscal_years_begin_where_the_settings_say(context: RestContext, filled: None) -> None:
+    application = make_application(replace(context, fiscal_start=4), pages=add_dashboard)
+    client = TestClient(application, base_url="http://127.0.0.1:4318")
+
+    page = client.get("/explore?measure=requests&window=quarter&last=").text
+    year = client.get("/").text
+    other = client.get("/explore?measure=requests&window=quarter&last=&fiscal_start=2").text
+
+    # 2026-11-19 and -20 are in the quarter that begins in October, or in November
+    assert [row[0] for row in read_rows(page)] == ["2026-10-01"]
+    assert [row[0] for row in read_rows(other)] == ["2026-11-01"]
+    assert "/?from=2026-04-01" in year
+    assert "fiscal_start=4" in find_download(page, "csv")
+    assert "--fiscal-start 4" in page

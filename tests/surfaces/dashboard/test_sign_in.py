@@ -44,6 +44,19 @@ def closed(context: RestContext, keys: KeyRing, clock: list[float]) -> TestClien
     return TestClient(application, base_url=ORIGIN, headers=HTML)
 
 
+SPLIT = (
+    "/explore?by=customer_id&last=",
+    "/explore?by=model&window=day&last=&where=customer_id%3Dglobex",
+    "/explore?by=model&last=&where=customer_id!%3Dacme",
+    "/customers?last=",
+    "/customers/globex",
+    "/customers/acme?tenant=other",
+    "/records?last=&where=customer_id%3Dglobex&uncounted=true",
+    "/?last=&where=customer_id%3Dglobex",
+)
+"""Pages and filters that would show another customer, if anything did."""
+
+
 def find_token(page: str) -> str:
     found = re.search(r'name="csrf" value="(\w+)"', page)
     assert found
@@ -75,12 +88,15 @@ def test_a_page_leads_to_the_form_and_the_form_back_to_the_page(
 def test_a_signed_in_browser_sees_what_its_key_may_see(closed: TestClient, secret: str) -> None:
     assert sign_in(closed, secret) == 303
 
-    pages = [closed.get(path).text for path in PAGES]
+    pages = [closed.get(path).text for path in (*PAGES, *SPLIT)]
     answer = closed.get("/api/v1/usage/query?measure=requests").json()
 
     assert card(pages[0], "requests") == "3"
     assert answer["totals"]["requests"] == 3
-    assert not [page for page in pages if "globex" in page or "new-model" in page]
+    # what was asked for is on the page, but not a row of it
+    assert not [page for page in pages if re.search(r"<td>[^/]*(globex|new-model)", page)]
+    others = [closed.get(path).text for path in SPLIT if "globex" in path]
+    assert not [page for page in others if "$2.50" in page or "data-statement" in page]
 
 
 def test_the_cookie_is_for_this_site_and_no_script(closed: TestClient, secret: str) -> None:

@@ -13,8 +13,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse
 
-from spantoll.customers import CustomerPrice
-from spantoll.customers.rows import write_rows
+from spantoll.customers import describe_price
 from spantoll.errors import SpantollError
 from spantoll.pipeline.customer_book import read_customer_book, read_file_customers
 from spantoll.query import Filter, run, to_usd
@@ -99,11 +98,10 @@ def may_see(visible: Sequence[Filter], customer_id: str, tenant: str) -> bool:
     return all(wanted.get(limit.field) in limit.values for limit in visible)
 
 
-def list_prices(context: RestContext) -> Sequence[dict[str, str]]:
-    """List what customers pay, as `spantoll customers list` does."""
+def list_prices(context: RestContext) -> Sequence[str]:
+    """Describe what customers pay, row by row."""
     with context.engine.connect() as connection:
-        prices: Sequence[CustomerPrice] = read_customer_book(connection).prices
-    return write_rows(prices)
+        return [describe_price(row) for row in read_customer_book(connection).prices]
 
 
 def show_dollars(nano: int | None, *, lower_bound: bool = False) -> str:

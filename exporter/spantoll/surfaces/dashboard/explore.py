@@ -132,7 +132,7 @@ def list_downloads(view: View, question: Question) -> Iterator[tuple[str, str]]:
 def write_command(view: View, question: Question) -> str:
     """Return the command that asks the same."""
     pairs = [*view.list_parameters(), *question.list_parameters()]
-    options = (f"--{name} {shlex.quote(value)}" for name, value in pairs)
+    options = (f"--{name.replace('_', '-')} {shlex.quote(value)}" for name, value in pairs)
     return " ".join(("spantoll usage", *options))
 
 

@@ -34,6 +34,8 @@ WINDOWS = ((2 * DAY_NS, "hour"), (92 * DAY_NS, "day"), (3 * 366 * DAY_NS, "month
 """The longest period that is shown in windows of a kind: up to about a hundred bars."""
 LABELS = {"minute": "%Y-%m-%d %H:%M", "hour": "%Y-%m-%d %H:%M", "month": "%Y-%m", "year": "%Y-%m"}
 """How the beginning of a window is written, if not as a date."""
+KEPT = ("from", "to", "last", "tz", "live", "fiscal_start")
+"""Parameters that outlive a click: the period, and after it what outlives a change of that."""
 OF_PAGES = ("live", "month")
 """Parameters of pages that are no filters and that the REST API does not have."""
 
@@ -50,6 +52,9 @@ class View(NamedTuple):
     start_ns: int | None
     end_ns: int | None
     tz: str
+    fiscal_start: int = 1
+    """Month in which quarters and years begin."""
+    now_ns: int = 0
     asked: tuple[tuple[str, str], ...] = ()
     """What else the page is asked for, in its own parameters."""
 
@@ -70,6 +75,7 @@ class View(NamedTuple):
             start_ns=self.start_ns,
             end_ns=self.end_ns,
             tz=self.tz,
+            fiscal_start=self.fiscal_start,
             **more,  # type: ignore[arg-type]  # fields of Query
         )
 
@@ -85,9 +91,18 @@ class View(NamedTuple):
         address = self.link(path, without=without, **changed)
         return f"{address}{'&' if '?' in address else '?'}{urlencode(self.asked)}".rstrip("?&")
 
+    @property
+    def presets(self) -> Mapping[str, Mapping[str, str]]:
+        """The periods that are one click away; the fiscal year where it is not the calendar's."""
+        if self.fiscal_start == 1:
+            return PRESETS
+        today = to_local_time(self.now_ns, find_zone(self.tz))
+        year = today.year - (today.month < self.fiscal_start)
+        return {**PRESETS, "Fiscal year": {"from": f"{year}-{self.fiscal_start:02d}-01"}}
+
     def preset(self, path: str, name: str) -> str:
         """Return the address of the same page over another period."""
-        return self._replace(parameters={**self._keep(), **PRESETS[name]}).stay(path)
+        return self._replace(parameters={**self._keep(), **self.presets[name]}).stay(path)
 
     def toggle_live(self, path: str) -> str:
         """Return the address of the same page that refreshes itself, or no longer does."""
@@ -103,12 +118,17 @@ class View(NamedTuple):
 
     def list_parameters(self) -> list[tuple[str, str]]:
         """Return period, zone and filters as parameters of the REST API."""
-        pairs = [(name, text) for name, text in self.parameters.items() if text and name != "live"]
+        no_period = ("live", "fiscal_start")
+        pairs = [
+            (name, text) for name, text in self.parameters.items() if text and name not in no_period
+        ]
+        if self.fiscal_start != 1:
+            pairs.append(("fiscal_start", str(self.fiscal_start)))
         return [*pairs, *(("where", text) for text in self.where)]
 
     def _keep(self) -> dict[str, str]:
         """Return the parameters that outlive a change of the period."""
-        return {name: self.parameters[name] for name in ("tz", "live") if name in self.parameters}
+        return {name: self.parameters[name] for name in KEPT[3:] if name in self.parameters}
 
     def limit_to(self, window: Window) -> View:
         """Return this view of one window."""
@@ -131,9 +151,7 @@ class View(NamedTuple):
 def read_view(request: Request, context: RestContext, visible: Sequence[Filter]) -> View:
     """Read the view of a request; without a period it is the last 30 days. Raises QueryError."""
     given = request.query_params
-    parameters = {
-        name: given[name] for name in ("from", "to", "last", "tz", "live") if name in given
-    }
+    parameters = {name: given[name] for name in KEPT if name in given}
     times = ("from", "to", "last")
     if not any(name in parameters and (parameters[name] or name == "last") for name in times):
         parameters |= DEFAULT
@@ -152,7 +170,25 @@ def read_view(request: Request, context: RestContext, visible: Sequence[Filter])
     where = tuple(dict.fromkeys((*own, *named)))
     filters = (*parse_filters(where), *visible)
     kept = {name: value for name, value in parameters.items() if value or name == "last"}
-    return View(kept, where, filters, start_ns, end_ns, tz)
+    return View(
+        kept,
+        where,
+        filters,
+        start_ns,
+        end_ns,
+        tz,
+        read_fiscal_start(given.get("fiscal_start", ""), context),
+        context.now_ns(),
+    )
+
+
+def read_fiscal_start(text: str, context: RestContext) -> int:
+    """Read the month in which fiscal years begin; that of the settings where none is given."""
+    if not text:
+        return context.fiscal_start
+    if not text.isdecimal() or not 1 <= int(text) <= 12:
+        raise QueryError("fiscal_start: a month from 1 to 12", field="fiscal_start")
+    return int(text)
 
 
 def read_or_default(

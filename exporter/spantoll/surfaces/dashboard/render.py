@@ -16,7 +16,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from spantoll.query import CostState
 from spantoll.storage import AccessKey
 from spantoll.surfaces.cells import UNKNOWN, format_cost, format_measure, format_number
-from spantoll.surfaces.dashboard.period import PRESETS
 from spantoll.surfaces.rest.guard import KEY
 from spantoll.surfaces.rest.sessions import COOKIE
 
@@ -46,7 +45,7 @@ def format_amount(amount: Decimal | None) -> str:
 
 
 templates.filters.update(amount=format_amount, cost=format_cost, number=format_number)
-templates.globals.update(measure=format_measure, presets=PRESETS, state_of=CostState.from_record)
+templates.globals.update(measure=format_measure, state_of=CostState.from_record)
 
 
 def render(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:

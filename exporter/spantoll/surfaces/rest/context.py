@@ -42,6 +42,8 @@ class RestContext:
     """For prices; None where nothing can be written."""
     answers: AnswerCache = field(default_factory=lambda: AnswerCache(None, ttl_s=0))
     """For answers in real time, which may be some minutes old."""
+    fiscal_start: int = 1
+    """Month in which the quarters and years of pages begin that name none."""
     demo: bool = False
     """The calls are made up: pages say so."""
     now_ns: Callable[[], int] = field(default=time.time_ns)
