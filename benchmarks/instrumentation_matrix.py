@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""What an instrumentation sees of the OpenAI SDK, case by case: SpanToll beside the official one.
+"""What an instrumentation sees of the SDKs of OpenAI, Google and AWS, case by case: SpanToll beside
+OpenTelemetry's own instrumentation of the SDK.
 
-The real SDK against a server on this machine that speaks the API. Each cell says `right`, or what
-is wrong. A case is right if it makes exactly one span with exactly the numbers the server reported,
-says nothing that did not happen, and leaves the caller what it would have had.
+The real SDKs against a server on this machine that speaks their APIs. Each cell says `right`, or
+what is wrong. A case is right if it makes exactly one span with exactly the numbers the server
+reported (calls whose results are read later: one for each result, the same one when it is read
+again), says nothing that did not happen, and leaves the caller what it would have had.
 
     python benchmarks/instrumentation_matrix.py     # makes a throwaway environment with the peers
     python benchmarks/instrumentation_matrix.py --sdk openai==1.30.5    # SpanToll with an old SDK
@@ -33,10 +35,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
 
 from loopback_provider import LoopbackProvider
 
-from benchmarks.instrumentation import PEERS, SILENT, environment, with_peers
+from benchmarks.instrumentation import PEERS, SILENT, environment
 from spantoll import instrumentation
 
-COLUMNS = ("genai-openai", "spantoll")
+OFFICIAL = {
+    "opentelemetry-instrumentation-genai-openai": PEERS["genai-openai"],
+    "opentelemetry-instrumentation-google-genai": (
+        "opentelemetry.instrumentation.google_genai:GoogleGenAiSdkInstrumentor"
+    ),
+    "opentelemetry-instrumentation-genai-bedrock": (
+        "opentelemetry.instrumentation.genai.bedrock:BedrockInstrumentor"
+    ),
+}
+"""OpenTelemetry's instrumentations: package and class."""
+COLUMNS = {"official": tuple(OFFICIAL.values()), "spantoll": (PEERS["spantoll"],)}
+ENVIRONMENT = ("openai>=3", "google-genai>=3", "boto3>=1.43", *OFFICIAL)
 SCRIPT = "Hello #input=100 #cached=60 #output=20 #reasoning=5"
 MESSAGES = [{"role": "user", "content": SCRIPT}]
 IN, OUT = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
@@ -63,6 +76,8 @@ class Case:
     name: str
     run: Sync | Async
     judge: Judge
+    sdk: str = "openai"
+    """For any other SDK `run` gets the server's address in place of OpenAI's client."""
 
 
 def expect_span(**wanted: Any) -> Judge:
@@ -86,6 +101,29 @@ def expect_span(**wanted: Any) -> Judge:
 
 def counted(more: dict[str, Any] | None = None, **other: Any) -> Judge:
     return expect_span(attributes=TOKENS | (more or {}), **other)
+
+
+def expect_calls(count: int, **attributes: Any) -> Judge:
+    """So many spans of different ids with these attributes, and no other span with usage."""
+
+    def judge(seen: Seen) -> str | None:
+        billed = {
+            span.context.span_id: {
+                key: dict(span.attributes).get(key) for key in attributes["attributes"]
+            }
+            for span in seen.spans
+            if IN in span.attributes or "spantoll.usage.status" in span.attributes
+            if span.attributes.get("spantoll.usage.status") != "missing"
+        }
+        if len(billed) != count:
+            return f"{len(billed)} calls with usage instead of {count}"
+        return (
+            None
+            if all(found == attributes["attributes"] for found in billed.values())
+            else (f"other values: {next(iter(billed.values()))}")
+        )
+
+    return judge
 
 
 def nothing_invented(seen: Seen) -> str | None:
@@ -312,6 +350,122 @@ def tier(client: Any, _: list[str]) -> None:
         pass
 
 
+def poll(client: Any, caller: list[str]) -> None:
+    made = client.responses.create(model="gpt-4o-mini", input=SCRIPT, background=True)
+    polled = [client.responses.retrieve(made.id) for _ in range(2)]
+    if any(response.usage is None for response in polled):
+        caller.append("the response has no usage")
+
+
+def read_batch(client: Any, caller: list[str]) -> None:
+    job = client.batches.create(
+        input_file_id="file-input", completion_window="24h", endpoint="/v1/chat/completions"
+    )
+    read = [client.files.content(f"file-{job.id}").text for _ in range(2)]
+    if any(text.count("\n") != 4 for text in read):
+        caller.append("lines of the file are lost")
+
+
+def train(client: Any, _: list[str]) -> None:
+    for _turn in range(2):
+        client.fine_tuning.jobs.retrieve("ftjob-1")
+
+
+def moderate(client: Any, _: list[str]) -> None:
+    client.moderations.create(model="omni-moderation-latest", input=SCRIPT)
+
+
+def contain(client: Any, _: list[str]) -> None:
+    client.containers.create(name="c")
+
+
+def google(url: str) -> Any:
+    from google import genai
+
+    return genai.Client(api_key="none", http_options=genai.types.HttpOptions(base_url=url))
+
+
+def interact(url: str, _: list[str]) -> None:
+    with google(url) as client:
+        client.interactions.create(model="gemini-2.5-flash", input=SCRIPT)
+
+
+def interact_stream(url: str, _: list[str]) -> None:
+    with google(url) as client:
+        list(client.interactions.create(model="gemini-2.5-flash", input=SCRIPT, stream=True))
+
+
+def interact_later(url: str, _: list[str]) -> None:
+    with google(url) as client:
+        made = client.interactions.create(model="gemini-2.5-flash", input=SCRIPT, background=True)
+        for _turn in range(2):
+            client.interactions.get(made.id)
+
+
+def generate(url: str, _: list[str]) -> None:
+    with google(url) as client:
+        client.models.generate_content(model="gemini-2.5-flash", contents=SCRIPT)
+
+
+def embed_with_gemini(url: str, _: list[str]) -> None:
+    with google(url) as client:
+        client.models.embed_content(model="gemini-embedding-2", contents=f"{SCRIPT} #counted=1")
+
+
+def read_geminis_batch(url: str, _: list[str]) -> None:
+    with google(url) as client:
+        job = client.batches.create(model="gemini-2.5-flash", src=[{"contents": SCRIPT}])
+        for _turn in range(2):
+            client.batches.get(name=job.name)
+
+
+def amazon(url: str, service: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        service,
+        region_name="us-east-1",
+        endpoint_url=url,
+        aws_access_key_id="none",
+        aws_secret_access_key="none",
+        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
+    )
+
+
+NOVA = "us.amazon.nova-pro-v1:0"
+
+
+def converse(url: str, _: list[str]) -> None:
+    content = [{"text": SCRIPT}]
+    with contextlib.closing(amazon(url, "bedrock-runtime")) as client:
+        client.converse(modelId=NOVA, messages=[{"role": "user", "content": content}])
+
+
+def ask_agent(url: str, _: list[str]) -> None:
+    with contextlib.closing(amazon(url, "bedrock-agent-runtime")) as client:
+        answer = client.invoke_agent(
+            agentId="A1", agentAliasId="B1", sessionId="s1", inputText=SCRIPT, enableTrace=True
+        )
+        for _event in answer["completion"]:
+            pass
+
+
+def guard(url: str, _: list[str]) -> None:
+    content = [{"text": {"text": "toll"}}]
+    with contextlib.closing(amazon(url, "bedrock-runtime")) as client:
+        client.apply_guardrail(
+            guardrailIdentifier="g", guardrailVersion="1", source="INPUT", content=content
+        )
+
+
+def read_bedrocks_batch(url: str, _: list[str]) -> None:
+    with contextlib.closing(amazon(url, "s3")) as client:
+        for _turn in range(2):
+            key = "nightly/abcdef123456/requests.jsonl.out"
+            client.get_object(Bucket="out", Key=key)["Body"].read()
+
+
 FETCHED = {"gen_ai.operation.name": "fetch_response", IN: None, OUT: None}
 CASES = (
     Case("chat", chat_sync, counted()),
@@ -355,6 +509,49 @@ CASES = (
     ),
     Case("Azure client", azure, counted({"gen_ai.provider.name": "azure.ai.openai"})),
     Case("service tier in a stream", tier, counted({"openai.response.service_tier": "flex"})),
+    Case("response in the background, polled twice", poll, expect_calls(1, attributes={OUT: 20})),
+    Case("batch results, read twice", read_batch, expect_calls(3, attributes=TOKENS)),
+    Case(
+        "fine-tuning job, read twice",
+        train,
+        expect_calls(1, attributes={"spantoll.usage.units.training_tokens": 5_000}),
+    ),
+    Case("moderations.create (free)", moderate, expect_calls(0, attributes={})),
+    Case(
+        "containers.create",
+        contain,
+        expect_span(attributes={"spantoll.usage.units.container_sessions": 1}),
+    ),
+    Case("google: generate_content", generate, counted(), "google"),
+    Case("google: embed_content", embed_with_gemini, expect_span(attributes={IN: 100}), "google"),
+    Case("google: interaction", interact, counted({CACHED: 60, REASONING: 5}), "google"),
+    Case("google: interaction, stream", interact_stream, counted({CACHED: 60}), "google"),
+    Case(
+        "google: interaction in the background, polled twice",
+        interact_later,
+        expect_calls(1, attributes=TOKENS),
+        "google",
+    ),
+    Case(
+        "google: batch results, read twice",
+        read_geminis_batch,
+        expect_calls(2, attributes=TOKENS),
+        "google",
+    ),
+    Case("bedrock: converse", converse, counted({CACHED: 60}), "bedrock"),
+    Case("bedrock: agent", ask_agent, expect_calls(2, attributes=TOKENS), "bedrock"),
+    Case(
+        "bedrock: guardrail",
+        guard,
+        expect_span(attributes={"spantoll.usage.units.guardrail_content_units": 2}),
+        "bedrock",
+    ),
+    Case(
+        "bedrock: batch results, read twice",
+        read_bedrocks_batch,
+        expect_calls(2, attributes=TOKENS),
+        "bedrock",
+    ),
 )
 
 
@@ -365,7 +562,10 @@ def observe(case: Case, base_url: str, take: Callable[[], list[Any]]) -> str | N
     seen = Seen([])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        if inspect.iscoroutinefunction(case.run):
+        if case.sdk != "openai":
+            case.run(base_url.removesuffix("/v1"), seen.caller)
+            seen.spans = take()
+        elif inspect.iscoroutinefunction(case.run):
 
             async def work() -> None:
                 async with openai.AsyncOpenAI(
@@ -411,15 +611,19 @@ def recording() -> Iterator[tuple[Any, Callable[[], list[Any]]]]:
 
 
 def column(name: str, base_url: str) -> list[str | None]:
-    """Run every case under one instrumentation."""
-    module, _, kind = PEERS[name].partition(":")
-    instrumentor = getattr(importlib.import_module(module), kind)()
+    """Run every case under the instrumentations of a column."""
+    instrumentors = []
+    for target in COLUMNS[name]:
+        module, _, kind = target.partition(":")
+        instrumentors.append(getattr(importlib.import_module(module), kind)())
     with recording() as (provider, take):
-        instrumentor.instrument(tracer_provider=provider, skip_dep_check=True)
+        for instrumentor in instrumentors:
+            instrumentor.instrument(tracer_provider=provider, skip_dep_check=True)
         try:
             return [observe(case, base_url, take) for case in CASES]
         finally:
-            instrumentor.uninstrument()
+            for instrumentor in instrumentors:
+                instrumentor.uninstrument()
 
 
 def is_missing(error: Exception) -> bool:
@@ -434,6 +638,8 @@ def with_sdk(base_url: str) -> bool:
     with recording() as (provider, take):
         instrumentation.instrument(tracer_provider=provider)
         for case in CASES:
+            if case.sdk != "openai":
+                continue
             try:
                 wrong = observe(case, base_url, take)
             except (AttributeError, TypeError) as error:
@@ -451,7 +657,9 @@ def beside_the_peer(base_url: str) -> bool:
     """Print the matrix; whether every cell of ours is right."""
     columns = {name: column(name, base_url) for name in COLUMNS}
     width = max(len(case.name) for case in CASES)
-    print(f"{'':{width}}  {COLUMNS[0]:44}  {COLUMNS[1]}")
+    for package in ("openai", "google-genai", "boto3", *OFFICIAL):
+        print(f"{package} {importlib.metadata.version(package)}")
+    print(f"\n{'':{width}}  {'official':44}  spantoll")
     for at, case in enumerate(CASES):
         cells = [columns[name][at] or "right" for name in COLUMNS]
         print(f"{case.name:{width}}  {cells[0][:44]:44}  {cells[1]}")
@@ -465,7 +673,7 @@ def main() -> None:
     parser.add_argument("--sdk", help="an SDK version, such as openai==1.30.5, without the peer")
     sdk = parser.parse_args().sdk
     if sdk is None:
-        python = with_peers()
+        python = environment("matrix", *ENVIRONMENT)
     elif importlib.metadata.version("openai") == sdk.partition("==")[2]:
         python = sys.executable
     else:

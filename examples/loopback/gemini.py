@@ -192,6 +192,22 @@ def batch_file(ask: Ask) -> Reply:
     return Reply(text.encode(), content_type="application/octet-stream")
 
 
+def vertex_results(ask: Ask) -> Reply:
+    """GET of `predictions.jsonl` in Cloud Storage: two results of a batch and a failure."""
+    lines: list[dict[str, Any]] = [
+        {
+            "status": "",
+            "processed_time": "2026-11-20T10:04:00.000+00:00",
+            "request": {"contents": []},
+            "response": _batched(index),
+        }
+        for index in range(2)
+    ]
+    lines.append({"status": "Bad Request: refused", "request": {}, "response": {}})
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    return Reply(text.encode(), content_type="application/octet-stream")
+
+
 INTERACTION_BY_ID = b"#input=100 #cached=60 #output=20 #reasoning=5"
 """What an interaction has used that is read by its id."""
 
@@ -285,6 +301,7 @@ ROUTES: dict[str, Handler] = {
     r"GET /v1(?:beta)?/batches/((?:gemini|in-a-file)-[\w-]+)": batch,
     r"GET /v1(?:beta)?/files/([\w-]+):download": batch_file,
     rf"POST {MODEL}:predictLongRunning": video,
+    r"GET /download/storage/v1/b/[^/]+/o/[\w%.-]+predictions.jsonl": vertex_results,
     r"POST /v1(?:alpha|beta1?)?/interactions": interact,
     r"GET /v1(?:alpha|beta1?)?/interactions/([\w-]+)": fetch_interaction,
 }

@@ -376,6 +376,30 @@ def moderations(ask: Ask) -> Reply:
     return json_reply({"id": unique("modr"), "model": ask.model, "results": [result]})
 
 
+def container(ask: Ask) -> Reply:
+    """POST /containers."""
+    found = {"id": unique("cntr"), "object": "container", "created_at": CREATED}
+    found |= {"status": "running", "name": ask.body.get("name")}
+    return failure(ask) or json_reply(found | {"memory_limit": ask.body.get("memory_limit", "1g")})
+
+
+def fine_tuning_job(ask: Ask) -> Reply:
+    """GET /fine_tuning/jobs/{id}: one that has ended as its id says."""
+    name = ask.groups[0]
+    status = next((word for word in ("failed", "running") if word in name), "succeeded")
+    found: dict[str, Any] = {
+        "id": name,
+        "object": "fine_tuning.job",
+        "created_at": CREATED,
+        "finished_at": None if status == "running" else CREATED + 60,
+        "model": "gpt-4o-mini-2024-07-18",
+        "status": status,
+        "trained_tokens": 5_000 if status == "succeeded" else None,
+        "fine_tuned_model": "ft:gpt-4o-mini-2024-07-18:acme::1",
+    }
+    return json_reply(found)
+
+
 BATCH_LINES = 3
 
 
@@ -456,6 +480,8 @@ ROUTES: dict[str, Handler] = {
     rf"POST {_BASE}/audio/transcriptions": transcription,
     rf"POST {_BASE}/audio/speech": speech,
     rf"POST {_BASE}/moderations": moderations,
+    rf"POST {_BASE}/containers": container,
+    rf"GET {_BASE}/fine_tuning/jobs/([\w-]+)": fine_tuning_job,
     rf"POST {_BASE}/batches": batch,
     rf"GET {_BASE}/batches/([\w-]+)": batch,
     rf"GET {_BASE}/files/([\w-]+)/content": batch_file,

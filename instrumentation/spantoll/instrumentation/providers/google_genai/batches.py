@@ -73,6 +73,9 @@ def _results_of_job(job: Any, source: DeferredSource) -> Iterator[DeferredResult
     file_name = pick(job, "dest.file_name")
     if isinstance(file_name, str):
         submissions.add_file(file_name, source.origin_id)
+    folder = pick(job, "output_info.gcs_output_directory")
+    if isinstance(folder, str):
+        submissions.add_file(folder.removesuffix("/"), source.origin_id)
     ended = pick(job, "end_time")
     ended_s = int(ended.timestamp()) if ended is not None else None
     for call, field in (

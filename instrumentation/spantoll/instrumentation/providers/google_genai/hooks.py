@@ -19,6 +19,7 @@ from spantoll.instrumentation.providers.google_genai.embedding_usage import (
 from spantoll.instrumentation.providers.google_genai.function_calling import REPLACEMENTS
 from spantoll.instrumentation.providers.google_genai.interactions import interaction_hooks
 from spantoll.instrumentation.providers.google_genai.live import live_hooks
+from spantoll.instrumentation.providers.google_genai.vertex_batches import VERTEX_RESULTS
 from spantoll.semconv.attributes import SPANTOLL_REGION
 
 __all__ = ["PROVIDER"]
@@ -70,5 +71,6 @@ PROVIDER = Provider(
         REPLACEMENT,
         *live_hooks(_server),
         *interaction_hooks(),
+        VERTEX_RESULTS,
     ),
 )

@@ -13,7 +13,7 @@ from typing import Any
 from spantoll.instrumentation.apis import openai_batches, openai_chat, openai_media
 from spantoll.instrumentation.hosts import LOOPBACK, named_host, server_of_url
 from spantoll.instrumentation.provider import Provider, Request, Server, Settings
-from spantoll.instrumentation.providers.openai import readings
+from spantoll.instrumentation.providers.openai import jobs, readings
 from spantoll.instrumentation.providers.openai.background import background_readers
 from spantoll.instrumentation.providers.openai.realtime import REALTIME_READERS
 from spantoll.instrumentation.stainless import hooks
@@ -108,6 +108,7 @@ PROVIDER = Provider(
             "/audio/translations": openai_media.TRANSCRIPTION,
             "/audio/speech": openai_media.SPEECH,
             "/videos": readings.VIDEO,
+            "/containers": jobs.CONTAINER,
             "/batches": openai_batches.SUBMISSION,
         },
         server=_server,
@@ -116,5 +117,6 @@ PROVIDER = Provider(
     )
     + openai_batches.batch_readers("openai", _server, BATCHED)
     + background_readers(_server)
+    + jobs.fine_tuning_readers(_server)
     + REALTIME_READERS,
 )

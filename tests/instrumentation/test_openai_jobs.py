@@ -1,0 +1,86 @@
+"""What OpenAI bills beside answers to requests: fine-tuning jobs and containers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.instrumentation.scenes import Case, cases, select_keys
+
+TRAINED = {
+    "gen_ai.operation.name": "fine_tuning",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o-mini-2024-07-18",
+    "spantoll.usage.units.training_tokens": 5_000,
+    "spantoll.metadata.fine_tuned_model": "ft:gpt-4o-mini-2024-07-18:acme::1",
+    "spantoll.request.batch": None,
+    "spantoll.usage.status": "reported",
+}
+
+
+def test_a_fine_tuning_job_is_one_call_however_often_it_is_read(
+    client: Any, spans: Any, billed: Any
+) -> None:
+    for _ in range(2):
+        client.fine_tuning.jobs.retrieve("ftjob-1")
+
+    first, second = spans.all()
+    assert select_keys(dict(first.attributes), TRAINED) == TRAINED
+    assert first.context.span_id == second.context.span_id
+    assert len(billed()) == 1
+
+
+async def test_an_async_client_reads_a_fine_tuning_job_likewise(
+    async_client: Any, spans: Any
+) -> None:
+    await async_client.fine_tuning.jobs.retrieve("ftjob-1")
+
+    assert select_keys(spans.attributes(), TRAINED) == TRAINED
+
+
+@pytest.mark.parametrize("job", ["ftjob-running", "ftjob-failed"])
+def test_a_job_that_has_trained_nothing_is_no_call(client: Any, spans: Any, job: str) -> None:
+    client.fine_tuning.jobs.retrieve(job)
+
+    assert spans.all() == ()
+
+
+CONTAINERS: dict[str, Case] = {
+    "least memory": (
+        lambda c: c.containers.create(name="c"),
+        {"gen_ai.request.model": "container-1g", "spantoll.usage.units.container_sessions": 1},
+    ),
+    "more memory": (
+        lambda c: c.containers.create(name="c", memory_limit="4g"),
+        {
+            "gen_ai.operation.name": "create_container",
+            "gen_ai.request.model": "container-4g",
+            "spantoll.usage.units.container_sessions": 1,
+            "spantoll.usage.status": "reported",
+        },
+    ),
+}
+
+
+@cases(CONTAINERS)
+def test_a_container_is_billed_by_its_memory(
+    client: Any, spans: Any, call: Callable[[Any], Any], expected: dict[str, Any]
+) -> None:
+    call(client)
+
+    assert select_keys(spans.attributes(), expected) == expected
+
+
+OLD = """
+import openai
+client = openai.OpenAI(api_key="none", base_url=url + "/v1", max_retries=0)
+client.fine_tuning.jobs.retrieve("ftjob-1")
+"""
+
+
+def test_openai_1_30_reports_what_was_trained(older: Any) -> None:
+    (span,) = older(OLD, "openai==1.30.5", "httpx<0.28")
+
+    assert span["spantoll.usage.units.training_tokens"] == 5_000

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+
+from tests.instrumentation.scenes import select_keys
+
+FOLDER = "nightly/prediction-model-1"
+RESULT = {
+    "gen_ai.operation.name": "generate_content",
+    "gen_ai.provider.name": "gcp.vertex_ai",
+    "gen_ai.response.model": "gemini-2.5-flash",
+    "gen_ai.usage.input_tokens": 100,
+    "gen_ai.usage.cache_read.input_tokens": 60,
+    "gen_ai.usage.output_tokens": 20,
+    "spantoll.request.batch": True,
+    "spantoll.metadata.batch_id": f"gs://out/{FOLDER}",
+}
+
+
+@pytest.fixture
+def bucket(provider: Any) -> Iterator[Any]:
+    options = {"api_endpoint": provider.url}
+    nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]  # google-auth has no types
+    client = storage.Client("p", nobody, client_options=options)
+    yield client.bucket("out")
+    client.close()
+
+
+def test_each_result_of_a_batch_is_billed_when_its_file_is_read(
+    bucket: Any, spans: Any, billed: Any
+) -> None:
+    blob = bucket.blob(f"{FOLDER}/predictions.jsonl")
+    text = blob.download_as_text()
+    content = blob.download_as_bytes()
+
+    first, second = spans.all()[:3], spans.all()[3:]
+    assert text.encode() == content
+    assert select_keys(dict(first[0].attributes), RESULT) == RESULT
+    assert first[2].attributes["error.type"] == "Bad Request"
+    assert [span.context.span_id for span in first] == [span.context.span_id for span in second]
+    assert len([row for row in billed() if row["cost_nano"]]) == 2
+
+
+def test_a_part_of_a_file_and_any_other_file_are_no_results(bucket: Any, spans: Any) -> None:
+    bucket.blob(f"{FOLDER}/predictions.jsonl").download_as_bytes(start=10)
+    bucket.blob(f"{FOLDER}/other-predictions.jsonl").download_as_bytes()
+
+    assert spans.all() == ()
