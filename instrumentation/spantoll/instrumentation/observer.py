@@ -6,12 +6,9 @@ both are passed in, so that nothing below `wrap` imports it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from opentelemetry.trace import Tracer
-
-if TYPE_CHECKING:
-    from spantoll.instrumentation.provider import DeferredResult
 
 __all__ = ["Observer", "SpanSource"]
 
@@ -53,8 +50,9 @@ class Observer(Protocol):
         """End the span when `holder` is collected, if nothing has ended it before."""
         ...
 
-    def add_call(self, result: DeferredResult, /) -> None:
-        """Record a request that the service made for this call, as a span below this one."""
+    def add_call(self, result: Any, /) -> None:
+        """Record a request that the service made for this call (a `provider.DeferredResult`), as a
+        span below this one."""
         ...
 
     def finish(self, *, complete: bool = True) -> None:
