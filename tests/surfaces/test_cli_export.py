@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import openpyxl
@@ -66,3 +69,49 @@ def test_a_file_that_cannot_be_written_is_refused(
 
     assert result.status == 2
     assert said in result.err
+
+
+def test_costs_are_written_as_focus_by_day_model_and_owner(
+    spantoll: Cli, stored: Stored, record: Record, tmp_path: Path
+) -> None:
+    who = {"provider": "openai", "project": "search", "customer_id": "acme", "input_tokens": 5}
+    stored(
+        [
+            record(model="a", **who),
+            record(model="a", **who),
+            record(model="b", provider="openai"),
+            record(model="c", pricing_status="unpriced"),
+        ]
+    )
+    file = tmp_path / "focus.csv"
+
+    result = spantoll("export", str(file), "--focus")
+
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    assert (result.status, "in no row: 1." in result.err) == (0, True)
+    assert [(row["x_Model"], row["BilledCost"]) for row in rows] == [
+        ("a", "5.000000000"),
+        ("b", "2.500000000"),
+    ]
+    first = rows[0]
+    assert first["ChargePeriodStart"] == "2026-11-20T00:00:00Z"
+    assert first["BillingPeriodEnd"] == "2026-12-01T00:00:00Z"
+    assert (first["ProviderName"], first["SubAccountId"]) == ("openai", "search")
+    assert json.loads(first["Tags"]) == {"customer_id": "acme", "project": "search"}
+    assert (first["x_Requests"], first["x_InputTokens"]) == ("2", "10")
+
+
+def test_focus_is_typed_in_parquet(spantoll: Cli, ledger: None, tmp_path: Path) -> None:
+    file = tmp_path / "focus.parquet"
+
+    spantoll("export", str(file), "--focus", "--where", "model=a")
+
+    (row,) = parquet.read_table(file).to_pylist()
+    assert row["EffectiveCost"] == Decimal("5.000000000")
+    assert row["BillingPeriodStart"] == datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def test_focus_takes_no_split_of_its_own(spantoll: Cli, ledger: None, tmp_path: Path) -> None:
+    result = spantoll("export", str(tmp_path / "x.csv"), "--focus", "--by", "model")
+
+    assert (result.status, "--focus" in result.err) == (2, True)

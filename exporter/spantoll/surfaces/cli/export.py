@@ -28,7 +28,9 @@ from spantoll.surfaces.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from spantoll.query import Query, RecordQuery
+    from collections.abc import Sequence
+
+    from spantoll.query import Filter, Query, RecordQuery
     from spantoll.surfaces.cli.ledger import Opened
     from spantoll.surfaces.exports import Export
 
@@ -58,17 +60,24 @@ def export(
     last: Last = None,
     tz: Tz = None,
     uncounted: All = False,
+    focus: Annotated[
+        bool, typer.Option("--focus", help="Cost by UTC day, model and owner, as FOCUS 1.2.")
+    ] = False,
     format: Annotated[
         ExportFormat | None,
         typer.Option("--format", "-f", help="Where the name of the file does not say it."),
     ] = None,
     database: Database = None,
 ) -> None:
-    """Write records to a file; with --by, --measure or --window their sums."""
+    """Write records to a file; with --by, --measure or --window their sums, or as FOCUS."""
     from spantoll.query import RecordQuery, parse_filters, parse_period, parse_query
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
 
     chosen = _choose_format(file, format)
+    if focus and (by or measure or uncounted or window != "total"):
+        raise typer.BadParameter(
+            "takes no --by, --measure, --window or --all", param_hint="--focus"
+        )
     with open_ledger(database) as ledger:
         zone = tz or ledger.settings.tz
         if by or measure or window != "total":
@@ -87,14 +96,15 @@ def export(
             _write_file(_export_sums(ledger, query), file, chosen)
             return
         start_ns, end_ns = parse_period(start=from_, end=to, last=last, tz=zone, now_ns=now_ns())
-        records = RecordQuery(
-            filters=parse_filters(where or ()),
-            start_ns=start_ns,
-            end_ns=end_ns,
-            limit=None,
-            uncounted=uncounted,
-        )
-        _write_file(_export_records(ledger, records, tz=zone), file, chosen)
+        filters = parse_filters(where or ())
+        if focus:
+            exported = _export_focus(ledger, filters, start_ns=start_ns, end_ns=end_ns)
+        else:
+            records = RecordQuery(
+                filters=filters, start_ns=start_ns, end_ns=end_ns, limit=None, uncounted=uncounted
+            )
+            exported = _export_records(ledger, records, tz=zone)
+        _write_file(exported, file, chosen)
 
 
 def _export_sums(ledger: Opened, query: Query) -> Export:
@@ -103,6 +113,26 @@ def _export_sums(ledger: Opened, query: Query) -> Export:
 
     result = run(ledger.engine, query)
     return Export(plain_headers(result), plain_rows(result), describe_result(result))
+
+
+def _export_focus(
+    ledger: Opened, filters: Sequence[Filter], *, start_ns: int | None, end_ns: int | None
+) -> Export:
+    from spantoll.query import run
+    from spantoll.surfaces.cli.output import write_notice
+    from spantoll.surfaces.exports import (
+        FOCUS_HEADERS,
+        Export,
+        describe_result,
+        iterate_focus_rows,
+        make_focus_query,
+    )
+
+    result = run(ledger.engine, make_focus_query(filters, start_ns=start_ns, end_ns=end_ns))
+    state = result.totals.cost
+    if state is not None and state.unpriced_requests:
+        write_notice(f"Calls without a known cost, in no row: {state.unpriced_requests:,}.")
+    return Export(FOCUS_HEADERS, iterate_focus_rows(result), describe_result(result))
 
 
 def _export_records(ledger: Opened, query: RecordQuery, *, tz: str) -> Export:

@@ -2,7 +2,7 @@
 
 Input: a query and its plain rows. Output: an `Export`, which `formats.py` writes. What a cell holds
 follows from the name of its column: `_usd` is money, `_at`, `window_start` and `window_end` are
-times, as everywhere else.
+times, as everywhere else; so are the names of FOCUS that end in Cost, PeriodStart and PeriodEnd.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ __all__ = [
 ]
 
 
+WINDOW = ("window_start", "window_end")
+
+
 @dataclass(frozen=True, slots=True)
 class Export:
     """Columns, rows and what a reader has to know of them."""
@@ -61,12 +64,12 @@ def iterate_plain_records(
 
 def is_money(header: str) -> bool:
     """Return whether a column holds dollars, or a change of them."""
-    return "_usd" in header and not header.endswith("_growth")
+    return header.endswith("Cost") or ("_usd" in header and not header.endswith("_growth"))
 
 
 def is_time(header: str) -> bool:
     """Return whether a column holds a time."""
-    return header.endswith("_at") or header in ("window_start", "window_end")
+    return header.endswith(("_at", "PeriodStart", "PeriodEnd")) or header in WINDOW
 
 
 def format_nested(value: Any) -> Any:
