@@ -215,11 +215,12 @@ def test_a_limited_key_sees_all_that_is_its_own(
 
 BODIES = {
     f"{API}/estimate": {"model": "gpt-4o", "usage": {"input_tokens": 1}},
+    "/llm/estimate-cost": {"modelId": "gpt-4o"},
     f"{API}/prices/test": {"provider": "openai", "model": "gpt-4o", "usage": {}},
     f"{API}/usage/query": {"by": ["customer_id"], "uncounted": True},
 }
 """Bodies of what is asked by POST; what is changed takes any."""
-ANSWERED = (f"{API}/estimate", f"{API}/usage/query")
+ANSWERED = ("/llm/estimate-cost", f"{API}/estimate", f"{API}/usage/query")
 POST_ROUTES = [path for path, item in DOCUMENT["paths"].items() if "post" in item]
 
 

@@ -114,3 +114,31 @@ def test_what_no_tracker_takes_is_refused(client: TestClient, alias: Any) -> Non
     assert client.get(f"{path}?vendor_nam=x").status_code == 422
     assert client.get(f"{path}?limit=many").status_code == 422
     assert client.get(path).status_code == 200
+
+
+def test_models_and_providers_are_listed_at_the_paths_of_a_browser(client: TestClient) -> None:
+    models = client.get("/llm/models?provider=openai&limit=5")
+    providers = client.get("/llm/providers").json()["providers"]
+    free = client.get("/llm/models/free/all").json()["models"]
+
+    assert models.json() == client.get("/api/v1/models?provider=openai&limit=5").json()
+    assert "openai" in [each["provider"] for each in providers]
+    assert free
+    assert all(each["free"] for each in free)
+
+
+def test_a_model_is_found_by_its_name_at_every_provider(client: TestClient) -> None:
+    found = client.get("/llm/models/gpt-4o").json()["models"]
+    unknown = client.get("/llm/models/gpt-9000/none")
+
+    assert {each["model"] for each in found} == {"gpt-4o"}
+    assert {"openai", "azure.ai.openai"} & {each["provider"] for each in found}
+    assert unknown.status_code == 404
+
+
+def test_a_call_is_estimated_in_the_spelling_of_a_browser(client: TestClient) -> None:
+    asked = {"modelId": "gpt-4o", "provider": "openai", "inputTokens": 1_000, "outputTokens": 200}
+
+    answer = client.post("/llm/estimate-cost", json=asked).json()
+
+    assert (answer["cost_usd"], answer["status"]) == ("0.0045", "exact")

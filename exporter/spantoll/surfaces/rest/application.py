@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from spantoll.surfaces.rest import (
     audit,
     compatibility,
+    compatibility_models,
     customers,
     exports,
     ingest,
@@ -83,6 +84,7 @@ def make_application(
     app.include_router(ingest.router, prefix=API, dependencies=require("ingest"))
     app.include_router(ingest.seed_router, dependencies=require("ingest"))
     app.include_router(compatibility.router, dependencies=require("read"))
+    app.include_router(compatibility_models.router, dependencies=[*require("read"), single])
     access = access or Access()
     app.state.access = access
     if pages is not None:

@@ -32,7 +32,7 @@ from spantoll.surfaces.rest.price_schemas import (
 )
 from spantoll.surfaces.rest.problem import Problem, ProblemError
 
-__all__ = ["list_today", "router"]
+__all__ = ["list_today", "router", "show_model"]
 
 router = APIRouter(tags=["prices"], route_class=ExactRoute)
 
@@ -106,7 +106,7 @@ def get_models(
     ]
     page = found[: wanted.limit]
     more = len(found) > len(page)
-    rows = [_show_model(model) for model in page]
+    rows = [show_model(model) for model in page]
     document = {
         "day": day,
         "currency": "USD",
@@ -183,7 +183,8 @@ def _name(model: ListedModel) -> str:
     return f"{model.provider}/{model.model}"
 
 
-def _show_model(model: ListedModel) -> dict[str, Any]:
+def show_model(model: ListedModel) -> dict[str, Any]:
+    """Show a model with the price of a million tokens."""
     return {
         **model._asdict(),
         "modality": list(model.modality),
