@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, case, func, or_, select
 
 from spantoll.query.spelling import json_text
 from spantoll.records.columns import usage_record
@@ -23,7 +23,7 @@ RULE_FIELDS = (
     *("user_id", "user_email", "purpose", "task_type", "channel", "environment"),
     *("service_name", "provider", "provider_instance", "model", "deployment"),
 )
-"""Columns that rules can match: each one costs a question about owners a look-up per call."""
+"""Columns that rules can match."""
 
 RULE_ATTRIBUTE = "attr."
 """`attr.<key>`: rules match attributes that a record keeps, too."""
@@ -31,22 +31,12 @@ RULE_ATTRIBUTE = "attr."
 r, o = usage_record.c, owner_rule.c
 
 
-def _match_values() -> ColumnElement[bool]:
-    # Each column is compared with an index; few rules are prefixes, or of attributes.
-    exact = [and_(o.field == name, o.value == r[name]) for name in RULE_FIELDS]
-    begins = [and_(o.field == name, _take_prefix(r[name]) == o.value) for name in RULE_FIELDS]
+def _match_value() -> ColumnElement[bool]:
+    """Compare what a rule is about: one comparison for each rule, whatever its field."""
     attribute = json_text(r["metadata"], func.substr(o.field, len(RULE_ATTRIBUTE) + 1))
-    of_attribute = o.field.startswith(RULE_ATTRIBUTE)
-    return or_(
-        *(and_(o.prefix_length == 0, each) for each in exact),
-        and_(o.prefix_length > 0, or_(*begins)),
-        and_(of_attribute, o.prefix_length == 0, attribute == o.value),
-        and_(of_attribute, o.prefix_length > 0, _take_prefix(attribute) == o.value),
-    )
-
-
-def _take_prefix(text: ColumnElement[Any]) -> ColumnElement[str]:
-    return func.substr(text, 1, o.prefix_length)
+    cell = case({name: r[name] for name in RULE_FIELDS}, value=o.field, else_=attribute)
+    begins = case((o.prefix_length == 0, cell), else_=func.substr(cell, 1, o.prefix_length))
+    return begins == o.value
 
 
 def _find_owner(kind: str) -> ColumnElement[Any]:
@@ -56,7 +46,7 @@ def _find_owner(kind: str) -> ColumnElement[Any]:
             o.kind == kind,
             o.valid_from_ns <= r.started_ns,
             or_(o.valid_to_ns.is_(None), r.started_ns < o.valid_to_ns),
-            _match_values(),
+            _match_value(),
         )
         .order_by(o.priority.desc(), o.prefix_length > 0, o.prefix_length.desc(), o.id)
         .limit(1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, Table, insert, select
+from sqlalchemy import BigInteger, Column, Connection, Integer, Table, insert, select
 from sqlalchemy import update as update_rows
 
 from spantoll.errors import OwnerRuleError
@@ -44,7 +44,6 @@ owner_rule = Table(
     Column("created_ns", BigInteger, nullable=False),
     Column("ended_ns", BigInteger),
 )
-Index("ix_owner_rule_value", owner_rule.c.value, owner_rule.c.field)
 
 _o = owner_rule.c
 

@@ -29,7 +29,6 @@ def upgrade() -> None:
         sa.Column("created_ns", sa.BigInteger, nullable=False),
         sa.Column("ended_ns", sa.BigInteger),
     )
-    op.create_index("ix_owner_rule_value", "owner_rule", ["value", "field"])
 
 
 def downgrade() -> None:
