@@ -17,8 +17,9 @@ import pytest
 
 from spantoll.pricing import PriceSet
 from spantoll.receiver import Bound
-from spantoll.settings import default_database, load_settings
+from spantoll.settings import Settings, default_database, load_settings
 from spantoll.surfaces.cli import main
+from spantoll.surfaces.cli.up_demo import read_settings
 from spantoll.surfaces.cli.welcome import welcome
 
 Cli = Callable[..., Any]
@@ -244,7 +245,7 @@ def test_an_address_that_is_none_is_one_line(start: Start) -> None:
 
 
 def test_a_demo_fills_a_ledger_of_its_own_and_removes_it(tmp_path: Path) -> None:
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "SPANTOLL_FISCAL_START": "4"}
     command = [sys.executable, "-m", "spantoll", "up", "--demo"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout
@@ -262,6 +263,7 @@ def test_a_demo_fills_a_ledger_of_its_own_and_removes_it(tmp_path: Path) -> None
     assert lines[0].startswith("Dashboard  http://127.0.0.1:")
     assert re.search(r"^Demo +1,\d{3} calls of 30 days", lines[-1])
     assert 'id="demo"' in page
+    assert ">Fiscal year</a>" in page
     assert "gpt-4o" in page
     assert len(made) == 1
     assert list(tmp_path.glob("spantoll-demo-*")) == []
@@ -285,3 +287,26 @@ def test_a_demo_takes_nothing_of_a_real_ledger(
     assert status == 2
     assert message.count("\n") == 1
     assert named in message
+
+
+def test_a_demo_has_no_setting_that_leads_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in (
+        ("DATABASE", "postgresql://db/real"),
+        ("FORWARD", "http://jaeger:4318"),
+        ("TOKENS", "secret"),
+        ("PRICE_SOURCES", "litellm"),
+        ("TZ", "Asia/Kolkata"),
+    ):
+        monkeypatch.setenv(f"SPANTOLL_{name}", value)
+
+    settings = read_settings(tmp_path, None)
+
+    changed = {
+        name
+        for name, field in Settings.model_fields.items()
+        if getattr(settings, name) != field.get_default(call_default_factory=True)
+    }
+    assert changed == {"database", "grpc", "http", "tz"}
+    assert settings.database == f"sqlite:///{tmp_path}/demo.db"

@@ -338,6 +338,7 @@ def make_rest(
             links,
             commit=receiver.commit,
             store=store,
+            fiscal_start=settings.fiscal_start,
             demo=demo,
             answers=answers,
         )

@@ -23,6 +23,8 @@ from spantoll.surfaces.demo import DAYS, add_prices, send_calls
 __all__ = ["run_demo"]
 
 ANY_PORT = "127.0.0.1:0"
+OF_USER = ("tz", "fiscal_start", "trace_url")
+"""Settings that a demo takes over: nothing is written, read or sent by them."""
 
 
 def run_demo(http: str | None, *, dashboard: bool, refused: Mapping[str, object]) -> int:
@@ -43,19 +45,20 @@ def run_demo(http: str | None, *, dashboard: bool, refused: Mapping[str, object]
 
 
 def read_settings(folder: Path, http: str | None) -> Settings:
-    """Return the settings of a demo: those of the user but for the ledger and all that sends."""
-    settings = load_settings(
-        database=f"sqlite:///{folder / 'demo.db'}",
-        grpc="off",
-        http=http or ANY_PORT,
-        tokens="",
-        forward="",
-        price_sources="",
-        insecure=False,
-    )
+    """Return the settings of a demo: the defaults, but for its ledger and what only shows answers.
+
+    Raises ConfigurationError for an address that is none.
+    """
+    settings = load_settings(http=http or ANY_PORT)
     if settings.http is None:
         raise ConfigurationError("--demo is filled over OTLP/HTTP: give --http an address")
-    return settings.model_copy(update={"token_file": None, "forward_queue": None})
+    defaults = {
+        name: field.get_default(call_default_factory=True)
+        for name, field in Settings.model_fields.items()
+        if name not in OF_USER
+    }
+    own = {"database": f"sqlite:///{folder / 'demo.db'}", "grpc": None, "http": settings.http}
+    return settings.model_copy(update={**defaults, **own})
 
 
 def start_filling(url: str) -> None:
