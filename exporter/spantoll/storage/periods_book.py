@@ -88,7 +88,9 @@ def book_late_records(
     What of it counts is booked; it stands in the row as not counted.
     """
     periods = read_periods(connection)
-    if not ids or not any(find_period(periods, record.started_ns) for record in records):
+    latest_ns = max((period.end_ns for period in periods), default=0)
+    late = (record for record in records if record.started_ns < latest_ns)
+    if not ids or not any(find_period(periods, record.started_ns) for record in late):
         return
     changes: list[Change] = []
     kept: list[tuple[UsageRecord, Stored]] = []
