@@ -10,8 +10,8 @@ Content capture is off, spans go to a processor that drops them.
     python benchmarks/instrumentation.py --rounds 40 --json
     python benchmarks/instrumentation.py --leak 100000      # peak memory over as many streams
 
-Says whether the targets hold: per call at most 0.6 x the official instrumentation, 1.5 us per
-chunk, 10 us per call where no tracer provider is configured.
+Says whether the targets hold: per call at most 0.55 x the official instrumentation, 1 us per
+chunk, 5 us per call where no tracer provider is configured.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ def measure(*, rounds: int, calls: int, streams: int, traced: bool) -> dict[str,
             for name in turn:
                 patches.put(states[name])
                 work()
-                taken.setdefault((name, kind), []).append(median_us(work, times))
+                taken.setdefault((name, kind), []).append(fastest_us(work, times))
     patches.put(states["bare"])
 
     def added(name: str, kind: str) -> float:
@@ -224,14 +224,16 @@ def measure(*, rounds: int, calls: int, streams: int, traced: bool) -> dict[str,
     } | {"bare": Added(statistics.median(taken["bare", "call"]), 0.0, 0)}
 
 
-def median_us(work: Callable[[], None], times: int) -> float:
+def fastest_us(work: Callable[[], None], times: int) -> float:
+    """Return the mean of the fastest fifth: what else the machine does only ever adds to a time."""
     taken = []
     for _ in range(times):
         # Time on the processor: nothing here waits, and other processes do not count.
         started = time.thread_time_ns()
         work()
         taken.append(time.thread_time_ns() - started)
-    return statistics.median(taken) / 1000
+    fastest = sorted(taken)[: max(1, times // 5)]
+    return statistics.mean(fastest) / 1000
 
 
 def environment(name: str, *packages: str) -> str:
@@ -272,10 +274,10 @@ def report(traced: dict[str, Added], silent: dict[str, Added]) -> bool:
     ours = traced["spantoll"]
     ratio = ours.per_call_us / traced["genai-openai"].per_call_us
     checks = {
-        f"per call {ratio:.2f} x genai-openai, target 0.60": ratio <= 0.6,
-        f"per chunk {ours.per_chunk_us:.2f} us, target 1.50": ours.per_chunk_us <= 1.5,
-        f"without a provider {silent['spantoll'].per_call_us:.1f} us, target 10": (
-            silent["spantoll"].per_call_us <= 10
+        f"per call {ratio:.2f} x genai-openai, target 0.55": ratio <= 0.55,
+        f"per chunk {ours.per_chunk_us:.2f} us, target 1.00": ours.per_chunk_us <= 1.0,
+        f"without a provider {silent['spantoll'].per_call_us:.1f} us, target 5": (
+            silent["spantoll"].per_call_us <= 5
         ),
     }
     print()
