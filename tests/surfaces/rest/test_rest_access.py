@@ -171,7 +171,9 @@ def tricks(path: str) -> Iterator[str]:
     yield from (f"{path}?format={format}" for format in ("csv", "jsonl"))
 
 
-HIDDEN = tuple(f"{API}{path}" for path in ("/prices", "/customers/prices", "/reprice", "/audit"))
+HIDDEN = tuple(
+    f"{API}{path}" for path in ("/prices", "/customers/prices", "/owners", "/reprice", "/audit")
+)
 """What a limited key may not read at all."""
 READ_ROUTES = [path for path, item in DOCUMENT["paths"].items() if "get" in item]
 

@@ -179,7 +179,42 @@ def test_a_change_that_is_refused_is_in_no_audit(client: TestClient) -> None:
     assert client.get(f"{API}/audit").json()["events"] == []
 
 
+RULE = {"kind": "team", "owner": "search", "where": "service_name^=search-"}
+
+
+def test_rules_of_owners_are_added_listed_ended_and_audited(client: TestClient) -> None:
+    added = client.post(f"{API}/owners", json={"owners": [RULE]}).json()
+    again = client.post(f"{API}/owners", json={"owners": [RULE]}).json()
+    (row,) = client.get(f"{API}/owners").json()["owners"]
+    ended = client.post(f"{API}/owners/{row['id']}/end", json={"at": "2026-12-01"})
+
+    assert (len(added["changed"]), again["unchanged"]) == (1, 1)
+    assert (row["kind"], row["owner"]) == ("team", "search")
+    assert ended.json()["changed"][0]["valid_to"].startswith("2026-12-01")
+    assert [each["action"] for each in client.get(f"{API}/audit").json()["events"]] == (
+        ["owners", "owners"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("", {"owners": [{"kind": "planet", "owner": "x", "where": "model=a"}]}),
+        ("/9/end", {"at": "now"}),
+    ],
+    ids=["unknown kind", "no such rule"],
+)
+def test_a_wrong_rule_of_an_owner_changes_nothing(
+    client: TestClient, path: str, body: dict[str, Any]
+) -> None:
+    response = client.post(f"{API}/owners{path}", json=body)
+
+    assert response.status_code == 422, response.text
+    assert client.get(f"{API}/audit").json()["events"] == []
+
+
 CHANGES = [
+    ("/owners", {"owners": [RULE]}),
     ("/customers/prices", {"prices": [MARKUP]}),
     ("/customers/prices/1/end", {"at": "2026-12-01"}),
     ("/reprice", {"dry_run": True}),

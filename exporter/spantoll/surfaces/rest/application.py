@@ -21,6 +21,7 @@ from spantoll.surfaces.rest import (
     exports,
     ingest,
     models,
+    owners,
     prices,
     questions,
     records,
@@ -79,7 +80,7 @@ def make_application(
     single = Depends(refuse_repeated)
     for module in (usage, questions, records, exports, models):
         app.include_router(module.router, prefix=API, dependencies=[*require("read"), single])
-    for module in (prices, customers, reprice, audit):
+    for module in (prices, customers, owners, reprice, audit):
         app.include_router(module.router, prefix=API, dependencies=[single])
     app.include_router(ingest.router, prefix=API, dependencies=require("ingest"))
     app.include_router(ingest.seed_router, dependencies=require("ingest"))

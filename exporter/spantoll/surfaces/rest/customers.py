@@ -68,7 +68,7 @@ class CustomerPriceRows(BaseModel):
 
 
 class EndOfPrice(BaseModel):
-    """When a row ends."""
+    """When a row or rule ends."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -18,6 +18,8 @@ __all__ = [
     "EstimateAnswer",
     "HistoryAnswer",
     "ModelsAnswer",
+    "OwnerChangeAnswer",
+    "OwnersAnswer",
     "PriceChangeAnswer",
     "PriceTestAnswer",
     "PricesAnswer",
@@ -103,6 +105,20 @@ class CustomerPriceChangeAnswer(BaseModel):
     changed: list[dict[str, str]]
     unchanged: int
     """Rows that were there already."""
+
+
+class OwnersAnswer(BaseModel):
+    """Rules of owners, in the order in which they were added."""
+
+    owners: list[dict[str, Any]]
+
+
+class OwnerChangeAnswer(BaseModel):
+    """What a change of rules of owners did."""
+
+    changed: list[dict[str, Any]]
+    unchanged: int
+    """Rules that were there already."""
 
 
 class RunsAnswer(BaseModel):
