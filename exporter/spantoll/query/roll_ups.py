@@ -30,7 +30,7 @@ from spantoll.query.measure import count_known
 from spantoll.query.windows import LAST_NS, Window
 from spantoll.records.columns import usage_record
 from spantoll.storage.roll_up_sums import NEVER_NULL, SUMS, known_name
-from spantoll.storage.roll_ups import DATABASES, ROLL_UPS, RollUp, roll_up_gap
+from spantoll.storage.roll_ups import ROLL_UPS, RollUp, has_roll_ups, roll_up_gap
 
 __all__ = ["Plan", "RolledSum", "Span", "find_sum", "make_plan", "move_to", "read_gaps"]
 
@@ -69,7 +69,7 @@ class RolledSum(NamedTuple):
 
 def read_gaps(connection: Connection) -> list[Span] | None:
     """Read the periods for which roll-ups are not valid; None where a database has none."""
-    if connection.dialect.name not in DATABASES:
+    if not has_roll_ups(connection):
         return None
     g = roll_up_gap.c
     return [Span(*row) for row in connection.execute(select(g.start_ns, g.end_ns))]

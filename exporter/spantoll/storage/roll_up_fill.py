@@ -24,6 +24,7 @@ from spantoll.storage.roll_ups import (
     MERGED,
     ROLL_UPS,
     RollUp,
+    has_roll_ups,
     open_gap,
     roll_up_gap,
     select_sums,
@@ -60,12 +61,16 @@ class _Changed(Exception):
 
 
 def list_gaps(connection: Connection) -> list[Gap]:
-    """List the gaps, newest first."""
+    """List the gaps, newest first; none where a database has no roll-ups."""
+    if not has_roll_ups(connection):
+        return []
     return [Gap._make(row) for row in connection.execute(select(roll_up_gap).order_by(-g.end_ns))]
 
 
 def clear_roll_ups(store: SqlStore) -> None:
     """Let all roll-ups be invalid, until `fill_gaps` has made them again."""
+    if not has_roll_ups(store.engine):
+        return
     with store.transaction() as connection:
         connection.execute(delete(roll_up_gap))
         open_gap(connection)

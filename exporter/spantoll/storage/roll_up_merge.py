@@ -20,6 +20,7 @@ from spantoll.storage.roll_ups import (
     MERGING,
     ROLL_UPS,
     RollUp,
+    has_roll_ups,
     insert_rows,
     open_gap,
     select_merged,
@@ -43,7 +44,7 @@ def merge_roll_ups(store: SqlStore) -> int:
     Raises StoreUnavailable.
     """
     merged = 0
-    for roll_up in ROLL_UPS:
+    for roll_up in ROLL_UPS if has_roll_ups(store.engine) else ():
         for buckets in _list_buckets(store, roll_up):
             with store.transaction() as connection:
                 merged += _merge_buckets(connection, roll_up, buckets)

@@ -21,6 +21,7 @@ from spantoll.storage.roll_ups import (
     MERGED,
     ROLL_UPS,
     RollUp,
+    has_roll_ups,
     select_merged,
     select_sums,
 )
@@ -69,7 +70,9 @@ def verify_roll_ups(
 
 
 def _list_days(snapshot: Connection) -> list[int]:
-    """List the UTC days that have records or rows of a roll-up."""
+    """List the UTC days that have records or rows of a roll-up; none without roll-ups."""
+    if not has_roll_ups(snapshot):
+        return []
     times = [r.started_ns, *(each.table.c.bucket_ns for each in ROLL_UPS)]
     days: set[int] = set()
     for time in times:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Engine,
     Index,
     Insert,
     Select,
@@ -38,7 +39,6 @@ from spantoll.storage.roll_up_sums import NEVER_NULL, SUMS, known_name
 __all__ = [
     "APPENDED",
     "CHUNK",
-    "DATABASES",
     "DAY_NS",
     "END_NS",
     "MERGED",
@@ -47,6 +47,7 @@ __all__ = [
     "RollUp",
     "add_records",
     "changing_records",
+    "has_roll_ups",
     "insert_rows",
     "open_gap",
     "roll_up_gap",
@@ -146,6 +147,11 @@ _summed = [UsageRecord._fields.index(name) for name in _names]
 
 DATABASES = frozenset({"sqlite", "postgresql", "mariadb", "mysql"})
 """Names of SQLAlchemy's dialects for databases whose ledgers have roll-ups."""
+
+
+def has_roll_ups(database: Connection | Engine) -> bool:
+    """Return True if ledgers in this kind of database have roll-ups."""
+    return database.dialect.name in DATABASES
 
 
 def is_same_in_roll_ups(before: UsageRecord, after: UsageRecord) -> bool:
@@ -266,6 +272,8 @@ def open_gap(connection: Connection, start_ns: int = 0, end_ns: int = END_NS) ->
 
 
 def _append(connection: Connection, statements: Sequence[Insert], ids: Sequence[int]) -> None:
+    if not has_roll_ups(connection):
+        return
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
         try:
