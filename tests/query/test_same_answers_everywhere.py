@@ -23,7 +23,7 @@ from spantoll.records.build import latency_bucket
 from spantoll.records.record import COLUMNS
 from spantoll.storage import open_store
 from tests.query import reference
-from tests.support import mariadb, postgresql
+from tests.support import clickhouse, mariadb, postgresql
 from tests.support.records import NOON_NS, make_record
 
 HOUR_NS = 3600 * 10**9
@@ -73,13 +73,14 @@ def random_record(random: Random) -> UsageRecord:
 RECORDS = [random_record(Random(seed)) for seed in range(400)]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mariadb"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mariadb", "clickhouse"])
 def make_ledger(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, missing: Missing
 ) -> Iterator[MakeLedger]:
     """Write records to a database of their own and give what queries run on."""
     with ExitStack() as stack:
-        server: Any = {"postgresql": postgresql, "mariadb": mariadb}.get(request.param)
+        servers = {"postgresql": postgresql, "mariadb": mariadb, "clickhouse": clickhouse}
+        server: Any = servers.get(request.param)
         if server is not None:
             programs: Path | None = server.find_programs()
             if programs is None:

@@ -8,7 +8,7 @@ import pytest
 
 from spantoll.records import UsageRecord
 from spantoll.storage import Correction, Store, Stored, open_store
-from tests.support import mariadb, postgresql
+from tests.support import clickhouse, mariadb, postgresql
 from tests.support.records import stored_records
 
 
@@ -38,12 +38,31 @@ def make_mariadb(request: pytest.FixtureRequest) -> str:
     return server.make_database()
 
 
+def make_clickhouse(request: pytest.FixtureRequest) -> str:
+    server: clickhouse.Server = request.getfixturevalue("clickhouse_server")
+    url = server.make_database()
+    request.addfinalizer(lambda: server.drop_database(url))
+    return url
+
+
 BACKENDS = [
     Backend("sqlite", make_file),
     Backend("memory", lambda request: "memory:", lasts=False),
     Backend("postgresql", make_postgresql, shared=True),
     Backend("mariadb", make_mariadb, shared=True),
+    Backend("clickhouse", make_clickhouse, shared=True),
 ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to `make soak` what runs on ClickHouse beside the conformance suite.
+
+    A write that settles takes it some tenths of a second, however small.
+    """
+    for item in items:
+        if "[clickhouse" in item.name and item.path.name != "test_store_conformance.py":
+            item.add_marker(pytest.mark.soak)
 
 
 def rows(store: Store) -> list[UsageRecord]:
@@ -94,6 +113,15 @@ def mariadb_server(missing: Callable[[str, str], NoReturn]) -> Iterator[mariadb.
     if programs is None:
         missing("MariaDB", mariadb.INSTALL)
     with mariadb.start_server(programs) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server(missing: Callable[[str, str], NoReturn]) -> Iterator[clickhouse.Server]:
+    programs = clickhouse.find_programs()
+    if programs is None:
+        missing("chdb", clickhouse.INSTALL)
+    with clickhouse.start_server(programs) as server:
         yield server
 
 

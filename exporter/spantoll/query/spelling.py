@@ -1,6 +1,7 @@
 """What databases spell differently, as constructs of SQLAlchemy with a spelling per database.
 
-Input: a column of JSON and a key. Output: SQL of SQLite, PostgreSQL, MySQL and MariaDB.
+Input: a column of JSON and a key. Output: SQL of SQLite, PostgreSQL, MySQL and MariaDB, and
+ClickHouse.
 """
 
 from __future__ import annotations
@@ -73,3 +74,20 @@ def _text_mysql(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
 def _number_mysql(element: json_number, compiler: SQLCompiler, **kw: Any) -> str:
     text = _text_mysql(json_text(*element.clauses), compiler, **kw)
     return f"CAST({text} AS DECIMAL(38, 9))"
+
+
+@compiles(json_text, "clickhousedb")
+def _text_clickhouse(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
+    column, key = _arguments(element, compiler, **kw)
+    # Of a member that is absent or null, JSONExtractString says '' too.
+    return (
+        f"CASE JSONType({column}, {key}) WHEN 'Null' THEN NULL "
+        f"WHEN 'String' THEN JSONExtractString({column}, {key}) "
+        f"ELSE JSONExtractRaw({column}, {key}) END"
+    )
+
+
+@compiles(json_number, "clickhousedb")
+def _number_clickhouse(element: json_number, compiler: SQLCompiler, **kw: Any) -> str:
+    text = _text_clickhouse(json_text(*element.clauses), compiler, **kw)
+    return f"toDecimal128OrNull({text}, 9)"

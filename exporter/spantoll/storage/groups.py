@@ -38,13 +38,14 @@ class Groups:
     that find nothing, each an index probe or two per inserted row.
     """
 
-    def __init__(self, gained: Gained) -> None:
+    def __init__(self, gained: Gained, statements: type[Statements] = Statements) -> None:
         self._gained = gained
+        self._statements = statements
 
     @cached_property
     def statements(self) -> Statements:
         """The statements of the database, made by the first write: readers need none."""
-        return Statements(self._gained)
+        return self._statements(self._gained)
 
     def find(
         self, connection: Connection, records: Sequence[UsageRecord], bound: Bound

@@ -25,6 +25,7 @@ MODULES = {
     "mariadb": "mariadb",
     # The scheme that most drivers of MariaDB use.
     "mysql": "mariadb",
+    "clickhouse": "clickhouse",
 }
 """Scheme -> module of `spantoll.storage`."""
 

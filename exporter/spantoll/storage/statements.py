@@ -27,7 +27,7 @@ from spantoll.records.columns import FACTS, usage_record
 from spantoll.records.keys import neighbour_keys
 from spantoll.semconv.call import BILLABLE_ROLES
 
-__all__ = ["MAX_SHARED", "Gained", "Statements"]
+__all__ = ["MAX_SHARED", "Gained", "Statements", "bind_list"]
 
 MAX_SHARED = 1_000
 """A response id that more records have identifies no response (mock servers answer one constant):
@@ -66,7 +66,7 @@ class Statements:
         self.responses = _shared_responses(gained)
         self.usages = _shared_usages(gained)
         self.common = select(_r.response_key).where(
-            _r.response_key.in_(_bind("keys", BigInteger())),
+            _r.response_key.in_(bind_list("keys", BigInteger())),
             _exceeds_shared(usage_record, lambda rows: literal(True)),
         )
         self.without_response = (
@@ -77,16 +77,16 @@ class Statements:
             )
             .limit(1)
         )
-        self.of_responses = older.where(_r.response_key.in_(_bind("keys", BigInteger())))
-        self.of_usages = older.where(_r.usage_key.in_(_bind("keys", BigInteger())))
+        self.of_responses = older.where(_r.response_key.in_(bind_list("keys", BigInteger())))
+        self.of_usages = older.where(_r.usage_key.in_(bind_list("keys", BigInteger())))
 
     def _prepare_relatives(self, older: Select[Any]) -> None:
         """Prepare what finds spans by their ids, and their children."""
         below = _below()
         self.spans = older.where(
             _r.tenant_id == bindparam("tenant"),
-            _r.trace_id.in_(_bind("traces", LargeBinary())),
-            _r.span_id.in_(_bind("spans", LargeBinary())),
+            _r.trace_id.in_(bind_list("traces", LargeBinary())),
+            _r.span_id.in_(bind_list("spans", LargeBinary())),
         )
         self.children = older.where(below)
         self.child_with_usage = (
@@ -106,7 +106,7 @@ class Statements:
         zero_length = or_(_r.duration_ns == 0, _has_other_times)
         without_usage = or_(~_reports_tokens.is_(True), ~_as_reported)
         roots = and_(
-            _r.trace_id.in_(_bind("traces", LargeBinary())),
+            _r.trace_id.in_(bind_list("traces", LargeBinary())),
             _r.parent_span_id.is_(None),
             _of_tenant,
         )
@@ -136,7 +136,7 @@ class Statements:
         orphans = select(usage_record).where(
             _r.tenant_id == bindparam("tenant"),
             _r.trace_id == bindparam("trace"),
-            _r.id.not_in(_bind("but")),
+            _r.id.not_in(bind_list("but")),
             _r.started_ns <= last_ns,
             _r.parent_span_id.is_not(None),
             ~recorded.exists(),
@@ -154,12 +154,13 @@ def _below() -> ColumnElement[bool]:
     # Not `(trace_id, parent_span_id) IN (...)`, for which SQLite uses no index.
     return and_(
         _of_tenant,
-        _r.trace_id.in_(_bind("traces", LargeBinary())),
-        _r.parent_span_id.in_(_bind("spans", LargeBinary())),
+        _r.trace_id.in_(bind_list("traces", LargeBinary())),
+        _r.parent_span_id.in_(bind_list("spans", LargeBinary())),
     )
 
 
-def _bind(name: str, kind: Any = None) -> ColumnElement[Any]:
+def bind_list(name: str, kind: Any = None) -> ColumnElement[Any]:
+    """Return a parameter that is bound to the values of an IN list."""
     return bindparam(name, expanding=True, type_=kind)
 
 

@@ -1,0 +1,273 @@
+"""A ledger in ClickHouse, by clickhouse-connect.
+
+Input: a URL of the scheme `clickhouse`. Output: a `Store`: what ClickHouse does its own way, beside
+what `SharedStore` does for all. ClickHouse has neither transactions nor locks. Every statement is
+durable at once, in an order in which a crash loses nothing: what a write will add is noted before
+it is added, and stays noted until it is settled. One process corrects records at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, ClassVar
+from weakref import WeakValueDictionary
+
+from clickhouse_connect.driver.exceptions import DataError, Error
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Table,
+    bindparam,
+    create_engine,
+    func,
+    select,
+    tuple_,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from spantoll.errors import ConfigurationError, NoLedger, StoreUnavailable
+from spantoll.records.columns import usage_record
+from spantoll.records.record import COLUMNS, UsageRecord
+from spantoll.storage.clickhouse import schema
+from spantoll.storage.clickhouse.blocks import check_types, insert_columns
+from spantoll.storage.clickhouse.dialect import DRIVER
+from spantoll.storage.clickhouse.numbers import RecordNumbers, start_after
+from spantoll.storage.clickhouse.row_versions import keep_row_versions
+from spantoll.storage.clickhouse.statements import ClickhouseStatements
+from spantoll.storage.groups import Groups
+from spantoll.storage.migrate import is_current
+from spantoll.storage.periods_book import book_late_records
+from spantoll.storage.shared import SharedStore, is_settling, settling
+from spantoll.storage.sql import Insert, Refused
+from spantoll.storage.tables import probe, unsettled
+
+__all__ = ["ClickhouseStore", "open_url"]
+
+CHUNK = 1_000
+"""Identities in one IN list."""
+LOCK_TIMEOUT_S = 30.0
+POOL_TIMEOUT_S = 5.0
+
+SETTINGS = {
+    "final": 1,
+    "aggregate_functions_null_for_empty": 1,
+    "join_use_nulls": 1,
+    "prefer_column_name_to_alias": 1,
+    "use_skip_indexes_if_final": 1,
+    "use_skip_indexes_if_final_exact_mode": 1,
+}
+"""`final`: every row is read in its latest version, whether or not ClickHouse has merged the parts.
+The others make SQL mean what it means in other databases; the last two find rows by their indexes
+nevertheless."""
+
+SETTLING = "CREATE TEMPORARY TABLE IF NOT EXISTS settling (id Int64) ENGINE = Memory"
+
+OPTIONS = {"ca_cert", "client_cert", "client_cert_key", "interface", "path", "secure", "verify"}
+"""What a URL may say beside the host and the name; `interface=chdb` is the engine in process."""
+
+_COLUMNS = [usage_record.c[name] for name in ("id", *COLUMNS)]
+
+_identity = (usage_record.c.tenant_id, usage_record.c.trace_id, usage_record.c.span_id)
+_stored_among = select(*_identity).where(
+    tuple_(*_identity).in_(bindparam("identities", expanding=True))
+)
+
+
+def open_url(url: URL, *, create: bool = True) -> ClickhouseStore:
+    """Open `clickhouse://user:password@host/name`; the database itself must exist."""
+    return ClickhouseStore(url, create=create)
+
+
+class _Locks:
+    """What the stores of this process on one database exclude each other by."""
+
+    def __init__(self) -> None:
+        self.inserting = threading.Lock()
+        self.correcting = threading.Lock()
+
+
+_LOCKS: WeakValueDictionary[str, _Locks] = WeakValueDictionary()
+_LOCKS_LOCK = threading.Lock()
+
+
+class ClickhouseStore(SharedStore):
+    """A ledger in ClickHouse; see `Store` and `SharedStore`.
+
+    What other processes insert meanwhile is seen; of two that correct records at once, each in a
+    process of its own, one may decide without what the other has just inserted.
+    """
+
+    groups: ClassVar = Groups(is_settling, ClickhouseStatements)
+
+    def __init__(self, url: URL, *, create: bool = True) -> None:
+        self._url = url.set(drivername="clickhouse")
+        if not url.database:
+            raise ConfigurationError(f"database {self.url}: name a database after the host")
+        if unknown := set(url.query) - OPTIONS:
+            raise ConfigurationError(
+                f"unknown database option {min(unknown)!r}; one of: {', '.join(sorted(OPTIONS))}"
+            )
+        self._closed = False
+        with _LOCKS_LOCK:
+            self._locks = _LOCKS.setdefault(str(self._url), _Locks())
+        self._numbers = RecordNumbers()
+        self._ids = range(0)
+        self._reader = self._make_engine()
+        self._writer = self._make_engine(pool_size=2, max_overflow=0)
+        keep_row_versions(self._writer)
+        with ExitStack() as unless_opened:
+            unless_opened.callback(self.close)
+            try:
+                if not is_current(self._reader):
+                    if not create:
+                        raise NoLedger(self.url)
+                    with self._locks.correcting:
+                        schema.migrate(self._reader)
+            except DBAPIError as error:
+                raise self._make_error(error) from error
+            unless_opened.pop_all()
+
+    @property
+    def url(self) -> str:
+        """Where the ledger is, without the password."""
+        return self._url.render_as_string(hide_password=True)
+
+    @property
+    def engine(self) -> Engine:
+        """For reading: each statement sees the latest version of every row."""
+        return self._reader
+
+    def close(self) -> None:
+        """Release the connections; later calls raise StoreUnavailable."""
+        self._closed = True
+        self._reader.dispose()
+        self._writer.dispose()
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """Hold off what else of this process corrects records.
+
+        Each statement is durable at once: an error in the block does not undo those before it.
+        """
+        return self._begin(self._locks.correcting)
+
+    def insertion(self) -> AbstractContextManager[Connection]:
+        """Hold off what else of this process inserts records."""
+        return self._begin(self._locks.inserting)
+
+    def insert_records(
+        self, connection: Connection, records: Sequence[UsageRecord]
+    ) -> Sequence[int]:
+        """Insert those that are not stored, in one block, which is stored whole or not at all."""
+        # Of two copies in one write the first.
+        wanted = {record[:3]: record for record in reversed(records)}
+        for identity in _read_stored(connection, list(wanted)):
+            wanted.pop(identity, None)
+        if not wanted:
+            return ()
+        ids = self._ids[: len(wanted)]
+        columns = [list(ids), *map(list, zip(*reversed(wanted.values()), strict=True))]
+        try:
+            for column, values in zip(_COLUMNS, columns, strict=True):
+                check_types(column, values)
+            insert_columns(connection, usage_record.name, _COLUMNS, columns)
+        except Error as error:
+            raise DBAPIError("INSERT", None, error) from error
+        self._ids = self._ids[len(ids) :]
+        return ids
+
+    def insert_missing(
+        self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Insert the rows whose primary key is not there yet."""
+        key = list(table.primary_key)
+        wanted = {tuple(row[column.name] for column in key): row for row in rows}
+        found = connection.execute(select(*key).where(tuple_(*key).in_(list(wanted))))
+        for row in found.all():
+            wanted.pop(tuple(row), None)
+        if wanted:
+            connection.execute(table.insert(), list(wanted.values()))
+
+    def continue_numbering(self, connection: Connection, table: Table) -> None:
+        """Let new records have higher ids than those that were copied in."""
+        if table is usage_record:
+            start_after(connection, connection.scalar(select(func.max(usage_record.c.id))) or 0)
+
+    def fill_settling(self, connection: Connection, ids: Sequence[int]) -> None:
+        """Make the temporary table `settling`, empty it and fill it."""
+        connection.exec_driver_sql(SETTLING)
+        connection.exec_driver_sql("TRUNCATE TABLE settling")
+        insert_columns(connection, settling.name, [settling.c.id], [list(ids)])
+
+    def ping(self) -> None:
+        """Insert a row, which replaces that of the last ping."""
+        with self.transaction() as connection:
+            connection.execute(probe.insert(), {"id": 1, "written_ns": time.time_ns()})
+
+    def is_bad_data(self, error: Exception) -> bool:
+        """Whether the driver refuses the values themselves."""
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        return isinstance(cause, (DataError, OverflowError, UnicodeError))
+
+    def is_conflict(self, error: BaseException | None) -> bool:
+        """Return False: there are no locks over which ClickHouse could end a statement."""
+        return False
+
+    def check_room(self, connection: Connection) -> None:
+        """Do nothing: a server that is full refuses the row that a ping writes."""
+
+    def _insert_and_note(
+        self, insert: Insert, records: Sequence[UsageRecord], note: bool
+    ) -> tuple[list[int], list[Refused]]:
+        """Note the ids that the records will have before they are stored, not after."""
+        with self.insertion() as connection:
+            self._ids = ids = self._numbers.take(connection, len(records))
+            if note:
+                noted = {"first_id": ids[0], "last_id": ids[-1], "since_ns": time.time_ns()}
+                connection.execute(unsettled.insert(), noted)
+            inserted, refused = insert(connection, records)
+            book_late_records(connection, records, inserted)
+        return inserted, refused
+
+    @contextmanager
+    def _begin(self, lock: threading.Lock) -> Iterator[Connection]:
+        if self._closed:
+            raise StoreUnavailable(f"database {self.url} is closed")
+        if not lock.acquire(timeout=LOCK_TIMEOUT_S):
+            raise StoreUnavailable(
+                f"database {self.url}: another thread has been writing for {LOCK_TIMEOUT_S:.0f} s"
+            )
+        try:
+            with self._writer.begin() as connection:
+                yield connection
+        except (DBAPIError, PoolTimeout) as error:
+            raise self._make_error(error) from error
+        finally:
+            lock.release()
+
+    def _make_engine(self, **pool: int) -> Engine:
+        return create_engine(
+            self._url.set(drivername=DRIVER.replace(".", "+")),
+            pool_timeout=POOL_TIMEOUT_S,
+            connect_args={f"ch_{name}": value for name, value in SETTINGS.items()},
+            **pool,
+        )
+
+    def _make_error(self, error: DBAPIError | PoolTimeout) -> StoreUnavailable:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        return StoreUnavailable(f"database {self.url}: {' '.join(str(reason).split())}")
+
+
+Identity = tuple[str, bytes, bytes]
+"""Tenant, trace id, span id."""
+
+
+def _read_stored(connection: Connection, identities: Sequence[Identity]) -> Iterator[Identity]:
+    for start in range(0, len(identities), CHUNK):
+        chunk = identities[start : start + CHUNK]
+        for row in connection.execute(_stored_among, {"identities": chunk}).all():
+            yield row[0], row[1], row[2]

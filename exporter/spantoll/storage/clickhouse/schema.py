@@ -1,0 +1,153 @@
+"""The tables of a ledger in ClickHouse, made of the same declarations as those of other databases.
+
+Input: `metadata`. Output: DDL. A table is a ReplacingMergeTree: a row is replaced by a row of the
+same key and a higher `row_version`, and is gone where that says `is_deleted`
+(https://clickhouse.com/docs/engines/table-engines/mergetree-family/replacingmergetree).
+Alembic's migrations change tables in ways that ClickHouse has not, so that the schema is brought up
+to date by what is missing: tables and columns. Each statement can be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    inspect,
+    text,
+)
+
+from spantoll import storage
+from spantoll.errors import SchemaMismatch
+from spantoll.records.columns import metadata, usage_record
+from spantoll.storage.clickhouse.dialect import LONGEST_FIXED
+from spantoll.storage.migrate import HEAD, REVISIONS
+from spantoll.storage.registry import MODULES
+
+__all__ = ["IS_DELETED", "NOW_NS", "NUMBERS", "ROW_VERSION", "migrate", "spell_type"]
+
+ROW_VERSION, IS_DELETED = "row_version", "is_deleted"
+NUMBERS = "record_number"
+VERSIONS = "alembic_version"
+
+NOW_NS = "toUInt64(toUnixTimestamp64Nano(now64(9)))"
+
+INDEXED = {
+    "id": "bloom_filter(0.001)",
+    "response_key": "bloom_filter(0.001)",
+    "usage_key": "bloom_filter(0.001)",
+    "started_ns": "minmax",
+}
+"""Columns of `usage_record` by which records are found, beside their identity: the skip index."""
+
+DURABLE = "fsync_after_insert = 1, fsync_part_directory = 1"
+"""A write that was acknowledged survives a power loss; ClickHouse by default leaves that to the
+operating system (https://clickhouse.com/docs/operations/settings/merge-tree-settings)."""
+
+
+def migrate(engine: Engine) -> None:
+    """Make what is missing of the schema. Raises SchemaMismatch for one that is newer."""
+    _load_declarations()
+    with engine.connect() as connection:
+        present = set(inspect(connection).get_table_names())
+        _check(connection, present)
+        for statement in _list_statements(connection, present):
+            connection.execute(text(statement))
+
+
+def _load_declarations() -> None:
+    """Import the modules of `storage` that declare tables, backends apart."""
+    for module in iter_modules(storage.__path__):
+        if module.name not in {*MODULES.values(), "migrations"}:
+            import_module(f"{storage.__name__}.{module.name}")
+
+
+def _check(connection: Connection, present: set[str]) -> None:
+    if VERSIONS in present:
+        found = connection.scalars(text(f"SELECT version_num FROM {VERSIONS}")).first()  # noqa: S608  our name
+        if found is not None and found not in REVISIONS:
+            raise SchemaMismatch(
+                f"{connection.engine.url} has schema {found}, and this version of SpanToll knows "
+                f"schemas up to {HEAD}: a newer version has written it; upgrade spantoll"
+            )
+    elif foreign := present & metadata.tables.keys():
+        raise SchemaMismatch(
+            f"{connection.engine.url} has a table {min(foreign)} that no migration has made: "
+            "give the ledger a database of its own"
+        )
+
+
+def _list_statements(connection: Connection, present: set[str]) -> Iterator[str]:
+    # The table of versions first, empty: what is there with it was interrupted.
+    yield (
+        f"CREATE TABLE IF NOT EXISTS {VERSIONS} (version_num String, "
+        f"{ROW_VERSION} UInt64 DEFAULT {NOW_NS}) "
+        f"ENGINE = ReplacingMergeTree({ROW_VERSION}) ORDER BY tuple()"
+    )
+    # An INSERT is given a number of its own, in the order of the server: see `numbers.py`.
+    yield (
+        f"CREATE TABLE IF NOT EXISTS {NUMBERS} (claim String, floor Int64) ENGINE = MergeTree "
+        f"ORDER BY tuple() SETTINGS enable_block_number_column = 1, {DURABLE}"
+    )
+    for table in metadata.sorted_tables:
+        if table.name not in present:
+            yield _create(table)
+            continue
+        known = {column["name"] for column in inspect(connection).get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                yield f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS {_declare(column)}"
+    yield f"INSERT INTO {VERSIONS} (version_num) VALUES ('{HEAD}')"  # noqa: S608  our names
+
+
+def _create(table: Table) -> str:
+    parts = [_declare(column) for column in table.columns]
+    key = ["tenant_id", "trace_id", "span_id"]
+    if table is usage_record:
+        parts += [
+            f"INDEX ix_{name} {name} TYPE {kind} GRANULARITY 1" for name, kind in INDEXED.items()
+        ]
+    else:
+        key = [column.name for column in table.primary_key]
+    parts += [f"{ROW_VERSION} UInt64 DEFAULT {NOW_NS}", f"{IS_DELETED} UInt8 DEFAULT 0"]
+    return (
+        f"CREATE TABLE IF NOT EXISTS {table.name} ({', '.join(parts)}) "
+        f"ENGINE = ReplacingMergeTree({ROW_VERSION}, {IS_DELETED}) "
+        f"ORDER BY ({', '.join(key)}) SETTINGS {DURABLE}"
+    )
+
+
+def _declare(column: Column[Any]) -> str:
+    return f"`{column.name}` {spell_type(column)}"
+
+
+def spell_type(column: Column[Any]) -> str:
+    """Return the type of ClickHouse that keeps the values of a column."""
+    kind = next(name for kind, name in TYPES.items() if isinstance(column.type, kind))
+    length = getattr(column.type, "length", None)
+    if isinstance(column.type, LargeBinary) and length is not None and length <= LONGEST_FIXED:
+        kind = f"FixedString({length})"
+    return f"Nullable({kind})" if column.nullable else kind
+
+
+TYPES = {
+    Boolean: "Bool",
+    SmallInteger: "Int16",
+    BigInteger: "Int64",
+    Integer: "Int32",
+    String: "String",
+    LargeBinary: "String",
+}
+"""SQLAlchemy type -> ClickHouse's, subclasses first."""

@@ -1,0 +1,63 @@
+"""ClickHouse for the tests: the engine itself, in this process, in a temporary directory."""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.pool import NullPool
+
+__all__ = ["INSTALL", "Server", "find_programs", "start_server"]
+
+INSTALL = "pip install chdb clickhouse-connect"
+
+_numbers = count(1)
+
+
+class Server:
+    """The engine of this process; every database it makes is empty."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
+    def make_database(self) -> str:
+        """Create a database; return its URL."""
+        name = f"ledger_{next(_numbers)}"
+        self._run(f"CREATE DATABASE {name}")
+        return f"clickhouse:///{name}?interface=chdb&path={self._directory}"
+
+    def drop_database(self, url: str) -> None:
+        """Drop a database: the engine works on the tables of all that there are."""
+        self._run(f"DROP DATABASE {make_url(url).database} SYNC")
+
+    def _run(self, statement: str) -> None:
+        url = f"clickhousedb://?interface=chdb&path={self._directory}"
+        with create_engine(url, poolclass=NullPool).connect() as connection:
+            connection.exec_driver_sql(statement)
+
+
+def find_programs() -> Path | None:
+    """Find the engine, which is a package."""
+    found = importlib.util.find_spec("chdb")
+    return Path(found.origin) if found is not None and found.origin else None
+
+
+@contextmanager
+def start_server(programs: Path) -> Iterator[Server]:
+    """Give the engine a directory: a process has one, until it ends."""
+    yield Server(_make_directory())
+
+
+@cache
+def _make_directory() -> str:
+    directory = tempfile.mkdtemp(prefix="spantoll-clickhouse-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
