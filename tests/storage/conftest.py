@@ -54,14 +54,35 @@ BACKENDS = [
 ]
 
 
+CLICKHOUSE_FILES = {
+    "test_clickhouse.py",
+    "test_store_conformance.py",
+    "test_access_keys.py",
+    "test_own_prices.py",
+    "test_price_sets.py",
+    "test_store_settling.py",
+}
+"""What runs on ClickHouse. The other files start processes, of which its engine serves one at a
+time, need transactions, or change many records one by one, which takes it minutes."""
+
+QUICK_FILES = {"test_clickhouse.py", "test_store_conformance.py"}
+"""Of these, what `make test` runs; the rest is left to `make soak`, for a write that settles takes
+ClickHouse some tenths of a second, however small."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave to `make soak` what runs on ClickHouse beside the conformance suite.
+    """Run on ClickHouse what can run on it."""
+    here = Path(__file__).parent
 
-    A write that settles takes it some tenths of a second, however small.
-    """
+    def is_on_clickhouse(item: pytest.Item) -> bool:
+        return item.path.parent == here and "clickhouse" in item.name.partition("[")[2]
+
+    items[:] = [
+        item for item in items if not is_on_clickhouse(item) or item.path.name in CLICKHOUSE_FILES
+    ]
     for item in items:
-        if "[clickhouse" in item.name and item.path.name != "test_store_conformance.py":
+        if is_on_clickhouse(item) and item.path.name not in QUICK_FILES:
             item.add_marker(pytest.mark.soak)
 
 

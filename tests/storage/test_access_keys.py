@@ -58,7 +58,9 @@ def test_keys_stay_valid_while_the_database_is_away(store: Store) -> None:
     keys.load(store.engine)
 
     with store.transaction() as connection:
-        connection.exec_driver_sql("ALTER TABLE access_key RENAME TO gone")
+        is_clickhouse = connection.dialect.name == "clickhousedb"
+        rename = "RENAME TABLE access_key" if is_clickhouse else "ALTER TABLE access_key RENAME"
+        connection.exec_driver_sql(f"{rename} TO gone")
     with pytest.raises(StoreUnavailable):
         keys.load(store.engine)
 

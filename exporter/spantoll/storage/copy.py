@@ -46,7 +46,8 @@ __all__ = ["TableCopied", "copy_ledger"]
 CHUNK_ROWS = 2_000
 """Rows of one transaction: about 2 MB of records."""
 
-VERSIONS = "alembic_version"
+KEEPING = {"alembic_version", "record_number", probe.name}
+"""Tables that each database fills for itself; the second is how ClickHouse gives out ids."""
 
 SUMMED = [
     name
@@ -103,7 +104,7 @@ def _list_tables(source: Connection) -> list[Table]:
             # What declares a table adds it to `metadata`. Backends need a driver, and declare none.
             import_module(f"{storage.__name__}.{module.name}")
     computed = {roll_up_gap.name, *(each.table.name for each in ROLL_UPS)}
-    found = set(inspect(source).get_table_names()) - {probe.name, VERSIONS, *computed}
+    found = set(inspect(source).get_table_names()) - KEEPING - computed
     if unknown := found - metadata.tables.keys():
         raise CopyError(f"table {min(unknown)} of the source is not one of SpanToll")
     others = sorted(found - {usage_record.name})

@@ -160,6 +160,7 @@ def start_run(
     store: SqlStore, selection: Selection, *, end_id: int, rate_card: str, by: str, now_ns: int
 ) -> Run:
     """Store a run of which nothing is done yet. Raises RepriceError while another is unfinished."""
+    store.check_transactions("re-pricing")
     with store.transaction() as connection:
         open_states = (RunState.RUNNING, RunState.UNDOING)
         unfinished = select(reprice_run.c.run_id).where(reprice_run.c.state.in_(open_states))

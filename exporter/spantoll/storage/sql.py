@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from sqlalchemy import Connection, Engine, Table, update
 from sqlalchemy.exc import DBAPIError
 
-from spantoll.errors import RecordRejected
+from spantoll.errors import RecordRejected, RepriceError
 from spantoll.pricing.result import Rate
 from spantoll.records.record import UsageRecord
 from spantoll.storage.facts import list_corrections, store_changes
@@ -48,6 +48,9 @@ class SqlStore(ABC):
 
     groups: ClassVar[Groups]
     """Finds the groups to settle; made with the condition that selects the rows to settle."""
+
+    has_transactions: ClassVar[bool] = True
+    """Whether all statements of a `transaction` are undone when one fails."""
 
     @property
     @abstractmethod
@@ -118,6 +121,14 @@ class SqlStore(ABC):
 
     def continue_numbering(self, connection: Connection, table: Table) -> None:  # noqa: B027  optional
         """Let the next row of a table, into which rows with ids were copied, have a higher one."""
+
+    def check_transactions(self, what: str) -> None:
+        """Raise RepriceError where a crash could leave `what` half done."""
+        if not self.has_transactions:
+            raise RepriceError(
+                f"{self.url}: {what} needs transactions, which this database has not; copy the "
+                "ledger to another one by `spantoll db copy`"
+            )
 
     def settle_pending(self, settle: Settle) -> int:
         """Return 0: what a write adds is settled in its transaction."""

@@ -103,6 +103,7 @@ class ClickhouseStore(SharedStore):
     """
 
     groups: ClassVar = Groups(is_settling, ClickhouseStatements)
+    has_transactions: ClassVar[bool] = False
 
     def __init__(self, url: URL, *, create: bool = True) -> None:
         self._url = url.set(drivername="clickhouse")

@@ -65,7 +65,8 @@ class _Compiler(ChStatementCompiler):
         """Convert to a float: CAST takes no NULL, and its FLOAT has 32 bits."""
         if isinstance(cast.type, Float):
             return f"toFloat64({self.process(cast.clause, **kw)})"
-        text: str = super().visit_cast(cast, **kw)
+        inherited: Any = super()
+        text: str = inherited.visit_cast(cast, **kw)
         return text
 
     def visit_sum_func(self, fn: Any, **kw: Any) -> str:

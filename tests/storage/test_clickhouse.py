@@ -1,0 +1,181 @@
+"""What ClickHouse does its own way: versions of rows, ids, and what a crash leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, func, select, update
+
+from spantoll.errors import ConfigurationError, RepriceError, StoreUnavailable
+from spantoll.records import usage_record
+from spantoll.storage import SqlStore, open_store
+from spantoll.storage.copy import copy_ledger
+from spantoll.storage.periods import close_period
+from spantoll.storage.reprice import Selection, start_run
+from spantoll.storage.shared import read_unsettled
+from spantoll.storage.tables import audit_event, probe
+from tests.storage.conftest import rows, settle_repeats
+from tests.support import clickhouse
+from tests.support.records import NOON_NS, make_record, record_of_response
+
+WITHOUT_FINAL = {"settings": {"final": 0}}
+
+
+@pytest.fixture
+def clickhouse_url(clickhouse_server: clickhouse.Server) -> Iterator[str]:
+    url = clickhouse_server.make_database()
+    yield url
+    clickhouse_server.drop_database(url)
+
+
+@pytest.fixture
+def ledger_store(clickhouse_url: str) -> Iterator[SqlStore]:
+    opened = open_store(clickhouse_url)
+    assert isinstance(opened, SqlStore)
+    yield opened
+    opened.close()
+
+
+def test_a_correction_is_read_before_clickhouse_merges_its_versions(ledger_store: SqlStore) -> None:
+    gateway, sdk = record_of_response("msg_1"), record_of_response("msg_1")
+
+    result = ledger_store.write([gateway, sdk], settle=settle_repeats)
+
+    assert result.corrected == 1
+    assert sorted(record.counted for record in rows(ledger_store)) == [False, True]
+    with ledger_store.engine.connect() as connection:
+        versions = select(func.count()).select_from(usage_record)
+        assert connection.scalar(versions) == 2
+        assert connection.scalar(versions, execution_options=WITHOUT_FINAL) == 3
+
+
+def test_an_update_reports_how_many_rows_it_changed(ledger_store: SqlStore) -> None:
+    ledger_store.write([make_record(model="a"), make_record(model="a"), make_record(model="b")])
+
+    with ledger_store.transaction() as connection:
+        is_a = usage_record.c.model == "a"
+        changed = connection.execute(update(usage_record).where(is_a).values(model="c"))
+        again = connection.execute(update(usage_record).where(is_a).values(model="c"))
+
+    assert (changed.rowcount, again.rowcount) == (2, 0)
+    assert sorted(record.model or "" for record in rows(ledger_store)) == ["b", "c", "c"]
+
+
+def test_what_was_deleted_can_be_inserted_again(ledger_store: SqlStore) -> None:
+    row = {"id": 1, "written_ns": 1}
+    with ledger_store.transaction() as connection:
+        connection.execute(probe.insert(), row)
+
+        connection.execute(delete(probe).where(probe.c.id == 1))
+
+        found = select(probe.c.id, probe.c.written_ns)
+        assert connection.execute(found).all() == []
+        connection.execute(probe.insert(), row)
+        assert connection.execute(found).all() == [(1, 1)]
+
+
+def test_rows_are_numbered_as_other_databases_number_them(ledger_store: SqlStore) -> None:
+    event = {"at_ns": 1, "done_by": "ann", "action": "void", "records": 1, "why": "a test"}
+
+    with ledger_store.transaction() as connection:
+        keys = [
+            connection.execute(audit_event.insert().values(event)).inserted_primary_key
+            for _ in range(2)
+        ]
+
+    assert keys == [(1,), (2,)]
+
+
+def test_stores_that_write_at_once_give_no_id_twice(
+    ledger_store: SqlStore, clickhouse_url: str
+) -> None:
+    other = open_store(clickhouse_url)
+
+    for store in (ledger_store, other, ledger_store):
+        store.write([make_record(), make_record()])
+
+    with other.engine.connect() as connection:
+        ids = connection.scalars(select(usage_record.c.id)).all()
+    other.close()
+    assert len(set(ids)) == 6
+    assert max(ids) < 2**53
+
+
+class Killed(BaseException):
+    """Ends a write where a kill would."""
+
+
+@pytest.mark.parametrize("table", ["unsettled", "usage_record"])
+def test_what_a_crash_leaves_is_settled_later(
+    ledger_store: SqlStore, clickhouse_url: str, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(*_: Any) -> None:
+        raise Killed
+
+    records = [record_of_response("msg_1"), record_of_response("msg_1")]
+    broken: Any = open_store(clickhouse_url)
+    # A kill when the mark is written, or when the records are written too.
+    where = "insert_records" if table == "unsettled" else "_settle_noted"
+    monkeypatch.setattr(broken, where, kill)
+    with pytest.raises(Killed):
+        broken.write(records, settle=settle_repeats)
+    broken.close()
+    stored = 0 if table == "unsettled" else 2
+    left = read_unsettled(ledger_store.engine)
+    assert left is not None
+    assert len(rows(ledger_store)) == stored
+
+    again = ledger_store.write(records, settle=settle_repeats)
+    ledger_store.settle_pending(settle_repeats)
+
+    assert again.inserted == 2 - stored
+    assert sorted(record.counted for record in rows(ledger_store)) == [False, True]
+    assert read_unsettled(ledger_store.engine) is None
+
+
+def test_what_needs_transactions_is_refused(ledger_store: SqlStore) -> None:
+    with pytest.raises(RepriceError, match="closing a period needs transactions"):
+        close_period(
+            ledger_store, "2026-10", tz="UTC", start_ns=0, end_ns=1, by="ann", now_ns=NOON_NS
+        )
+    with pytest.raises(RepriceError, match="re-pricing needs transactions"):
+        start_run(ledger_store, Selection(), end_id=1, rate_card="", by="ann", now_ns=NOON_NS)
+
+
+def test_a_ledger_is_copied_to_clickhouse_and_back(ledger_store: SqlStore, tmp_path: Path) -> None:
+    source, back = (open_store(f"sqlite:///{tmp_path}/{name}.db") for name in ("one", "two"))
+    assert isinstance(source, SqlStore)
+    assert isinstance(back, SqlStore)
+    source.write([record_of_response("msg_1") for _ in range(5)], settle=settle_repeats)
+
+    there = copy_ledger(source, ledger_store)
+    again = copy_ledger(source, ledger_store)
+    returned = copy_ledger(ledger_store, back)
+
+    assert [table.rows for table in returned] == [table.rows for table in there]
+    assert sum(table.written for table in again) == 0
+    assert rows(back) == rows(ledger_store) == rows(source)
+    new = make_record()
+    assert ledger_store.write([new]).inserted == 1
+    source.close()
+    back.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        pytest.param("clickhouse://127.0.0.1", "name a database", id="no-name"),
+        pytest.param("clickhouse://127.0.0.1/x?speed=9", "unknown database option", id="option"),
+    ],
+)
+def test_a_url_that_can_never_work_is_refused(url: str, reason: str) -> None:
+    with pytest.raises(ConfigurationError, match=reason):
+        open_store(url)
+
+
+def test_a_server_that_is_not_there_is_unavailable() -> None:
+    with pytest.raises(StoreUnavailable, match="clickhouse://"):
+        open_store("clickhouse://127.0.0.1:1/ledger")
