@@ -72,7 +72,10 @@ def test_memory_is_a_ledger_of_its_own(
     ("url", "says"),
     [
         ("mongodb://localhost/x", "unknown scheme 'mongodb'"),
-        ("http://localhost", "begins with mariadb:// or mysql:// or postgresql:// or sqlite://"),
+        (
+            "http://localhost",
+            "begins with clickhouse:// or mariadb:// or mysql:// or postgresql:// or sqlite://",
+        ),
         ("", "database is empty"),
         ("sqlite:///x.db?timout=5", "unknown database option 'timout'; one of: timeout"),
         ("sqlite:///x.db?timeout=soon", "not a number of seconds"),

@@ -261,6 +261,8 @@ def changing_records(
 
 def open_gap(connection: Connection, start_ns: int = 0, end_ns: int = END_NS) -> None:
     """Let roll-ups be invalid for the UTC days of a period, until they are filled from records."""
+    if not has_roll_ups(connection):
+        return
     g = roll_up_gap.c
     start_ns -= start_ns % DAY_NS
     end_ns = min(END_NS, end_ns + -end_ns % DAY_NS)
