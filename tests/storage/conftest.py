@@ -60,7 +60,6 @@ CLICKHOUSE_FILES = {
     "test_access_keys.py",
     "test_own_prices.py",
     "test_price_sets.py",
-    "test_store_settling.py",
 }
 """What runs on ClickHouse. The other files start processes, of which its engine serves one at a
 time, need transactions, or change many records one by one, which takes it minutes."""
