@@ -7,6 +7,7 @@ from spantoll.storage.key_ring import KeyRing
 from spantoll.storage.keys import SCOPES, AccessKey, list_keys, make_key, revoke_key
 from spantoll.storage.open import hide_password, open_store
 from spantoll.storage.own_prices import StoredPricing, change_pricing, read_stored_pricing
+from spantoll.storage.owner_rules import OwnerRule, read_owner_rules
 from spantoll.storage.price_sets import list_price_sets
 from spantoll.storage.registry import GROUP, OpenUrl
 from spantoll.storage.sql import SqlStore
@@ -19,6 +20,7 @@ __all__ = [
     "Correction",
     "KeyRing",
     "OpenUrl",
+    "OwnerRule",
     "Settle",
     "SqlStore",
     "Store",
@@ -33,6 +35,7 @@ __all__ = [
     "list_price_sets",
     "make_key",
     "open_store",
+    "read_owner_rules",
     "read_price_book",
     "read_stored_pricing",
     "revoke_key",

@@ -16,7 +16,7 @@ from spantoll.surfaces.cli.options import Database, Format, Formatted, Tz
 from spantoll.surfaces.cli.prices import read_text
 
 if TYPE_CHECKING:
-    from spantoll.storage.owner_rules import OwnerRule
+    from spantoll.storage import OwnerRule
 
 __all__ = ["owners"]
 
@@ -128,7 +128,7 @@ def _parse_time(text: str, *, tz: str) -> int:
 
 def _read_rules(database: str | None) -> list[OwnerRule]:
     from spantoll.query.run import reading
-    from spantoll.storage.owner_rules import read_owner_rules
+    from spantoll.storage import read_owner_rules
     from spantoll.surfaces.cli.ledger import open_ledger
 
     with open_ledger(database) as ledger, reading(ledger.engine) as connection:
