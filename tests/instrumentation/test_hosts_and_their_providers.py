@@ -132,7 +132,7 @@ USAGES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
             "is_byok": True,
             "cost_details": {"upstream_inference_cost": 0.2},
         },
-        {"spantoll.usage.cost.amount": 0.21000000000000002},
+        {"spantoll.usage.cost.amount": 0.21},
     ),
     "OpenRouter does not add the upstream's cost twice": (
         "https://openrouter.ai/api/v1",

@@ -7,6 +7,7 @@ of a `Call`. Totals are made inclusive here where a host counts reasoning beside
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from spantoll.instrumentation.apis import openai_content
@@ -62,7 +63,7 @@ def combine_totals(found: dict[str, Any]) -> None:
         rest = total - prompt - output
         if rest > 0 and found.get(keys.USAGE_REASONING, rest) in (0, rest):
             found[keys.USAGE_OUTPUT_TOKENS] = output + rest
-    byok, upstream = found.pop(_BYOK, False), found.pop(_UPSTREAM, 0)
+    byok, upstream = found.pop(_BYOK, False), found.pop(_UPSTREAM, None)
     ticks = found.pop(_TICKS, None)
     if type(ticks) is int:
         found[keys.SPANTOLL_COST_AMOUNT] = ticks / TICKS_PER_USD
@@ -71,8 +72,9 @@ def combine_totals(found: dict[str, Any]) -> None:
         return
     if isinstance(cost, int | float):
         # OpenRouter with a key of one's own: the upstream's charge comes on top of its fee.
-        extra = upstream if byok is True and isinstance(upstream, int | float) else 0
-        found[keys.SPANTOLL_COST_AMOUNT] = cost + extra
+        if byok is True and isinstance(upstream, int | float):
+            cost = float(Decimal(str(cost)) + Decimal(str(upstream)))
+        found[keys.SPANTOLL_COST_AMOUNT] = cost
         found[keys.SPANTOLL_COST_CURRENCY] = "USD"
         found[keys.SPANTOLL_COST_SOURCE] = "provider"
     else:
