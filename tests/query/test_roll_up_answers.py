@@ -181,3 +181,27 @@ def test_gaps_are_filled_from_records(store: SqlStore) -> None:
     assert fill_gaps(store)
     assert run(store.engine, Query(dimensions=["model"])).rows == before.rows
     assert verify_roll_ups(store.engine).differences == []
+
+
+@pytest.fixture(scope="module", params=[1, 2, 30], ids="{}-calls".format)
+def few_calls(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Calls seven hours apart: one of them is all of its window."""
+    opened = open_store("memory:")
+    opened.write(
+        [make_record(started_ns=NOON_NS - each * 7 * HOUR_NS) for each in range(request.param)]
+    )
+    yield opened.engine
+    opened.close()
+
+
+@pytest.mark.parametrize("tz", ZONES)
+@pytest.mark.parametrize("window", ["hour", "day", "week", "month", "quarter", "year"])
+def test_windows_from_roll_ups_are_those_of_records(
+    few_calls: Engine, window: str, tz: str
+) -> None:
+    query = Query(measures=["requests", "cost_usd"], window=window, tz=tz)
+
+    rows = run(few_calls, query).rows
+
+    assert rows == run(few_calls, replace(query, roll_ups=False)).rows
+    assert all(row.window is not None for row in rows)

@@ -18,10 +18,16 @@ _random = random.SystemRandom()
 """pytest-randomly seeds `random` alike in each worker, and in each test."""
 
 
+_waiting = _random.sample(PORTS, len(PORTS))
+"""Each port is given once before any is given again: a server with several may not have started."""
+
+
 def free_port() -> int:
     """Return a TCP port on 127.0.0.1 that nobody listens on now."""
     while True:
-        port = _random.choice(PORTS)
+        if not _waiting:
+            _waiting.extend(_random.sample(PORTS, len(PORTS)))
+        port = _waiting.pop()
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
 

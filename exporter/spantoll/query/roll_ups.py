@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -93,7 +92,7 @@ def make_plan(
         for each in ROLL_UPS
         if names <= set(each.dimensions)
         and all(find_sum(each, expression) is not None for expression in added)
-        and all(left.end_ns % each.width_ns == 0 for left, _ in pairwise(covering))
+        and all(window.start_ns % each.width_ns == 0 for window in covering)
     ]
     found: dict[str, tuple[RollUp, list[Span]]] = {}
     records: list[Span] = []

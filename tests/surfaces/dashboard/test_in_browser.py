@@ -219,6 +219,7 @@ def test_a_page_refreshes_itself_where_its_address_says_so(visit: Visit) -> None
     visitor.page.clock.install()
     visitor.go("/")
     visitor.page.click("text=Refresh by itself")
+    visitor.page.wait_for_url("**live=1**")
 
     visitor.page.evaluate("document.querySelector('h1').textContent = 'old'")
     visitor.page.clock.fast_forward(16_000)
