@@ -36,6 +36,8 @@ NEW_SHARE = 5
 MOST_BUCKETS = 200
 MOST_ROWS = 20_000
 """Rows merged in one transaction, so that receivers do not wait long."""
+SMALL_CACHE = "PRAGMA cache_size = -4096"
+"""4 MB: what is merged is read once, and the cache of a writer of records is 64."""
 
 
 def merge_roll_ups(store: SqlStore) -> int:
@@ -47,6 +49,8 @@ def merge_roll_ups(store: SqlStore) -> int:
     for roll_up in ROLL_UPS if has_roll_ups(store.engine) else ():
         for buckets in _list_buckets(store, roll_up):
             with store.transaction() as connection:
+                if connection.dialect.name == "sqlite":
+                    connection.exec_driver_sql(SMALL_CACHE)
                 merged += _merge_buckets(connection, roll_up, buckets)
     return merged
 

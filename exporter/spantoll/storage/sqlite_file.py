@@ -33,7 +33,7 @@ WRITER_PRAGMAS = (
     # 64 MB instead of 4: checkpoints in the middle of steady writing halve the rate.
     "wal_autocheckpoint=16000",
     "journal_size_limit=67108864",
-    "cache_size=-65536",
+    "cache_size=-49152",
 )
 READER_PRAGMAS = ("query_only=ON", "cache_size=-16384")
 
