@@ -237,7 +237,7 @@ def test_a_batch_that_is_read_twice_is_billed_once_as_a_batch(provider: Any, spa
     assert {row["cost_nano"] for row in billed} == {219_000}
 
 
-def test_a_result_is_for_whom_its_batch_was_submitted(provider: Any, spans: Any) -> None:
+def test_a_result_has_the_attribution_of_its_batch(provider: Any, spans: Any) -> None:
     with openai.OpenAI(api_key="none", base_url=f"{provider.url}/v1") as client:
         with attributes(customer_id="acme", team="search"):
             job = client.batches.create(input_file_id="file-input", **WINDOW)

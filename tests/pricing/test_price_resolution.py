@@ -364,7 +364,7 @@ REASONS = {
         "the span names no provider and llama3.2 belongs to none we know: have it carry"
         " gen_ai.provider.name",
     ),
-    "a gateway that does not say whom it called": (
+    "a gateway that does not name the provider it called": (
         {"provider": "litellm", "model": "my-alias"},
         "unknown_provider",
         "the span names no provider and my-alias belongs to none we know: have it carry"

@@ -77,7 +77,7 @@ MATCHES: list[tuple[str, Rules, Counts]] = [
 @pytest.mark.parametrize(
     ("rules", "expected"), [case[1:] for case in MATCHES], ids=[case[0] for case in MATCHES]
 )
-def test_a_call_belongs_to_whom_the_rules_say(store: Store, rules: Rules, expected: Counts) -> None:
+def test_the_rules_name_the_owner_of_a_call(store: Store, rules: Rules, expected: Counts) -> None:
     store.write(RECORDS)
 
     add(store, *rules)

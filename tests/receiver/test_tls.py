@@ -204,7 +204,7 @@ def test_the_key_of_another_certificate_is_refused(files: TlsFiles, authority: t
         Tls(files)
 
 
-def test_whom_a_certificate_admits_needs_no_token(mutual: TlsFiles) -> None:
+def test_a_client_with_a_certificate_needs_no_token(mutual: TlsFiles) -> None:
     everywhere = {"grpc": "0.0.0.0:0", "http": None}
 
     local(**everywhere, tls=mutual).check()

@@ -205,7 +205,7 @@ def test_counting_starts_from_the_role(role: str, counted: bool, reason: str) ->
         pytest.param("globex", "acme", "globex", id="the-receiver-outranks-the-span"),
     ],
 )
-def test_tenant_is_whom_the_receiver_knows(receiver: str, span: str | None, expected: str) -> None:
+def test_tenant_is_that_of_the_receiver(receiver: str, span: str | None, expected: str) -> None:
     call = model_call(attribution=attribution(tenant=span))
 
     assert built(call, tenant=receiver).tenant_id == expected

@@ -1,4 +1,4 @@
-"""Whom a call belongs to: the owner map as dimensions, applied when a question is answered.
+"""Owners of calls: the owner map as dimensions, applied when a question is answered.
 
 Input: records, and the dated rules of `owner_rule`. Output: for each kind of owner an expression,
 NULL where no rule matches. Of several rules that match the highest priority decides, then an exact

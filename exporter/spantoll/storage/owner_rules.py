@@ -54,7 +54,7 @@ class OwnerRule(NamedTuple):
     kind: str
     """One of OWNER_KINDS: what `owner` is."""
     field: str
-    """A column of a record that names whom or what a call is for, or `attr.<key>`."""
+    """A column of a record that attributes a call to somebody or something, or `attr.<key>`."""
     value: str
     prefix_length: int
     """Characters of `value` where it is a prefix, else 0; databases count them differently."""

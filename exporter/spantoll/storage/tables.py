@@ -59,7 +59,7 @@ audit_event = Table(
     Column("records", BigInteger, nullable=False),
     Column("why", text(1024), nullable=False),
 )
-"""What was changed on purpose, by whom: see `storage/audit_events.py`."""
+"""What was changed on purpose, with its author: see `storage/audit_events.py`."""
 
 probe = Table(
     "probe",

@@ -61,7 +61,7 @@ def _call(
     return Field("call", target, convert, varies)
 
 
-def _whom(target: str) -> Field:
+def _attributed(target: str) -> Field:
     return Field("attribution", target, identifier, varies=True)
 
 
@@ -126,20 +126,20 @@ class Found(TypedDict, total=False):
     cache_hit: Annotated[object, _call("cache_hit", flag)]
     request_id: Annotated[object, _call("request_id", varies=True)]
 
-    tenant: Annotated[object, _whom("tenant")]
-    customer_id: Annotated[object, _whom("customer_id")]
-    organisation: Annotated[object, _whom("organisation")]
-    project: Annotated[object, _whom("project")]
-    workspace_id: Annotated[object, _whom("workspace_id")]
-    team: Annotated[object, _whom("team")]
-    user_id: Annotated[object, _whom("user_id")]
-    user_email: Annotated[object, _whom("user_email")]
-    session_id: Annotated[object, _whom("session_id")]
-    purpose: Annotated[object, _whom("purpose")]
-    task_type: Annotated[object, _whom("task_type")]
-    channel: Annotated[object, _whom("channel")]
-    environment: Annotated[object, _whom("environment")]
-    service_name: Annotated[object, _whom("service_name")]
+    tenant: Annotated[object, _attributed("tenant")]
+    customer_id: Annotated[object, _attributed("customer_id")]
+    organisation: Annotated[object, _attributed("organisation")]
+    project: Annotated[object, _attributed("project")]
+    workspace_id: Annotated[object, _attributed("workspace_id")]
+    team: Annotated[object, _attributed("team")]
+    user_id: Annotated[object, _attributed("user_id")]
+    user_email: Annotated[object, _attributed("user_email")]
+    session_id: Annotated[object, _attributed("session_id")]
+    purpose: Annotated[object, _attributed("purpose")]
+    task_type: Annotated[object, _attributed("task_type")]
+    channel: Annotated[object, _attributed("channel")]
+    environment: Annotated[object, _attributed("environment")]
+    service_name: Annotated[object, _attributed("service_name")]
 
 
 class UnknownField(ValueError):

@@ -1,4 +1,4 @@
-"""Whom calls belong to: dated rules that are applied when a question is answered."""
+"""Owners of calls: dated rules that are applied when a question is answered."""
 
 from __future__ import annotations
 
