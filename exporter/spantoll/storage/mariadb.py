@@ -8,7 +8,7 @@ byte. How the schema is made without transactions of DDL is in `mariadb_schema.p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain
@@ -22,19 +22,16 @@ from sqlalchemy import (
     Connection,
     Engine,
     Table,
-    bindparam,
     create_engine,
     event,
-    select,
-    tuple_,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
 
 from spantoll.errors import ConfigurationError, StoreUnavailable
-from spantoll.records.columns import usage_record
 from spantoll.records.record import UsageRecord
 from spantoll.storage.groups import Groups
+from spantoll.storage.identities import read_stored
 from spantoll.storage.insert import pick_filled
 from spantoll.storage.mariadb_schema import prepare_migration, release_locks, take_lock
 from spantoll.storage.server import POOL_TIMEOUT_S, ServerStore
@@ -42,8 +39,6 @@ from spantoll.storage.shared import is_settling
 
 __all__ = ["MariadbStore", "open_url"]
 
-CHUNK = 1_000
-"""Identities in one IN list."""
 ROWS = 200
 """Of one INSERT: more bring no more speed, and might exceed the 16 MB of max_allowed_packet."""
 ATTEMPTS = 5
@@ -79,15 +74,6 @@ def _refuse_decimal(value: Decimal, mapping: Any = None) -> NoReturn:
 
 WRITER_TYPES = {**conversions, Decimal: _refuse_decimal}
 """The server would round a Decimal to the integer of its column."""
-
-
-Identity = tuple[str, bytes, bytes]
-"""Tenant, trace id, span id."""
-
-_identity = (usage_record.c.tenant_id, usage_record.c.trace_id, usage_record.c.span_id)
-_stored_among = select(*_identity).where(
-    tuple_(*_identity).in_(bindparam("identities", expanding=True))
-)
 
 
 class MariadbStore(ServerStore):
@@ -129,7 +115,7 @@ class MariadbStore(ServerStore):
             except IntegrityError as error:
                 if _error_number(error.orig) != ER.DUP_ENTRY:
                     raise
-            for identity in _read_stored(connection, list(wanted)):
+            for identity in read_stored(connection, list(wanted)):
                 del wanted[identity]
             if not wanted:
                 return ()
@@ -202,13 +188,6 @@ def _insert_statement(names: Sequence[str], rows: int) -> str:
     columns = ", ".join(f"`{name}`" for name in names)
     row = f"({', '.join(['%s'] * len(names))})"
     return f"INSERT INTO usage_record ({columns}) VALUES {', '.join([row] * rows)} RETURNING id"  # noqa: S608  our names
-
-
-def _read_stored(connection: Connection, identities: Sequence[Identity]) -> Iterator[Identity]:
-    for start in range(0, len(identities), CHUNK):
-        chunk = identities[start : start + CHUNK]
-        for row in connection.execute(_stored_among, {"identities": chunk}).all():
-            yield row[0], row[1], row[2]
 
 
 def _error_number(error: BaseException | None) -> int | None:

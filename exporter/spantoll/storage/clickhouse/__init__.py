@@ -21,7 +21,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     Table,
-    bindparam,
     create_engine,
     func,
     select,
@@ -40,6 +39,7 @@ from spantoll.storage.clickhouse.numbers import RecordNumbers, start_after
 from spantoll.storage.clickhouse.row_versions import keep_row_versions
 from spantoll.storage.clickhouse.statements import ClickhouseStatements
 from spantoll.storage.groups import Groups
+from spantoll.storage.identities import read_stored
 from spantoll.storage.migrate import is_current
 from spantoll.storage.periods_book import book_late_records
 from spantoll.storage.shared import SharedStore, is_settling, settling
@@ -48,8 +48,6 @@ from spantoll.storage.tables import probe, unsettled
 
 __all__ = ["ClickhouseStore", "open_url"]
 
-CHUNK = 1_000
-"""Identities in one IN list."""
 LOCK_TIMEOUT_S = 30.0
 POOL_TIMEOUT_S = 5.0
 
@@ -71,11 +69,6 @@ OPTIONS = {"ca_cert", "client_cert", "client_cert_key", "interface", "path", "se
 """What a URL may say beside the host and the name; `interface=chdb` is the engine in process."""
 
 _COLUMNS = [usage_record.c[name] for name in ("id", *COLUMNS)]
-
-_identity = (usage_record.c.tenant_id, usage_record.c.trace_id, usage_record.c.span_id)
-_stored_among = select(*_identity).where(
-    tuple_(*_identity).in_(bindparam("identities", expanding=True))
-)
 
 
 def open_url(url: URL, *, create: bool = True) -> ClickhouseStore:
@@ -166,7 +159,7 @@ class ClickhouseStore(SharedStore):
         """Insert those that are not stored, in one block, which is stored whole or not at all."""
         # Of two copies in one write the first.
         wanted = {record[:3]: record for record in reversed(records)}
-        for identity in _read_stored(connection, list(wanted)):
+        for identity in read_stored(connection, list(wanted)):
             wanted.pop(identity, None)
         if not wanted:
             return ()
@@ -261,14 +254,3 @@ class ClickhouseStore(SharedStore):
     def _make_error(self, error: DBAPIError | PoolTimeout) -> StoreUnavailable:
         reason = error.orig if isinstance(error, DBAPIError) else error
         return StoreUnavailable(f"database {self.url}: {' '.join(str(reason).split())}")
-
-
-Identity = tuple[str, bytes, bytes]
-"""Tenant, trace id, span id."""
-
-
-def _read_stored(connection: Connection, identities: Sequence[Identity]) -> Iterator[Identity]:
-    for start in range(0, len(identities), CHUNK):
-        chunk = identities[start : start + CHUNK]
-        for row in connection.execute(_stored_among, {"identities": chunk}).all():
-            yield row[0], row[1], row[2]

@@ -73,6 +73,7 @@ def combine_totals(found: dict[str, Any]) -> None:
     if isinstance(cost, int | float):
         # OpenRouter with a key of one's own: the upstream's charge comes on top of its fee.
         if byok is True and isinstance(upstream, int | float):
+            # Added as decimals; an attribute of a span can only be a double.
             cost = float(Decimal(str(cost)) + Decimal(str(upstream)))
         found[keys.SPANTOLL_COST_AMOUNT] = cost
         found[keys.SPANTOLL_COST_CURRENCY] = "USD"

@@ -45,7 +45,7 @@ def _results(content: Any, _: DeferredSource) -> Iterator[DeferredResult]:
         if response:
             whole = types.GenerateContentResponse.model_validate(response)
             made_s = _unix_seconds(found.get("processed_time"))
-            # Its answers have no key: they are told apart by their response ids.
+            # Its answers have no key: their response ids distinguish them.
             result_id = whole.response_id or str(index)
             yield DeferredResult(CONTENT, result_id, body=whole, created_s=made_s)
         elif status:
