@@ -37,7 +37,7 @@ from spantoll.surfaces.rest.models import NoParameters
 from spantoll.surfaces.rest.openapi import describe_formats, describe_json
 from spantoll.surfaces.rest.parameters import FILTERS, Filters, ScopeParameters
 from spantoll.surfaces.rest.price_schemas import CustomerPriceChangeAnswer, CustomerPricesAnswer
-from spantoll.surfaces.rest.problem import Problem, ProblemError
+from spantoll.surfaces.rest.problem import refuse_value
 from spantoll.surfaces.rest.schemas import UsageAnswer
 from spantoll.surfaces.rest.usage import answer_with_adjustments
 
@@ -74,6 +74,11 @@ class EndOfPrice(BaseModel):
 
     at: str = Field(max_length=64, description="From when the row holds no longer.")
     tz: str | None = Field(None, max_length=64, description="IANA zone of a date.")
+
+    def read(self, context: RestContext) -> int:
+        """Return the time in nanoseconds. Raises QueryError for what is none."""
+        zone = find_zone(self.tz or context.tz)
+        return parse_time(self.at, field="at", tz=zone, now_ns=context.now_ns())
 
 
 @router.get(
@@ -147,7 +152,7 @@ def post_customer_prices(
                     connection, "customers", by=actor, why=what, now_ns=now_ns, records=len(added)
                 )
     except CustomerPriceError as error:
-        raise _refuse(error, "/prices") from None
+        raise refuse_value(error, "/prices") from None
     return _answer_change(request, added, unchanged=len(prices) - len(added))
 
 
@@ -162,15 +167,14 @@ def post_end(
 ) -> Response:
     """Give an open row its end; ended where it begins, it never holds."""
     store, now_ns = find_sql_store(context), context.now_ns()
-    zone = find_zone(wanted.tz or context.tz)
-    end_ns = parse_time(wanted.at, field="at", tz=zone, now_ns=now_ns)
+    end_ns = wanted.read(context)
     try:
         with store.transaction() as connection:
             ended = end_customer_price(connection, number, end_ns=end_ns, now_ns=now_ns)
             what = f"ended row {number}"
             add_audit_event(connection, "customers", by=actor, why=what, now_ns=now_ns, records=1)
     except CustomerPriceError as error:
-        raise _refuse(error, "/at") from None
+        raise refuse_value(error, "/at") from None
     return _answer_change(request, [ended], unchanged=0)
 
 
@@ -185,12 +189,8 @@ def _read_rows(context: RestContext, wanted: CustomerPriceRows) -> Sequence[Cust
         try:
             read.append(read_row(row, parse_time=parse, markup_unit=wanted.markup_unit))
         except CustomerPriceError as error:
-            raise _refuse(error, f"/prices/{index}") from None
+            raise refuse_value(error, f"/prices/{index}") from None
     return read
-
-
-def _refuse(error: Exception, pointer: str) -> ProblemError:
-    return ProblemError(422, str(error), errors=[Problem(pointer=pointer, message=str(error))])
 
 
 def _answer_change(

@@ -33,7 +33,7 @@ from spantoll.surfaces.rest.media import Answer, write_answer
 from spantoll.surfaces.rest.models import NoParameters
 from spantoll.surfaces.rest.openapi import describe_formats, describe_json
 from spantoll.surfaces.rest.price_schemas import OwnerChangeAnswer, OwnersAnswer
-from spantoll.surfaces.rest.problem import Problem, ProblemError
+from spantoll.surfaces.rest.problem import refuse_value
 
 __all__ = ["router"]
 
@@ -98,7 +98,7 @@ def post_owners(request: Request, context: Context, actor: Actor, wanted: OwnerR
                     connection, "owners", by=actor, why=what, now_ns=now_ns, records=len(added)
                 )
     except OwnerRuleError as error:
-        raise _refuse(error, "/owners") from None
+        raise refuse_value(error, "/owners") from None
     return _answer_change(request, added, unchanged=len(rules) - len(added))
 
 
@@ -113,20 +113,15 @@ def post_end(
 ) -> Response:
     """Give an open rule its end; ended where it begins, it never holds."""
     store, now_ns = find_sql_store(context), context.now_ns()
-    zone = find_zone(wanted.tz or context.tz)
-    end_ns = parse_time(wanted.at, field="at", tz=zone, now_ns=now_ns)
+    end_ns = wanted.read(context)
     try:
         with store.transaction() as connection:
             ended = end_owner_rule(connection, number, end_ns=end_ns, now_ns=now_ns)
             what = f"ended rule {number}"
             add_audit_event(connection, "owners", by=actor, why=what, now_ns=now_ns, records=1)
     except OwnerRuleError as error:
-        raise _refuse(error, "/at") from None
+        raise refuse_value(error, "/at") from None
     return _answer_change(request, [ended], unchanged=0)
-
-
-def _refuse(error: Exception, pointer: str) -> ProblemError:
-    return ProblemError(422, str(error), errors=[Problem(pointer=pointer, message=str(error))])
 
 
 def _answer_change(request: Request, changed: Sequence[OwnerRule], *, unchanged: int) -> Response:

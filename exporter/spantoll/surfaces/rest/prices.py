@@ -31,7 +31,7 @@ from spantoll.surfaces.rest.media import Answer, write_answer
 from spantoll.surfaces.rest.models import NoParameters
 from spantoll.surfaces.rest.openapi import describe_formats, describe_json
 from spantoll.surfaces.rest.price_schemas import PriceChangeAnswer, PricesAnswer, PriceTestAnswer
-from spantoll.surfaces.rest.problem import Problem, ProblemError
+from spantoll.surfaces.rest.problem import refuse_value
 
 __all__ = ["router"]
 
@@ -117,7 +117,7 @@ def post_prices(request: Request, context: Context, actor: Actor, wanted: PriceR
             now_ns=context.now_ns(),
         )
     except PriceDataError as error:
-        raise _refuse(error, "/prices") from None
+        raise refuse_value(error, "/prices") from None
     document = {
         "added": [_show(row) for row in done.added],
         "unchanged": done.unchanged,
@@ -146,12 +146,12 @@ def compare_prices(
     try:
         call = read_call(record, now_ns=context.now_ns())
     except UnreadableCall as error:
-        raise _refuse(error, "/usage") from None
+        raise refuse_value(error, "/usage") from None
     tried = UserPricing(tuple(read_rows(wanted.prices)))
     try:
         card = load_rate_card(user=read_user_pricing(context.engine).join(tried))
     except PriceDataError as error:
-        raise _refuse(error, "/prices") from None
+        raise refuse_value(error, "/prices") from None
     document = {
         "currency": "USD",
         "billed": describe_cost(card, call),
@@ -168,7 +168,7 @@ def read_rows(rows: Sequence[Mapping[str, Any]]) -> list[OwnPrice]:
         try:
             read.append(read_own_price(texts, f"row {index + 1} of the request"))
         except PriceDataError as error:
-            raise _refuse(error, f"/prices/{index}") from None
+            raise refuse_value(error, f"/prices/{index}") from None
     return read
 
 
@@ -176,10 +176,6 @@ def _write_text(value: Any) -> str:
     if isinstance(value, Decimal):
         return f"{value:f}"
     return "" if value is None else str(value)
-
-
-def _refuse(error: Exception, pointer: str) -> ProblemError:
-    return ProblemError(422, str(error), errors=[Problem(pointer=pointer, message=str(error))])
 
 
 def _show(row: OwnPrice) -> dict[str, str]:

@@ -26,6 +26,7 @@ __all__ = [
     "Problems",
     "add_problem_handlers",
     "make_problem",
+    "refuse_value",
 ]
 
 MEDIA_TYPE = "application/problem+json"
@@ -71,6 +72,11 @@ class ProblemError(Exception):
         self.code = code
         self.detail = detail
         self.errors = tuple(errors)
+
+
+def refuse_value(error: Exception, pointer: str) -> ProblemError:
+    """Return what to raise for a value that cannot be used; `pointer` is where it stands."""
+    return ProblemError(422, str(error), errors=[Problem(pointer=pointer, message=str(error))])
 
 
 def find_phrase(code: int) -> str:
