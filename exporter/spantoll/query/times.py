@@ -1,6 +1,7 @@
 """Points in time and periods as people write them.
 
-Input: dates, RFC 3339, `-7d`, `today` and the like, in an IANA zone. Output: UTC nanoseconds.
+Input: dates, RFC 3339, `-7d`, `today`, `today-6d` and the like, in an IANA zone. Output: UTC
+nanoseconds.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ FORMS = (
     "now",
     "today",
     "yesterday",
+    "today-6d",
     "this_week",
     "this_month",
     "this_quarter",
@@ -38,11 +40,15 @@ def parse_time(text: str, *, field: str, tz: ZoneInfo, now_ns: int) -> int:
     form = text.strip()
     if form == "now":
         return now_ns
-    if form in ("today", "yesterday"):
+    if form == "yesterday":
+        form = "today-1d"
+    if form.startswith("today"):
         today = list_windows("day", start_ns=now_ns, end_ns=now_ns + 1, tz=tz)[0]
         if form == "today":
             return today.start_ns
-        return subtract_period("1d", tz=tz, now_ns=today.start_ns)
+        if form.startswith("today-"):
+            period = form.removeprefix("today-")
+            return subtract_period(period, field=field, tz=tz, now_ns=today.start_ns)
     if form.startswith("this_") and form in FORMS:
         kind = form.removeprefix("this_")
         return list_windows(kind, start_ns=now_ns, end_ns=now_ns + 1, tz=tz)[0].start_ns

@@ -99,7 +99,7 @@ def test_everything_asked_is_in_the_address_of_what_is_next(get: Get) -> None:
     page = get("/explore?measure=requests&by=model&window=week&last=30d&where=team%3Dsearch")
 
     links = [unescape(each) for each in re.findall(r'href="(/explore\?[^"]*)"', page)]
-    periods = [each for each in links if "last=7d" in each or "live=1" in each]
+    periods = [each for each in links if "from=today-6d" in each or "live=1" in each]
     assert len(periods) == 2
     assert all("measure=requests&by=model&window=week" in each for each in periods)
     assert "spantoll usage --last 30d --where team=search --measure requests --by model" in page

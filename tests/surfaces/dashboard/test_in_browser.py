@@ -230,6 +230,27 @@ def test_a_page_refreshes_itself_where_its_address_says_so(visit: Visit) -> None
     assert visitor.problems == []
 
 
+def test_a_saved_view_and_the_colours_are_kept_in_the_browser(visit: Visit) -> None:
+    visitor = visit(color_scheme="light")
+    visitor.go("/explore?measure=requests&by=team")
+    visitor.page.click("text=Saved views")
+    visitor.page.fill('#views input[name="name"]', "<b>Teams</b>")
+    visitor.page.click("text=Save this view")
+    visitor.page.click("button[value=dark]")
+    visitor.go("/models")
+
+    ground = visitor.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    visitor.page.click("text=Saved views")
+    visitor.page.click("text=<b>Teams</b>")
+    visitor.page.wait_for_url("**/explore?measure=requests&by=team")
+    visitor.page.click("text=Saved views")
+    visitor.page.click('[aria-label="Remove the view <b>Teams</b>"]')
+
+    assert ground == "rgb(20, 23, 26)"
+    assert visitor.page.locator("#views li").count() == 0
+    assert visitor.problems == []
+
+
 def test_a_model_without_a_price_is_priced_in_four_clicks(
     visit: Visit, server: Running, filled: None
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -19,9 +20,16 @@ from spantoll.query import DIMENSIONS, MEASURES, WINDOWS, Query, Result, Row, ru
 from spantoll.query.measures import find_measure
 from spantoll.surfaces.cells import format_measure
 from spantoll.surfaces.dashboard.chart import Chart, Point, Series, draw_bars, draw_stacks
+from spantoll.surfaces.dashboard.comparison import compare, describe_period
+from spantoll.surfaces.dashboard.explore_table import (
+    ROWS,
+    Table,
+    list_compared_rows,
+    list_rows,
+)
 from spantoll.surfaces.dashboard.period import View, read_or_default
 from spantoll.surfaces.dashboard.render import render
-from spantoll.surfaces.rest.context import Context, Visible
+from spantoll.surfaces.rest.context import Context, RestContext, Visible
 from spantoll.surfaces.rest.media import MEDIA_TYPES
 
 __all__ = ["router"]
@@ -30,7 +38,6 @@ MEASURES_SHOWN = ("cost_usd", "requests")
 """Asked for where the address names none."""
 INPUTS = 3
 """Of the form; an address may have more."""
-ROWS = 200
 SERIES = 7
 """Groups of a stacked chart, beside which the others are one: as many as there are colours."""
 ADDITIVE = ("USD", "requests", "tokens")
@@ -72,12 +79,12 @@ def show_explore(request: Request, context: Context, visible: Visible) -> HTMLRe
     question = read_question(request)
     view = view._replace(asked=tuple(question.list_parameters()))
     try:
-        result = run(context.engine, question.make_query(view))
-        chart = draw_answer(context, view, question, result)
+        table, compared_with = read_table(context, view, question)
+        chart = draw_answer(context, view, question, table.result)
     except QueryError as error:
         problem = problem or str(error)
         question = Question(MEASURES_SHOWN, (), "total")
-        result = run(context.engine, question.make_query(view))
+        table, compared_with = read_table(context, view._replace(against=""), question)
         chart = None
     return render(
         request,
@@ -90,12 +97,22 @@ def show_explore(request: Request, context: Context, visible: Visible) -> HTMLRe
         measures=MEASURES,
         dimensions=DIMENSIONS,
         windows=WINDOWS,
-        result=result,
-        rows=[(row, link_records(view, row)) for row in result.rows],
+        table=table,
+        before=compared_with,
         chart=chart,
         downloads=list(list_downloads(view, question)),
         command=write_command(view, question),
     )
+
+
+def read_table(context: RestContext, view: View, question: Question) -> tuple[Table, str]:
+    """Answer a question, and say with which period it is compared. Raises QueryError."""
+    query = question.make_query(view)
+    if not view.against:
+        return list_rows(view, run(context.engine, query)), ""
+    growth = compare(context.engine, view, replace(query, limit=None))
+    with_what = describe_period(view, growth) if query.window == "total" else "the window before"
+    return list_compared_rows(view, growth), with_what
 
 
 def read_question(request: Request) -> Question:
@@ -113,15 +130,6 @@ def pad(names: Sequence[str], length: int) -> list[str]:
     return [*names, *("" for _ in range(length - len(names)))]
 
 
-def link_records(view: View, row: Row) -> str:
-    """Return the address of the records of a row; empty for the others, which have no name."""
-    if row.others:
-        return ""
-    filters = [f"{name}={'' if value is None else value}" for name, value in row.dimensions.items()]
-    within = view if row.window is None else view.limit_to(row.window)
-    return within.link("/records", *filters)
-
-
 def list_downloads(view: View, question: Question) -> Iterator[tuple[str, str]]:
     """Yield each format of the API with the address of the whole answer in it."""
     for name in MEDIA_TYPES:
@@ -136,7 +144,7 @@ def write_command(view: View, question: Question) -> str:
     return " ".join(("spantoll usage", *options))
 
 
-def draw_answer(context: Context, view: View, question: Question, result: Result) -> Chart:
+def draw_answer(context: RestContext, view: View, question: Question, result: Result) -> Chart:
     """Draw the first measure: over time where there are windows, otherwise by group."""
     measure = find_measure(question.measures[0])
     title = measure.name.replace("_", " ")

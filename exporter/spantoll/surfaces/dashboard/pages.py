@@ -30,8 +30,10 @@ from spantoll.query import (
 )
 from spantoll.settings import Settings
 from spantoll.surfaces.cells import format_measure
-from spantoll.surfaces.dashboard import customers, explore, login, new_price, settings_page
+from spantoll.surfaces.dashboard import customers, explore, login, new_price, settings_page, theme
 from spantoll.surfaces.dashboard.chart import Chart, Point, draw_bars
+from spantoll.surfaces.dashboard.comparison import compare, describe_change, describe_period
+from spantoll.surfaces.dashboard.heat_map import LONGEST_NS, HeatMap, make_heat_map
 from spantoll.surfaces.dashboard.period import View, read_or_default
 from spantoll.surfaces.dashboard.render import render
 from spantoll.surfaces.rest.context import Context, RestContext, Visible
@@ -70,7 +72,7 @@ def add_dashboard(app: FastAPI, settings: Settings | None = None) -> None:
     app.state.settings = settings
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.include_router(login.router)
-    for module in (explore, customers, new_price, settings_page):
+    for module in (explore, customers, new_price, settings_page, theme):
         app.include_router(module.router, dependencies=require("read"))
     app.include_router(router, dependencies=require("read"))
 
@@ -82,7 +84,13 @@ def show_overview(request: Request, context: Context, visible: Visible) -> HTMLR
         return render(request, "empty.html", endpoint=str(request.base_url).rstrip("/"))
     view, problem = read_or_default(request, context, visible)
     engine = context.engine
-    totals = run(engine, view.query(*TOTALS)).totals
+    growth = None
+    if view.against:
+        try:
+            growth = compare(engine, view, view.query(*TOTALS))
+        except QueryError as error:
+            problem = problem or str(error)
+    totals = (growth.result if growth else run(engine, view.query(*TOTALS))).totals
     over_time = run(engine, view.query("cost_usd", window=view.window, fill=True))
     cards = {
         name: run(
@@ -97,8 +105,11 @@ def show_overview(request: Request, context: Context, visible: Visible) -> HTMLR
         problem=problem,
         totals=totals,
         labels=TOTALS,
+        changes={name: describe_change(growth.totals, name) for name in TOTALS} if growth else {},
+        before=describe_period(view, growth) if growth else "",
         chart=draw_cost(view, over_time),
         cards=cards,
+        heat_map=find_heat_map(context, view) if totals.requests else None,
         newest=None if totals.requests else find_newest(context, view, visible),
     )
 
@@ -226,6 +237,14 @@ def show_health(request: Request, context: Context, visible: Visible) -> HTMLRes
 def show_docs(request: Request) -> HTMLResponse:
     """Show the routes of the REST API, from its OpenAPI document."""
     return render(request, "docs.html", document=request.app.openapi())
+
+
+def find_heat_map(context: RestContext, view: View) -> HeatMap | None:
+    """Return the cost by hour of the week; None for a period longer than LONGEST_NS."""
+    end_ns = view.now_ns if view.end_ns is None else view.end_ns
+    if view.start_ns is None or end_ns - view.start_ns > LONGEST_NS:
+        return None
+    return make_heat_map(run(context.engine, view.query("cost_usd", "requests", window="hour")))
 
 
 def is_empty(context: RestContext, visible: Sequence[Filter]) -> bool:

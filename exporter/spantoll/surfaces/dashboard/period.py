@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 from fastapi import Request
 
 from spantoll.errors import QueryError
-from spantoll.query import Filter, Query, Window, parse_filters, parse_period
+from spantoll.query import AGAINST, Filter, Query, Window, parse_filters, parse_period
+from spantoll.query.names import make_unknown_name_error
 from spantoll.query.windows import find_zone, to_local_time
 from spantoll.surfaces.rest.context import RestContext
 from spantoll.surfaces.rest.parameters import DECLARED
@@ -22,20 +23,31 @@ __all__ = ["PRESETS", "View", "read_or_default", "read_view"]
 
 PRESETS: Mapping[str, Mapping[str, str]] = {
     "24 hours": {"last": "24h"},
-    "7 days": {"last": "7d"},
-    "30 days": {"last": "30d"},
+    "Today": {"from": "today"},
+    "7 days": {"from": "today-6d"},
+    "30 days": {"from": "today-29d"},
+    "90 days": {"from": "today-89d"},
     "This month": {"from": "this_month"},
     "This year": {"from": "this_year"},
     "Everything": {"last": ""},
 }
-DEFAULT = {"last": "30d"}
+"""Periods that are one click away. Days are whole days of the zone, today included: the bars of a
+chart are comparable, all but the last one."""
+DEFAULT = PRESETS["30 days"]
 DAY_NS = 86_400 * 10**9
 WINDOWS = ((2 * DAY_NS, "hour"), (92 * DAY_NS, "day"), (3 * 366 * DAY_NS, "month"))
 """The longest period that is shown in windows of a kind: up to about a hundred bars."""
 LABELS = {"minute": "%Y-%m-%d %H:%M", "hour": "%Y-%m-%d %H:%M", "month": "%Y-%m", "year": "%Y-%m"}
 """How the beginning of a window is written, if not as a date."""
-KEPT = ("from", "to", "last", "tz", "live", "fiscal_start")
+KEPT = ("from", "to", "last", "tz", "live", "fiscal_start", "against")
 """Parameters that outlive a click: the period, and after it what outlives a change of that."""
+COMPARISONS: Mapping[str, str] = {
+    "": "nothing",
+    "previous": "the period before",
+    "month": "the same days a month ago",
+    "year": "the same days a year ago",
+}
+"""Values of the parameter `against` of the REST API, and what the form calls them."""
 OF_PAGES = ("live", "month")
 """Parameters of pages that are no filters and that the REST API does not have."""
 
@@ -55,15 +67,17 @@ class View(NamedTuple):
     fiscal_start: int = 1
     """Month in which quarters and years begin."""
     now_ns: int = 0
+    against: str = ""
+    """Which earlier period the numbers are compared with, a key of COMPARISONS; empty for none."""
     asked: tuple[tuple[str, str], ...] = ()
     """What else the page is asked for, in its own parameters."""
 
     @property
     def window(self) -> str:
         """The kind of window in which the period is shown."""
-        if self.start_ns is None or self.end_ns is None:
+        if self.start_ns is None:
             return "month"
-        length_ns = self.end_ns - self.start_ns
+        length_ns = (self.end_ns or self.now_ns) - self.start_ns
         return next((kind for longest, kind in WINDOWS if length_ns <= longest), "year")
 
     def query(self, *measures: str, by: Sequence[str] = (), **more: object) -> Query:
@@ -116,9 +130,19 @@ class View(NamedTuple):
         """Whether the page refreshes itself."""
         return bool(self.parameters.get("live"))
 
+    @property
+    def comparisons(self) -> Mapping[str, str]:
+        """What the numbers can be compared with."""
+        return COMPARISONS
+
+    def is_whole(self, window: Window) -> bool:
+        """Return whether all of a window is in the period, and over."""
+        end_ns = self.now_ns if self.end_ns is None else min(self.end_ns, self.now_ns)
+        return (self.start_ns or 0) <= window.start_ns and window.end_ns <= end_ns
+
     def list_parameters(self) -> list[tuple[str, str]]:
         """Return period, zone and filters as parameters of the REST API."""
-        no_period = ("live", "fiscal_start")
+        no_period = ("live", "fiscal_start", "against")
         pairs = [
             (name, text) for name, text in self.parameters.items() if text and name not in no_period
         ]
@@ -155,6 +179,8 @@ def read_view(request: Request, context: RestContext, visible: Sequence[Filter])
     times = ("from", "to", "last")
     if not any(name in parameters and (parameters[name] or name == "last") for name in times):
         parameters |= DEFAULT
+    if parameters.get("from") or parameters.get("to"):
+        parameters.pop("last", None)  # of the page whose form was sent with other times
     period = {name: parameters[name] for name in times if parameters.get(name)}
     tz = parameters.get("tz") or context.tz
     start_ns, end_ns = parse_period(
@@ -179,6 +205,7 @@ def read_view(request: Request, context: RestContext, visible: Sequence[Filter])
         tz,
         read_fiscal_start(given.get("fiscal_start", ""), context),
         context.now_ns(),
+        read_against(given.get("against", "")),
     )
 
 
@@ -189,6 +216,13 @@ def read_fiscal_start(text: str, context: RestContext) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 12:
         raise QueryError("fiscal_start: a month from 1 to 12", field="fiscal_start")
     return int(text)
+
+
+def read_against(text: str) -> str:
+    """Read with which earlier period numbers are compared. Raises QueryError."""
+    if text not in COMPARISONS:
+        raise make_unknown_name_error(text, field="against", allowed=AGAINST)
+    return text
 
 
 def read_or_default(

@@ -19,7 +19,12 @@ from spantoll.surfaces.cells import UNKNOWN, format_cost, format_measure, format
 from spantoll.surfaces.rest.guard import KEY
 from spantoll.surfaces.rest.sessions import COOKIE
 
-__all__ = ["render"]
+__all__ = ["THEME", "THEMES", "render"]
+
+THEME = "spantoll_theme"
+"""The cookie that keeps the choice of colours."""
+THEMES = {"system": "light dark", "light": "light", "dark": "dark"}
+"""Choices, each with the CSS property `color-scheme` of its pages."""
 
 SECURITY = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
@@ -52,8 +57,12 @@ def render(request: Request, name: str, *, status: int = 200, **values: Any) -> 
     """Render a template; nothing of another host may be loaded into it."""
     sessions = request.app.state.access.sessions
     key: AccessKey | None = request.scope.get(KEY)
+    theme = request.cookies.get(THEME, "system")
     text = templates.get_template(name).render(
         path=request.url.path,
+        address=f"{request.url.path}?{request.url.query}".rstrip("?"),
+        theme=theme if theme in THEMES else "system",
+        themes=THEMES,
         demo=request.app.state.context.demo,
         csrf=sessions.make_token(request),
         signed_in=key.name if key is not None and COOKIE in request.cookies else "",
