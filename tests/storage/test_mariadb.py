@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, event, inspect, make_url, select
 
 from spantoll.errors import ConfigurationError, NoLedger, StoreUnavailable
 from spantoll.records.columns import metadata, usage_record
 from spantoll.storage import open_store
+from spantoll.storage.mariadb_schema import prepare_migration
+from spantoll.storage.migrate import MIGRATIONS
 from tests.storage.conftest import rows
 from tests.support.mariadb import MariadbServer
 from tests.support.records import make_record
@@ -43,10 +47,35 @@ def interrupt() -> Iterator[list[int]]:
     event.remove(Engine, "before_cursor_execute", count_down)
 
 
-@pytest.mark.parametrize("statement", [2, 3, 4, 9, 17, 18, 20, 30, 33])
+@pytest.fixture
+def url_of_earlier_schema(url: str) -> str:
+    """A database with the schema of an earlier version, which its migrations made."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = create_engine(make_url(url).set(drivername="mariadb+pymysql"))
+    prepare_migration(engine)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+    engine.dispose()
+    return url
+
+
+@pytest.mark.parametrize("statement", [2, 3, 9, 20, 30])
 def test_a_migration_that_was_interrupted_is_completed(
+    url_of_earlier_schema: str, interrupt: list[int], statement: int
+) -> None:
+    assert_interrupted_then_completed(url_of_earlier_schema, interrupt, statement)
+
+
+@pytest.mark.parametrize("statement", [2, 3, 9, 20, 37])
+def test_a_new_ledger_that_was_interrupted_is_completed(
     url: str, interrupt: list[int], statement: int
 ) -> None:
+    assert_interrupted_then_completed(url, interrupt, statement)
+
+
+def assert_interrupted_then_completed(url: str, interrupt: list[int], statement: int) -> None:
     interrupt.append(statement)
     with pytest.raises(_Interrupted):
         open_store(url)

@@ -61,11 +61,29 @@ def schema_differences(engine: Engine) -> Any:
         return compare_metadata(context, metadata)
 
 
-def test_migrations_make_the_schema_the_code_uses(engine: Engine) -> None:
-    migrate(engine)
+def test_migrations_make_the_schema_the_code_uses(
+    engine: Engine, run_alembic: Callable[..., None]
+) -> None:
+    run_alembic(command.upgrade, "head")
 
     assert schema_differences(engine) == []
     assert {tables.rate.name, "usage_record"} <= set(inspect(engine).get_table_names())
+
+
+def test_an_empty_database_gets_the_schema_of_all_migrations(
+    engine: Engine, run_alembic: Callable[..., None]
+) -> None:
+    migrate(engine)
+
+    assert schema_differences(engine) == []
+    created = revision_of(engine)
+    run_alembic(command.stamp, "head")
+    assert revision_of(engine) == created == [HEAD]
+
+
+def revision_of(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.scalars(text("SELECT version_num FROM alembic_version")))
 
 
 @pytest.mark.parametrize("database", ["postgresql", "mariadb", "sqlite"])
@@ -331,9 +349,9 @@ def test_a_table_of_another_program_is_left_alone(ledger: Path, engine: Engine) 
 
 def test_a_failed_migration_leaves_nothing(engine: Engine, ledger: Path) -> None:
     with engine.begin() as connection:
-        connection.execute(text("CREATE VIEW budget AS SELECT 1"))
+        connection.execute(text("CREATE VIEW unsettled AS SELECT 1"))
 
-    with pytest.raises(StoreUnavailable, match="budget already exists"):
+    with pytest.raises(StoreUnavailable, match="unsettled already exists"):
         open_store(str(ledger))
 
     assert inspect(engine).get_table_names() == []

@@ -1,17 +1,18 @@
 """Bring the schema of a database to the one this version's code uses.
 
-Input: an engine whose transactions exclude other writers. Output: the tables, by the files of
-`migrations/versions`. Alembic is loaded only where there is something to do.
+Input: an engine whose transactions exclude other writers. Output: the tables: an empty database
+gets those that the code declares, an older ledger the files of `migrations/versions` that it lacks.
+Alembic is loaded only for the latter.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, column, inspect, select, table
+from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, inspect, select
 
 from spantoll.errors import SchemaMismatch
-from spantoll.storage import tables
+from spantoll.records.columns import metadata
 from spantoll.storage.views import make_views
 
 __all__ = ["HEAD", "is_current", "migrate"]
@@ -24,7 +25,8 @@ REVISIONS = sorted(
 HEAD = REVISIONS[-1]
 """The newest schema. Read off the names of the files: a database that is there needs no Alembic."""
 
-_VERSION = table("alembic_version", column("version_num"))
+_VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+"""As Alembic declares it."""
 
 
 def is_current(engine: Engine) -> bool:
@@ -44,8 +46,11 @@ def migrate(engine: Engine) -> None:
     with engine.begin() as connection:
         found = _revision(connection)
         if found != HEAD:
-            _check(connection, found)
-            _upgrade(connection)
+            if _is_empty(connection, found):
+                _create(connection)
+            else:
+                _upgrade(connection)
+            make_views(connection)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -54,24 +59,34 @@ def _revision(connection: Connection) -> str | None:
     return connection.scalar(select(_VERSION.c.version_num))
 
 
-def _check(connection: Connection, found: str | None) -> None:
-    if found is not None and found not in REVISIONS:
-        raise SchemaMismatch(
-            f"{connection.engine.url} has schema {found}, and this version of SpanToll knows "
-            f"schemas up to {HEAD}: a newer version has written it; upgrade spantoll"
-        )
-    if found is None:
-        from spantoll.storage.migrations import unfilled_tables
-
-        ours = {*tables.rate.metadata.tables, *unfilled_tables.NAMES}
-        present = inspect(connection).get_table_names()
-        # An empty table of versions is made first: what is there with it was interrupted.
-        foreign = ours.intersection(present) if _VERSION.name not in present else ()
-        if foreign:
+def _is_empty(connection: Connection, found: str | None) -> bool:
+    """Return whether nothing of a ledger is there. Raises SchemaMismatch; see `migrate`."""
+    if found is not None:
+        if found not in REVISIONS:
             raise SchemaMismatch(
-                f"{connection.engine.url} has a table {min(foreign)} that no migration has made: "
-                "give the ledger a database of its own"
+                f"{connection.engine.url} has schema {found}, and this version of SpanToll knows "
+                f"schemas up to {HEAD}: a newer version has written it; upgrade spantoll"
             )
+        return False
+    from spantoll.storage.migrations import unfilled_tables
+
+    present = inspect(connection).get_table_names()
+    # An empty table of versions is made first: what is there with it was interrupted.
+    if _VERSION.name in present:
+        return False
+    foreign = {*metadata.tables, *unfilled_tables.NAMES}.intersection(present)
+    if foreign:
+        raise SchemaMismatch(
+            f"{connection.engine.url} has a table {min(foreign)} that no migration has made: "
+            "give the ledger a database of its own"
+        )
+    return True
+
+
+def _create(connection: Connection) -> None:
+    _VERSION.create(connection)
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(_VERSION.insert().values(version_num=HEAD))
 
 
 def _upgrade(connection: Connection) -> None:
@@ -83,4 +98,3 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-    make_views(connection)
