@@ -100,10 +100,10 @@ def test_run_does_not_go_on_with_other_customer_prices(store: SqlStore, card: Ra
     with store.transaction() as connection:
         unfinished = update(reprice_run).values(state=RunState.RUNNING, last_id=0)
         connection.execute(unfinished)
-    resume_run(store, card, begun.run_id, now_ns=LATER_NS)
+    resume_run(store, card, begun.run_id, by="eve", now_ns=LATER_NS)
 
     with store.transaction() as connection:
         connection.execute(unfinished)
         end_customer_price(connection, 1, end_ns=2, now_ns=2)
     with pytest.raises(RepriceError, match=r"what customers pay.*reprice undo 1"):
-        resume_run(store, card, begun.run_id, now_ns=LATER_NS)
+        resume_run(store, card, begun.run_id, by="eve", now_ns=LATER_NS)

@@ -24,6 +24,7 @@ from spantoll.pipeline.reprice_run import (
 from spantoll.pricing import RateCard
 from spantoll.records import UsageRecord, usage_record
 from spantoll.storage import SqlStore, Store, open_store
+from spantoll.storage.audit_events import list_audit_events
 from spantoll.storage.reprice import (
     Progress,
     Run,
@@ -298,9 +299,12 @@ def test_an_interrupted_run_goes_on_where_it_stopped(sql_store: SqlStore) -> Non
     write(sql_store, CHEAP, some_calls())
     interrupted = interrupt(sql_store, DEAR)
 
-    run = resume_run(sql_store, DEAR, interrupted.run_id, now_ns=NOW_NS)
+    run = resume_run(sql_store, DEAR, interrupted.run_id, by="eve", now_ns=NOW_NS)
 
     assert (run.state, run.examined, run.changed) == (RunState.FINISHED, 4, 4)
+    assert ("resume", "eve") in [
+        (event.action, event.done_by) for event in list_audit_events(sql_store.engine)
+    ]
     assert run.old_cost_nano * 10 == run.new_cost_nano == sum(filter(None, costs(sql_store)))
 
 
@@ -319,7 +323,7 @@ def test_an_interrupted_undo_goes_on_where_it_stopped(sql_store: SqlStore) -> No
     run = reprice(sql_store, DEAR)
     undo_batch(sql_store, start_undo(sql_store, run.run_id, by="b", now_ns=NOW_NS), limit=2)
 
-    resumed = resume_run(sql_store, DEAR, run.run_id, now_ns=NOW_NS)
+    resumed = resume_run(sql_store, DEAR, run.run_id, by="eve", now_ns=NOW_NS)
 
     assert resumed.state is RunState.UNDONE
     assert content(sql_store) == before
@@ -330,7 +334,7 @@ def test_a_run_does_not_go_on_at_other_prices(sql_store: SqlStore) -> None:
     run = interrupt(sql_store, DEAR)
 
     with pytest.raises(RepriceError, match="undo"):
-        resume_run(sql_store, WITHOUT, run.run_id, now_ns=NOW_NS)
+        resume_run(sql_store, WITHOUT, run.run_id, by="eve", now_ns=NOW_NS)
 
 
 def test_no_run_begins_while_another_is_unfinished(sql_store: SqlStore) -> None:
@@ -344,7 +348,7 @@ def test_no_run_begins_while_another_is_unfinished(sql_store: SqlStore) -> None:
 def test_two_processes_cannot_go_on_with_one_run(sql_store: SqlStore) -> None:
     write(sql_store, CHEAP, some_calls())
     stale = interrupt(sql_store, DEAR)
-    resume_run(sql_store, DEAR, stale.run_id, now_ns=NOW_NS)
+    resume_run(sql_store, DEAR, stale.run_id, by="eve", now_ns=NOW_NS)
     before = content(sql_store)
 
     with pytest.raises(RepriceError, match="another process"):

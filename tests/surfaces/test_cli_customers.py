@@ -120,7 +120,7 @@ def test_rows_of_the_file_are_listed_and_not_exported(spantoll: Cli, tmp_path: P
     ("options", "message"),
     [
         (["--from", "2025-08-01", "--to", "2025-08-15"], "is for a calendar month"),
-        (["--from", "2025-08-01"], "or both --from and --to"),
+        (["--from", "2025-08-01"], "or both from and to"),
         (["--month", "2025-08", "--currency", "EUR"], "no exchange rate of EUR on 2025-08-01"),
     ],
 )

@@ -95,8 +95,10 @@ def fetch_content(location: str) -> bytes:
     return content
 
 
-def sync_prices(store: Store, location: str, *, accept: bool = False, now_ns: int) -> Synced:
-    """Import the prices of a location; they bill from now on.
+def sync_prices(
+    store: Store, location: str, *, accept: bool = False, by: str | None = None, now_ns: int
+) -> Synced:
+    """Import the prices of a location; they bill from now on. The audit names `by`, if given.
 
     A price a hundred times its predecessor keeps the predecessor's entry of its model, unless
     `accept`. Raises PriceSetRefused for what is empty, unreadable or lost half its models, and
@@ -111,7 +113,7 @@ def sync_prices(store: Store, location: str, *, accept: bool = False, now_ns: in
     leaps = tuple(compare_documents(before, document)) if before is not None else ()
     if before is not None and leaps and not accept:
         document = hold_models(before, document, {(leap.provider, leap.model) for leap in leaps})
-    is_new = choose_price_set(store, document, location=location, now_ns=now_ns)
+    is_new = choose_price_set(store, document, location=location, by=by, now_ns=now_ns)
     return Synced(document, is_new, leaps)
 
 

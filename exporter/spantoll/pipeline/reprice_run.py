@@ -20,6 +20,7 @@ from spantoll.pipeline.reprice import make_reprice
 from spantoll.pipeline.reprice_preview import Preview
 from spantoll.pricing import Rate, RateCard
 from spantoll.storage import SqlStore, Stored
+from spantoll.storage.audit_events import add_audit_event
 from spantoll.storage.periods import list_periods
 from spantoll.storage.rates import read_rates
 from spantoll.storage.reprice import (
@@ -96,16 +97,18 @@ def resume_run(
     card: RateCard,
     run_id: int,
     *,
+    by: str,
     now_ns: int,
     report: Report = lambda done: None,
 ) -> Run:
-    """Go on with a run, or with undoing it, where it was interrupted.
+    """Go on with a run, or with undoing it, where it was interrupted; the audit names `by`.
 
     Raises RepriceError for a run that is not unfinished, or that began with other prices, of
     providers or for customers: the records of one run are priced and charged alike.
     """
     run = find_run(store.engine, run_id)
     if run.state is RunState.UNDOING:
+        _add_resumed(store, run, by=by, now_ns=now_ns)
         return _undo(store, run, report=report)
     if run.state is not RunState.RUNNING:
         raise RepriceError(f"run {run_id} is {run.state}: there is nothing to resume")
@@ -116,6 +119,7 @@ def resume_run(
             f"customers pay, are {prices.fingerprint[:12]}: `spantoll reprice undo {run_id}`, then "
             "start anew"
         )
+    _add_resumed(store, run, by=by, now_ns=now_ns)
     return _go_on(store, prices, run, now_ns=now_ns, report=report)
 
 
@@ -154,6 +158,12 @@ class _Prices(NamedTuple):
 def _read_prices(store: SqlStore, card: RateCard) -> _Prices:
     with store.transaction() as connection:
         return _Prices(card, read_customer_book(connection), read_rates(connection))
+
+
+def _add_resumed(store: SqlStore, run: Run, *, by: str, now_ns: int) -> None:
+    with store.transaction() as connection:
+        what = f"run {run.run_id}"
+        add_audit_event(connection, "resume", by=by, why=what, now_ns=now_ns)
 
 
 def _go_on(store: SqlStore, prices: _Prices, run: Run, *, now_ns: int, report: Report) -> Run:

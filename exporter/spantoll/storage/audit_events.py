@@ -32,7 +32,8 @@ class AuditEvent(NamedTuple):
     done_by: str
     """A user of the machine, the name of a key, or an address without a key."""
     action: str
-    """void, erase, close, reprice, undo, prices, customers, key.make or key.revoke."""
+    """void, erase, close, reprice, resume, undo, prices, customers, owners, key.make or
+    key.revoke."""
     record_id: int | None
     """The record that is void; None for all else."""
     records: int

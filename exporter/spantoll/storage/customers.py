@@ -34,6 +34,7 @@ from spantoll.customers.times import format_time
 from spantoll.errors import CustomerPriceError
 from spantoll.records.column_spec import identity, text
 from spantoll.records.columns import metadata
+from spantoll.storage.audit_events import add_audit_event
 from spantoll.storage.own_prices import exchange_rate, read_exchange_rates
 
 __all__ = [
@@ -108,12 +109,14 @@ def add_customer_prices(
     prices: Sequence[CustomerPrice],
     *,
     now_ns: int,
+    by: str | None = None,
     file: FilePrices = NO_FILE,
 ) -> Sequence[CustomerPrice]:
     """Add rows, all or none of them, and return them with their numbers.
 
-    A row that is there already is not added again. Raises CustomerPriceError for a row that is
-    wrong, or that overlaps another one: stored, new, or of the configuration file.
+    A row that is there already is not added again. With `by`, who asks for it, the audit names the
+    rows. Raises CustomerPriceError for a row that is wrong, or that overlaps another one: stored,
+    new, or of the configuration file.
     """
     stored = list(read_price_book(connection, file=file).prices)
     added = []
@@ -127,15 +130,19 @@ def add_customer_prices(
         keys = connection.execute(insert(customer_price), row).inserted_primary_key
         added.append(price._replace(id=keys[0] if keys is not None else None))
         stored.append(added[-1])
+    if by is not None and added:
+        what = f"added rows {[row.id for row in added]}"
+        add_audit_event(connection, "customers", by=by, why=what, now_ns=now_ns, records=len(added))
     return added
 
 
 def end_customer_price(
-    connection: Connection, number: int, *, end_ns: int, now_ns: int
+    connection: Connection, number: int, *, end_ns: int, now_ns: int, by: str | None = None
 ) -> CustomerPrice:
     """Give an open row its end (exclusive) and return it; ended where it began, it never holds.
 
-    Raises CustomerPriceError where there is no such row, it has an end, or begins later.
+    With `by`, who asks for it, the audit names the row. Raises CustomerPriceError where there is no
+    such row, it has an end, or begins later.
     """
     book = read_price_book(connection)
     price = next((row for row in book.prices if row.id == number), None)
@@ -148,4 +155,7 @@ def end_customer_price(
     connection.execute(
         update(customer_price).where(_p.id == number).values(valid_to_ns=end_ns, ended_ns=now_ns)
     )
+    if by is not None:
+        what = f"ended row {number}"
+        add_audit_event(connection, "customers", by=by, why=what, now_ns=now_ns, records=1)
     return price._replace(valid_to_ns=end_ns)

@@ -16,6 +16,7 @@ from sqlalchemy import update as update_rows
 from spantoll.errors import OwnerRuleError
 from spantoll.records.column_spec import identity, text
 from spantoll.records.columns import metadata
+from spantoll.storage.audit_events import add_audit_event
 
 __all__ = [
     "OWNER_KINDS",
@@ -77,12 +78,13 @@ def read_owner_rules(connection: Connection) -> list[OwnerRule]:
 
 
 def add_owner_rules(
-    connection: Connection, rules: Sequence[OwnerRule], *, now_ns: int
+    connection: Connection, rules: Sequence[OwnerRule], *, now_ns: int, by: str | None = None
 ) -> list[OwnerRule]:
     """Add rules, all or none, and return the new ones with their numbers.
 
-    A rule that is there already is not added again. Raises OwnerRuleError where two rules of equal
-    kind, field, value and priority hold at the same time.
+    A rule that is there already is not added again. With `by`, who asks for it, the audit names the
+    rules. Raises OwnerRuleError where two rules of equal kind, field, value and priority hold at
+    the same time.
     """
     stored = read_owner_rules(connection)
     added = []
@@ -100,13 +102,19 @@ def add_owner_rules(
         keys = connection.execute(insert(owner_rule), row).inserted_primary_key
         added.append(rule._replace(id=keys[0] if keys is not None else None))
         stored.append(added[-1])
+    if by is not None and added:
+        what = f"added rules {[rule.id for rule in added]}"
+        add_audit_event(connection, "owners", by=by, why=what, now_ns=now_ns, records=len(added))
     return added
 
 
-def end_owner_rule(connection: Connection, number: int, *, end_ns: int, now_ns: int) -> OwnerRule:
+def end_owner_rule(
+    connection: Connection, number: int, *, end_ns: int, now_ns: int, by: str | None = None
+) -> OwnerRule:
     """Give an open rule its end (exclusive) and return it; ended where it begins, it never holds.
 
-    Raises OwnerRuleError where there is no such rule, it has an end, or begins later.
+    With `by`, who asks for it, the audit names the rule. Raises OwnerRuleError where there is no
+    such rule, it has an end, or begins later.
     """
     rule = next((each for each in read_owner_rules(connection) if each.id == number), None)
     if rule is None:
@@ -118,6 +126,9 @@ def end_owner_rule(connection: Connection, number: int, *, end_ns: int, now_ns: 
     connection.execute(
         update_rows(owner_rule).where(_o.id == number).values(valid_to_ns=end_ns, ended_ns=now_ns)
     )
+    if by is not None:
+        what = f"ended rule {number}"
+        add_audit_event(connection, "owners", by=by, why=what, now_ns=now_ns, records=1)
     return rule._replace(valid_to_ns=end_ns)
 
 

@@ -19,6 +19,7 @@ from spantoll.errors import ConfigurationError, StoreUnavailable
 from spantoll.pricing.documents import PriceDocument
 from spantoll.records.column_spec import text
 from spantoll.records.columns import metadata
+from spantoll.storage.audit_events import add_audit_event
 from spantoll.storage.sql import SqlStore
 from spantoll.storage.store import Store
 
@@ -105,15 +106,21 @@ def read_price_documents(engine: Engine, sets: Sequence[StoredSet]) -> list[Pric
     return documents
 
 
-def choose_price_set(store: Store, document: PriceDocument, *, location: str, now_ns: int) -> bool:
+def choose_price_set(
+    store: Store, document: PriceDocument, *, location: str, by: str | None = None, now_ns: int
+) -> bool:
     """Store a set and let it bill from now on; return False if it was stored before.
 
-    Raises ConfigurationError for a store that is no SQL database, and StoreUnavailable.
+    With `by`, who asks for it, the audit names the set. Raises ConfigurationError for a store that
+    is no SQL database, and StoreUnavailable.
     """
     if not isinstance(store, SqlStore):
         raise ConfigurationError(f"{store.url} cannot keep price sets")
     same = price_set.c.sha256 == document.sha256
     with store.transaction() as connection:
+        if by is not None:
+            what = f"price set {document.source} {document.version}, {document.sha256[:12]}"
+            add_audit_event(connection, "prices", by=by, why=what, now_ns=now_ns)
         if connection.execute(select(price_set.c.sha256).where(same)).first() is not None:
             connection.execute(update(price_set).where(same).values(chosen_ns=now_ns))
             return False

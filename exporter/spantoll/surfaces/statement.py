@@ -1,23 +1,51 @@
-"""What every surface says of a customer's statement: its period, and what its total leaves out.
+"""A customer's statement as every surface shows it: its period, its lines, what it leaves out.
 
-Input: a period as text, or a `Statement`. Output: the bounds of its months in UTC nanoseconds, and
-sentences.
+Input: a period as text, or a `Statement`. Output: the bounds of its months in UTC nanoseconds,
+plain values with exact amounts, and sentences. Cost and margin are shown only when asked for: a
+statement is for the customer.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Engine
 
 from spantoll.customers.statement import Statement
 from spantoll.errors import QueryError
-from spantoll.query import parse_period
+from spantoll.pipeline.customer_book import read_file_customers
+from spantoll.pricing.exchange import USD
+from spantoll.query import parse_period, to_usd
 from spantoll.query.times import parse_time
 from spantoll.query.windows import find_zone, list_windows, to_local_time
-from spantoll.storage.customers_statement import Part
-from spantoll.surfaces.cli.periods_report import parse_period_name
+from spantoll.storage.adjustments import sum_adjustments
+from spantoll.storage.customers_statement import Part, read_statement_of_parts
+from spantoll.surfaces.cells import format_dollars
+from spantoll.surfaces.periods import format_change, parse_period_name
 
-__all__ = ["list_doubts", "read_month", "read_period"]
+__all__ = [
+    "PeriodStatement",
+    "describe_adjustments",
+    "format_total",
+    "list_doubts",
+    "list_statement_headers",
+    "plain_lines",
+    "plain_statement",
+    "read_month",
+    "read_period",
+    "read_period_statement",
+]
+
+
+class PeriodStatement(NamedTuple):
+    """A statement with the name of its period, its zone, and what is to be said of it."""
+
+    statement: Statement
+    period: str
+    tz: str
+    notes: Sequence[str]
 
 
 def read_month(month: str, zone: str, *, now_ns: int) -> tuple[int, int]:
@@ -45,7 +73,7 @@ def read_period(
         name, start_ns, end_ns = f"{start} to {end}", first or 0, last or 0
     else:
         raise QueryError(
-            "give --month 2026-10, --period 2026-Q4, or both --from and --to", field="period"
+            "give a period (2026-10, 2026-Q4 or 2026), or both from and to", field="period"
         )
     months = list_windows("month", start_ns=start_ns, end_ns=end_ns, tz=tz)
     if not months or (months[0].start_ns, months[-1].end_ns) != (start_ns, end_ns):
@@ -54,6 +82,83 @@ def read_period(
         Part(f"{to_local_time(month.start_ns, tz):%Y-%m}", month.start_ns, month.end_ns)
         for month in months
     ]
+
+
+def read_period_statement(
+    engine: Engine,
+    customer_id: str,
+    parts: Sequence[Part],
+    *,
+    period: str,
+    tz: str,
+    currency: str,
+    tenant_id: str,
+) -> PeriodStatement:
+    """Read what a customer of a tenant is charged for the parts of a period.
+
+    Raises CustomerPriceError and StoreUnavailable as `read_statement_of_parts`.
+    """
+    statement = read_statement_of_parts(
+        engine,
+        customer_id,
+        parts,
+        currency=currency.upper(),
+        tenant_id=tenant_id,
+        file=read_file_customers(),
+    )
+    adjusted = describe_adjustments(
+        engine,
+        customer_id,
+        tenant_id=tenant_id,
+        start_ns=parts[0].start_ns,
+        end_ns=parts[-1].end_ns,
+    )
+    return PeriodStatement(statement, period, tz, [*list_doubts(statement), *adjusted])
+
+
+def format_total(statement: Statement, nano: int, *, lower_bound: bool = False) -> str:
+    """Format a sum in the statement's currency: `$12.40+`, `12.40+ EUR`."""
+    text = format_dollars(to_usd(nano), lower_bound=lower_bound)
+    return text if statement.currency == USD else f"{text.replace('$', '')} {statement.currency}"
+
+
+def list_statement_headers(statement: Statement, *, cost: bool) -> list[str]:
+    """List the columns of the lines, with those of cost and margin if `cost`."""
+    unit = statement.currency.lower()
+    shown = ["kind", "item", "requests", "quantity", f"revenue_{unit}"]
+    return [*shown, f"cost_{unit}", f"margin_{unit}"] if cost else shown
+
+
+def plain_lines(statement: Statement, *, cost: bool) -> list[dict[str, Any]]:
+    """Show the lines, with cost and margin if `cost`; amounts are decimals of the currency."""
+    headers = list_statement_headers(statement, cost=cost)
+    rows = []
+    for line in statement.lines:
+        quantity = None if line.quantity is None else str(line.quantity)
+        margin = _subtract(line.revenue_nano, line.cost_nano)
+        amounts = (line.revenue_nano, line.cost_nano, margin)
+        cells = (line.kind, line.item, line.requests, quantity, *map(_format_exact, amounts))
+        rows.append(dict(zip(headers, cells, strict=False)))
+    return rows
+
+
+def plain_statement(shown: PeriodStatement, *, cost: bool) -> dict[str, Any]:
+    """Show a statement, with cost and margin if `cost`."""
+    statement = shown.statement
+    unit = statement.currency.lower()
+    described: dict[str, Any] = {
+        "customer": statement.customer_id,
+        "period": shown.period,
+        "tz": shown.tz,
+        "currency": statement.currency,
+        "requests": statement.requests,
+        "requests_without_revenue": sum(statement.unknown.values()),
+        f"total_{unit}": _format_exact(statement.total_nano),
+        "lower_bound": bool(statement.unknown),
+    }
+    if cost:
+        described[f"cost_{unit}"] = _format_exact(statement.cost_nano)
+    return {**described, "lines": plain_lines(statement, cost=cost), "notes": list(shown.notes)}
 
 
 def list_doubts(statement: Statement) -> Iterator[str]:
@@ -71,5 +176,43 @@ def list_doubts(statement: Statement) -> Iterator[str]:
         )
 
 
+def describe_adjustments(
+    engine: Engine, customer_id: str, *, tenant_id: str, start_ns: int, end_ns: int
+) -> Iterator[str]:
+    """Say what a customer's statement leaves out: adjustments of closed periods."""
+    since = sum_adjustments(
+        engine,
+        customer_id=customer_id,
+        tenant_id=tenant_id,
+        started_from_ns=start_ns,
+        started_to_ns=end_ns,
+        booked_from_ns=end_ns,
+    )
+    booked = sum_adjustments(
+        engine,
+        customer_id=customer_id,
+        tenant_id=tenant_id,
+        booked_from_ns=start_ns,
+        booked_to_ns=end_ns,
+    )
+    said = ((since, "of calls of this period, booked since"), (booked, "of closed periods"))
+    for adjusted, which in said:
+        if adjusted.entries:
+            yield (
+                f"Not in the total: {format_change(adjusted.revenue_nano)} in "
+                f"{adjusted.entries:,} adjustments {which}: `spantoll periods adjustments`."
+            )
+
+
 def _count(calls: int) -> str:
     return f"{calls:,} call{'s' * (calls != 1)}"
+
+
+def _subtract(revenue_nano: int | None, cost_nano: int | None) -> int | None:
+    return None if revenue_nano is None or cost_nano is None else revenue_nano - cost_nano
+
+
+def _format_exact(nano: int | None) -> str | None:
+    """Write nano of a currency as an exact decimal of it."""
+    amount = to_usd(nano)
+    return None if amount is None else f"{amount:f}"

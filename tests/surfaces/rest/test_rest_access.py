@@ -165,6 +165,8 @@ def tricks(path: str) -> Iterator[str]:
         "after=9000000000000000000.9000000000000000000",
         "",
     ]
+    if path.endswith("/statement"):
+        filters = [f"period=2026-11&{given}" for given in ("", f"tenant={RIVAL}", "format=html")]
     if takes_dimensions(path):
         filters += [f"by={name}" for name in (*DIMENSIONS, "attr.team.owner")]
     yield from (f"{path}?{given}" for given in filters)
@@ -172,7 +174,8 @@ def tricks(path: str) -> Iterator[str]:
 
 
 HIDDEN = tuple(
-    f"{API}{path}" for path in ("/prices", "/customers/prices", "/owners", "/reprice", "/audit")
+    f"{API}{path}"
+    for path in ("/prices", "/customers/prices", "/owners", "/periods", "/reprice", "/audit")
 )
 """What a limited key may not read at all."""
 READ_ROUTES = [path for path, item in DOCUMENT["paths"].items() if "get" in item]
@@ -190,7 +193,11 @@ def test_a_limited_key_sees_nothing_of_others(
     if "{record_id}" in path:
         addresses = [path.format(record_id=number) for number in range(1, 13)]
     else:
-        addresses = list(tricks(path.format(**known)))
+        # An answer names the customer it was asked for.
+        customers = (RIVAL, MINE) if limit == "customer_id" and "{customer}" in path else (MINE,)
+        addresses = [
+            address for name in customers for address in tricks(path.format(**known, customer=name))
+        ]
 
     answers = [client.get(address, headers=headers) for address in addresses]
 

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from starlette.testclient import TestClient
 
 from spantoll.records import UsageRecord
-from tests.surfaces.rest.conftest import API, Stored
+from spantoll.storage import KeyRing, Store, make_key
+from spantoll.surfaces.rest import Access, RestContext, make_application
+from tests.surfaces.rest.conftest import API, NOW_NS, Stored
 
 Make = Callable[..., UsageRecord]
 
@@ -39,6 +41,26 @@ def test_a_page_says_what_it_has_to_be_read_with(
     )
     assert [each["cost_usd"] for each in page["records"]] == [None, "2.500000000"]
     assert page["records"][0]["trace_url"].startswith("http://jaeger:16686/trace/")
+
+
+def test_a_record_is_explained_with_what_its_customer_is_charged(
+    client: TestClient, context: RestContext, store: Store, stored: Stored, record: Make
+) -> None:
+    markup = {"customer": "acme", "provider": "openai", "markup_percent": "20"}
+    client.post(f"{API}/customers/prices", json={"prices": [markup]})
+    stored([record(provider="openai", customer_id="acme", revenue_nano=3_000_000_000)])
+    secret = make_key(store, "acme", scopes=["read"], customer_id="acme", now_ns=NOW_NS)
+
+    (line,) = client.get(f"{API}/records/1").json()["revenue_lines"]
+    keys = KeyRing()
+    keys.load(store.engine)
+    limited = TestClient(make_application(context, Access(keys)), base_url=str(client.base_url))
+    bearer = {"Authorization": f"Bearer {secret}"}
+    (own,) = limited.get(f"{API}/records/1", headers=bearer).json()["revenue_lines"]
+
+    assert line["revenue_usd"] == own["revenue_usd"] == "3.000000000"
+    assert "20" in line["customer_price"]
+    assert own["customer_price"] is None
 
 
 def test_a_record_is_explained(client: TestClient, stored: Stored, record: Make) -> None:

@@ -57,7 +57,7 @@ def set_alias(
     from spantoll.pipeline.price_changes import add_rows
     from spantoll.pricing.model_aliases import read_model_alias
     from spantoll.storage.own_prices import ALIASES
-    from spantoll.surfaces.cli.ledger import open_ledger
+    from spantoll.surfaces.cli.ledger import open_ledger, user_name
     from spantoll.surfaces.cli.price_changes import report_aliases
     from spantoll.surfaces.cli.reprice_hint import offer_repricing
 
@@ -75,7 +75,9 @@ def set_alias(
         f"`{model}`",
     )
     with open_ledger(database, create=True) as ledger:
-        change = add_rows(ledger.store, ALIASES, [row], replace=replace, now_ns=now_ns())
+        change = add_rows(
+            ledger.store, ALIASES, [row], replace=replace, by=user_name(), now_ns=now_ns()
+        )
         report_aliases(change)
         offer_repricing(ledger, change.added)
 
@@ -90,13 +92,15 @@ def import_aliases(
     from spantoll.pipeline.price_changes import add_rows
     from spantoll.pricing.own_files import read_alias_file
     from spantoll.storage.own_prices import ALIASES
-    from spantoll.surfaces.cli.ledger import open_ledger
+    from spantoll.surfaces.cli.ledger import open_ledger, user_name
     from spantoll.surfaces.cli.price_changes import report_aliases
     from spantoll.surfaces.cli.reprice_hint import offer_repricing
 
     rows = read_alias_file(read_text(file), file=file.name)
     with open_ledger(database, create=True) as ledger:
-        change = add_rows(ledger.store, ALIASES, rows, replace=replace, now_ns=now_ns())
+        change = add_rows(
+            ledger.store, ALIASES, rows, replace=replace, by=user_name(), now_ns=now_ns()
+        )
         report_aliases(change)
         offer_repricing(ledger, change.added)
 

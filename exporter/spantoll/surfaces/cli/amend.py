@@ -38,9 +38,9 @@ def void(
     from spantoll.query import CostState
     from spantoll.storage.amend import void_record
     from spantoll.surfaces.cells import format_cost
-    from spantoll.surfaces.cli.ledger import now_ns, open_ledger
+    from spantoll.surfaces.cli.ledger import now_ns, open_ledger, user_name
     from spantoll.surfaces.cli.output import write_line
-    from spantoll.surfaces.cli.reprice_actions import find_sql_store, user_name
+    from spantoll.surfaces.cli.reprice_actions import find_sql_store
 
     with open_ledger(database) as ledger:
         store = find_sql_store(ledger.store)
@@ -59,9 +59,9 @@ def erase(
     """Remove a person from every record; counts, tokens and costs stay. It cannot be undone."""
     from spantoll.errors import ConfigurationError
     from spantoll.storage.amend import erase_user
-    from spantoll.surfaces.cli.ledger import now_ns, open_ledger
+    from spantoll.surfaces.cli.ledger import now_ns, open_ledger, user_name
     from spantoll.surfaces.cli.output import write_line
-    from spantoll.surfaces.cli.reprice_actions import find_sql_store, user_name
+    from spantoll.surfaces.cli.reprice_actions import find_sql_store
 
     if not user.strip():
         raise typer.BadParameter("give the id of a user", param_hint="--user")

@@ -135,13 +135,15 @@ def end_price(
     """Give an open row its end; ended where it begins, it never holds."""
     from spantoll.customers import describe_price
     from spantoll.storage.customers import end_customer_price
-    from spantoll.surfaces.cli.ledger import now_ns, open_ledger
+    from spantoll.surfaces.cli.ledger import now_ns, open_ledger, user_name
     from spantoll.surfaces.cli.output import write_line
 
     with open_ledger(database) as ledger:
         end_ns = _parse_time(at, field="at", tz=tz or ledger.settings.tz)
         with ledger.store.transaction() as connection:
-            ended = end_customer_price(connection, number, end_ns=end_ns, now_ns=now_ns())
+            ended = end_customer_price(
+                connection, number, end_ns=end_ns, now_ns=now_ns(), by=user_name()
+            )
     write_line(describe_price(ended))
     _advise_repricing([ended._replace(valid_from_ns=end_ns)])
 
@@ -189,7 +191,7 @@ def _add_rows(
     from spantoll.customers.rows import read_rows
     from spantoll.pipeline.customer_book import read_file_customers
     from spantoll.storage.customers import add_customer_prices
-    from spantoll.surfaces.cli.ledger import now_ns, open_ledger
+    from spantoll.surfaces.cli.ledger import now_ns, open_ledger, user_name
     from spantoll.surfaces.cli.output import write_line, write_notice
 
     with open_ledger(database, create=True) as ledger:
@@ -201,7 +203,7 @@ def _add_rows(
         )
         with ledger.store.transaction() as connection:
             added = add_customer_prices(
-                connection, read, now_ns=now_ns(), file=read_file_customers()
+                connection, read, now_ns=now_ns(), by=user_name(), file=read_file_customers()
             )
     for price in added:
         write_line(describe_price(price))

@@ -21,10 +21,10 @@ def explain(
     from spantoll.pricing import load_rate_card
     from spantoll.query import explain as explain_record
     from spantoll.query import plain_explanation
-    from spantoll.surfaces.cli.explained_revenue import format_revenue, plain_revenue_lines
     from spantoll.surfaces.cli.explanation import format_explanation
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.output import write_json, write_line
+    from spantoll.surfaces.explained_revenue import format_revenue, plain_revenue_lines
 
     if format is Format.csv:
         raise typer.BadParameter("an explanation is a table or json", param_hint="--format")

@@ -35,9 +35,8 @@ def make(
 ) -> None:
     """Make a key and write its secret, which cannot be shown again."""
     from spantoll.storage import make_key
-    from spantoll.surfaces.cli.ledger import now_ns, open_ledger
+    from spantoll.surfaces.cli.ledger import now_ns, open_ledger, user_name
     from spantoll.surfaces.cli.output import write_line, write_notice
-    from spantoll.surfaces.cli.reprice_actions import user_name
 
     with open_ledger(database, create=True) as ledger:
         secret = make_key(
@@ -79,8 +78,7 @@ def revoke(
 ) -> None:
     """Revoke a key for good; a running server refuses it within a second."""
     from spantoll.storage import revoke_key
-    from spantoll.surfaces.cli.ledger import now_ns, open_ledger
-    from spantoll.surfaces.cli.reprice_actions import user_name
+    from spantoll.surfaces.cli.ledger import now_ns, open_ledger, user_name
 
     with open_ledger(database) as ledger:
         if not revoke_key(ledger.store, key_id, by=user_name(), now_ns=now_ns()):

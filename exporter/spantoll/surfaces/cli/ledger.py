@@ -6,6 +6,7 @@ command ends.
 
 from __future__ import annotations
 
+import getpass
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from spantoll.query import TraceUrl
 from spantoll.settings import Settings, default_database, load_settings
 from spantoll.storage import Store, open_store
 
-__all__ = ["Opened", "make_directory", "now_ns", "open_ledger"]
+__all__ = ["Opened", "make_directory", "now_ns", "open_ledger", "user_name"]
 
 
 class Opened(NamedTuple):
@@ -73,3 +74,11 @@ def make_directory(database: str) -> None:
 def now_ns() -> int:
     """Read the clock: the only place where the command line does."""
     return time.time_ns()
+
+
+def user_name() -> str:
+    """Return who runs the command, for the audit; `unknown` where the system has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -79,13 +79,15 @@ def end_rule(
 ) -> None:
     """Give an open rule its end; ended where it begins, it never holds."""
     from spantoll.storage.owner_rules import describe_rule, end_owner_rule
-    from spantoll.surfaces.cli.ledger import now_ns, open_ledger
+    from spantoll.surfaces.cli.ledger import now_ns, open_ledger, user_name
     from spantoll.surfaces.cli.output import write_line
 
     with open_ledger(database) as ledger:
         end_ns = _parse_time(at, tz=tz or ledger.settings.tz)
         with ledger.store.transaction() as connection:
-            ended = end_owner_rule(connection, number, end_ns=end_ns, now_ns=now_ns())
+            ended = end_owner_rule(
+                connection, number, end_ns=end_ns, now_ns=now_ns(), by=user_name()
+            )
     write_line(describe_rule(ended))
 
 
@@ -104,14 +106,14 @@ def import_rules(
 def _add_rules(rows: Sequence[dict[str, Any]], *, database: str | None, tz: str | None) -> None:
     from spantoll.query.owner_rows import read_owner_rows
     from spantoll.storage.owner_rules import add_owner_rules, describe_rule
-    from spantoll.surfaces.cli.ledger import now_ns, open_ledger
+    from spantoll.surfaces.cli.ledger import now_ns, open_ledger, user_name
     from spantoll.surfaces.cli.output import write_line, write_notice
 
     with open_ledger(database, create=True) as ledger:
         zone = tz or ledger.settings.tz
         rules = read_owner_rows(rows, parse_time=lambda text: _parse_time(text, tz=zone))
         with ledger.store.transaction() as connection:
-            added = add_owner_rules(connection, rules, now_ns=now_ns())
+            added = add_owner_rules(connection, rules, now_ns=now_ns(), by=user_name())
     for rule in added:
         write_line(describe_rule(rule))
     if known := len(rules) - len(added):

@@ -33,10 +33,10 @@ def close(
     from spantoll.query import Query, run
     from spantoll.storage.periods import close_period
     from spantoll.surfaces.cells import format_measure
-    from spantoll.surfaces.cli.ledger import now_ns, open_ledger
+    from spantoll.surfaces.cli.ledger import now_ns, open_ledger, user_name
     from spantoll.surfaces.cli.output import write_line
-    from spantoll.surfaces.cli.periods_report import parse_period_name
-    from spantoll.surfaces.cli.reprice_actions import find_sql_store, user_name
+    from spantoll.surfaces.cli.reprice_actions import find_sql_store
+    from spantoll.surfaces.periods import parse_period_name
 
     with open_ledger(database) as ledger:
         zone = tz or ledger.settings.tz
@@ -61,23 +61,12 @@ def close(
 @periods_app.command("list")
 def list_all(format: Formatted = Format.table, database: Database = None) -> None:
     """List the closed periods with what was adjusted since."""
-    from spantoll.storage.adjustments import sum_adjustments
-    from spantoll.storage.periods import list_periods
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.periods_report import write_periods
+    from spantoll.surfaces.periods import list_adjusted_periods
 
     with open_ledger(database) as ledger:
-        periods = [
-            (
-                period,
-                sum_adjustments(
-                    ledger.engine,
-                    started_from_ns=period.start_ns,
-                    started_to_ns=period.end_ns,
-                ),
-            )
-            for period in list_periods(ledger.engine)
-        ]
+        periods = list_adjusted_periods(ledger.engine)
     write_periods(periods, format=format)
 
 
@@ -98,7 +87,8 @@ def adjustments(
     from spantoll.storage.adjustments import list_adjustments
     from spantoll.storage.periods import list_periods
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
-    from spantoll.surfaces.cli.periods_report import find_named, write_adjustments
+    from spantoll.surfaces.cli.periods_report import write_adjustments
+    from spantoll.surfaces.periods import find_closed_period
 
     with open_ledger(database) as ledger:
         zone = tz or ledger.settings.tz
@@ -109,6 +99,6 @@ def adjustments(
             booked_from_ns=start_ns,
             booked_to_ns=end_ns,
             customer_id=customer,
-            period_id=find_named(periods, period).period_id if period else None,
+            period_id=find_closed_period(periods, period).period_id if period else None,
         )
     write_adjustments(found, periods, format=format, tz=zone)

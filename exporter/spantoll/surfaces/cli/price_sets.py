@@ -32,12 +32,14 @@ def sync_price_sets(
 ) -> None:
     """Import published prices as a price set, which bills from now on."""
     from spantoll.pipeline.price_sync import INSTALLED, sync_prices
-    from spantoll.surfaces.cli.ledger import open_ledger
+    from spantoll.surfaces.cli.ledger import open_ledger, user_name
     from spantoll.surfaces.cli.output import write_line
 
     with open_ledger(database, create=True) as ledger:
         for source in sources or [INSTALLED]:
-            synced = sync_prices(ledger.store, source, accept=accept, now_ns=now_ns())
+            synced = sync_prices(
+                ledger.store, source, accept=accept, by=user_name(), now_ns=now_ns()
+            )
             document = synced.document
             known = "new" if synced.is_new else "known before"
             write_line(

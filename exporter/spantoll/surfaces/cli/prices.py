@@ -94,7 +94,7 @@ def set_prices(
     from spantoll.pipeline.price_changes import add_rows
     from spantoll.pricing.own_prices import read_own_price
     from spantoll.storage.own_prices import PRICES
-    from spantoll.surfaces.cli.ledger import open_ledger
+    from spantoll.surfaces.cli.ledger import open_ledger, user_name
     from spantoll.surfaces.cli.price_changes import report_prices
     from spantoll.surfaces.cli.reprice_hint import offer_repricing
 
@@ -118,7 +118,9 @@ def set_prices(
         for metric, amount, unit in map(_split_amount, given)
     ]
     with open_ledger(database, create=True) as ledger:
-        change = add_rows(ledger.store, PRICES, rows, replace=replace, now_ns=now_ns())
+        change = add_rows(
+            ledger.store, PRICES, rows, replace=replace, by=user_name(), now_ns=now_ns()
+        )
         report_prices(change)
         offer_repricing(ledger, change.added)
 
@@ -134,13 +136,15 @@ def import_prices(
     from spantoll.pipeline.price_changes import add_rows
     from spantoll.pricing.own_files import read_price_file
     from spantoll.storage.own_prices import PRICES
-    from spantoll.surfaces.cli.ledger import open_ledger
+    from spantoll.surfaces.cli.ledger import open_ledger, user_name
     from spantoll.surfaces.cli.price_changes import report_prices
     from spantoll.surfaces.cli.reprice_hint import offer_repricing
 
     rows = read_price_file(read_text(file), file=file.name, per=split_units(per))
     with open_ledger(database, create=True) as ledger:
-        change = add_rows(ledger.store, PRICES, rows, replace=replace, now_ns=now_ns())
+        change = add_rows(
+            ledger.store, PRICES, rows, replace=replace, by=user_name(), now_ns=now_ns()
+        )
         report_prices(change)
         offer_repricing(ledger, change.added)
 
@@ -177,13 +181,15 @@ def set_exchange_rate(
     from spantoll.pipeline.price_changes import add_rows
     from spantoll.pricing.exchange import read_exchange_rate
     from spantoll.storage.own_prices import EXCHANGE_RATES
-    from spantoll.surfaces.cli.ledger import open_ledger
+    from spantoll.surfaces.cli.ledger import open_ledger, user_name
     from spantoll.surfaces.cli.output import write_line
 
     record = {"currency": currency, "usd": usd, "valid_from": valid_from, "valid_to": valid_to}
     rate = read_exchange_rate(record, f"`{currency} {usd}`")
     with open_ledger(database, create=True) as ledger:
-        add_rows(ledger.store, EXCHANGE_RATES, [rate], replace=replace, now_ns=now_ns())
+        add_rows(
+            ledger.store, EXCHANGE_RATES, [rate], replace=replace, by=user_name(), now_ns=now_ns()
+        )
     write_line(f"1 {rate.currency} is {usd} USD from {valid_from or 'the beginning'} on")
 
 

@@ -6,7 +6,6 @@ did; a progress bar on stderr where that is a terminal.
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,11 +24,11 @@ from spantoll.pipeline.reprice_run import (
 from spantoll.pipeline.user_pricing import load_user_card
 from spantoll.storage import SqlStore, Store
 from spantoll.storage.reprice import RunState, Selection, count_selected, list_runs
-from spantoll.surfaces.cli.ledger import Opened, now_ns
+from spantoll.surfaces.cli.ledger import Opened, now_ns, user_name
 from spantoll.surfaces.cli.output import write_notice
 from spantoll.surfaces.cli.reprice_report import describe_run
 
-__all__ = ["Repricing", "find_sql_store", "user_name"]
+__all__ = ["Repricing", "find_sql_store"]
 
 
 class Repricing:
@@ -89,6 +88,7 @@ class Repricing:
                 self._store,
                 load_user_card(self._store.engine),
                 run_id,
+                by=self._by,
                 now_ns=now_ns(),
                 report=report,
             )
@@ -114,14 +114,6 @@ def find_sql_store(store: Store) -> SqlStore:
     if not isinstance(store, SqlStore):
         raise ConfigurationError(f"records of {store.url} cannot be priced again")
     return store
-
-
-def user_name() -> str:
-    """Return who runs the command, for the audit; `unknown` where the system has no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 @contextmanager

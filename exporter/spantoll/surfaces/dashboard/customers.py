@@ -19,11 +19,10 @@ from spantoll.pipeline.customer_book import read_customer_book, read_file_custom
 from spantoll.query import Filter, run, to_usd
 from spantoll.storage.customers_statement import read_statement
 from spantoll.surfaces.cells import format_dollars
-from spantoll.surfaces.cli.periods_report import describe_statement
 from spantoll.surfaces.dashboard.period import read_or_default
 from spantoll.surfaces.dashboard.render import render
 from spantoll.surfaces.rest.context import Context, RestContext, Visible
-from spantoll.surfaces.statement import list_doubts, read_month
+from spantoll.surfaces.statement import describe_adjustments, list_doubts, read_month
 
 __all__ = ["router"]
 
@@ -74,7 +73,9 @@ def show_statement(
             tenant_id=tenant,
             file=read_file_customers(),
         )
-        adjusted = describe_statement(context.engine, customer_id, start_ns=start_ns, end_ns=end_ns)
+        adjusted = describe_adjustments(
+            context.engine, customer_id, tenant_id=tenant, start_ns=start_ns, end_ns=end_ns
+        )
         notes = [*list_doubts(statement), *adjusted]
     except SpantollError as error:
         problem = problem or str(error)

@@ -22,10 +22,12 @@ from spantoll.surfaces.rest import (
     ingest,
     models,
     owners,
+    periods,
     prices,
     questions,
     records,
     reprice,
+    statements,
     usage,
 )
 from spantoll.surfaces.rest.context import RestContext
@@ -78,9 +80,9 @@ def make_application(
     app.state.context = context
     app.openapi = lambda: make_openapi(app)  # type: ignore[method-assign]  # as FastAPI documents
     single = Depends(refuse_repeated)
-    for module in (usage, questions, records, exports, models):
+    for module in (usage, questions, records, exports, models, statements):
         app.include_router(module.router, prefix=API, dependencies=[*require("read"), single])
-    for module in (prices, customers, owners, reprice, audit):
+    for module in (prices, customers, owners, periods, reprice, audit):
         app.include_router(module.router, prefix=API, dependencies=[single])
     app.include_router(ingest.router, prefix=API, dependencies=require("ingest"))
     app.include_router(ingest.seed_router, dependencies=require("ingest"))

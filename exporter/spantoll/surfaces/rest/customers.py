@@ -22,7 +22,6 @@ from spantoll.query import Query, parse_filters, parse_period
 from spantoll.query.times import parse_time
 from spantoll.query.windows import find_zone
 from spantoll.storage import add_customer_prices, end_customer_price
-from spantoll.storage.audit_events import add_audit_event
 from spantoll.surfaces.rest.context import (
     Context,
     RestContext,
@@ -144,13 +143,8 @@ def post_customer_prices(
     try:
         with store.transaction() as connection:
             added = add_customer_prices(
-                connection, prices, now_ns=now_ns, file=read_file_customers()
+                connection, prices, now_ns=now_ns, by=actor, file=read_file_customers()
             )
-            if added:
-                what = f"added rows {[row.id for row in added]}"
-                add_audit_event(
-                    connection, "customers", by=actor, why=what, now_ns=now_ns, records=len(added)
-                )
     except CustomerPriceError as error:
         raise refuse_value(error, "/prices") from None
     return _answer_change(request, added, unchanged=len(prices) - len(added))
@@ -170,9 +164,7 @@ def post_end(
     end_ns = wanted.read(context)
     try:
         with store.transaction() as connection:
-            ended = end_customer_price(connection, number, end_ns=end_ns, now_ns=now_ns)
-            what = f"ended row {number}"
-            add_audit_event(connection, "customers", by=actor, why=what, now_ns=now_ns, records=1)
+            ended = end_customer_price(connection, number, end_ns=end_ns, now_ns=now_ns, by=actor)
     except CustomerPriceError as error:
         raise refuse_value(error, "/at") from None
     return _answer_change(request, [ended], unchanged=0)

@@ -1,4 +1,4 @@
-"""How an answer is written: JSON, CSV, JSON lines, XLSX or Parquet, with an ETag.
+"""How an answer is written: JSON, CSV, JSON lines, XLSX, Parquet or a page, with an ETag.
 
 Input: an `Answer` and the headers `Accept` and `If-None-Match`, or the parameter `format`. Output:
 a response; 304 where the client has it already. Negotiation follows RFC 9110 section 12.5.1.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
 
 from fastapi import Request, Response
 from pydantic import Field
@@ -20,7 +21,9 @@ from spantoll.errors import ConfigurationError
 from spantoll.surfaces.exports import FORMATS, Export, write_export
 from spantoll.surfaces.rest.problem import Problem, ProblemError
 
-__all__ = ["MEDIA_TYPES", "Answer", "Format", "write_answer", "write_rows"]
+__all__ = ["HTML", "MEDIA_TYPES", "Answer", "Format", "Page", "write_answer", "write_rows"]
+
+HTML = "text/html"
 
 MEDIA_TYPES: Mapping[str, str] = {
     "json": "application/json",
@@ -47,22 +50,39 @@ class Answer:
     """What a workbook says on its sheet About."""
 
 
-def write_answer(request: Request, answer: Answer, format: str | None) -> Response:
+class Page(NamedTuple):
+    """An answer as HTML, where a route offers one."""
+
+    render: Callable[[], str]
+    """Raises ConfigurationError where the page needs what is not installed."""
+    headers: Mapping[str, str]
+    """What a browser may load into it."""
+
+
+def write_answer(
+    request: Request, answer: Answer, format: str | None, *, page: Page | None = None
+) -> Response:
     """Write an answer as the request accepts it. Raises ProblemError when it accepts nothing."""
-    chosen = format or _negotiate(request.headers.get("accept", ""))
-    body = _write_body(answer, chosen)
+    offered = MEDIA_TYPES if page is None else {**MEDIA_TYPES, "html": HTML}
+    chosen = format or _negotiate(request.headers.get("accept", ""), offered)
+    body = _write_body(answer, chosen, page)
     etag = f'W/"{sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
     if answer.links:
         headers["Link"] = ", ".join(f'<{url}>; rel="{rel}"' for rel, url in answer.links.items())
+    if page is not None and chosen == "html":
+        headers |= page.headers
     if request.method in ("GET", "HEAD") and etag in _list_tags(request):
         return Response(status_code=304, headers=headers)
-    return Response(body, headers=headers, media_type=MEDIA_TYPES[chosen])
+    return Response(body, headers=headers, media_type=offered[chosen])
 
 
-def _write_body(answer: Answer, format: str) -> bytes:
+def _write_body(answer: Answer, format: str, page: Page | None) -> bytes:
     if format == "json":
         return json.dumps(answer.document, ensure_ascii=False).encode()
+    if format == "html" and page is not None:
+        with _refuse_missing_extra():
+            return page.render().encode()
     file = io.BytesIO()
     write_rows(file, Export(answer.headers, answer.rows, answer.about), format)
     return file.getvalue()
@@ -70,21 +90,27 @@ def _write_body(answer: Answer, format: str) -> bytes:
 
 def write_rows(file: BinaryIO, export: Export, format: str) -> None:
     """Write an export. Raises ProblemError where the format needs what is not installed."""
-    try:
+    with _refuse_missing_extra():
         write_export(file, export, format=format)
+
+
+@contextmanager
+def _refuse_missing_extra() -> Iterator[None]:
+    try:
+        yield
     except ConfigurationError as error:
         raise ProblemError(406, str(error)) from None
 
 
-def _negotiate(accept: str) -> str:
-    """Choose the format with the highest quality; the order of MEDIA_TYPES decides equals."""
+def _negotiate(accept: str, offered: Mapping[str, str]) -> str:
+    """Choose the format with the highest quality; the order in which they are offered decides."""
     if not accept.strip():
-        return next(iter(MEDIA_TYPES))
+        return next(iter(offered))
     wanted = dict(_read_accept(accept))
-    qualities = {name: _find_quality(media, wanted) for name, media in MEDIA_TYPES.items()}
+    qualities = {name: _find_quality(media, wanted) for name, media in offered.items()}
     best = max(qualities, key=lambda name: qualities[name])
     if not qualities[best]:
-        allowed = list(MEDIA_TYPES.values())
+        allowed = list(offered.values())
         problem = Problem(parameter="Accept", message="nothing that is offered", allowed=allowed)
         raise ProblemError(406, f"Accept: one of {', '.join(allowed)}", errors=[problem])
     return best

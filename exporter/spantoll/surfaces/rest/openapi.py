@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from spantoll.surfaces.rest.media import MEDIA_TYPES
+from spantoll.surfaces.rest.media import HTML, MEDIA_TYPES
 
-__all__ = ["describe_files", "describe_formats", "describe_json"]
+__all__ = ["describe_files", "describe_formats", "describe_json", "describe_page"]
 
 HEADERS: dict[str, Any] = {
     "ETag": {"schema": {"type": "string"}, "description": "For If-None-Match."},
@@ -30,6 +30,13 @@ def describe_formats(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
         if name != "json"
     }
     return {200: {"model": model, "content": others, "headers": HEADERS}, 304: NOT_MODIFIED}
+
+
+def describe_page(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Describe an answer that is written in every format and as a page."""
+    described = describe_formats(model)
+    described[200]["content"][HTML] = {"schema": {"type": "string"}}
+    return described
 
 
 def describe_json(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:

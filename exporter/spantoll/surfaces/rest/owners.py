@@ -18,7 +18,6 @@ from spantoll.query.owner_rows import OWNER_FIELDS, read_owner_rows, write_owner
 from spantoll.query.run import reading
 from spantoll.query.times import parse_time
 from spantoll.query.windows import find_zone
-from spantoll.storage.audit_events import add_audit_event
 from spantoll.storage.owner_rules import (
     OwnerRule,
     add_owner_rules,
@@ -91,12 +90,7 @@ def post_owners(request: Request, context: Context, actor: Actor, wanted: OwnerR
             parse_time=lambda text: parse_time(text, field="owners", tz=zone, now_ns=now_ns),
         )
         with store.transaction() as connection:
-            added = add_owner_rules(connection, rules, now_ns=now_ns)
-            if added:
-                what = f"added rules {[rule.id for rule in added]}"
-                add_audit_event(
-                    connection, "owners", by=actor, why=what, now_ns=now_ns, records=len(added)
-                )
+            added = add_owner_rules(connection, rules, now_ns=now_ns, by=actor)
     except OwnerRuleError as error:
         raise refuse_value(error, "/owners") from None
     return _answer_change(request, added, unchanged=len(rules) - len(added))
@@ -116,9 +110,7 @@ def post_end(
     end_ns = wanted.read(context)
     try:
         with store.transaction() as connection:
-            ended = end_owner_rule(connection, number, end_ns=end_ns, now_ns=now_ns)
-            what = f"ended rule {number}"
-            add_audit_event(connection, "owners", by=actor, why=what, now_ns=now_ns, records=1)
+            ended = end_owner_rule(connection, number, end_ns=end_ns, now_ns=now_ns, by=actor)
     except OwnerRuleError as error:
         raise refuse_value(error, "/at") from None
     return _answer_change(request, [ended], unchanged=0)

@@ -13,6 +13,7 @@ from spantoll.surfaces.rest.schemas import Money
 
 __all__ = [
     "AuditAnswer",
+    "ClosedPeriodAnswer",
     "CustomerPriceChangeAnswer",
     "CustomerPricesAnswer",
     "EstimateAnswer",
@@ -20,12 +21,14 @@ __all__ = [
     "ModelsAnswer",
     "OwnerChangeAnswer",
     "OwnersAnswer",
+    "PeriodsAnswer",
     "PriceChangeAnswer",
     "PriceTestAnswer",
     "PricesAnswer",
     "ProvidersAnswer",
     "RepricingAnswer",
     "RunsAnswer",
+    "StatementAnswer",
 ]
 
 
@@ -119,6 +122,49 @@ class OwnerChangeAnswer(BaseModel):
     changed: list[dict[str, Any]]
     unchanged: int
     """Rules that were there already."""
+
+
+class StatementAnswer(BaseModel):
+    """What a customer is charged; amounts are in members that end in its currency: `total_usd`."""
+
+    customer: str
+    period: str
+    tz: str
+    currency: str
+    requests: int
+    requests_without_revenue: int
+    lower_bound: bool
+    """Calls are left out of the total, because it is not known what they are charged."""
+    lines: list[dict[str, Any]]
+    notes: list[str]
+
+
+class ClosedPeriod(BaseModel):
+    """A closed period, with what was adjusted of its calls since."""
+
+    period: str
+    tz: str
+    starts_at: str
+    ends_at: str
+    closed_at: str
+    closed_by: str
+    adjustments: int
+    adjusted_usd: Money
+
+
+class PeriodsAnswer(BaseModel):
+    """The closed periods, oldest first."""
+
+    currency: str
+    periods: list[ClosedPeriod]
+
+
+class ClosedPeriodAnswer(BaseModel):
+    """A period that was closed, and its sums, which stay as they are."""
+
+    currency: str
+    closed: ClosedPeriod
+    totals: dict[str, Any]
 
 
 class RunsAnswer(BaseModel):

@@ -7,12 +7,14 @@ Input: the parameters of `spantoll records` and `spantoll explain`. Output: `pla
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi import Query as Parameters
 
+from spantoll.customers import compute_revenue
 from spantoll.errors import QueryError
+from spantoll.pipeline.customer_book import read_customer_book
 from spantoll.query import (
     RECORD_HEADERS,
     Explanation,
@@ -27,6 +29,7 @@ from spantoll.query import (
     plain_records,
 )
 from spantoll.query.windows import find_zone, to_local_time
+from spantoll.surfaces.explained_revenue import plain_revenue_lines
 from spantoll.surfaces.exports import describe_query
 from spantoll.surfaces.rest.context import Context, RestContext, Visible
 from spantoll.surfaces.rest.coverage import cover_records
@@ -100,8 +103,28 @@ def get_record(
 ) -> Response:
     """Explain a record: how it was read, counted and priced."""
     explained = find_explanation(context, visible, record_id)
-    document = {"currency": "USD", **plain_explanation(explained, context.links)}
+    document = {
+        "currency": "USD",
+        **plain_explanation(explained, context.links),
+        "revenue_lines": explain_revenue(context, visible, explained),
+    }
     return write_answer(request, Answer(document, (), ()), "json")
+
+
+def explain_revenue(
+    context: RestContext, visible: Visible, explained: Explanation
+) -> list[dict[str, Any]]:
+    """Show what the customer of a record is charged, line by line.
+
+    A key that is limited to a customer or tenant does not see by which customer prices.
+    """
+    record = explained.listed.record
+    with context.engine.connect() as connection:
+        book = read_customer_book(connection)
+    lines = plain_revenue_lines(record, compute_revenue(record, book, rate=explained.rate))
+    if not visible:
+        return lines
+    return [{**line, "customer_price": None, "discount": None} for line in lines]
 
 
 def find_explanation(context: RestContext, visible: Visible, record_id: int) -> Explanation:

@@ -121,10 +121,10 @@ def undo(request: Request, context: Context, actor: Actor, run: RunNumber) -> Re
     dependencies=require("write"),
     name="resume_run",
 )
-def resume(request: Request, context: Context, run: RunNumber) -> Response:
+def resume(request: Request, context: Context, actor: Actor, run: RunNumber) -> Response:
     """Go on with a run, or with undoing it, that was interrupted."""
     store, card = find_sql_store(context), load_user_card(context.engine)
-    return _answer_run(request, resume_run(store, card, run, now_ns=context.now_ns()))
+    return _answer_run(request, resume_run(store, card, run, by=actor, now_ns=context.now_ns()))
 
 
 def _answer_run(request: Request, run: Run) -> Response:

@@ -230,6 +230,17 @@ class CostLine(BaseModel):
     cost_usd: Money
 
 
+class RevenueLine(BaseModel):
+    """What the customer is charged for a quantity; rounded once, half to even."""
+
+    metric: str
+    quantity: str
+    revenue_usd: Money
+    customer_price: str | None
+    """The row that charges it; None for a key that is limited to a customer or tenant."""
+    discount: str | None
+
+
 class ExplanationAnswer(BaseModel):
     """A record, its price row and arithmetic, and what it repeats."""
 
@@ -239,5 +250,7 @@ class ExplanationAnswer(BaseModel):
     """What its own span reported otherwise than the merged record has it."""
     rate: dict[str, Any] | None
     lines: list[CostLine]
+    revenue_lines: list[RevenueLine]
+    """None where it was charged by other customer prices than those of today."""
     repeats: Record | None
     repeated_by: list[Record]
