@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from spantoll.instrumentation import http_bodies, streams
@@ -100,7 +101,7 @@ def _describer(
             body if type(body) is dict or isinstance(body, Mapping) else {},
             answering,
             stream=arguments.get("stream") is True,
-            raw=raw or (HTTP if hasattr(arguments["cast_to"], "http_version") else ""),
+            raw=raw or _http_kind(arguments["cast_to"]),
             attributes=values,
         )
         # A caller that reads the body itself would see the chunk we cannot hide.
@@ -112,6 +113,17 @@ def _describer(
         return request
 
     return describe
+
+
+def _http_kind(cast_to: Any) -> str:
+    """Return `HTTP` if the caller wants the HTTP library's own response, else an empty string."""
+    return HTTP if isinstance(cast_to, type) and _is_response(cast_to) else ""
+
+
+@lru_cache(maxsize=KEPT)
+def _is_response(kind: type) -> bool:
+    # A pydantic model formats an error for each name it does not have: 1 us per call.
+    return any("http_version" in base.__dict__ for base in kind.__mro__)
 
 
 def _kept(parser: Callable[[Any], Any], request: Request) -> Callable[[Any], Any]:

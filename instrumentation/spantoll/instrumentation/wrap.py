@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import weakref
 from collections.abc import Callable
 from types import CoroutineType
@@ -34,6 +35,20 @@ if TYPE_CHECKING:
 __all__ = ["Emitter", "GuardedSpan", "is_real", "wrap"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_METRICS = sys.modules[metrics.get_meter_provider.__module__]
+
+
+def _find_meter_provider() -> object:
+    """Return the global meter provider, None if none is set.
+
+    Where none is set, `metrics.get_meter_provider` looks for OTEL_PYTHON_METER_PROVIDER in the
+    environment: 1 us per call. That variable has been read by then, when the meter was made.
+    """
+    try:
+        return _METRICS._METER_PROVIDER
+    except AttributeError:
+        return metrics.get_meter_provider()
 
 
 def _return_none(*_: Any) -> None:
@@ -169,7 +184,7 @@ class Emitter:
             return False
         providers = (
             self._tracer_provider or trace.get_tracer_provider(),
-            self._meter_provider or metrics.get_meter_provider(),
+            self._meter_provider or _find_meter_provider(),
             self._events and (self._logger_provider or _logs.get_logger_provider()),
         )
         if providers != self._providers:
