@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     tz: str = "UTC"
     """IANA zone of reports that name none."""
     fiscal_start: int = Field(default=1, ge=1, le=12)
-    """Month in which fiscal quarters and years begin, in the dashboard where a page names none."""
+    """Month in which fiscal quarters and years begin, where nothing else is asked for."""
 
     @field_validator("grpc", "http")
     @classmethod

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -25,6 +22,7 @@ from spantoll.pipeline import Ingest, Ledger, make_settle
 from spantoll.pricing import load_rate_card
 from spantoll.records import usage_record
 from spantoll.storage import open_store
+from tests.support.packages import install_packages
 
 
 class Spans:
@@ -147,7 +145,7 @@ def older(provider: LoopbackProvider, missing: Callable[[str, str], None]) -> An
     """
 
     def run(program: str, *requirements: str) -> list[dict[str, Any]]:
-        folder = _installed(requirements, missing)
+        folder = install_packages(requirements, missing)
         done = subprocess.run(
             [sys.executable, "-c", OLDER.replace("{program}", program)],
             env={**os.environ, "PYTHONPATH": str(folder), "PROVIDER_URL": provider.url},
@@ -161,25 +159,3 @@ def older(provider: LoopbackProvider, missing: Callable[[str, str], None]) -> An
         return found
 
     return run
-
-
-def _installed(requirements: tuple[str, ...], missing: Callable[[str, str], None]) -> Path:
-    """Return the folder of an installation, made now if this interpreter has none in its cache."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    # Compiled modules load in the interpreter that installed them only.
-    cache = home / "spantoll" / "sdks" / str(sys.implementation.cache_tag)
-    name = hashlib.sha256(" ".join(sorted(requirements)).encode()).hexdigest()[:16]
-    folder = cache / name
-    if not folder.exists():
-        new = cache / f"{name}.{os.getpid()}"
-        install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(new)]
-        done = subprocess.run(
-            [*install, *requirements], capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            missing(" ".join(requirements), f"pip install --target {folder} (needs the network)")
-        try:
-            new.rename(folder)
-        except OSError:  # another worker was faster
-            shutil.rmtree(new)
-    return folder

@@ -508,3 +508,19 @@ def test_explaining_what_is_not_there_is_an_error(
 
     assert (ran.status, ran.out) == (2, "")
     assert "record" in ran.err
+
+
+@pytest.mark.parametrize("command", ["usage", "growth"])
+def test_quarters_begin_in_the_month_that_is_set(
+    spantoll: Cli, stored: Write, record: Make, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    stored([record()])
+    monkeypatch.setenv("SPANTOLL_FISCAL_START", "2")
+    period = ("--from", "2026-11-01", "--to", "2026-11-22", "--window", "quarter")
+
+    starts = [
+        json.loads(spantoll(command, *period, *given, "-f", "json").out)["rows"][0]["window_start"]
+        for given in ((), ("--fiscal-start", "4"))
+    ]
+
+    assert [start[:10] for start in starts] == ["2026-11-01", "2026-10-01"]

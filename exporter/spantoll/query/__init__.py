@@ -8,7 +8,15 @@ from spantoll.query.aggregate import Number, to_usd
 from spantoll.query.cost_state import COST_STATES, CostState
 from spantoll.query.dimensions import DIMENSIONS, Value
 from spantoll.query.explain import Explanation, explain
-from spantoll.query.growth import AGAINST, Change, Compared, Growth, measure_growth
+from spantoll.query.growth import (
+    AGAINST,
+    GROWTH_MEASURES,
+    Change,
+    Compared,
+    Growth,
+    close_growth_period,
+    measure_growth,
+)
 from spantoll.query.measures import MEASURES
 from spantoll.query.named import QUESTIONS, Scope, find_question, user_usage, workspace_logs
 from spantoll.query.plain import plain_explanation, plain_headers, plain_result, plain_rows
@@ -34,6 +42,7 @@ __all__ = [
     "AGAINST",
     "COST_STATES",
     "DIMENSIONS",
+    "GROWTH_MEASURES",
     "MEASURES",
     "QUESTIONS",
     "RECORD_HEADERS",
@@ -58,6 +67,7 @@ __all__ = [
     "TraceUrl",
     "Value",
     "Window",
+    "close_growth_period",
     "doubt_query",
     "explain",
     "find_question",

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
@@ -28,10 +28,23 @@ from spantoll.query.run import run
 from spantoll.query.times import subtract_period
 from spantoll.query.windows import Window, find_zone, list_windows, to_local_time
 
-__all__ = ["AGAINST", "Change", "Compared", "Growth", "measure_growth", "shift_period"]
+__all__ = [
+    "AGAINST",
+    "GROWTH_MEASURES",
+    "Change",
+    "Compared",
+    "Growth",
+    "close_growth_period",
+    "measure_growth",
+    "shift_period",
+]
 
 AGAINST: Final[Mapping[str, str | None]] = {"previous": None, "month": "1mo", "year": "1y"}
 """What a period is compared with: the one before it, or the same days a month or a year ago."""
+
+GROWTH_MEASURES: Final = ("requests", "cost_usd")
+"""What is compared where no measure is named."""
+DEFAULT_PERIOD = "30d"
 
 MEANS = frozenset({"ratio", "percent", "ms", "tokens/s"})
 """Units of measures that do not add up."""
@@ -91,6 +104,13 @@ class Growth:
     """With windows: the same, from one window earlier on."""
     rows: Sequence[Compared]
     totals: Compared
+
+
+def close_growth_period(start: str | None, end: str | None, last: str | None) -> dict[str, Any]:
+    """Return the period as arguments of `parse_query`: with an end, the last 30 days if none."""
+    if last is None and end is None:
+        last, end = (DEFAULT_PERIOD, None) if start is None else (None, "now")
+    return {"start": start, "end": end, "last": last}
 
 
 def measure_growth(engine: Engine, query: Query, *, against: str = "previous") -> Growth:

@@ -83,6 +83,16 @@ def test_insecure_is_open_to_everybody_until_a_key_is_made(
     assert (before, client.get(f"{API}/records").status_code) == (200, 401)
 
 
+@pytest.mark.parametrize("path", ["/prices", "/customers/prices", "/periods", "/reprice"])
+def test_insecure_opens_no_changes(context: RestContext, keys: KeyRing, path: str) -> None:
+    client = serve(context, Access(keys, local=False, anybody=True), "ledger.internal")
+
+    answer = client.post(f"{API}{path}", json={})
+
+    assert answer.status_code == 403
+    assert "spantoll keys make" in answer.json()["detail"]
+
+
 def test_a_revoked_key_is_refused_and_opens_nothing(
     local: TestClient, key: KeyMaker, store: Store, keys: KeyRing
 ) -> None:

@@ -4,11 +4,13 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
 
 from spantoll.records import UsageRecord
+from spantoll.surfaces.rest import RestContext, make_application
 from tests.surfaces.rest.conftest import API, Stored
 
 Make = Callable[..., UsageRecord]
@@ -177,3 +179,32 @@ def test_data_health_names_emitters_and_what_has_no_price(
     assert answer["totals"]["unpriced_records"] == 1
     assert [(row["model"], row["requests"]) for row in answer["doubts"]] == [("x", 1)]
     assert answer["coverage"]["unpriced_requests"] == 1
+
+
+def test_head_is_get_without_the_body(client: TestClient, stored: Stored, record: Make) -> None:
+    stored([record()])
+
+    got = client.get(f"{API}/usage/query?by=model")
+    head = client.head(f"{API}/usage/query?by=model")
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["etag"] == got.headers["etag"]
+    assert head.headers["content-length"] == str(len(got.content))
+
+
+@pytest.mark.parametrize("path", ["query", "growth"])
+@pytest.mark.parametrize(
+    ("given", "start"), [("", "2026-10-01"), ("&fiscal_start=2", "2026-11-01")]
+)
+def test_quarters_begin_in_the_month_that_is_set(
+    context: RestContext, stored: Stored, record: Make, path: str, given: str, start: str
+) -> None:
+    stored([record()])
+    client = TestClient(
+        make_application(replace(context, fiscal_start=4)), base_url="http://127.0.0.1:4318"
+    )
+
+    period = "from=2026-11-01&to=2026-11-22&window=quarter&measure=requests"
+    answer = client.get(f"{API}/usage/{path}?{period}{given}").json()
+
+    assert answer["rows"][0]["window_start"].startswith(start)

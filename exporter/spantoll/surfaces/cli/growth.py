@@ -49,27 +49,30 @@ def growth(
     tz: Tz = None,
     limit: Limit = None,
     week_start: WeekStart = None,
-    fiscal_start: FiscalStart = 1,
+    fiscal_start: FiscalStart = None,
     format: Formatted = Format.table,
     database: Database = None,
 ) -> None:
     """Compare a period, 30 days by default, with the one before; or each window with the last."""
-    from spantoll.query import measure_growth, parse_query
+    from spantoll.query import (
+        GROWTH_MEASURES,
+        close_growth_period,
+        measure_growth,
+        parse_query,
+    )
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
 
     with open_ledger(database) as ledger:
         query = parse_query(
-            measures=measure or ("requests", "cost_usd"),
+            measures=measure or GROWTH_MEASURES,
             by=by or (),
             where=where or (),
-            start=from_,
-            end="now" if last is None and from_ is not None and to is None else to,
-            last="30d" if last is None and from_ is None and to is None else last,
+            **close_growth_period(from_, to, last),
             window=window,
             tz=tz or ledger.settings.tz,
             limit=limit,
             week_start=week_start,
-            fiscal_start=fiscal_start,
+            fiscal_start=fiscal_start or ledger.settings.fiscal_start,
             now_ns=now_ns(),
         )
         answer = measure_growth(ledger.engine, query, against=against)

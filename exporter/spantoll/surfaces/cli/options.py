@@ -67,8 +67,10 @@ WeekStart = Annotated[
     str | None, typer.Option(metavar="DAY", help="Day on which weeks begin: monday ... sunday.")
 ]
 FiscalStart = Annotated[
-    int,
-    typer.Option(min=1, max=12, metavar="MONTH", help="Month in which fiscal years begin."),
+    int | None,
+    typer.Option(
+        min=1, max=12, metavar="MONTH", help="Month in which fiscal years begin; as set if absent."
+    ),
 ]
 Fill = Annotated[
     bool, typer.Option("--fill", help="A row for every window, also where nothing was used.")

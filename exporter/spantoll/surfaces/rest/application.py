@@ -11,7 +11,7 @@ from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spantoll.surfaces.rest import (
     audit,
@@ -44,6 +44,26 @@ decoding, which shares the interpreter, keeps most of it."""
 DESCRIPTION = """What every LLM call costs, who it was for and why.
 
 Money is a decimal string in USD, time is RFC 3339, what is not known is null."""
+
+
+class HeadAnswers:
+    """Answers HEAD as GET without its body (RFC 9110 section 9.3.2); FastAPI has no such routes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, send_head)
 
 
 class BoundedThreads:
@@ -94,6 +114,7 @@ def make_application(
         pages(app)
     add_problem_handlers(app)
     app.add_middleware(BoundedThreads)
+    app.add_middleware(HeadAnswers)
     app.add_middleware(Guard, access=access, has_pages=pages is not None)
     return app
 

@@ -42,6 +42,8 @@ PUBLIC = (LOGIN, "/static/style.css", "/static/icon.svg")
 READING = ("GET", "HEAD")
 KEY = "spantoll.key"
 FILTERS = "spantoll.filters"
+CHANGING = ("write", "admin")
+"""Scopes of what changes prices, customers and records that are stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Access:
     local: bool = True
     """The address is one of this machine alone: open until the first key is made."""
     anybody: bool = False
-    """`--insecure`: open to everybody, until the first key is made."""
+    """`--insecure`: everybody may ask and send, until the first key is made; changes take a key."""
     rate: str = RATE
     sessions: Sessions = field(default_factory=Sessions)
     """Of browsers that are signed in with a key."""
@@ -138,6 +140,10 @@ def require(scope: str) -> Sequence[Dependency]:
 
     async def check_scope(request: Request) -> None:
         key: AccessKey | None = request.scope.get(KEY)
+        if key is None and scope in CHANGING and request.app.state.access.anybody:
+            raise ProblemError(
+                403, f"--insecure opens no changes: `spantoll keys make NAME --scope {scope}`"
+            )
         if key is not None and not key.allows(scope):
             raise ProblemError(403, f"the key {key.name!r} has not the scope {scope}")
 

@@ -6,13 +6,26 @@ parameter that no route declares is a filter: `?model=a&model=b&customer_id!=c`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal, get_origin
 
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from spantoll.query import AGAINST, DIMENSIONS, MEASURES, WINDOWS
+from spantoll.query import (
+    AGAINST,
+    DIMENSIONS,
+    GROWTH_MEASURES,
+    MEASURES,
+    WINDOWS,
+    Filter,
+    Query,
+    close_growth_period,
+    parse_query,
+)
+from spantoll.surfaces.rest.context import RestContext
 from spantoll.surfaces.rest.media import Format
 from spantoll.surfaces.rest.problem import Problem, ProblemError
 
@@ -80,10 +93,8 @@ class PeriodQuery(Period):
     where: Where = Field(default_factory=list)
 
 
-class UsageQuery(PeriodQuery):
-    """What to add up, split how, of which records."""
-
-    model_config = ConfigDict(extra="forbid")
+class SumsQuery(PeriodQuery):
+    """What to add up, split how, of which records: what usage and growth have in common."""
 
     measure: list[MeasureName] = Field(
         default_factory=list, max_length=100, description="What to add up."
@@ -92,16 +103,48 @@ class UsageQuery(PeriodQuery):
         default_factory=list, max_length=10, description="Split by these dimensions."
     )
     window: Literal[tuple(WINDOWS)] = "total"  # type: ignore[valid-type]  # a tuple made at run time
+    limit: int | None = Field(None, ge=1, le=100_000, description="At most so many rows.")
+    week_start: Text | None = Field(None, description="First day of weeks; Monday if absent.")
+    fiscal_start: int | None = Field(
+        None, ge=1, le=12, description="Month in which years begin; the server's if absent."
+    )
+
+    def read_query(
+        self,
+        context: RestContext,
+        *,
+        filters: Sequence[str],
+        visible: Sequence[Filter],
+        **more: Any,
+    ) -> Query:
+        """Return the query, of what the key of the request may see. Raises QueryError."""
+        query = parse_query(
+            measures=self.measure,
+            by=self.by,
+            where=[*self.where, *filters],
+            **self.read(context.tz),
+            window=self.window,
+            limit=self.limit,
+            week_start=self.week_start,
+            fiscal_start=self.fiscal_start or context.fiscal_start,
+            now_ns=context.now_ns(),
+            **more,
+        )
+        return replace(query, filters=(*query.filters, *visible))
+
+
+class UsageQuery(SumsQuery):
+    """Sums, sorted and filled, also of what is not counted."""
+
+    model_config = ConfigDict(extra="forbid")
+
     order: list[Text] = Field(
         default_factory=list, max_length=10, description="Sort by these, `-name` for descending."
     )
-    limit: int | None = Field(None, ge=1, le=100_000, description="At most so many rows.")
     uncounted: bool = Field(False, description="Also records that repeat a call or stand for none.")
     exact: bool = Field(False, description="Percentiles of every value, not of buckets 4 % wide.")
     fill: bool = Field(False, description="A row for every group in every window.")
     others: bool = Field(False, description="One row for the groups beyond `limit`.")
-    week_start: Text | None = Field(None, description="First day of weeks; Monday if absent.")
-    fiscal_start: int = Field(1, ge=1, le=12, description="Month in which years begin.")
 
 
 class UsageParameters(UsageQuery):
@@ -112,28 +155,22 @@ class UsageParameters(UsageQuery):
     format: Format = None
 
 
-class GrowthParameters(PeriodQuery):
+class GrowthParameters(SumsQuery):
     """Which period to compare with which; the last 30 days where none is given."""
 
     measure: list[MeasureName] = Field(
-        default_factory=lambda: ["requests", "cost_usd"], max_length=100
+        default_factory=lambda: list(GROWTH_MEASURES),
+        max_length=100,
+        description="What to add up.",
     )
-    by: list[DimensionName] = Field(default_factory=list, max_length=10)
     against: Literal[tuple(AGAINST)] = Field(  # type: ignore[valid-type]  # as `window`
         "previous", description="The period before, or the same days a month or a year ago."
     )
-    window: Literal[tuple(WINDOWS)] = "total"  # type: ignore[valid-type]  # as above
-    limit: int | None = Field(None, ge=1, le=100_000, description="At most so many rows.")
-    week_start: Text | None = Field(None, description="First day of weeks; Monday if absent.")
-    fiscal_start: int = Field(1, ge=1, le=12, description="Month in which years begin.")
     format: Format = None
 
     def read(self, tz: str) -> dict[str, Any]:
         """Return the period as arguments of `parse_period`: it has a beginning and an end."""
-        given = super().read(tz)
-        if self.last is None and self.to is None:
-            return given | ({"last": "30d"} if self.from_ is None else {"end": "now"})
-        return given
+        return {**close_growth_period(self.from_, self.to, self.last), "tz": self.tz or tz}
 
 
 class RecordParameters(PeriodQuery):

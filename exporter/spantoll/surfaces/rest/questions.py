@@ -7,7 +7,7 @@ the answer to the question of a name, or what closed periods keep out of sums.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -22,7 +22,6 @@ from spantoll.query import (
     measure_growth,
     parse_filters,
     parse_period,
-    parse_query,
     plain_growth,
 )
 from spantoll.storage.adjustments import list_adjustments
@@ -74,19 +73,8 @@ def get_growth(
     wanted: Annotated[GrowthParameters, Parameters()],
 ) -> Response:
     """Compare a period with an earlier one, or each window with the one before."""
-    query = parse_query(
-        measures=wanted.measure,
-        by=wanted.by,
-        where=[*wanted.where, *filters],
-        **wanted.read(context.tz),
-        window=wanted.window,
-        limit=wanted.limit,
-        week_start=wanted.week_start,
-        fiscal_start=wanted.fiscal_start,
-        now_ns=context.now_ns(),
-    )
-    limited = replace(query, filters=(*query.filters, *visible))
-    growth = measure_growth(context.engine, limited, against=wanted.against)
+    query = wanted.read_query(context, filters=filters, visible=visible)
+    growth = measure_growth(context.engine, query, against=wanted.against)
     document = plain_growth(growth)
     coverage = cover_result(context.engine, growth.result)
     answer = Answer({**document, "coverage": coverage}, growth_headers(growth), document["rows"])

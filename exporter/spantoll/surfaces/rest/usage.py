@@ -20,7 +20,6 @@ from spantoll.query import (
     health_query,
     parse_filters,
     parse_period,
-    parse_query,
     plain_headers,
     plain_result,
     plain_rows,
@@ -102,24 +101,17 @@ def answer_usage(
     format: str | None,
 ) -> Response:
     """Answer a usage query, of what the key of the request may see."""
-    query = parse_query(
-        measures=wanted.measure,
-        by=wanted.by,
-        where=[*wanted.where, *filters],
-        **wanted.read(context.tz),
-        window=wanted.window,
+    query = wanted.read_query(
+        context,
+        filters=filters,
+        visible=visible,
         order=wanted.order,
-        limit=wanted.limit,
         uncounted=wanted.uncounted,
         exact=wanted.exact,
         fill=wanted.fill,
         others=wanted.others,
-        week_start=wanted.week_start,
-        fiscal_start=wanted.fiscal_start,
-        now_ns=context.now_ns(),
     )
-    limited = replace(query, filters=(*query.filters, *visible))
-    return write_answer(request, answer_with_adjustments(context, limited, visible), format)
+    return write_answer(request, answer_with_adjustments(context, query, visible), format)
 
 
 def answer_with_adjustments(
