@@ -50,7 +50,7 @@ bench: $(VENV)/.dev  ## Ingest speed against the raw SQLite insert rate of the s
 
 PEERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spantoll/peers
 
-peers:  ## A real Collector and a real Jaeger for the tests, built with Go into a cache (4 minutes, once)
+peers:  ## A real Collector, Jaeger and FerretDB for the tests, built with Go into a cache (4 minutes, once)
 	@command -v go >/dev/null || { echo "make peers needs Go 1.24 or newer (Debian: apt-get install golang-go)" >&2; exit 1; }
 	@mkdir -p "$(PEERS)"
 	@cmp -s tests/peers/builder.yaml "$(PEERS)/builder.yaml" && test -x "$(PEERS)/otelcol/otelcol" || ( \
@@ -62,6 +62,10 @@ peers:  ## A real Collector and a real Jaeger for the tests, built with Go into 
 	  set -e; echo "building Jaeger ..." >&2; cd tests/peers; \
 	  CGO_ENABLED=0 go build -o "$(PEERS)/jaeger" github.com/jaegertracing/jaeger/cmd/all-in-one; \
 	  cp go.mod "$(PEERS)/jaeger.mod" )
+	@cmp -s tests/peers/ferretdb/go.mod "$(PEERS)/ferretdb.mod" && test -x "$(PEERS)/ferretdb" || ( \
+	  set -e; echo "building FerretDB ..." >&2; cd tests/peers/ferretdb; \
+	  CGO_ENABLED=0 go build -tags ferretdb_no_postgresql -o "$(PEERS)/ferretdb" .; \
+	  cp go.mod "$(PEERS)/ferretdb.mod" )
 	@command -v npm >/dev/null || { echo "without npm there are no JavaScript exporters" >&2; exit 0; }; \
 	  cmp -s tests/peers/package.json "$(PEERS)/js/package.json" || ( \
 	  set -e; echo "installing the JavaScript exporters ..." >&2; mkdir -p "$(PEERS)/js/new"; \
