@@ -86,7 +86,7 @@ def revision_of(engine: Engine) -> list[str]:
         return list(connection.scalars(text("SELECT version_num FROM alembic_version")))
 
 
-@pytest.mark.parametrize("database", ["postgresql", "mariadb", "sqlite"])
+@pytest.mark.parametrize("database", ["postgresql", "mariadb", "mysql", "sqlite"])
 def test_migrations_spell_the_tables_of_the_code_on_every_database(
     database: str, scripts: ScriptDirectory
 ) -> None:

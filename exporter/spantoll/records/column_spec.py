@@ -35,12 +35,13 @@ identity = BigInteger().with_variant(Integer(), "sqlite")
 def text(length: int) -> TypeEngine[str]:
     """Text of bounded length. MariaDB would take `GPT-4O` for `gpt-4o`, and `a ` for `a`."""
     exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_nopad_bin")
-    return String(length).with_variant(exact, "mariadb")
+    mysql_exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_0900_bin")
+    return String(length).with_variant(exact, "mariadb").with_variant(mysql_exact, "mysql")
 
 
 def binary(length: int) -> TypeEngine[bytes]:
     """Bytes of bounded length: an id. MariaDB cannot index a BLOB."""
-    return LargeBinary(length).with_variant(mysql.VARBINARY(length), "mariadb")
+    return LargeBinary(length).with_variant(mysql.VARBINARY(length), "mariadb", "mysql")
 
 
 class Merge(Enum):

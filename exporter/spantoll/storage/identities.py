@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy import Connection, Select, bindparam, select, tuple_
 
 from spantoll.records.columns import usage_record
 
-__all__ = ["Identity", "read_stored"]
+__all__ = ["Identity", "read_stored", "select_ids"]
 
 CHUNK = 1_000
 """Identities in one IN list."""
@@ -20,6 +20,12 @@ _identity = (usage_record.c.tenant_id, usage_record.c.trace_id, usage_record.c.s
 _stored_among = select(*_identity).where(
     tuple_(*_identity).in_(bindparam("identities", expanding=True))
 )
+
+
+def select_ids(identities: Sequence[Identity]) -> Select[tuple[int]]:
+    """Select the ids of the records of these identities, in the order of ids; at most CHUNK."""
+    among = tuple_(*_identity).in_(identities)
+    return select(usage_record.c.id).where(among).order_by(usage_record.c.id)
 
 
 def read_stored(connection: Connection, identities: Sequence[Identity]) -> Iterator[Identity]:

@@ -8,7 +8,7 @@ byte. How the schema is made without transactions of DDL is in `mariadb_schema.p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain
@@ -37,7 +37,7 @@ from spantoll.storage.mariadb_schema import prepare_migration, release_locks, ta
 from spantoll.storage.server import POOL_TIMEOUT_S, ServerStore
 from spantoll.storage.shared import is_settling
 
-__all__ = ["MariadbStore", "open_url"]
+__all__ = ["MariadbStore", "make_engine", "open_url"]
 
 ROWS = 200
 """Of one INSERT: more bring no more speed, and might exceed the 16 MB of max_allowed_packet."""
@@ -80,17 +80,19 @@ class MariadbStore(ServerStore):
     """A ledger in MariaDB; see `Store` and `ServerStore`."""
 
     groups: ClassVar = Groups(is_settling)
+    dialect: ClassVar = "mariadb"
+    """SQLAlchemy's name of the SQL that is sent."""
 
     def __init__(self, url: URL, *, create: bool = True) -> None:
-        url = url.set(drivername="mariadb")
+        url = url.set(drivername=self.dialect)
         if not url.database:
             shown = url.render_as_string(hide_password=True)
             raise ConfigurationError(f"database {shown}: name a database after the host")
-        writer = _make_engine(
+        writer = make_engine(
             url, isolation="READ COMMITTED", conv=WRITER_TYPES, pool_size=1, max_overflow=0
         )
         event.listen(writer, "checkin", release_locks)
-        reader = _make_engine(url, isolation="REPEATABLE READ")
+        reader = make_engine(url, isolation="REPEATABLE READ")
         super().__init__(url, writer=writer, reader=reader, take_lock=take_lock)
         try:
             self.open(create=create)
@@ -149,6 +151,16 @@ class MariadbStore(ServerStore):
         cause = error.orig if isinstance(error, DBAPIError) else error
         return _error_number(cause) in CONFLICTS
 
+    def insert_rows(
+        self,
+        connection: Connection,
+        statement: str,
+        values: Sequence[Any],
+        records: Sequence[UsageRecord],
+    ) -> Iterable[int]:
+        """Execute an INSERT of records that are not stored; return their ids."""
+        return connection.exec_driver_sql(f"{statement} RETURNING id", values).scalars()
+
     def _insert(self, connection: Connection, records: Sequence[UsageRecord]) -> list[int]:
         ids: list[int] = []
         try:
@@ -157,15 +169,16 @@ class MariadbStore(ServerStore):
                 rows = records[start : start + ROWS]
                 statement = _insert_statement(names, len(rows))
                 values = tuple(chain.from_iterable(map(pick, rows)))
-                ids += connection.exec_driver_sql(statement, values).scalars()
+                ids += self.insert_rows(connection, statement, values, rows)
         except TypeError as error:
             raise DBAPIError("INSERT", None, error) from error
         return ids
 
 
-def _make_engine(url: URL, *, isolation: str, conv: Any = None, **pool: int) -> Engine:
+def make_engine(url: URL, *, isolation: str, conv: Any = None, **pool: int) -> Engine:
+    """Make an engine of PyMySQL for a URL whose scheme is a dialect."""
     return create_engine(
-        url.set(drivername="mariadb+pymysql"),
+        url.set(drivername=f"{url.drivername}+pymysql"),
         isolation_level=isolation,
         pool_pre_ping=True,
         pool_timeout=POOL_TIMEOUT_S,
@@ -187,7 +200,7 @@ def _insert_statement(names: Sequence[str], rows: int) -> str:
     # the rows that are there and returns their ids.
     columns = ", ".join(f"`{name}`" for name in names)
     row = f"({', '.join(['%s'] * len(names))})"
-    return f"INSERT INTO usage_record ({columns}) VALUES {', '.join([row] * rows)} RETURNING id"  # noqa: S608  our names
+    return f"INSERT INTO usage_record ({columns}) VALUES {', '.join([row] * rows)}"  # noqa: S608  our names
 
 
 def _error_number(error: BaseException | None) -> int | None:

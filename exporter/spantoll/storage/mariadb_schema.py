@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event, func, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
-__all__ = ["LOCK_TIMEOUT_S", "prepare_migration", "release_locks", "take_lock"]
+__all__ = ["LOCK_TIMEOUT_S", "prepare_migration", "release_locks", "set_collation", "take_lock"]
 
 LOCK_TIMEOUT_S = 5
 COLLATION = "utf8mb4_nopad_bin"
@@ -33,9 +33,14 @@ def prepare_migration(engine: Engine) -> None:
     """Make DDL repeatable, and texts of a database without tables comparable byte by byte."""
     if not event.contains(engine, "before_cursor_execute", _skip_what_is_done):
         event.listen(engine, "before_cursor_execute", _skip_what_is_done, retval=True)
+    set_collation(engine, COLLATION)
+
+
+def set_collation(engine: Engine, collation: str) -> None:
+    """Give a database that has no tables yet the collation of its texts."""
     with engine.begin() as connection:
         if not inspect(connection).get_table_names():
-            connection.execute(text(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {COLLATION}"))
+            connection.execute(text(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {collation}"))
 
 
 def take_lock(connection: Connection) -> None:

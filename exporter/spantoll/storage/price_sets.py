@@ -46,7 +46,7 @@ price_set = Table(
     Column("held", Text, nullable=False),
     Column(
         "content",
-        LargeBinary(MAX_CONTENT_BYTES).with_variant(mysql.MEDIUMBLOB(), "mariadb"),
+        LargeBinary(MAX_CONTENT_BYTES).with_variant(mysql.MEDIUMBLOB(), "mariadb", "mysql"),
         nullable=False,
     ),
     Column("added_ns", BigInteger, nullable=False),

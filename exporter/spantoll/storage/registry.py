@@ -23,8 +23,7 @@ MODULES = {
     "sqlite": "sqlite",
     "postgresql": "postgresql",
     "mariadb": "mariadb",
-    # The scheme that most drivers of MariaDB use.
-    "mysql": "mariadb",
+    "mysql": "mysql",
     "clickhouse": "clickhouse",
 }
 """Scheme -> module of `spantoll.storage`."""

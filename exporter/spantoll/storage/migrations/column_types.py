@@ -14,9 +14,10 @@ identity = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def text(length: int) -> TypeEngine[str]:
     """Text that MariaDB compares exactly."""
     exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_nopad_bin")
-    return sa.String(length).with_variant(exact, "mariadb")
+    mysql_exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_0900_bin")
+    return sa.String(length).with_variant(exact, "mariadb").with_variant(mysql_exact, "mysql")
 
 
 def binary(length: int) -> TypeEngine[bytes]:
     """Bytes that MariaDB can index."""
-    return sa.LargeBinary(length).with_variant(mysql.VARBINARY(length), "mariadb")
+    return sa.LargeBinary(length).with_variant(mysql.VARBINARY(length), "mariadb", "mysql")

@@ -13,7 +13,7 @@ down_revision = "0013"
 branch_labels = None
 depends_on = None
 
-DOCUMENT = sa.LargeBinary((1 << 24) - 1).with_variant(mysql.MEDIUMBLOB(), "mariadb")
+DOCUMENT = sa.LargeBinary((1 << 24) - 1).with_variant(mysql.MEDIUMBLOB(), "mariadb", "mysql")
 
 
 def upgrade() -> None:
