@@ -6,6 +6,7 @@ SDK functions, and a `Status` per provider for people to read.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import inspect
@@ -297,9 +298,15 @@ def _requirement(provider: Provider) -> Requirement:
 
 def _version(distribution: str) -> str | None:
     try:
-        return importlib.metadata.version(distribution)
+        return _installed_version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+@functools.cache
+def _installed_version(distribution: str) -> str:
+    # A file is read and parsed for it, and each hook of each provider asks.
+    return importlib.metadata.version(distribution)
 
 
 def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
