@@ -200,12 +200,13 @@ def test_a_guardrail_reports_the_units_that_are_billed(aws: Any, spans: Any, bil
     expected |= {"spantoll.usage.status": "reported"}
     assert select_keys(spans.attributes(), expected) == expected
     assert "spantoll.usage.units.guardrail_grounding_units" not in spans.attributes()
-    assert [row["cost_nano"] for row in billed()] == [None]
+    # 2 units of content at $0.15, 1 of a topic at $0.15 and 1 of personal data at $0.10 per 1,000.
+    assert [row["cost_nano"] for row in billed()] == [550_000]
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_guardrail_of_a_conversation_is_reported_where_it_is_traced(
-    aws: Any, spans: Any, stream: bool
+def test_the_guardrail_of_a_conversation_is_billed_where_it_is_traced(
+    aws: Any, spans: Any, billed: Any, stream: bool
 ) -> None:
     client = aws("bedrock-runtime")
     asked: Any = {
@@ -225,6 +226,7 @@ def test_the_guardrail_of_a_conversation_is_reported_where_it_is_traced(
     expected = {key: count * 2 for key, count in UNITS.items()}
     expected |= {"gen_ai.usage.input_tokens": 1000}
     assert select_keys(spans.attributes(), expected) == expected
+    assert [row["pricing_status"] for row in billed()] == ["priced"]
 
 
 def create_job(aws: Callable[[str], Any]) -> None:

@@ -29,7 +29,8 @@ def test_a_fine_tuning_job_is_one_call_however_often_it_is_read(
     first, second = spans.all()
     assert select_keys(dict(first.attributes), TRAINED) == TRAINED
     assert first.context.span_id == second.context.span_id
-    assert len(billed()) == 1
+    # 5,000 tokens at $3 per million.
+    assert [row["cost_nano"] for row in billed()] == [15_000_000]
 
 
 async def test_an_async_client_reads_a_fine_tuning_job_likewise(
@@ -71,6 +72,13 @@ def test_a_container_is_billed_by_its_memory(
     call(client)
 
     assert select_keys(spans.attributes(), expected) == expected
+
+
+def test_the_session_of_a_container_is_billed(client: Any, spans: Any, billed: Any) -> None:
+    for memory in ("1g", "4g"):
+        client.containers.create(name="c", memory_limit=memory)
+
+    assert [row["cost_nano"] for row in billed()] == [30_000_000, None]
 
 
 OLD = """

@@ -51,3 +51,20 @@ def test_a_part_of_a_file_and_any_other_file_are_no_results(bucket: Any, spans: 
     bucket.blob(f"{FOLDER}/other-predictions.jsonl").download_as_bytes()
 
     assert spans.all() == ()
+
+
+OLD = """
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+
+client = storage.Client("p", AnonymousCredentials(), client_options={"api_endpoint": url})
+bucket = client.bucket("out")
+bucket.blob("nightly/prediction-model-1/predictions.jsonl").download_as_text()
+"""
+
+
+def test_storage_2_19_reports_results_as_todays_does(older: Any) -> None:
+    found = older(OLD, "google-cloud-storage==2.19.0", "google-genai==2.0.0")
+
+    assert select_keys(found[0], RESULT) == RESULT
+    assert len(found) == 3

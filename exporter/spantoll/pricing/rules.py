@@ -60,6 +60,8 @@ UNIT_METRICS = MappingProxyType(
         "web_fetch_requests": "web_fetches",
         "code_interpreter_calls": "code_executions",
         "rerank_searches": "search_units",
+        # Fine-tuning is billed by the token, and no total of a request contains it.
+        "training_tokens": "training",
     }
 )
 """Units of `Usage.extra` whose metric has another name."""

@@ -94,7 +94,7 @@ def bill_extra_units(bill: Bill, call: ModelCall, row: Row) -> None:
     extra: dict[str, int | Decimal] = {}
     for unit, quantity in (call.usage.extra or {}).items():
         # Tokens of any other kind are inside the totals already.
-        if unit.endswith("_tokens"):
+        if unit.endswith("_tokens") and unit not in UNIT_METRICS:
             continue
         if not is_quantity(quantity):
             bill.remarks.append((DOUBT, CONTRADICTION))
