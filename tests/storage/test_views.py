@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, inspect, text
 
-from spantoll.storage import Store
+from spantoll.storage import SqlStore, Store
+from spantoll.storage.roll_ups import open_gap
 from spantoll.storage.views import VIEWS
 from tests.support.records import make_record
 
@@ -70,7 +71,7 @@ def test_the_time_of_a_call_is_in_utc(filled: Engine) -> None:
 def test_what_is_not_counted_is_a_record_and_no_call(filled: Engine) -> None:
     counts = [read(filled, f"SELECT COUNT(*) FROM {name}")[0][0] for name in VIEWS]
 
-    assert counts == [3, 2, 2]
+    assert counts == [3, 2, 2, 2]
 
 
 def test_days_add_up_what_is_billed(filled: Engine) -> None:
@@ -85,6 +86,43 @@ def test_days_add_up_what_is_billed(filled: Engine) -> None:
     assert [int(each) for each in sums] == [2, 20, 1, 1_234_567_890_123_456_789]
 
 
+QUARTERS = (
+    "SELECT started_ns - started_ns % 900000000000, model, pricing_status, SUM(requests), "
+    "SUM(input_tokens), SUM(cost_nano) FROM v1_call GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+)
+VIEW = (
+    "SELECT started_ns, model, pricing_status, requests, input_tokens, cost_nano "
+    "FROM v1_cost_15m ORDER BY 1, 2, 3"
+)
+
+
+@pytest.mark.parametrize("has_gap", [False, True])
+def test_quarters_of_an_hour_add_up_what_is_billed(
+    store: SqlStore, filled: Engine, has_gap: bool
+) -> None:
+    if has_gap:  # what roll-ups have there is not read
+        with store.transaction() as connection:
+            connection.execute(text("DELETE FROM roll_up_model_quarter"))
+            open_gap(connection, STARTED_NS, STARTED_NS + 1)
+
+    assert read(filled, VIEW) == read(filled, QUARTERS)
+    assert [row[3] for row in read(filled, VIEW)] == [1, 1]
+
+
+def test_quarters_of_an_hour_are_read_from_roll_ups(store: SqlStore, filled: Engine) -> None:
+    with store.transaction() as connection:
+        connection.execute(text("DELETE FROM roll_up_model_quarter"))
+
+    assert read(filled, VIEW) == []
+
+
+def test_a_quarter_of_an_hour_knows_no_cost_of_unpriced_calls(filled: Engine) -> None:
+    (row,) = read(filled, "SELECT * FROM v1_cost_15m WHERE pricing_status = 'unpriced'")
+
+    assert (row.cost_nano, row.cost_usd, row.unpriced_requests, row.requests) == (None, None, 1, 1)
+    assert row.time_s == row.started_ns // 10**9
+
+
 def test_the_columns_of_the_contract_are_on_every_database(store: Store) -> None:
     found = {
         name: [column["name"] for column in inspect(store.engine).get_columns(name)]
@@ -95,3 +133,5 @@ def test_the_columns_of_the_contract_are_on_every_database(store: Store) -> None
     assert found["v1_call"][:5] == ["id", "started_at", "time_s", "started_ns", "latency_ms"]
     assert found["v1_call"][-1] == "revenue_usd"
     assert found["v1_usage_daily"][-3:] == ["cost_nano", "cost_usd", "revenue_usd"]
+    assert found["v1_cost_15m"][:4] == ["time_s", "started_ns", "tenant_id", "provider"]
+    assert found["v1_cost_15m"][-2:] == ["cost_usd", "revenue_usd"]

@@ -1,8 +1,9 @@
 """The SQL views: the tables of a ledger as others may query them, by Grafana or by hand.
 
-Input: a connection. Output: `v1_record`, `v1_call` and `v1_usage_daily`. Tables may change with any
-version; a view of `v1_` keeps its columns and what they mean, and may get more. Views are dropped
-before every migration and made after it, because SQLite refuses to change a table under a view.
+Input: a connection. Output: `v1_record`, `v1_call`, `v1_usage_daily` and `v1_cost_15m`, which alone
+reads roll-ups, and records where they are not valid. Tables may change with any version; a view of
+`v1_` keeps its columns and what they mean, and may get more. Views are dropped before every
+migration and made after it, because SQLite refuses to change a table under a view.
 """
 
 from __future__ import annotations
@@ -13,18 +14,24 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Numeric,
     Select,
     case,
+    cast,
+    exists,
     func,
     inspect,
     literal_column,
     select,
     text,
     true,
+    union_all,
 )
 
 from spantoll.records.columns import usage_record
 from spantoll.records.record import COLUMNS
+from spantoll.storage.roll_up_sums import NEVER_NULL, known_name
+from spantoll.storage.roll_ups import ROLL_UPS, roll_up_gap, select_sums
 
 __all__ = ["VIEWS", "drop_views", "make_views"]
 
@@ -47,6 +54,10 @@ MONEY = (
 DIMENSIONS = (
     *("tenant_id", "provider", "model", "operation", "status"),
     *("customer_id", "project", "team", "environment", "service_name", "pricing_status"),
+)
+QUARTER = next(each for each in ROLL_UPS if each.name == "roll_up_model_quarter")
+QUARTER_DIMENSIONS = tuple(
+    name for name in QUARTER.dimensions if name not in ("pricing_reason", "rate_id")
 )
 COUNTERS = ("requests", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 NANO = "0.000000001"
@@ -129,10 +140,45 @@ def select_days(spelling: Spelling) -> Select[Any]:
     )
 
 
+def select_quarters(_: Spelling) -> Select[Any]:
+    """Add up the calls of each 15 minutes: what roll-ups have, and records in their gaps."""
+    kept = QUARTER.table.c
+    summed = [*COUNTERS, "requests_with_cost", "cost_nano", "revenue_nano"]
+    known = [known_name(name) for name in summed if name not in NEVER_NULL]
+    names = ["bucket_ns", *QUARTER_DIMENSIONS, "records", *summed, *known]
+    added = select_sums(QUARTER, _is_in_gap(r.started_ns))
+    parts = union_all(
+        select(*(kept[name] for name in names)).where(~_is_in_gap(kept.bucket_ns)),
+        added.with_only_columns(*(added.selected_columns[name] for name in names)),
+    ).subquery("parts")
+    p = parts.c
+    groups = [p[name] for name in QUARTER_DIMENSIONS]
+    money = {name: _sum_known(p, name) for name in ("cost_nano", "revenue_nano")}
+    return (
+        select(
+            (p.bucket_ns // 1_000_000_000).label("time_s"),
+            p.bucket_ns.label("started_ns"),
+            *groups,
+            func.sum(p.requests).label("requests"),
+            *(_sum_known(p, name).label(name) for name in COUNTERS if name != "requests"),
+            func.sum(p.requests - p.requests_with_cost).label("unpriced_requests"),
+            *(total.label(name) for name, total in money.items()),
+            *(
+                (cast(total, Numeric(28, 0)) * literal_column(NANO)).label(COLUMNS[name].outside)
+                for name, total in money.items()
+            ),
+        )
+        .group_by(p.bucket_ns, *groups)
+        # what was taken back left rows whose sum is nothing
+        .having(func.sum(p.records) > 0)
+    )
+
+
 VIEWS: Mapping[str, Callable[[Spelling], Select[Any]]] = {
     "v1_record": select_records,
     "v1_call": select_calls,
     "v1_usage_daily": select_days,
+    "v1_cost_15m": select_quarters,
 }
 """In the order in which they are made."""
 
@@ -153,14 +199,27 @@ def make_views(connection: Connection) -> None:
     for name, make in VIEWS.items():
         statement = make(spelling).compile(dialect=dialect, compile_kwargs={"literal_binds": True})
         # the text is the database's own: a colon or percent sign in it is no parameter
+        query = str(statement).replace("%%", "%")
         connection.execution_options(no_parameters=True).exec_driver_sql(
-            f"CREATE VIEW {name} AS {statement}"
+            f"CREATE VIEW {name} AS {query}"
         )
 
 
 def _show(name: str, spelling: Spelling) -> ColumnElement[Any]:
     column = r[name]
     return spelling.hex(column).label(name) if column.type.python_type is bytes else column
+
+
+def _is_in_gap(time_ns: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether roll-ups are not valid at a time."""
+    gap = roll_up_gap.c
+    return exists().where(gap.start_ns <= time_ns, gap.end_ns > time_ns)
+
+
+def _sum_known(columns: Any, name: str) -> ColumnElement[Any]:
+    """Sum a column of roll-ups; NULL where no record has it."""
+    known = func.sum(columns[known_name(name)])
+    return case((known > 0, func.sum(columns[name])))
 
 
 def _dollars(name: str) -> ColumnElement[Any]:
