@@ -77,7 +77,7 @@ def test_an_export_has_what_a_listing_shows(given: list[dict[str, Any]]) -> None
 
     lines = {
         name: format.write_header(RECORD_HEADERS)
-        + format.write_rows(RECORD_HEADERS, plain_columns(picked, LINKS, encode=format.encode))
+        + format.write_rows(RECORD_HEADERS, plain_columns(picked, LINKS, encoding=format.encoding))
         for name, format in LINE_FORMATS.items()
     }
 

@@ -5,6 +5,7 @@ explained records, and the same as plain values. All SQL for reading is in this 
 """
 
 from spantoll.query.aggregate import Number, to_usd
+from spantoll.query.column_values import Encoding, PlainColumn
 from spantoll.query.cost_state import COST_STATES, CostState
 from spantoll.query.dimensions import DIMENSIONS, Value
 from spantoll.query.explain import Explanation, explain
@@ -24,7 +25,6 @@ from spantoll.query.plain_growth import growth_headers, plain_growth
 from spantoll.query.plain_records import (
     RECORD_HEADERS,
     RECORD_SOURCES,
-    PlainColumn,
     plain_columns,
     plain_facts,
     plain_record,
@@ -51,6 +51,7 @@ __all__ = [
     "Change",
     "Compared",
     "CostState",
+    "Encoding",
     "Explanation",
     "Filter",
     "Growth",

@@ -2,21 +2,21 @@
 
 Input: rows of `usage_record`, one part of a listing at a time. Output: the values of each column of
 RECORD_HEADERS, or a dictionary for each record. The columns and their names are those declared in
-`records/record.py`. Values are converted column by column, equal ones once: an export is mostly
-repeated names.
+`records/record.py`. Values are shown column by column (`column_values.py`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Boolean, LargeBinary, Text
+from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, Text
 
+from spantoll.query.column_values import Content, Encoding, PlainColumn, Show, show_values
 from spantoll.query.cost_state import COST_STATES
 from spantoll.query.explain import Explanation
 from spantoll.query.records import Listed
@@ -30,23 +30,12 @@ __all__ = [
     "RECORD_HEADERS",
     "RECORD_SOURCES",
     "UNITS",
-    "PlainColumn",
     "plain_columns",
     "plain_facts",
     "plain_record",
     "plain_records",
     "show_money",
 ]
-
-Convert = Callable[[Any], Any]
-
-
-class PlainColumn(NamedTuple):
-    """The values of one column of some records."""
-
-    values: Sequence[Any]
-    is_constant: bool
-    """Whether all are the same: most columns of an export are, being unknown or a default."""
 
 
 class ShownColumn(NamedTuple):
@@ -55,8 +44,9 @@ class ShownColumn(NamedTuple):
     name: str
     source: str
     """The column of `usage_record` it is read from."""
-    show: Convert | None
+    show: Show | None
     """Makes the plain value of a known one; None: it is shown as it is stored."""
+    content: Content
 
 
 class DerivedColumn(NamedTuple):
@@ -64,7 +54,9 @@ class DerivedColumn(NamedTuple):
 
     name: str
     sources: tuple[str, ...]
+    """It is unknown where the first of them is."""
     show: Callable[[tuple[Any, ...]], Any]
+    content: Content
 
 
 def plain_records(listed: Sequence[Listed], links: TraceUrl | None = None) -> list[dict[str, Any]]:
@@ -87,43 +79,42 @@ def plain_columns(
     rows: Sequence[Sequence[Any]],
     links: TraceUrl | None = None,
     *,
-    encode: Convert | None = None,
+    encoding: Encoding | None = None,
 ) -> list[PlainColumn]:
     """Show rows of the columns RECORD_SOURCES as columns, in the order of RECORD_HEADERS.
 
-    `encode` makes of every plain value, None included, what a format writes.
+    With `encoding`, every plain value is the text that a format writes.
     """
     if not rows:
         return [PlainColumn((), False) for _ in RECORD_HEADERS]
-    values = dict(zip(RECORD_SOURCES, zip(*rows, strict=True), strict=True))
-    columns = [_convert(values[each.source], each.show, encode) for each in SHOWN]
-    for each in DERIVED:
-        sources = list(zip(*(values[name] for name in each.sources), strict=True))
-        columns.append(_convert(sources, each.show, encode))
-    spans = list(zip(values["trace_id"], values["span_id"], strict=True))
-    show_url = (lambda span: None) if links is None else (lambda span: links.format_url(*span))
-    return [*columns, _convert(spans, show_url, encode)]
+    stored = dict(zip(RECORD_SOURCES, zip(*rows, strict=True), strict=True))
+    columns = [
+        show_values(stored[each.source], each.show, content=each.content, encoding=encoding)
+        for each in SHOWN
+    ]
+    for derived in DERIVED:
+        sources = [stored[name] for name in derived.sources]
+        columns.append(_derive(sources, derived.show, derived.content, encoding))
+    spans = [stored["trace_id"], stored["span_id"]] if links else [(None,) * len(rows)]
+    show_url = (lambda span: links.format_url(*span)) if links else lambda span: None
+    return [*columns, _derive(spans, show_url, Content.ANY, encoding)]
 
 
-def _convert(values: Sequence[Any], show: Convert | None, encode: Convert | None) -> PlainColumn:
-    """Show and encode values, each distinct one once where many are equal."""
-    if values[0] is None and values.count(None) == len(values):  # what most columns are
-        return PlainColumn([None if encode is None else encode(None)] * len(values), True)
-    distinct = set(values)
-    often = 2 * len(distinct) <= len(values)
-    plain: Iterable[Any] = distinct if often else values
-    if show is not None:
-        plain = [None if value is None else show(value) for value in plain]
-    if encode is not None:
-        plain = list(map(encode, plain))
-    if often:
-        converted = dict(zip(distinct, plain, strict=True))
-        plain = list(map(converted.__getitem__, values))
-    return PlainColumn(cast("Sequence[Any]", plain), len(distinct) == 1)
+def _derive(
+    sources: Sequence[Sequence[Any]], show: Show, content: Content, encoding: Encoding | None
+) -> PlainColumn:
+    """Show what is computed from several columns; nothing where the first of them is unknown."""
+    values: Sequence[Any] = sources[0]
+    if any(value is not None for value in values):
+        rows = zip(*sources, strict=True)
+        values = [None if row[0] is None else row for row in rows]
+    return show_values(values, show, content=content, encoding=encoding)
 
 
 def show_money(nano: int) -> str:
     """Write nano-USD as dollars with nine places: an export does so ten times a record."""
+    if 0 <= nano < 10**9:  # less than a dollar, as nearly every call costs: in half the time
+        return "0." + str(nano).zfill(9)
     dollars, rest = divmod(abs(nano), 10**9)
     return f"{'-' if nano < 0 else ''}{dollars}.{rest:09d}"
 
@@ -152,36 +143,39 @@ def _show_span(span: bytes) -> dict[str, str]:
     return {"trace_id": span[:16].hex(), "span_id": span[16:].hex()}
 
 
-SHOW_UNIT: Mapping[Unit, Convert] = {
-    Unit.NANO_USD: show_money,
-    Unit.TIME_NS: _show_time,
-    Unit.DURATION_NS: _show_milliseconds,
-    Unit.MILLISECONDS: _show_seconds,
+SHOW_UNIT: Mapping[Unit, tuple[Show, Content]] = {
+    Unit.NANO_USD: (show_money, Content.SAFE_TEXT),
+    Unit.TIME_NS: (_show_time, Content.SAFE_TEXT),
+    Unit.DURATION_NS: (_show_milliseconds, Content.NUMBERS),
+    Unit.MILLISECONDS: (_show_seconds, Content.NUMBERS),
 }
 
 
-def _find_show(name: str, spec: ColumnSpec) -> Convert | None:
-    """Choose how the values of a column are shown; None: as they are."""
+def _show_column(name: str, spec: ColumnSpec) -> ShownColumn:
+    """Choose how the values of a column are shown."""
+    show, content = _find_show(name, spec)
+    return ShownColumn(spec.outside, name, show, content)
+
+
+def _find_show(name: str, spec: ColumnSpec) -> tuple[Show | None, Content]:
     if name == "repeats_span":
-        return _show_span
+        return _show_span, Content.ANY
     if spec.unit is not None:
-        return SHOW_UNIT.get(spec.unit)
+        return SHOW_UNIT.get(spec.unit, (None, Content.NUMBERS))
     if isinstance(spec.type, LargeBinary):
-        return bytes.hex
+        return bytes.hex, Content.SAFE_TEXT
     if isinstance(spec.type, BigInteger):
-        return str  # an id: JavaScript reads integers up to 2**53 only
+        return str, Content.SAFE_TEXT  # an id: JavaScript reads integers up to 2**53 only
     if isinstance(spec.type, Boolean):
-        return bool
-    return json.loads if isinstance(spec.type, Text) else None
+        return bool, Content.ANY
+    if isinstance(spec.type, Integer):
+        return None, Content.NUMBERS
+    return (json.loads if isinstance(spec.type, Text) else None), Content.ANY
 
 
 SHOWN = (
-    ShownColumn("id", "id", None),
-    *(
-        ShownColumn(spec.outside, name, _find_show(name, spec))
-        for name, spec in COLUMNS.items()
-        if spec.shown
-    ),
+    ShownColumn("id", "id", None, Content.NUMBERS),
+    *(_show_column(name, spec) for name, spec in COLUMNS.items() if spec.shown),
 )
 
 
@@ -214,10 +208,11 @@ DERIVED = (
         "reported_difference_usd",
         ("reported_cost_nano", "cost_source", "catalogue_cost_nano", "cost_nano"),
         _show_reported_difference,
+        Content.SAFE_TEXT,
     ),
-    DerivedColumn("margin_usd", ("revenue_nano", "cost_nano"), _show_margin),
-    DerivedColumn("cost_state", ("pricing_status",), _show_cost_state),
-    *(DerivedColumn(unit, ("extra_units",), _show_unit(unit)) for unit in UNITS),
+    DerivedColumn("margin_usd", ("revenue_nano", "cost_nano"), _show_margin, Content.SAFE_TEXT),
+    DerivedColumn("cost_state", ("pricing_status",), _show_cost_state, Content.ANY),
+    *(DerivedColumn(unit, ("extra_units",), _show_unit(unit), Content.ANY) for unit in UNITS),
 )
 
 RECORD_SOURCES = tuple(each.source for each in SHOWN)
@@ -234,7 +229,7 @@ RECORD_HEADERS = (
 
 def plain_facts(explained: Explanation) -> Iterator[tuple[str, Any]]:
     """Show where the own span of a record reported something else than the merged record has."""
-    for name, column, show in SHOWN[1:]:
+    for name, column, show, _ in SHOWN[1:]:
         value = getattr(explained.facts, column)
         derived = COLUMNS[column].merge is Merge.DERIVED
         if not derived and value != getattr(explained.listed.record, column):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -210,39 +211,46 @@ def insert_rows(roll_up: RollUp, rows: Select[Any]) -> Insert:
     return roll_up.table.insert().from_select(names, rows, include_defaults=False)
 
 
-def _insert_sums(
-    roll_up: RollUp, *, negative: bool, state: int = APPENDED, width_ns: int | None = None
-) -> Insert:
-    chosen = r.id.in_(bindparam("ids", expanding=True))
-    sums = select_sums(roll_up, chosen, negative=negative, width_ns=width_ns)
-    rows = sums.with_only_columns(literal(state).label("state"), *sums.selected_columns)
-    return insert_rows(roll_up, rows)
-
-
 _a = _ATTRIBUTION_DAY.table
 _is_staged = (_a.c.id > bindparam("last_id")) & (_a.c.state == STAGED)
 _last_id = select(func.coalesce(func.max(_a.c.id), 0))
-_derive = [
-    insert_rows(each, select_merged(each, _ATTRIBUTION_DAY, _is_staged, state=APPENDED))
-    for each in (_MODEL_DAY, _MODEL_QUARTER)
-]
 _unstage = _a.update().where(_is_staged).values(state=APPENDED)
 
 
-def _list_inserts(*, negative: bool) -> list[Insert]:
+@cache
+def _list_inserts(*, negative: bool, is_range: bool) -> list[Insert]:
+    """List the statements that append what records sum to, those of one id after another if so.
+
+    They are made when they are first needed: that takes longer than many a command.
+    """
+    is_chosen = (
+        r.id.between(bindparam("first"), bindparam("last"))
+        if is_range  # a list of ids costs more than its sums
+        else r.id.in_(bindparam("ids", expanding=True))
+    )
+
+    def insert(roll_up: RollUp, state: int, width_ns: int | None = None) -> Insert:
+        sums = select_sums(roll_up, is_chosen, negative=negative, width_ns=width_ns)
+        rows = sums.with_only_columns(literal(state).label("state"), *sums.selected_columns)
+        return insert_rows(roll_up, rows)
+
     # Grouping records costs most: what has no dimension but those of another roll-up is made of its
     # rows, which until they are merged are of 15 minutes.
-    staged = _insert_sums(_ATTRIBUTION_DAY, negative=negative, state=STAGED, width_ns=QUARTER_NS)
-    others = [_insert_sums(each, negative=negative) for each in (_USER_DAY, _LATENCY_DAY)]
-    return [staged, *others]
+    staged = insert(_ATTRIBUTION_DAY, STAGED, QUARTER_NS)
+    return [staged, *(insert(each, APPENDED) for each in (_USER_DAY, _LATENCY_DAY))]
 
 
-_add, _subtract = _list_inserts(negative=False), _list_inserts(negative=True)
+@cache
+def _list_derived_inserts() -> list[Insert]:
+    return [
+        insert_rows(each, select_merged(each, _ATTRIBUTION_DAY, _is_staged, state=APPENDED))
+        for each in (_MODEL_DAY, _MODEL_QUARTER)
+    ]
 
 
 def add_records(connection: Connection, ids: Sequence[int]) -> None:
     """Add what records sum to; those that are not counted add nothing."""
-    _append(connection, _add, ids)
+    _append(connection, ids, negative=False)
 
 
 @contextmanager
@@ -254,7 +262,7 @@ def changing_records(
     `changes` has the id of each record, and the record as it is and as it is to be.
     """
     real = [each for each in changes if not is_same_in_roll_ups(*each[1:])]
-    _append(connection, _subtract, [number for number, before, _ in real if before.counted])
+    _append(connection, [each for each, before, _ in real if before.counted], negative=True)
     yield
     add_records(connection, [number for number, _, after in real if after.counted])
 
@@ -273,19 +281,22 @@ def open_gap(connection: Connection, start_ns: int = 0, end_ns: int = END_NS) ->
         connection.execute(roll_up_gap.update().where(g.start_ns == start_ns).values(end_ns=end_ns))
 
 
-def _append(connection: Connection, statements: Sequence[Insert], ids: Sequence[int]) -> None:
+def _append(connection: Connection, ids: Sequence[int], *, negative: bool) -> None:
     if not has_roll_ups(connection):
         return
     for start in range(0, len(ids), CHUNK):
-        chunk = ids[start : start + CHUNK]
+        chunk = sorted(set(ids[start : start + CHUNK]))
+        first, last = chunk[0], chunk[-1]
+        is_range = last - first + 1 == len(chunk)
+        chosen = {"first": first, "last": last} if is_range else {"ids": chunk}
         try:
             with connection.begin_nested():
-                last = {"last_id": connection.scalar(_last_id)}
-                for statement in statements:
-                    connection.execute(statement, {"ids": chunk})
-                for statement in _derive:
-                    connection.execute(statement, last)
-                connection.execute(_unstage, last)
+                before = {"last_id": connection.scalar(_last_id)}
+                for statement in _list_inserts(negative=negative, is_range=is_range):
+                    connection.execute(statement, chosen)
+                for statement in _list_derived_inserts():
+                    connection.execute(statement, before)
+                connection.execute(_unstage, before)
         except DBAPIError:
             # Sums of counters that are noise exceed 64 bits, for which each database has an error
             # of its own. Such a day is answered from its records; what else is wrong fails again.

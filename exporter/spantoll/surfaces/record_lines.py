@@ -1,22 +1,21 @@
 """Records as lines of CSV or JSON, many at a time.
 
-Input: columns of `plain_columns`, encoded by the `encode` of a format. Output: text, one line
-for each record. A column whose values are all the same is written once, into the template of the
-lines: an export so costs what differs between its records.
+Input: columns of `plain_columns`, encoded by the `encoding` of a format. Output: text, one line
+for each record. What is the same in all of these lines is joined once: an export so costs what
+differs between its records.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, repeat
+from typing import Any, NamedTuple
 
 import orjson
 
+from spantoll.query import Encoding, PlainColumn
 from spantoll.surfaces.csv_rows import FORMULA, escape_cell
-
-if TYPE_CHECKING:
-    from spantoll.query import PlainColumn
 
 __all__ = ["LINE_FORMATS", "LineFormat"]
 
@@ -27,23 +26,26 @@ QUOTED = re.compile(r'[",\r\n]')
 class LineFormat(NamedTuple):
     """How the lines of a format are made."""
 
-    encode: Callable[[Any], str]
-    """Write one plain value; None is unknown."""
+    encoding: Encoding
     write_header: Callable[[Sequence[str]], str]
     """Write what precedes the lines."""
-    frame: Callable[[Sequence[str], Sequence[str]], str]
-    """Join the names and the encoded values of a record to its line."""
+    list_prefixes: Callable[[Sequence[str]], Sequence[str]]
+    """List what precedes the value of each header in a line."""
+    end: str
+    """Of a line."""
 
     def write_rows(self, headers: Sequence[str], columns: Sequence[PlainColumn]) -> str:
         """Write the lines of some records, at least one."""
-        template = self.frame(
-            [_escape_percent(header) for header in headers],
-            [_escape_percent(each.values[0]) if each.is_constant else "%s" for each in columns],
-        )
-        varying = [each.values for each in columns if not each.is_constant]
-        if not varying:
-            return template % () * len(columns[0].values)
-        return "".join(map(template.__mod__, zip(*varying, strict=True)))
+        pieces: list[Iterable[str]] = []
+        same = ""
+        for prefix, column in zip(self.list_prefixes(headers), columns, strict=True):
+            if column.is_constant:
+                same += prefix + column.values[0]
+            else:
+                pieces += [repeat(same + prefix), column.values]
+                same = ""
+        ends = [same + self.end] * len(columns[0].values)
+        return "".join(chain.from_iterable(zip(*pieces, ends, strict=False)))
 
 
 def _encode_csv(value: Any) -> str:
@@ -55,24 +57,25 @@ def _encode_csv(value: Any) -> str:
     return str(value) if type(value) is int else _encode_csv(str(escape_cell(value)))
 
 
-def _frame_csv(headers: Sequence[str], cells: Sequence[str]) -> str:
-    return ",".join(cells) + "\n"
-
-
 def _encode_json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _frame_json(headers: Sequence[str], cells: Sequence[str]) -> str:
-    members = (f'"{header}": {cell}' for header, cell in zip(headers, cells, strict=True))
-    return "{" + ", ".join(members) + "}\n"
+def _list_csv_prefixes(headers: Sequence[str]) -> list[str]:
+    return ["", *("," for _ in headers[1:])]
 
 
-def _escape_percent(text: str) -> str:
-    return text.replace("%", "%%")
+def _list_json_prefixes(headers: Sequence[str]) -> list[str]:
+    first, *others = (f'"{header}": ' for header in headers)
+    return ["{" + first, *(f", {other}" for other in others)]
 
 
 LINE_FORMATS: Mapping[str, LineFormat] = {
-    "csv": LineFormat(_encode_csv, lambda headers: _frame_csv((), headers), _frame_csv),
-    "jsonl": LineFormat(_encode_json, lambda headers: "", _frame_json),
+    "csv": LineFormat(
+        Encoding(_encode_csv, ""),
+        lambda headers: ",".join(headers) + "\n",
+        _list_csv_prefixes,
+        "\n",
+    ),
+    "jsonl": LineFormat(Encoding(_encode_json, '"'), lambda _: "", _list_json_prefixes, "}\n"),
 }

@@ -117,10 +117,10 @@ def _export(ledger: Opened, query: RecordQuery, format: RecordFormat) -> None:
     from spantoll.surfaces.record_lines import LINE_FORMATS
 
     lines = LINE_FORMATS[format.value]
-    gc.freeze()  # nothing here is a cycle: the collector need not visit every module again
+    gc.disable()  # nothing here is a cycle, and the collector would visit every cell of a part
     sys.stdout.write(lines.write_header(RECORD_HEADERS))
     for part in iterate_parts(ledger.engine, query, RECORD_SOURCES):
-        columns = plain_columns(part, ledger.links, encode=lines.encode)
+        columns = plain_columns(part, ledger.links, encoding=lines.encoding)
         sys.stdout.write(lines.write_rows(RECORD_HEADERS, columns))
 
 
