@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from spantoll.errors import StoreUnavailable
 from spantoll.query.dimensions import Dimension, find_dimension
+from spantoll.query.distinct import fill_distinct, leave_out_distinct, plan_distinct
 from spantoll.query.fill import fill_windows
 from spantoll.query.measures import Measure, find_measure
 from spantoll.query.percentiles import fill_percentiles
@@ -153,7 +154,7 @@ def _fetch_groups(
     asked = replace(query, limit=None) if by_percentile else query
     plans = plans._replace(query=asked)
     try:
-        found = _execute(connection, plans, keys, measures)
+        found, plan = _execute(connection, plans, keys, measures)
     except DBAPIError:
         # A sum may exceed 64 bits, for which each database has an error of its own: one span
         # whose counters are noise must not end every report. Sums of halves cannot overflow;
@@ -161,7 +162,7 @@ def _fetch_groups(
         connection.rollback()
         measures = tuple(map(_sum_halves, measures))
         plans = plans._replace(gaps=None)
-        found = _execute(connection, plans, keys, measures)
+        found, plan = _execute(connection, plans, keys, measures)
     by_start: Mapping[Any, Window] = {window.start_ns: window for window in covering}
     dimensions = [find_dimension(name) for name in query.dimensions]
     groups = [
@@ -174,8 +175,7 @@ def _fetch_groups(
     if by_percentile:
         groups = _sort_groups(groups, order)[: query.limit]
     totals = _make_row(found[0] if found else {}, "t", measures)
-    sources = plans.make(keys, measures).describe()
-    return _Found(groups, totals, found[0]["groups"] if found else 0, sources)
+    return _Found(groups, totals, found[0]["groups"] if found else 0, plan.describe())
 
 
 def _execute(
@@ -183,12 +183,20 @@ def _execute(
     plans: _Plans,
     keys: Sequence[Label[Any]],
     measures: Sequence[Measure],
-) -> list[dict[str, Any]]:
-    statement = select_groups(plans.query, keys, measures, plans.make(keys, measures))
+) -> tuple[list[dict[str, Any]], Plan]:
+    """Read the groups of a query; return also from where their sums are read."""
+    query = plans.query
+    distinct = plan_distinct(query, keys, measures, plan=plans.make)
+    summed = leave_out_distinct(measures, distinct)
+    plan = plans.make(keys, summed)
+    if not plan.roll_ups:  # one pass over the records counts as well
+        distinct, summed = {}, tuple(measures)
+    statement = select_groups(query, keys, summed, plan)
     found = [row._asdict() for row in connection.execute(statement)]
     if found:
-        fill_percentiles(connection, plans.query, keys, measures, found, plan=plans.make)
-    return found
+        fill_percentiles(connection, query, keys, measures, found, plan=plans.make)
+        fill_distinct(connection, query, keys, measures, found, plans=distinct)
+    return found, plan
 
 
 def _sum_halves(measure: Measure) -> Measure:
