@@ -4,6 +4,7 @@
     python benchmarks/ingest.py --spans 1000000        # and what memory the receiver ends with
     python benchmarks/ingest.py --profile              # where the time goes
     python benchmarks/ingest.py --no-roll-ups          # what roll-ups cost, run in turns with them
+    python benchmarks/ingest.py --workers 1,2          # the same with worker processes, in one run
 
 The receiver runs in a process of its own and acknowledges after its commit (WAL, synchronous=FULL);
 `load.py` sends from another. Both share the machine, so compare within one run only.
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -61,7 +63,7 @@ if "--no-roll-ups" in sys.argv:
     from spantoll.storage import sql
     sql.add_records = lambda connection, ids: None  # what these cost is to be seen without them
 
-config = ReceiverConfig(grpc="127.0.0.1:0", http="127.0.0.1:0")
+config = ReceiverConfig(grpc="127.0.0.1:0", http="127.0.0.1:0", workers=int(sys.argv[2]))
 rate_card = load_rate_card()
 run(sys.argv[1], config, rate_card=rate_card, settle=make_settle(rate_card), ready=ready)
 """
@@ -80,18 +82,36 @@ class Server(NamedTuple):
         for thread in self.process.threads():
             name = names.get(self.threads.get(thread.id, ""), "other")
             spent[name] += thread.user_time + thread.system_time
+        for child in self.process.children():
+            used = child.cpu_times()
+            spent["workers"] += used.user + used.system
         return spent
+
+    def memory_mb(self) -> float:
+        """Memory of all processes now, in MB: what they share is counted once (PSS)."""
+        processes = [self.process, *self.process.children()]
+        return sum(each.memory_full_info().pss for each in processes) / MIB
+
+    def wait_for_workers(self, count: int) -> None:
+        """Wait until all worker processes take requests."""
+        while count > 1:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics") as response:
+                if f"\nspantoll_workers_up {count}.0\n" in response.read().decode():
+                    return
+            time.sleep(0.05)
 
 
 @contextlib.contextmanager
-def receiver(database: Path, *, roll_ups: bool = True) -> Iterator[Server]:
-    command = [sys.executable, "-c", RECEIVER, f"sqlite:///{database}"]
+def receiver(database: Path, *, workers: int = 1, roll_ups: bool = True) -> Iterator[Server]:
+    command = [sys.executable, "-c", RECEIVER, f"sqlite:///{database}", str(workers)]
     command += [] if roll_ups else ["--no-roll-ups"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as popen:
         assert popen.stdout is not None
         grpc, http, threads = json.loads(popen.stdout.readline())
         names = {int(number): name for number, name in threads.items()}
-        yield Server(psutil.Process(popen.pid), grpc, http, names)
+        server = Server(psutil.Process(popen.pid), grpc, http, names)
+        server.wait_for_workers(workers)
+        yield server
         popen.terminate()
 
 
@@ -108,6 +128,7 @@ def load(server: Server, transport: str, given: argparse.Namespace) -> dict[str,
         name: (seconds - before[name]) / result["spans"] * 1e6 for name, seconds in spent.items()
     }
     result["peak_rss_mb"] = peak_rss_mb(server.process.pid)
+    result["pss_mb"] = server.memory_mb()
     return dict(result)
 
 
@@ -210,6 +231,25 @@ def profile() -> None:
     pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
 
 
+def measure(
+    database: Path, transport: str, workers: int, raw: float, given: argparse.Namespace
+) -> None:
+    """Run the load once, and print a line of what came of it."""
+    with receiver(database, workers=workers, roll_ups=not given.no_roll_ups) as server:
+        result = load(server, transport, given)
+    stored, priced = count(database)
+    if stored != result["calls"]:
+        sys.exit(f"{result['calls']} calls acknowledged, {stored} stored")
+    print(
+        f"{transport:9}  {workers:7}  {result['spans_per_s']:7,}"
+        f"  {result['calls'] / result['seconds'] / raw:6.2f}"
+        f"  {sum(result['cpu_us'].values()):11.1f}  {result['peak_rss_mb']:5.0f} MB"
+        f"  {result['pss_mb']:7.0f} MB"
+        f"  {result['p50_ms']:5.0f} / {result['p99_ms']:<5.0f}  {stored:,}  {priced:,}  "
+        + ", ".join(f"{name} {us:.1f}" for name, us in result["cpu_us"].items())
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -221,6 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--profile", action="store_true", help="also the hottest functions")
     parser.add_argument("--no-roll-ups", action="store_true", help="receive without roll-ups")
+    parser.add_argument("--workers", default="1", help="processes that decode: one run for each")
     parser.add_argument("--directory", type=Path, help="where the databases go")
     given = parser.parse_args(arguments)
 
@@ -232,22 +273,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{given.connections} connections x {given.batch} spans, {os.cpu_count()} CPUs shared"
         )
         print(
-            "transport  spans/s  of raw  CPU us/span  peak RSS  p50 / p99 ms  stored  priced  CPU"
+            "transport  workers  spans/s  of raw  CPU us/span  peak RSS  PSS of all  p50 / p99 ms"
+            "  stored  priced  CPU"
         )
-        for transport in transports:
-            database = Path(directory, f"{transport}.db")
-            with receiver(database, roll_ups=not given.no_roll_ups) as server:
-                result = load(server, transport, given)
-            stored, priced = count(database)
-            if stored != result["calls"]:
-                sys.exit(f"{result['calls']} calls acknowledged, {stored} stored")
-            print(
-                f"{transport:9}  {result['spans_per_s']:7,}"
-                f"  {result['calls'] / result['seconds'] / raw:6.2f}"
-                f"  {sum(result['cpu_us'].values()):11.1f}  {result['peak_rss_mb']:5.0f} MB"
-                f"  {result['p50_ms']:5.0f} / {result['p99_ms']:<5.0f}  {stored:,}  {priced:,}  "
-                + ", ".join(f"{name} {us:.1f}" for name, us in result["cpu_us"].items())
-            )
+        for run, workers in enumerate(map(int, given.workers.split(","))):
+            for transport in transports:
+                measure(Path(directory, f"{transport}{run}.db"), transport, workers, raw, given)
         spent = stages(Path(directory, "stages.db"))
         print(
             "one thread, us of CPU per span: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -9,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from spantoll.pricing import Priced, Rate, RateCard, UnitPrice, Unpriced, load_rate_card
+from spantoll.pricing import (
+    Priced,
+    Rate,
+    RateCard,
+    UnitPrice,
+    Unpriced,
+    UserPricing,
+    load_rate_card,
+)
+from spantoll.pricing.own_prices import read_own_price
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.table import RateTable
 from spantoll.pricing.tariff import make_rate
@@ -423,3 +433,35 @@ def test_threads_get_the_same_answers(make_call: CallMaker) -> None:
         answers = list(pool.map(card.price, calls))
 
     assert answers == [load_rate_card().price(call) for call in calls[:4]] * 50
+
+
+def test_a_card_that_was_used_prices_the_same_in_another_process(make_call: CallMaker) -> None:
+    own = UserPricing(
+        (
+            read_own_price(
+                {"provider": "acme", "model": "m", "metric": "input", "amount": "2", "per": "1M"},
+                "",
+            ),
+        )
+    )
+    card = load_rate_card(user=own)
+    calls = [
+        make_call("openai", "gpt-4o-2024-08-06", input_tokens=10, output_tokens=5),
+        make_call("acme", "m", input_tokens=10, output_tokens=0),
+        make_call("acme", "unheard-of", input_tokens=10),
+    ]
+    answers = [card.price(call) for call in calls]
+
+    copied = pickle.loads(pickle.dumps(card))
+
+    assert [card.price(call) for call in calls] == answers
+    assert copied.fingerprint == card.fingerprint
+    assert [copied.price(call) for call in calls] == answers
+
+
+def test_a_card_counts_how_often_it_adopted_other_prices() -> None:
+    card = load_rate_card()
+
+    card.adopt(load_rate_card())
+
+    assert card.revision == 1

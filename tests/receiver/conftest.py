@@ -358,7 +358,9 @@ def running(start: Callable[..., Running]) -> Running:
 class Process:
     """A receiver in a process of its own, for faults that a process does not survive."""
 
-    def __init__(self, database: str, prelude: str = "", tokens: Sequence[str] = ()) -> None:
+    def __init__(
+        self, database: str, prelude: str = "", tokens: Sequence[str] = (), *, workers: int = 1
+    ) -> None:
         program = f"""
 import json, sys
 {prelude}
@@ -369,7 +371,9 @@ from spantoll.receiver import ReceiverConfig, Tokens, run
 def ready(receiver, bound):
     print(json.dumps(bound), flush=True)
 
-config = ReceiverConfig(grpc="127.0.0.1:0", http="127.0.0.1:0", tokens=Tokens({list(tokens)!r}))
+config = ReceiverConfig(
+    grpc="127.0.0.1:0", http="127.0.0.1:0", tokens=Tokens({list(tokens)!r}), workers={workers}
+)
 card = load_rate_card()
 sys.exit(run({database!r}, config, rate_card=card, settle=make_settle(card), ready=ready))
 """
@@ -386,8 +390,8 @@ sys.exit(run({database!r}, config, rate_card=card, settle=make_settle(card), rea
 def spawn(database: str) -> Iterator[Callable[..., Process]]:
     spawned: list[Process] = []
 
-    def spawn(prelude: str = "", tokens: Sequence[str] = ()) -> Process:
-        spawned.append(Process(database, prelude, tokens))
+    def spawn(prelude: str = "", tokens: Sequence[str] = (), *, workers: int = 1) -> Process:
+        spawned.append(Process(database, prelude, tokens, workers=workers))
         return spawned[-1]
 
     yield spawn

@@ -63,6 +63,7 @@ def test_a_listener_can_be_off(monkeypatch: pytest.MonkeyPatch, off: str) -> Non
         pytest.param('databse = "x"', "in spantoll.toml", id="unknown-key-names-the-file"),
         pytest.param('grace_s = "soon"', "grace_s", id="not-a-number"),
         pytest.param("max_body_bytes = 0", "max_body_bytes", id="out-of-range"),
+        pytest.param("workers = 0", "workers", id="no-process"),
         pytest.param('tz = "Berlin"', "Europe/Berlin", id="no-zone"),
         pytest.param("grace_s = [", "spantoll.toml", id="no-toml"),
     ],

@@ -78,6 +78,14 @@ class RateCard:
         self._sources = tuple(sources)
         self._answers: dict[_Key, _Answer] = {}
         self._lock = Lock()
+        self.revision = 0
+        """How often other prices were adopted."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the prices, for another process; not what was looked up."""
+        with self._lock:
+            prices = (self._sources, self.price_set, self._factors, self._aliases)
+        return _make_card, prices
 
     @property
     def fingerprint(self) -> str:
@@ -101,6 +109,7 @@ class RateCard:
             self._aliases = other._aliases
             self._sources = other._sources
             self._answers = {}
+            self.revision += 1
 
     def price(self, call: ModelCall) -> Priced | Unpriced:
         """Price a call at the rates in force when it started."""
@@ -179,6 +188,15 @@ class RateCard:
                         self._answers.pop(next(iter(self._answers)))
                     self._answers[key] = answer
             return answer
+
+
+def _make_card(
+    sources: Sequence[PriceSource],
+    price_set: PriceSet,
+    factors: Factors | None,
+    aliases: Sequence[ModelAlias],
+) -> RateCard:
+    return RateCard(sources, price_set=price_set, factors=factors, aliases=aliases)
 
 
 def _compiled(found: Timeline[Tariff | Unpriced] | Unpriced) -> _Answer:

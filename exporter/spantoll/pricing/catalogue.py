@@ -121,6 +121,10 @@ class GenaiPrices:
         self._providers = {provider.id: provider for provider in providers}
         self._lists: dict[str, _PriceList] = {}
 
+    def __reduce__(self) -> tuple[type[GenaiPrices], tuple[list[genai.Provider], PriceSet]]:
+        """Pickle the prices without the compiled clauses, which are made again where needed."""
+        return GenaiPrices, (list(self._providers.values()), self.price_set)
+
     @classmethod
     def installed(cls, *, today: str | None = None) -> GenaiPrices:
         """Read the installed package; takes about 0.4 s the first time in a process."""

@@ -1,8 +1,16 @@
+"""Where a receiver listens, whom it takes calls from, and how many processes it has.
+
+In: what the settings or an embedding application say. Out: a frozen `ReceiverConfig`, or
+ConfigurationError naming the flag, before anything listens.
+"""
+
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass, field
 
 from spantoll.defaults import GRPC_ADDRESS, HTTP_ADDRESS
+from spantoll.errors import ConfigurationError
 from spantoll.receiver.address import Address
 from spantoll.receiver.limits import Limits
 from spantoll.receiver.tls import TlsFiles
@@ -26,6 +34,8 @@ class ReceiverConfig:
     """Listen beyond this machine without tokens."""
     tls: TlsFiles | None = None
     """What both transports present; None is in the clear."""
+    workers: int = 1
+    """Processes that decode and price; with 1, the receiver's own does."""
     grace_s: float = 20.0
     """How long a stopping receiver finishes what is under way: below the 30 s that Kubernetes and
     Docker Compose users tend to grant."""
@@ -46,7 +56,12 @@ class ReceiverConfig:
         return self.tls is not None and self.tls.client_ca is not None
 
     def check(self) -> None:
-        """Raise ConfigurationError for an address that is in use or must not be listened on."""
+        """Raise ConfigurationError for an address that is in use or must not be listened on.
+
+        And for several workers where the system cannot pass a socket on to a process (Windows).
+        """
+        if self.workers > 1 and not hasattr(socket, "AF_UNIX"):
+            raise ConfigurationError(f"--workers {self.workers}: this system takes 1")
         for address in (self.grpc_address, self.http_address):
             if address is not None:
                 if not (self.tokens or self.insecure or self.checks_clients):

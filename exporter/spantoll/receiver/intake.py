@@ -23,6 +23,7 @@ from spantoll.receiver.decoding import Decoded, Decoder, Request
 from spantoll.receiver.limits import Limits
 from spantoll.receiver.signals import TRACES
 from spantoll.receiver.tokens import Tokens
+from spantoll.receiver.workers import Workers
 from spantoll.records import Billed
 
 __all__ = ["Intake", "Onward"]
@@ -76,9 +77,10 @@ class Intake:
         limits: Limits,
         tokens: Tokens | None = None,
         onward: Onward | None = None,
+        workers: Workers | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._decoder = Decoder(ingest, limits, clock_ns=clock_ns)
+        self._decoder = Decoder(ingest, limits, workers=workers, clock_ns=clock_ns)
         self._commit = commit
         self._limits = limits
         self._onward = onward

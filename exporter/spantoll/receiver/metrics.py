@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from spantoll.pricing import PriceSet
     from spantoll.query.cache import CacheCounts
     from spantoll.receiver.intake import Intake
+    from spantoll.receiver.workers import Workers
 
 __all__ = ["Metrics"]
 
@@ -55,9 +56,17 @@ WAITING = {
 class Metrics:
     """A registry of its own: an application that embeds a receiver has one already."""
 
-    def __init__(self, intake: Intake, commit: GroupCommit, prices: PriceSet) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        commit: GroupCommit,
+        prices: PriceSet,
+        workers: Workers | None = None,
+    ) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_ReceiverCollector(intake, commit, prices))
+        if workers is not None:
+            self._registry.register(_WorkersCollector(workers))
         ProcessCollector(registry=self._registry)
         seconds = Histogram(
             "spantoll_ingest_duration_seconds",
@@ -164,6 +173,34 @@ class _ReceiverCollector(Collector):
                 "When the last record was committed.",
                 value=stored_at,
             )
+
+
+class _WorkersCollector(Collector):
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: the names of metrics are known when they are collected."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Read how the worker processes are and what they were given."""
+        yield GaugeMetricFamily(
+            "spantoll_workers_up",
+            "Worker processes that take requests.",
+            value=len(self._workers.pids()),
+        )
+        yield CounterMetricFamily(
+            "spantoll_workers_replaced",
+            "Worker processes that ended and were started again.",
+            value=self._workers.replaced,
+        )
+        yield _counter(
+            "spantoll_worker_requests",
+            "Requests that were given to each worker process.",
+            "worker",
+            {str(number): count for number, count in sorted(self._workers.requests.items())},
+        )
 
 
 class _CacheCollector(Collector):

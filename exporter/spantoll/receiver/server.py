@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
 from spantoll.pipeline import GroupCommit, Ingest
 from spantoll.pricing import RateCard
+from spantoll.process import collect_rarely
 from spantoll.receiver.config import ReceiverConfig
 from spantoll.receiver.health import Health
 from spantoll.receiver.http import HttpServer
@@ -24,6 +24,7 @@ from spantoll.receiver.metrics import Metrics
 from spantoll.receiver.mount import Application, await_application
 from spantoll.receiver.rpc import RpcServer
 from spantoll.receiver.tls import Tls
+from spantoll.receiver.workers import Workers
 from spantoll.storage import Settle, Store, open_store
 
 __all__ = ["Bound", "Receiver", "run", "serve"]
@@ -69,14 +70,16 @@ class Receiver:
             queue_bytes=config.limits.budget_bytes,
             retry_s=config.limits.retry_s,
         )
+        self.workers = Workers(config.workers, rate_card) if config.workers > 1 else None
         self.intake = Intake(
             Ingest(rate_card),
             self.commit,
+            workers=self.workers,
             limits=config.limits,
             tokens=config.tokens,
             onward=onward,
         )
-        self.metrics = Metrics(self.intake, self.commit, rate_card.price_set)
+        self.metrics = Metrics(self.intake, self.commit, rate_card.price_set, self.workers)
         self._health = Health(store, self.commit, self.intake.admission, self.intake.forwarding)
         self._rpc_server: RpcServer | None = None
         self._http_server: HttpServer | None = None
@@ -110,6 +113,8 @@ class Receiver:
         except BaseException:
             await self.stop(grace_s=0)
             raise
+        if self.workers is not None:
+            await self.workers.start()
         limit_bytes = self._config.limits.memory_bytes // 2
         self._memory_watch = asyncio.create_task(watch_memory(limit_bytes))
         return Bound(ports.get("grpc"), ports.get("http"))
@@ -129,6 +134,8 @@ class Receiver:
                 while self.commit.alive:
                     await asyncio.sleep(0.01)
         self.intake.close()
+        if self.workers is not None:
+            await self.workers.stop()
 
 
 async def serve(
@@ -209,7 +216,7 @@ def run(
     ready: Callable[[Receiver, Bound], None] | None = None,
 ) -> int:
     """Run `serve` on uvloop where it is installed, else on asyncio's own loop."""
-    _collect_rarely()
+    collect_rarely()
     limit_arenas()
     served = serve(
         database,
@@ -222,16 +229,6 @@ def run(
     )
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(served)
-
-
-def _collect_rarely() -> None:
-    """Spare what lives as long as the process; collect after 50,000 new objects, not after 700.
-
-    A request is many objects that die young and in no cycle: looking for cycles among them costs a
-    tenth of the time per span.
-    """
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from spantoll.semconv import attributes as keys
 
-__all__ = ["choose_attributes", "metadata_name", "parse_attributes"]
+__all__ = ["choose_attributes", "chosen_attributes", "metadata_name", "parse_attributes"]
 
 CONTENT = (
     *("prompt", "completion", "message", "content", "instruction", "argument", "input", "output"),
@@ -67,6 +67,11 @@ def choose_attributes(text: str) -> None:
     """
     global _chosen  # noqa: PLW0603  one allow-list a process, as the built-in one is
     _chosen = parse_attributes(text)
+
+
+def chosen_attributes() -> str:
+    """Return what was chosen in this process, as `choose_attributes` reads it."""
+    return ",".join([*sorted(_chosen.keys), *(f"{prefix}*" for prefix in _chosen.prefixes)])
 
 
 def metadata_name(key: str) -> str | None:

@@ -70,6 +70,13 @@ ForwardQueue = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Keep what waits to be sent on in files, not in memory."),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Processes that decode and price; with 1, the receiver does it itself. [1]",
+    ),
+]
 NoDashboard = Annotated[
     bool, typer.Option("--no-dashboard", help="Serve OTLP and the REST API, and no pages.")
 ]
@@ -110,6 +117,7 @@ def up(
     forward_queue: ForwardQueue = None,
     forward_durable: ForwardDurable = None,
     forward_header: ForwardHeader = None,
+    workers: Workers = None,
     no_dashboard: NoDashboard = False,
     demo: Demo = False,
 ) -> None:
@@ -141,6 +149,7 @@ def up(
         forward_queue=forward_queue,
         forward_durable=forward_durable,
         forward_headers=",".join(forward_header) if forward_header else None,
+        workers=workers,
     )
     raise typer.Exit(run_receiver(settings, dashboard=not no_dashboard))
 
@@ -261,6 +270,7 @@ def read_config(settings: Settings, keys: KeyRing) -> ReceiverConfig:
         tokens=tokens,
         insecure=settings.insecure,
         tls=read_tls(settings),
+        workers=settings.workers,
         grace_s=settings.grace_s,
     )
     config.check()
