@@ -111,6 +111,26 @@ def test_focus_is_typed_in_parquet(spantoll: Cli, ledger: None, tmp_path: Path) 
     assert row["BillingPeriodStart"] == datetime(2026, 11, 1, tzinfo=UTC)
 
 
+def test_sums_are_exported_with_the_options_of_usage(
+    spantoll: Cli, stored: Stored, record: Record, tmp_path: Path
+) -> None:
+    stored([record(model=model) for model in ("a", "a", "b", "c")])
+    options = ("--by", "model", "--measure", "requests", "--order", "-requests")
+    more = (*options, "--limit", "1", "--others")
+
+    spantoll("export", str(tmp_path / "sums.csv"), *more)
+
+    shown = spantoll("usage", *more, "-f", "csv").out
+    assert (tmp_path / "sums.csv").read_text().splitlines() == shown.splitlines()
+    assert len(shown.splitlines()) == 3
+
+
+def test_options_of_sums_are_refused_for_records(spantoll: Cli, ledger: None) -> None:
+    result = spantoll("export", "records.csv", "--others")
+
+    assert (result.status, "--by" in result.err) == (2, True)
+
+
 def test_focus_takes_no_split_of_its_own(spantoll: Cli, ledger: None, tmp_path: Path) -> None:
     result = spantoll("export", str(tmp_path / "x.csv"), "--focus", "--by", "model")
 

@@ -37,7 +37,14 @@ from spantoll.storage.reprice import (
 )
 from spantoll.storage.reprice_undo import start_undo, undo_batch
 
-__all__ = ["preview_repricing", "reprice_records", "resume_run", "undo_run"]
+__all__ = [
+    "begin_repricing",
+    "finish_repricing",
+    "preview_repricing",
+    "reprice_records",
+    "resume_run",
+    "undo_run",
+]
 
 BATCH = 250
 """Records of one transaction: about 10 ms on SQLite (`tests/soak/test_repricing_soak.py`)."""
@@ -85,11 +92,32 @@ def reprice_records(
     Raises RepriceError while another run is unfinished. A run that was interrupted stays
     `running`: `resume_run` goes on with it.
     """
+    begun = begin_repricing(store, card, selection, end_id=end_id, by=by, now_ns=now_ns)
+    return finish_repricing(store, begun, now_ns=now_ns, report=report)
+
+
+def begin_repricing(
+    store: SqlStore,
+    card: RateCard,
+    selection: Selection,
+    *,
+    end_id: int,
+    by: str,
+    now_ns: int,
+) -> Begun:
+    """Begin a run that has priced nothing yet. Raises RepriceError while another is unfinished."""
     prices = _read_prices(store, card)
     run = start_run(
         store, selection, end_id=end_id, rate_card=prices.fingerprint, by=by, now_ns=now_ns
     )
-    return _go_on(store, prices, run, now_ns=now_ns, report=report)
+    return Begun(run, prices)
+
+
+def finish_repricing(
+    store: SqlStore, begun: Begun, *, now_ns: int, report: Report = lambda done: None
+) -> Run:
+    """Price the records of a run that was begun. Raises StoreUnavailable; it stays `running`."""
+    return _go_on(store, begun.prices, begun.run, now_ns=now_ns, report=report)
 
 
 def resume_run(
@@ -153,6 +181,13 @@ class _Prices(NamedTuple):
 
     def make_reprice(self, *, now_ns: int) -> Reprice:
         return make_reprice(self.card, now_ns=now_ns, book=self.book, rates=self.rates)
+
+
+class Begun(NamedTuple):
+    """A run that has begun, and the prices it applies."""
+
+    run: Run
+    prices: _Prices
 
 
 def _read_prices(store: SqlStore, card: RateCard) -> _Prices:

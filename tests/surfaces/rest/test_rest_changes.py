@@ -138,6 +138,19 @@ def test_a_run_that_is_not_there_is_a_conflict(client: TestClient, path: str) ->
     assert (response.status_code, "7" in response.json()["detail"]) == (409, True)
 
 
+@pytest.mark.usefixtures("unpriced")
+def test_a_run_that_is_not_waited_for_has_an_address(client: TestClient) -> None:
+    answer = client.post(
+        f"{API}/reprice", json={"dry_run": False}, headers={"Prefer": "respond-async, wait=1"}
+    )
+    run = client.get(answer.headers["location"])
+
+    assert (answer.status_code, answer.json()["run"]["state"]) == (202, "running")
+    assert answer.headers["preference-applied"] == "respond-async"
+    assert (run.json()["run"]["state"], run.json()["run"]["changed"]) == ("finished", 1)
+    assert client.get(f"{API}/reprice/7").status_code == 404
+
+
 def test_the_audit_names_the_key_of_every_change(
     context: RestContext, store: Store, stored: Stored, record: Make
 ) -> None:

@@ -14,23 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spantoll.surfaces.cli.options import (
-    All,
-    By,
-    Database,
-    From,
-    Last,
-    Measures,
-    To,
-    Tz,
-    Where,
-    WindowName,
-)
+from spantoll.surfaces.cli.options import Database
+from spantoll.surfaces.cli.query_options import UsageOptions, take_usage_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from spantoll.query import Filter, Query, RecordQuery
+    from spantoll.query import Query
     from spantoll.surfaces.cli.ledger import Opened
     from spantoll.surfaces.exports import Export
 
@@ -46,20 +34,13 @@ class ExportFormat(StrEnum):
     parquet = "parquet"
 
 
+@take_usage_options
 def export(
     file: Annotated[
         Path,
         typer.Argument(metavar="FILE", help="FILE.csv, .jsonl, .xlsx or .parquet; - is stdout."),
     ],
-    by: By = None,
-    measure: Measures = None,
-    window: WindowName = "total",
-    where: Where = None,
-    from_: From = None,
-    to: To = None,
-    last: Last = None,
-    tz: Tz = None,
-    uncounted: All = False,
+    asked: UsageOptions,
     focus: Annotated[
         bool, typer.Option("--focus", help="Cost by UTC day, model and owner, as FOCUS 1.2.")
     ] = False,
@@ -70,41 +51,31 @@ def export(
     database: Database = None,
 ) -> None:
     """Write records to a file; with --by, --measure or --window their sums, or as FOCUS."""
-    from spantoll.query import RecordQuery, parse_filters, parse_period, parse_query
-    from spantoll.surfaces.cli.ledger import now_ns, open_ledger
+    from spantoll.surfaces.cli.ledger import open_ledger
 
     chosen = _choose_format(file, format)
-    if focus and (by or measure or uncounted or window != "total"):
-        raise typer.BadParameter(
-            "takes no --by, --measure, --window or --all", param_hint="--focus"
-        )
+    is_of_sums = bool(asked.by or asked.measure or asked.window != "total")
+    _check_options(asked, is_of_sums=is_of_sums, focus=focus)
     with open_ledger(database) as ledger:
-        zone = tz or ledger.settings.tz
-        if by or measure or window != "total":
-            query = parse_query(
-                measures=measure or (),
-                by=by or (),
-                where=where or (),
-                start=from_,
-                end=to,
-                last=last,
-                window=window,
-                tz=zone,
-                uncounted=uncounted,
-                now_ns=now_ns(),
-            )
-            _write_file(_export_sums(ledger, query), file, chosen)
-            return
-        start_ns, end_ns = parse_period(start=from_, end=to, last=last, tz=zone, now_ns=now_ns())
-        filters = parse_filters(where or ())
-        if focus:
-            exported = _export_focus(ledger, filters, start_ns=start_ns, end_ns=end_ns)
+        if is_of_sums:
+            exported = _export_sums(ledger, asked.read_query(ledger))
+        elif focus:
+            exported = _export_focus(ledger, asked.read_query(ledger))
         else:
-            records = RecordQuery(
-                filters=filters, start_ns=start_ns, end_ns=end_ns, limit=None, uncounted=uncounted
-            )
-            exported = _export_records(ledger, records, tz=zone)
+            exported = _export_records(ledger, asked.read_query(ledger))
         _write_file(exported, file, chosen)
+
+
+def _check_options(asked: UsageOptions, *, is_of_sums: bool, focus: bool) -> None:
+    """Refuse what the export does not take. Raises BadParameter."""
+    if focus and (is_of_sums or asked.uncounted or asked.limit):
+        raise typer.BadParameter(
+            "takes no --by, --measure, --window, --limit or --all", param_hint="--focus"
+        )
+    of_sums = ("order", "fill", "others", "week_start", "fiscal_start", "exact")
+    if not is_of_sums and (given := [name for name in of_sums if getattr(asked, name)]):
+        option = f"--{given[0].replace('_', '-')}"
+        raise typer.BadParameter("is of sums: add --by, --measure or --window", param_hint=option)
 
 
 def _export_sums(ledger: Opened, query: Query) -> Export:
@@ -115,9 +86,7 @@ def _export_sums(ledger: Opened, query: Query) -> Export:
     return Export(plain_headers(result), plain_rows(result), describe_result(result))
 
 
-def _export_focus(
-    ledger: Opened, filters: Sequence[Filter], *, start_ns: int | None, end_ns: int | None
-) -> Export:
+def _export_focus(ledger: Opened, query: Query) -> Export:
     from spantoll.query import run
     from spantoll.surfaces.cli.output import write_notice
     from spantoll.surfaces.exports import (
@@ -128,19 +97,27 @@ def _export_focus(
         make_focus_query,
     )
 
-    result = run(ledger.engine, make_focus_query(filters, start_ns=start_ns, end_ns=end_ns))
+    wanted = make_focus_query(query.filters, start_ns=query.start_ns, end_ns=query.end_ns)
+    result = run(ledger.engine, wanted)
     state = result.totals.cost
     if state is not None and state.unpriced_requests:
         write_notice(f"Calls without a known cost, in no row: {state.unpriced_requests:,}.")
     return Export(FOCUS_HEADERS, iterate_focus_rows(result), describe_result(result))
 
 
-def _export_records(ledger: Opened, query: RecordQuery, *, tz: str) -> Export:
-    from spantoll.query import RECORD_HEADERS
+def _export_records(ledger: Opened, query: Query) -> Export:
+    from spantoll.query import RECORD_HEADERS, RecordQuery
     from spantoll.surfaces.exports import Export, describe_query, iterate_plain_records
 
-    rows = iterate_plain_records(ledger.engine, query, ledger.links)
-    return Export(RECORD_HEADERS, rows, describe_query(query, tz=tz))
+    wanted = RecordQuery(
+        filters=query.filters,
+        start_ns=query.start_ns,
+        end_ns=query.end_ns,
+        limit=query.limit,
+        uncounted=query.uncounted,
+    )
+    rows = iterate_plain_records(ledger.engine, wanted, ledger.links)
+    return Export(RECORD_HEADERS, rows, describe_query(wanted, tz=query.tz))
 
 
 def _choose_format(file: Path, format: ExportFormat | None) -> str:
