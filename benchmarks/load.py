@@ -289,15 +289,23 @@ class GrpcConnection:
 
 
 class Sender(threading.Thread):
-    def __init__(self, connection: Connection, bodies: Iterable[bytes]) -> None:
+    """Sends one request after the other, or one every `interval_s` where it is not 0."""
+
+    def __init__(
+        self, connection: Connection, bodies: Iterable[bytes], *, interval_s: float
+    ) -> None:
         super().__init__()
         self._connection = connection
         self._bodies = bodies
+        self._interval_s = interval_s
         self.latencies_s: list[float] = []
         self.resent = 0
 
     def run(self) -> None:
+        due = time.perf_counter()
         for body in self._bodies:
+            time.sleep(max(0.0, due - time.perf_counter()))
+            due += self._interval_s
             started = time.perf_counter()
             while not self._connection.send(body):
                 self.resent += 1
@@ -316,6 +324,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=512, help="spans per request")
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--rate", type=int, default=0, help="at most so many spans a second")
     given = parser.parse_args()
 
     requests = math.ceil(given.spans / given.batch / given.connections)
@@ -329,7 +338,8 @@ def main() -> None:
         bodies: Iterable[bytes] = (traffic.request() for _ in range(requests))
         if given.spans <= MADE_BEFOREHAND:
             bodies = list(bodies)
-        senders.append(Sender(connection, bodies))
+        interval_s = given.batch * given.connections / given.rate if given.rate else 0.0
+        senders.append(Sender(connection, bodies, interval_s=interval_s))
     started = time.perf_counter()
     for sender in senders:
         sender.start()

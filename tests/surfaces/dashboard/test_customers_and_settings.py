@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from html import unescape
 
 import pytest
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from spantoll.customers.statement import Statement
 from spantoll.query import to_usd
 from spantoll.query.windows import find_zone, list_windows
+from spantoll.records import UsageRecord
 from spantoll.settings import load_settings
-from spantoll.storage import KeyRing, Store, make_key
+from spantoll.storage import KeyRing, SqlStore, Store, make_key
 from spantoll.storage.customers_statement import read_statement
+from spantoll.storage.owner_rules import OwnerRule, add_owner_rules
+from spantoll.storage.periods import close_period
 from spantoll.surfaces.cells import format_dollars
 from spantoll.surfaces.dashboard import add_dashboard
 from spantoll.surfaces.rest import Access, RestContext, make_application
@@ -34,7 +39,8 @@ def test_revenue_and_margin_are_those_of_the_api(get: Get) -> None:
     for name in ("cost_usd", "revenue_usd", "margin_usd"):
         digits = re.sub(r"[^\d.]", "", read_card(page, name))
         assert digits == f"{float(totals[name]):.2f}"
-    assert len(re.findall(r'href="/customers/\w+"', page)) == 3
+    statements = re.findall(r'href="/customers/(\w+)\?month=2026-11&amp;tz=UTC"', page)
+    assert sorted(statements) == ["acme", "globex", "initech"]
     assert re.search(r"<li>[^<]*minimum 20[^<]*initech", page, re.DOTALL)
 
 
@@ -53,6 +59,42 @@ def test_a_statement_is_the_one_of_the_command_line(demo_server: DemoServer, get
     assert shown[1] == format_dollars(to_usd(statement.total_nano), lower_bound=True)
     assert all(line.item in unescape(page) for line in statement.lines)
     assert "Margin" not in page
+
+
+def test_a_record_shows_what_its_customer_pays_for_it_and_why(
+    demo_server: DemoServer, get: Get
+) -> None:
+    with demo_server.store.engine.connect() as connection:
+        found = connection.execute(
+            text(
+                "SELECT id, revenue_nano, cost_nano FROM usage_record"
+                " WHERE counted AND customer_id = 'acme' AND revenue_nano > 0 LIMIT 1"
+            )
+        ).one()
+
+    page = get(f"/records/{found.id}")
+
+    # acme pays the cost and 20 % of it
+    line = re.search(r"<td>the cost as a whole</td>.*?</tr>", page, re.DOTALL)
+    assert line
+    assert "markup 20 %" in line[0]
+    assert f"{to_usd(found.revenue_nano):f}</td>" in line[0]
+    assert f"data-revenue>{format_dollars(to_usd(found.revenue_nano))}<" in page
+    margin = format_dollars(to_usd(found.revenue_nano - found.cost_nano))
+    assert f"<dt>Margin</dt><dd>{margin}</dd>" in page
+    assert "today's customer prices" not in page
+
+
+def test_a_record_whose_customer_pays_otherwise_today_says_so(
+    client: TestClient, store: Store, record: Callable[..., UsageRecord]
+) -> None:
+    store.write([record(customer_id="acme", revenue_nano=7)])
+
+    page = client.get("/records/1").text
+
+    assert "data-revenue>$0.000000007<" in page
+    assert "Revenue lines" not in page
+    assert "today's customer prices" in unescape(page)
 
 
 def test_a_month_that_is_none_is_said_on_the_page(get: Get) -> None:
@@ -103,3 +145,19 @@ def test_settings_show_where_values_come_from_and_no_secret(
     assert "Asia/Kolkata" in page
     assert re.search(r"<td>ops</td>.*admin", page)
     assert not [each for each in ("hush-hush", "pass-word", secret) if each in page]
+
+
+def test_settings_show_rules_of_owners_and_closed_periods(
+    client: TestClient, store: SqlStore
+) -> None:
+    rule = OwnerRule("team", "service_name", "search-", 7, "search<b>")
+    with store.transaction() as connection:
+        add_owner_rules(connection, [rule], now_ns=NOW_NS)
+    close_period(store, "2026-10", tz="UTC", start_ns=1, end_ns=2, by="finance<b>", now_ns=NOW_NS)
+
+    page = client.get("/settings").text
+
+    assert "<td>service_name^=search-</td><td>team search&lt;b&gt;</td>" in page
+    assert "2026-10 (UTC), closed 2026-11-21" in page
+    assert "by finance&lt;b&gt;" in page
+    assert "<dt>Schema</dt>" in page

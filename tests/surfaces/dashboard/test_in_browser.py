@@ -35,9 +35,12 @@ PAGES = (
     "/prices/new?provider=mistral_ai&model=mistral-next-preview",
     "/settings",
     "/login",
+    "/docs",
 )
 RULES = {"light": {}, "dark": {"runOnly": ["color-contrast"]}}
 """What axe looks at: in the dark only what differs there."""
+PHONE = 360
+"""Width of a screen in pixels."""
 SERIOUS = ("serious", "critical")
 
 Visit = Callable[..., "Visitor"]
@@ -110,13 +113,17 @@ def visit(browser: Browser, demo_server: DemoServer) -> Iterator[Visit]:
         each.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_have_no_error_and_no_serious_finding_of_axe(visit: Visit, scheme: str) -> None:
-    visitor = visit(color_scheme=scheme)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", PHONE)])
+def test_pages_fit_and_have_no_error_and_no_serious_finding_of_axe(
+    visit: Visit, scheme: str, width: int
+) -> None:
+    visitor = visit(color_scheme=scheme, viewport={"width": width, "height": 640})
 
-    found = []
+    found, too_wide = [], []
     for path in PAGES:
         visitor.go(path)
+        if visitor.page.evaluate("document.documentElement.scrollWidth") > width:
+            too_wide.append(path)
         answer = Axe().run(visitor.page, options=RULES[scheme]).response
         found += [
             (path, each["id"], [node["html"] for node in each["nodes"]])
@@ -125,19 +132,8 @@ def test_pages_have_no_error_and_no_serious_finding_of_axe(visit: Visit, scheme:
         ]
 
     assert found == []
-    assert visitor.problems == []
-
-
-def test_pages_fit_a_phone(visit: Visit) -> None:
-    visitor = visit(viewport={"width": 360, "height": 640})
-
-    too_wide = []
-    for path in (*PAGES, "/docs"):
-        visitor.go(path)
-        if visitor.page.evaluate("document.documentElement.scrollWidth") > 360:
-            too_wide.append(path)
-
     assert too_wide == []
+    assert visitor.problems == []
 
 
 def test_pages_read_and_filter_without_javascript(visit: Visit) -> None:
@@ -227,6 +223,52 @@ def test_a_page_refreshes_itself_where_its_address_says_so(visit: Visit) -> None
 
     assert "live=1" in visitor.page.url
     assert visitor.page.inner_text("#live").startswith("Refreshed at")
+    assert visitor.problems == []
+
+
+def test_the_keyboard_reads_the_bars_of_a_chart_and_zooms_in(visit: Visit) -> None:
+    visitor = visit()
+    visitor.go("/?from=2026-11-08&to=2026-11-15")
+    keyboard, tip = visitor.page.keyboard, visitor.page.locator(".tip")
+
+    visitor.page.focus("[data-plot]")
+    keyboard.press("ArrowRight")
+    read = tip.inner_text()
+    for _ in range(2):
+        keyboard.press("Shift+ArrowRight")
+    marked = visitor.page.locator("rect.on").count()
+    keyboard.press("Enter")
+    visitor.page.wait_for_url("**from=2026-11-09T00**")
+
+    assert read.startswith("2026-11-09: $")
+    assert marked == 3
+    assert visitor.page.input_value('input[name="to"]').startswith("2026-11-12T00")
+    assert visitor.page.locator("rect.bar").count() == 3
+    assert visitor.problems == []
+
+
+def test_the_pointer_shows_the_groups_of_a_window_and_drags_a_range(visit: Visit) -> None:
+    visitor = visit()
+    visitor.go(
+        "/explore?measure=requests&by=team&window=day&from=2026-11-09&to=2026-11-13&against=previous"
+    )
+    box = visitor.page.locator("svg.chart").bounding_box()
+    assert box
+    y = box["y"] + box["height"] / 2
+
+    # four days: the middle of the second, and of the third
+    visitor.page.mouse.move(box["x"] + box["width"] * 3 / 8, y)
+    lines = visitor.page.inner_text(".tip").splitlines()
+    visitor.page.mouse.down()
+    visitor.page.mouse.move(box["x"] + box["width"] * 5 / 8, y)
+    visitor.page.mouse.up()
+    visitor.page.wait_for_url("**from=2026-11-10T00**")
+
+    assert sorted(line.partition(":")[0] for line in lines) == [
+        f"2026-11-10, {team}" for team in ("research", "search", "summaries", "support")
+    ]
+    assert "against=previous" in visitor.page.url
+    assert visitor.page.input_value('input[name="to"]').startswith("2026-11-12T00")
     assert visitor.problems == []
 
 

@@ -28,10 +28,19 @@ CARDS = {
     "output_tokens": "sum(output_tokens)",
     "revenue_usd": "sum(revenue_nano) / 1e9",
     "margin_usd": "sum(revenue_nano - cost_nano) / 1e9",
+    "margin_percent": "100.0 * sum(revenue_nano - cost_nano)"
+    " / sum(CASE WHEN cost_nano IS NOT NULL THEN revenue_nano END)",
     "requests_without_revenue": "sum(requests * (revenue_nano IS NULL))",
 }
 """Measures of the cards, and what they are in the SQL of SQLite."""
-PLACES = {"cost_usd": 2, "revenue_usd": 2, "margin_usd": 2, "success_rate": 1, "latency_avg_ms": 1}
+PLACES = {
+    "cost_usd": 2,
+    "revenue_usd": 2,
+    "margin_usd": 2,
+    "margin_percent": 1,
+    "success_rate": 1,
+    "latency_avg_ms": 1,
+}
 UNLIKE_SQL = ("latency_p95_ms",)
 """Percentiles are of buckets; `tests/query` compares them with those of every value."""
 

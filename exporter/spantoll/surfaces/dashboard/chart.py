@@ -27,6 +27,9 @@ class Point(NamedTuple):
     text: str
     """The amount as it is written, with its marks."""
     link: str = ""
+    """Address of the records of the bar, with its period where it is of a window."""
+    whole: bool = True
+    """False where a window is not over, or not all of it is in the period."""
 
 
 class Series(NamedTuple):
@@ -120,6 +123,7 @@ def _describe(points: Sequence[Point], amounts: Sequence[Decimal], of: str) -> s
     return (
         f"{of}, {points[0].label} to {points[-1].label}, {len(points)} bars. "
         f"The highest is {points[highest].label} with {points[highest].text}."
+        f"{_name_incomplete(points)}"
     )
 
 
@@ -137,4 +141,11 @@ def _describe_stacks(
     return (
         f"{of}, {windows[0][0].label} to {windows[-1][0].label}, {len(windows)} bars. "
         f"The highest is {windows[highest][0].label}; of the groups, {groups[largest].name}."
+        f"{_name_incomplete([points[0] for points in windows])}"
     )
+
+
+def _name_incomplete(points: Sequence[Point]) -> str:
+    """Name the windows that cannot be compared with the others; empty without any."""
+    labels = [point.label for point in points if not point.whole]
+    return f" Incomplete: {', '.join(labels)}." if labels else ""

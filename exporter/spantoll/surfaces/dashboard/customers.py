@@ -7,7 +7,7 @@ sees no other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -19,31 +19,44 @@ from spantoll.pipeline.customer_book import read_customer_book, read_file_custom
 from spantoll.query import Filter, run, to_usd
 from spantoll.storage.customers_statement import read_statement
 from spantoll.surfaces.cells import format_dollars
+from spantoll.surfaces.dashboard.live import share_live
 from spantoll.surfaces.dashboard.period import read_or_default
-from spantoll.surfaces.dashboard.render import render
+from spantoll.surfaces.dashboard.render import Page, render
 from spantoll.surfaces.rest.context import Context, RestContext, Visible
 from spantoll.surfaces.statement import describe_adjustments, list_doubts, read_month
 
 __all__ = ["router"]
 
-MEASURES = ("requests", "cost_usd", "revenue_usd", "margin_usd", "requests_without_revenue")
+MEASURES: Mapping[str, str] = {
+    "requests": "Calls",
+    "cost_usd": "Cost",
+    "revenue_usd": "Revenue",
+    "margin_usd": "Margin",
+    "margin_percent": "Margin, %",
+    "requests_without_revenue": "Calls without revenue",
+}
+"""Measures of the page, with what they are called there."""
 LIMITS = ("customer_id", "tenant_id")
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
 @router.get("/customers")
-def show_customers(request: Request, context: Context, visible: Visible) -> HTMLResponse:
+@share_live
+def show_customers(request: Request, context: RestContext, visible: Sequence[Filter]) -> Page:
     """Show cost, revenue and margin of each customer."""
     view, problem = read_or_default(request, context, visible)
     query = view.query(*MEASURES, by=["customer_id"], order=["-revenue_usd", "-cost_usd"])
-    return render(
-        request,
+    return Page(
         "customers.html",
-        view=view,
-        problem=problem,
-        result=run(context.engine, query),
-        prices=() if visible else list_prices(context),
+        {
+            "view": view,
+            "problem": problem,
+            "labels": MEASURES,
+            "month": view.show_time((view.end_ns or view.now_ns) - 1)[:7],
+            "result": run(context.engine, query),
+            "prices": () if visible else list_prices(context),
+        },
     )
 
 

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from spantoll.errors import QueryError
-from spantoll.query import DIMENSIONS, MEASURES, WINDOWS, Query, Result, Row, run
+from spantoll.query import DIMENSIONS, MEASURES, WINDOWS, Filter, Query, Result, Row, run
 from spantoll.query.measures import find_measure
 from spantoll.surfaces.cells import format_measure
 from spantoll.surfaces.dashboard.chart import Chart, Point, Series, draw_bars, draw_stacks
@@ -24,12 +24,14 @@ from spantoll.surfaces.dashboard.comparison import compare, describe_period
 from spantoll.surfaces.dashboard.explore_table import (
     ROWS,
     Table,
+    link_records,
     list_compared_rows,
     list_rows,
 )
+from spantoll.surfaces.dashboard.live import share_live
 from spantoll.surfaces.dashboard.period import View, read_or_default
-from spantoll.surfaces.dashboard.render import render
-from spantoll.surfaces.rest.context import Context, RestContext, Visible
+from spantoll.surfaces.dashboard.render import Page
+from spantoll.surfaces.rest.context import RestContext
 from spantoll.surfaces.rest.media import MEDIA_TYPES
 
 __all__ = ["router"]
@@ -73,7 +75,8 @@ class Question(NamedTuple):
 
 
 @router.get("/explore")
-def show_explore(request: Request, context: Context, visible: Visible) -> HTMLResponse:
+@share_live
+def show_explore(request: Request, context: RestContext, visible: Sequence[Filter]) -> Page:
     """Show measures by dimensions and windows, as the address says."""
     view, problem = read_or_default(request, context, visible)
     question = read_question(request)
@@ -86,22 +89,23 @@ def show_explore(request: Request, context: Context, visible: Visible) -> HTMLRe
         question = Question(MEASURES_SHOWN, (), "total")
         table, compared_with = read_table(context, view._replace(against=""), question)
         chart = None
-    return render(
-        request,
+    return Page(
         "explore.html",
-        view=view,
-        problem=problem,
-        question=question,
-        measure_inputs=pad(question.measures, INPUTS),
-        split_inputs=pad(question.by, INPUTS),
-        measures=MEASURES,
-        dimensions=DIMENSIONS,
-        windows=WINDOWS,
-        table=table,
-        before=compared_with,
-        chart=chart,
-        downloads=list(list_downloads(view, question)),
-        command=write_command(view, question),
+        {
+            "view": view,
+            "problem": problem,
+            "question": question,
+            "measure_inputs": pad(question.measures, INPUTS),
+            "split_inputs": pad(question.by, INPUTS),
+            "measures": MEASURES,
+            "dimensions": DIMENSIONS,
+            "windows": WINDOWS,
+            "table": table,
+            "before": compared_with,
+            "chart": chart,
+            "downloads": list(list_downloads(view, question)),
+            "command": write_command(view, question),
+        },
     )
 
 
@@ -150,7 +154,12 @@ def draw_answer(context: RestContext, view: View, question: Question, result: Re
     title = measure.name.replace("_", " ")
     if result.query.window == "total":
         points = [
-            Point(name_group(row), row.measures[measure.name], format_measure(row, measure.name))
+            Point(
+                name_group(row),
+                row.measures[measure.name],
+                format_measure(row, measure.name),
+                link_records(view, None, row.dimensions),
+            )
             for row in result.rows
         ]
         return draw_bars(points, of=f"{title} by {' and '.join(result.query.dimensions) or 'all'}")
@@ -191,6 +200,7 @@ def list_points(view: View, rows: Sequence[Row], measure: str, kind: str) -> lis
             row.measures[measure],
             format_measure(row, measure),
             view.limit_to(row.window).link("/records"),
+            view.is_whole(row.window),
         )
         for row in rows
         if row.window is not None

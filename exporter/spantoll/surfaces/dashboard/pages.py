@@ -18,29 +18,34 @@ from spantoll.errors import QueryError
 from spantoll.pricing import Unpriced
 from spantoll.pricing.browse import list_periods
 from spantoll.query import (
-    CostState,
     Filter,
     RecordQuery,
     Result,
     doubt_query,
     health_query,
     list_records,
-    plain_explanation,
     run,
 )
 from spantoll.settings import Settings
 from spantoll.surfaces.cells import format_measure
-from spantoll.surfaces.dashboard import customers, explore, login, new_price, settings_page, theme
+from spantoll.surfaces.dashboard import (
+    customers,
+    explore,
+    login,
+    new_price,
+    record_page,
+    settings_page,
+    theme,
+)
 from spantoll.surfaces.dashboard.chart import Chart, Point, draw_bars
 from spantoll.surfaces.dashboard.comparison import compare, describe_change, describe_period
 from spantoll.surfaces.dashboard.heat_map import LONGEST_NS, HeatMap, make_heat_map
+from spantoll.surfaces.dashboard.live import LivePages, share_live
 from spantoll.surfaces.dashboard.period import View, read_or_default
-from spantoll.surfaces.dashboard.render import render
-from spantoll.surfaces.rest.context import Context, RestContext, Visible
+from spantoll.surfaces.dashboard.render import Page, render
+from spantoll.surfaces.rest.context import Context, RestContext
 from spantoll.surfaces.rest.guard import require
 from spantoll.surfaces.rest.models import list_today
-from spantoll.surfaces.rest.problem import ProblemError
-from spantoll.surfaces.rest.records import find_explanation
 
 __all__ = ["add_dashboard"]
 
@@ -70,18 +75,20 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 def add_dashboard(app: FastAPI, settings: Settings | None = None) -> None:
     """Add the pages to the application of the REST API; `settings` are those to show."""
     app.state.settings = settings
+    app.state.live_pages = LivePages()
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.include_router(login.router)
-    for module in (explore, customers, new_price, settings_page, theme):
+    for module in (explore, record_page, customers, new_price, settings_page, theme):
         app.include_router(module.router, dependencies=require("read"))
     app.include_router(router, dependencies=require("read"))
 
 
 @router.get("/")
-def show_overview(request: Request, context: Context, visible: Visible) -> HTMLResponse:
+@share_live
+def show_overview(request: Request, context: RestContext, visible: Sequence[Filter]) -> Page:
     """Show what was spent, on what, and how it went."""
     if is_empty(context, visible):
-        return render(request, "empty.html", endpoint=str(request.base_url).rstrip("/"))
+        return Page("empty.html", {"endpoint": str(request.base_url).rstrip("/")})
     view, problem = read_or_default(request, context, visible)
     engine = context.engine
     growth = None
@@ -98,24 +105,28 @@ def show_overview(request: Request, context: Context, visible: Visible) -> HTMLR
         )
         for name in CARDS
     }
-    return render(
-        request,
+    return Page(
         "overview.html",
-        view=view,
-        problem=problem,
-        totals=totals,
-        labels=TOTALS,
-        changes={name: describe_change(growth.totals, name) for name in TOTALS} if growth else {},
-        before=describe_period(view, growth) if growth else "",
-        chart=draw_cost(view, over_time),
-        cards=cards,
-        heat_map=find_heat_map(context, view) if totals.requests else None,
-        newest=None if totals.requests else find_newest(context, view, visible),
+        {
+            "view": view,
+            "problem": problem,
+            "totals": totals,
+            "labels": TOTALS,
+            "changes": {name: describe_change(growth.totals, name) for name in TOTALS}
+            if growth
+            else {},
+            "before": describe_period(view, growth) if growth else "",
+            "chart": draw_cost(view, over_time),
+            "cards": cards,
+            "heat_map": find_heat_map(context, view) if totals.requests else None,
+            "newest": None if totals.requests else find_newest(context, view, visible),
+        },
     )
 
 
 @router.get("/records")
-def show_records(request: Request, context: Context, visible: Visible) -> HTMLResponse:
+@share_live
+def show_records(request: Request, context: RestContext, visible: Sequence[Filter]) -> Page:
     """List calls, newest first."""
     view, problem = read_or_default(request, context, visible)
     uncounted = request.query_params.get("uncounted") in ("true", "1", "on")
@@ -135,39 +146,16 @@ def show_records(request: Request, context: Context, visible: Visible) -> HTMLRe
     page = list_records(context.engine, wanted)
     also = {"uncounted": "true"} if uncounted else {}
     following = view.link("/records", **also, after=page.cursor) if page.cursor else None
-    return render(
-        request,
+    return Page(
         "records.html",
-        view=view,
-        problem=problem,
-        page=page,
-        uncounted=uncounted,
-        following=following,
-        links=context.links,
-    )
-
-
-@router.get("/records/{record_id}")
-def show_record(
-    request: Request,
-    context: Context,
-    visible: Visible,
-    record_id: Annotated[int, Path(ge=1, lt=10**18)],
-) -> HTMLResponse:
-    """Show one call, and why it costs what it costs."""
-    try:
-        explained = find_explanation(context, visible, record_id)
-    except ProblemError as error:
-        return render(request, "missing.html", status=error.code, reason=error.detail)
-    view, problem = read_or_default(request, context, visible)
-    return render(
-        request,
-        "record.html",
-        view=view,
-        problem=problem,
-        explained=explained,
-        plain=plain_explanation(explained, context.links),
-        state=CostState.from_record(explained.listed.record),
+        {
+            "view": view,
+            "problem": problem,
+            "page": page,
+            "uncounted": uncounted,
+            "following": following,
+            "links": context.links,
+        },
     )
 
 
@@ -217,19 +205,21 @@ def show_model(
 
 
 @router.get("/health")
-def show_health(request: Request, context: Context, visible: Visible) -> HTMLResponse:
+@share_live
+def show_health(request: Request, context: RestContext, visible: Sequence[Filter]) -> Page:
     """Show how sure the numbers are, and what would make them surer."""
     view, problem = read_or_default(request, context, visible)
     counted = view.query("cost_usd")
     emitters = health_query(filters=view.filters, start_ns=view.start_ns, end_ns=view.end_ns)
-    return render(
-        request,
+    return Page(
         "health.html",
-        view=view,
-        problem=problem,
-        totals=run(context.engine, counted).totals,
-        doubts=run(context.engine, doubt_query(counted)),
-        emitters=run(context.engine, emitters),
+        {
+            "view": view,
+            "problem": problem,
+            "totals": run(context.engine, counted).totals,
+            "doubts": run(context.engine, doubt_query(counted)),
+            "emitters": run(context.engine, emitters),
+        },
     )
 
 
@@ -267,6 +257,7 @@ def draw_cost(view: View, result: Result) -> Chart:
             row.measures["cost_usd"],
             format_measure(row, "cost_usd"),
             view.limit_to(row.window).link("/records"),
+            view.is_whole(row.window),
         )
         for row in result.rows
         if row.window is not None

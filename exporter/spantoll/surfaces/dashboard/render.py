@@ -6,10 +6,12 @@ https://www.w3.org/TR/CSP3/: nothing of another host may be loaded or sent to.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
-from fastapi import Request
+from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -19,7 +21,7 @@ from spantoll.surfaces.cells import UNKNOWN, format_cost, format_measure, format
 from spantoll.surfaces.rest.guard import KEY
 from spantoll.surfaces.rest.sessions import COOKIE
 
-__all__ = ["THEME", "THEMES", "render"]
+__all__ = ["THEME", "THEMES", "Page", "render", "render_changed", "render_page"]
 
 THEME = "spantoll_theme"
 """The cookie that keeps the choice of colours."""
@@ -53,12 +55,38 @@ templates.filters.update(amount=format_amount, cost=format_cost, number=format_n
 templates.globals.update(measure=format_measure, state_of=CostState.from_record)
 
 
+class Page(NamedTuple):
+    """What a page shows, whoever looks at it."""
+
+    template: str
+    values: Mapping[str, Any]
+    status: int = 200
+
+
 def render(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """Render a template; nothing of another host may be loaded into it."""
+    return render_page(request, Page(name, values, status))
+
+
+def render_page(request: Request, page: Page) -> HTMLResponse:
+    """Render a page for whoever asks for it."""
+    return HTMLResponse(_write(request, page), page.status, headers=SECURITY)
+
+
+def render_changed(request: Request, page: Page) -> Response:
+    """Render a page with an ETag; 304 where the request names the same one."""
+    text = _write(request, page)
+    headers = {**SECURITY, "ETag": f'"{sha256(text.encode()).hexdigest()[:32]}"'}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return HTMLResponse(text, page.status, headers=headers)
+
+
+def _write(request: Request, page: Page) -> str:
     sessions = request.app.state.access.sessions
     key: AccessKey | None = request.scope.get(KEY)
     theme = request.cookies.get(THEME, "system")
-    text = templates.get_template(name).render(
+    return templates.get_template(page.template).render(
         path=request.url.path,
         address=f"{request.url.path}?{request.url.query}".rstrip("?"),
         theme=theme if theme in THEMES else "system",
@@ -66,6 +94,5 @@ def render(request: Request, name: str, *, status: int = 200, **values: Any) -> 
         demo=request.app.state.context.demo,
         csrf=sessions.make_token(request),
         signed_in=key.name if key is not None and COOKIE in request.cookies else "",
-        **values,
+        **page.values,
     )
-    return HTMLResponse(text, status, headers=SECURITY)
