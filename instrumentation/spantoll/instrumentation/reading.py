@@ -149,8 +149,7 @@ class _Code:
         get, value = f"get{depth}", f"value{depth}"
         self._line(depth, f"{get} = get_of({source})")
         for name, node in nodes.items():
-            self._line(depth, f"{value} = {get}({name!r})")
-            self._line(depth, f"if {value} is not None:")
+            self._line(depth, f"if ({value} := {get}({name!r})) is not None:")
             for leaf in node.leaves:
                 self._take(leaf, value, depth + 1)
             for item, below in node.each.items():
@@ -168,12 +167,19 @@ class _Code:
         if leaf.as_is:
             self._line(depth, f"rank_as_is(found, ranks, {leaf.key!r}, {value}, {leaf.rank})")
         elif leaf.rank >= 0:
-            self._line(depth, f"rank_of(found, ranks, {leaf.key!r}, {value}, {leaf.rank})")
+            self._line(depth, f"if {value}.__class__ is int:")
+            self._line(depth + 1, f"if ranks.get({leaf.key!r}, 1_000) > {leaf.rank}:")
+            self._line(depth + 2, f"found[{leaf.key!r}] = {value}")
+            self._line(depth + 2, f"ranks[{leaf.key!r}] = {leaf.rank}")
+            self._line(depth, "else:")
+            self._line(depth + 1, f"rank_of(found, ranks, {leaf.key!r}, {value}, {leaf.rank})")
         elif leaf.rank == ADD:
             self._line(depth, f"add(found, {leaf.key!r}, {value})")
         else:
             self._line(
-                depth, f"if {value}.__class__ is int or ({value} and {value}.__class__ is str):"
+                depth,
+                f"if (kind := {value}.__class__) is int or (kind is str and {value})"
+                " or kind is float:",
             )
             self._line(depth + 1, f"found[{leaf.key!r}] = {value}")
             self._line(depth, "else:")

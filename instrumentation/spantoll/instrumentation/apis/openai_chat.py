@@ -49,6 +49,7 @@ def with_usage(body: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 _TOTAL, _BYOK, _UPSTREAM, _TICKS = "_total", "_byok", "_upstream", "_ticks"
+_CHARGES = frozenset({keys.SPANTOLL_COST_AMOUNT, _BYOK, _UPSTREAM, _TICKS})
 TICKS_PER_USD = 10_000_000_000
 """xAI reports what it charges in ticks (docs.x.ai/developers/cost-tracking)."""
 
@@ -63,6 +64,9 @@ def combine_totals(found: dict[str, Any]) -> None:
         rest = total - prompt - output
         if rest > 0 and found.get(keys.USAGE_REASONING, rest) in (0, rest):
             found[keys.USAGE_OUTPUT_TOKENS] = output + rest
+    if _CHARGES.isdisjoint(found):
+        # Most hosts report no charge, and this runs for each response.
+        return
     byok, upstream = found.pop(_BYOK, False), found.pop(_UPSTREAM, None)
     ticks = found.pop(_TICKS, None)
     if type(ticks) is int:
