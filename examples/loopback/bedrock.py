@@ -253,6 +253,12 @@ def apply_guardrail(ask: Ask) -> Reply:
     return failure(ask) or json_reply(answer)
 
 
+def guardrail_checks(ask: Ask) -> Reply:
+    """POST /guardrail-checks/invoke."""
+    usage = {"contentFilter": {"textUnits": 2}, "promptAttack": {"textUnits": 1}}
+    return failure(ask) or json_reply({"results": {}, "usage": usage})
+
+
 def _steps(ask: Ask) -> Iterator[dict[str, Any]]:
     """Traces of an agent that asks two models."""
     counted = {"inputTokens": ask.script.input, "outputTokens": ask.script.output}
@@ -313,6 +319,7 @@ ROUTES: dict[str, Handler] = {
     r"GET /model-invocation-job/.*": batch_job,
     r"GET /[\w/-]+\.jsonl\.out": batch_results,
     r"POST /guardrail/[^/]+/version/[^/]+/apply": apply_guardrail,
+    r"POST /guardrail-checks/invoke": guardrail_checks,
     r"POST /agents/.*": agent,
     r"POST /flows/[^/]+/aliases/[^/]+": flow,
     r"POST /retrieveAndGenerate(?:Stream)?": knowledge_base,

@@ -204,6 +204,22 @@ def test_a_guardrail_reports_the_units_that_are_billed(aws: Any, spans: Any, bil
     assert [row["cost_nano"] for row in billed()] == [550_000]
 
 
+def test_checks_report_their_units_and_have_no_price(aws: Any, spans: Any, billed: Any) -> None:
+    aws("bedrock-runtime").invoke_guardrail_checks(
+        messages=[{"role": "user", "content": [{"text": "toll"}]}],
+        checks={"contentFilter": {"categories": [{"category": "VIOLENCE"}]}},
+    )
+
+    expected = {
+        "gen_ai.operation.name": "moderation",
+        "spantoll.usage.units.guardrail_content_units": 2,
+        "spantoll.usage.units.guardrail_prompt_attack_units": 1,
+        "spantoll.usage.status": "reported",
+    }
+    assert select_keys(spans.attributes(), expected) == expected
+    assert [row["pricing_status"] for row in billed()] == ["unpriced"]
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_guardrail_of_a_conversation_is_billed_where_it_is_traced(
     aws: Any, spans: Any, billed: Any, stream: bool

@@ -64,6 +64,7 @@ METRIC_UNITS: Mapping[str, tuple[int, ...]] = MappingProxyType(
                 "guardrail_sensitive_information_units",
                 "guardrail_grounding_units",
                 "guardrail_automated_reasoning_units",
+                "guardrail_prompt_attack_units",
             ),
             _COUNT,
         ),

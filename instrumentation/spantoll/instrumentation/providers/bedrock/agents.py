@@ -1,9 +1,10 @@
 """Bedrock's agents, flows, guardrails and knowledge bases, which ask models for the caller.
 
 Input: requests and events of bedrock-agent-runtime (InvokeAgent, InvokeInlineAgent, InvokeFlow) and
-what ApplyGuardrail and Converse report of a guardrail. Output: a call per model request in a trace
-of an agent, below the agent's own span. Without `enableTrace` no event has usage, and the agent's
-span says so (docs.aws.amazon.com/bedrock/latest/userguide/trace-events.html).
+what ApplyGuardrail, InvokeGuardrailChecks and Converse report of a guardrail. Output: a call per
+model request in a trace of an agent, below the agent's own span. Without `enableTrace` no event has
+usage, and the agent's span says so
+(docs.aws.amazon.com/bedrock/latest/userguide/trace-events.html).
 """
 
 from __future__ import annotations
@@ -26,7 +27,15 @@ else:
     # wrapt 1 has no type parameters.
     _Proxy = ObjectProxy
 
-__all__ = ["AGENT", "FLOW", "GUARDRAIL", "KNOWLEDGE_BASE", "AgentObserver", "guardrail_units"]
+__all__ = [
+    "AGENT",
+    "FLOW",
+    "GUARDRAIL",
+    "GUARDRAIL_CHECKS",
+    "KNOWLEDGE_BASE",
+    "AgentObserver",
+    "guardrail_units",
+]
 
 _UNITS = keys.SPANTOLL_USAGE_PREFIX
 GUARDRAIL_UNITS = {
@@ -46,6 +55,19 @@ GUARDRAIL = Call(
     response={key: Via(f"usage.{name}", positive) for name, key in GUARDRAIL_UNITS.items()},
     # No model, but what its price is listed by.
     constant={keys.REQUEST_MODEL: "amazon.bedrock-guardrails"},
+)
+
+GUARDRAIL_CHECKS = Call(
+    "moderation",
+    response={
+        _UNITS + "guardrail_content_units": Via("usage.contentFilter.textUnits", positive),
+        _UNITS + "guardrail_prompt_attack_units": Via("usage.promptAttack.textUnits", positive),
+        _UNITS + "guardrail_sensitive_information_units": Via(
+            "usage.sensitiveInformation.textUnits", positive
+        ),
+    },
+    # Not the model of a guardrail: whether a check has the price of a policy is not known.
+    constant={keys.REQUEST_MODEL: "amazon.bedrock-guardrail-checks"},
 )
 
 

@@ -34,6 +34,7 @@ OPERATIONS: dict[tuple[str, str], tuple[str, Call | None]] = {
     (RUNTIME, "InvokeModelWithResponseStream"): (CHUNKS, None),
     (RUNTIME, "StartAsyncInvoke"): ("", readings.ASYNC_INVOKE),
     (RUNTIME, "ApplyGuardrail"): ("", agents.GUARDRAIL),
+    (RUNTIME, "InvokeGuardrailChecks"): ("", agents.GUARDRAIL_CHECKS),
     (CONTROL, "CreateModelInvocationJob"): ("", readings.BATCH),
     (AGENTS, "InvokeAgent"): (AGENT, agents.AGENT),
     (AGENTS, "InvokeInlineAgent"): (AGENT, agents.AGENT),

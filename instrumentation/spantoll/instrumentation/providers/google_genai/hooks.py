@@ -71,6 +71,6 @@ PROVIDER = Provider(
         REPLACEMENT,
         *live_hooks(_server),
         *interaction_hooks(),
-        VERTEX_RESULTS,
+        *VERTEX_RESULTS,
     ),
 )

@@ -1,15 +1,16 @@
 """Results of Vertex AI's batch jobs: files in Cloud Storage, read with google-cloud-storage.
 
-Input: what `Blob.download_as_bytes` (and `download_as_text`, `download_as_string`) returns for
-`.../predictions.jsonl` (cloud.google.com/vertex-ai/generative-ai/docs/multimodal/
-batch-prediction-from-cloud-storage). Output: a result per line with a response of Gemini or an
-error. Results in BigQuery, and files that are downloaded to disk, are not seen.
+Input: what `Blob.download_as_bytes` (and `download_as_text`, `download_as_string`) returns, or
+`Blob.download_to_filename` writes, for `.../predictions.jsonl` (cloud.google.com/vertex-ai/
+generative-ai/docs/multimodal/batch-prediction-from-cloud-storage). Output: a result per line with a
+response of Gemini or an error. Results in BigQuery are not seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from spantoll.instrumentation.decoding import decode_object
@@ -33,13 +34,23 @@ def _source(blob: Any, arguments: dict[str, Any], settings: Settings) -> Deferre
     # A part of a file may begin in the midst of a line.
     if file != FILE or arguments.get("start") is not None or arguments.get("end") is not None:
         return None
-    return DeferredSource(VERTEX, f"gs://{blob.bucket.name}/{folder}")
+    origin = f"gs://{blob.bucket.name}/{folder}"
+    return DeferredSource(VERTEX, origin, client=arguments.get("filename"))
 
 
-def _results(content: Any, _: DeferredSource) -> Iterator[DeferredResult]:
+def _results_of_content(content: Any, _: DeferredSource) -> Iterator[DeferredResult]:
+    return _results_of_lines(content.splitlines())
+
+
+def _results_of_file(_: Any, source: DeferredSource) -> Iterator[DeferredResult]:
+    with Path(source.client).open("rb") as file:
+        yield from _results_of_lines(file)
+
+
+def _results_of_lines(lines: Iterable[bytes]) -> Iterator[DeferredResult]:
     from google.genai import types
 
-    for index, line in enumerate(content.splitlines()):
+    for index, line in enumerate(lines):
         found = decode_object(line) or {}
         response, status = found.get("response"), found.get("status")
         if response:
@@ -60,9 +71,16 @@ def _unix_seconds(text: Any) -> int | None:
         return None
 
 
-VERTEX_RESULTS = DeferredReader(
-    "google.cloud.storage.blob:Blob.download_as_bytes",
-    _source,
-    has_results=lambda content: content[:1] == b"{",
-    results=_results,
+VERTEX_RESULTS = (
+    DeferredReader(
+        "google.cloud.storage.blob:Blob.download_as_bytes",
+        _source,
+        has_results=lambda content: content[:1] == b"{",
+        results=_results_of_content,
+    ),
+    DeferredReader(
+        "google.cloud.storage.blob:Blob.download_to_filename",
+        _source,
+        results=_results_of_file,
+    ),
 )
