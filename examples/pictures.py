@@ -25,7 +25,7 @@ SPANTOLL = str(Path(sys.executable).with_name("spantoll"))
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 COLOURS = 128
 MOST_BYTES = 150_000
-WIDE, NARROW = (1200, 900), (360, 740)
+WIDE, TALL, NARROW = (1200, 900), (1200, 1300), (360, 740)
 
 
 class Picture(NamedTuple):
@@ -38,7 +38,7 @@ class Picture(NamedTuple):
 
 
 PICTURES = (
-    Picture("overview-light", "/", "light", WIDE),
+    Picture("overview-light", "/?from=today-13d&against=previous", "light", TALL),
     Picture("overview-dark", "/", "dark", WIDE),
     Picture("overview-narrow", "/", "light", NARROW),
     Picture(

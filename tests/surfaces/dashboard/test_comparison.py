@@ -88,6 +88,14 @@ def test_a_comparison_stays_in_the_links_of_a_page(get: Get) -> None:
     assert '<option value="previous" selected>' in page
 
 
+@pytest.mark.parametrize("path", ["/records", "/customers", "/health"])
+def test_pages_that_show_no_change_only_keep_the_comparison(get: Get, path: str) -> None:
+    page = get(f"{path}?against=previous")
+
+    assert "Compare with" not in page
+    assert '<input type="hidden" name="against" value="previous">' in page
+
+
 def test_by_default_every_bar_but_the_last_is_of_a_whole_day_with_calls(get: Get) -> None:
     page = get("/")
 

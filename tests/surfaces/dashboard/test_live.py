@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from starlette.testclient import TestClient
@@ -38,6 +39,36 @@ def test_the_same_page_is_answered_from_one_question_for_a_while() -> None:
     assert first is second
     assert third is not first
     assert len(made) == 2
+
+
+def test_pages_are_made_again_for_a_tenth_of_the_time_at_most() -> None:
+    now_s = [0.0]
+    pages = LivePages(clock_s=lambda: now_s[0])
+    made: list[float] = []
+
+    def make() -> Page:
+        made.append(now_s[0])
+        now_s[0] += 2
+        return Page("missing.html", {})
+
+    pages.fetch("a", make)
+    pages.fetch("b", make)  # nothing is kept of it: it is made at once
+    for _ in range(100):
+        now_s[0] += 1
+        pages.fetch("a", make)
+        pages.fetch("b", make)
+
+    # two seconds of work, and 18 without
+    assert made[:2] == [0.0, 2.0]
+    assert all(later - earlier >= 20 for earlier, later in pairwise(made[1:]))
+    assert len(made) >= 6
+
+
+def test_a_page_that_refreshes_itself_says_of_when_its_numbers_are(
+    client: TestClient, filled: None
+) -> None:
+    assert "Numbers of 2026-11-21 12:00:00 (UTC)" in client.get(f"/?{PERIOD}&live=1").text
+    assert "Numbers of" not in client.get(f"/?{PERIOD}").text
 
 
 def test_while_another_page_is_made_an_older_one_does_not_wait() -> None:

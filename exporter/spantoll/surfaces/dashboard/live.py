@@ -2,8 +2,9 @@
 
 Input: a function that makes a page. Output: a route. Where the address says `live`, what the page
 shows is kept for KEPT_S seconds, longer while another page is made, and shared by all requests with
-the same address and the same limits; and such pages are made one at a time, so that ingest beside
-many of them keeps most of the interpreter. Other pages are made for each request.
+the same address and the same limits. Such pages are made again one at a time and for SHARE of the
+time, so that ingest beside many of them keeps the rest: under load they are older, and say of when
+they are. Other pages are made for each request.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ __all__ = ["LivePages", "share_live"]
 
 KEPT_S = 14.0
 """A second less than the pause of `static/live.js`: no browser gets the same answer twice."""
+SHARE = 0.1
+"""Of the time, for making kept pages again: ingest beside them may be 20 % slower, and half of that
+is left to rendering and to pages that are opened."""
 MOST = 64
 """Pages kept; the oldest goes first."""
 
@@ -34,17 +38,20 @@ class LivePages:
     def __init__(self, *, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._clock_s = clock_s
         self._making = threading.Lock()
+        self._rests_until_s = 0.0
         self._kept: dict[Hashable, tuple[float, Page]] = {}
 
     def fetch(self, key: Hashable, make: Callable[[], Page]) -> Page:
         """Return the page of a key, made now unless one is kept; what `make` raises is raised.
 
-        While another page is made, one that is older is returned as it is: it would otherwise hold
-        one of the few threads of the API.
+        While another page is made, and for as long afterwards as SHARE says, one that is older is
+        returned as it is: it would otherwise hold one of the few threads of the API.
         """
         made_s, page = self._kept.get(key, (0.0, None))
-        if page is not None and self._clock_s() - made_s < KEPT_S:
-            return page
+        if page is not None:
+            now_s = self._clock_s()
+            if now_s - made_s < KEPT_S or now_s < self._rests_until_s:
+                return page
         if page is None:
             self._making.acquire()
         elif not self._making.acquire(blocking=False):
@@ -53,11 +60,14 @@ class LivePages:
             made_s, other = self._kept.get(key, (0.0, None))
             if other is not None and other is not page:
                 return other  # made while this one waited
+            began_s = self._clock_s()
             made = make()
+            ended_s = self._clock_s()
+            self._rests_until_s = ended_s + (ended_s - began_s) * (1 / SHARE - 1)
             self._kept.pop(key, None)
             while len(self._kept) >= MOST:
                 del self._kept[next(iter(self._kept))]
-            self._kept[key] = self._clock_s(), made
+            self._kept[key] = ended_s, made
             return made
         finally:
             self._making.release()
@@ -71,8 +81,13 @@ def share_live(make: MakePage) -> Callable[..., Response]:
             return render_page(request, make(request, context, visible))
         pages: LivePages = request.app.state.live_pages
         key = request.url.netloc, request.url.path, request.url.query, tuple(visible)
-        page = pages.fetch(key, lambda: make(request, context, visible))
+        page = pages.fetch(key, lambda: _add_time(make(request, context, visible), context))
         return render_changed(request, page)
 
     respond.__doc__ = make.__doc__
     return respond
+
+
+def _add_time(page: Page, context: RestContext) -> Page:
+    """Say of when the numbers of a page are."""
+    return page._replace(values={**page.values, "made_ns": context.now_ns()})
