@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
 
 from spantoll.errors import ConfigurationError, RepriceError, StoreUnavailable
 from spantoll.records import usage_record
@@ -17,6 +18,7 @@ from spantoll.storage.periods import close_period
 from spantoll.storage.reprice import Selection, start_run
 from spantoll.storage.shared import read_unsettled
 from spantoll.storage.tables import audit_event, probe
+from spantoll.storage.views import VIEWS
 from tests.storage.conftest import rows, settle_repeats
 from tests.support import clickhouse
 from tests.support.records import NOON_NS, make_record, record_of_response
@@ -179,3 +181,31 @@ def test_a_url_that_can_never_work_is_refused(url: str, reason: str) -> None:
 def test_a_server_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(StoreUnavailable, match="clickhouse://"):
         open_store("clickhouse://127.0.0.1:1/ledger")
+
+
+def test_views_read_the_latest_rows_whatever_a_client_has_set(ledger_store: SqlStore) -> None:
+    usual: dict[str, Any] = {"model": "a", "started_ns": NOON_NS, "duration_ns": 1_500_000}
+    ledger_store.write(
+        [
+            make_record(cost_nano=1_234_567_890_123_456_789, **usual),
+            make_record(cost_nano=1, counted=False, **usual),
+            make_record(pricing_status="unpriced", **usual),
+        ]
+    )
+    with ledger_store.transaction() as connection:
+        named = update(usage_record).where(usage_record.c.model == "a").values(team="x")
+        connection.execute(named)
+
+    with ledger_store.engine.connect() as connection:
+        plain = connection.execution_options(**WITHOUT_FINAL)
+        counts = [plain.scalar(text(f"SELECT count(*) FROM {name}")) for name in VIEWS]
+        call = plain.execute(text("SELECT * FROM v1_call WHERE cost_nano > 0")).one()
+        quarters = plain.execute(text("SELECT * FROM v1_cost_15m ORDER BY pricing_status")).all()
+
+    assert counts == [3, 2, 2, 2]
+    assert (call.time_s, call.latency_ms, call.team) == (NOON_NS // 10**9, 1.5, "x")
+    assert call.cost_usd == Decimal("1234567890.123456789")
+    assert [(row.requests, row.unpriced_requests, row.cost_usd) for row in quarters] == [
+        (1, 0, call.cost_usd),
+        (1, 1, None),
+    ]

@@ -40,6 +40,7 @@ from spantoll.storage.roll_ups import ROLL_UPS, roll_up_gap
 from spantoll.storage.shared import read_unsettled
 from spantoll.storage.sql import SqlStore
 from spantoll.storage.tables import probe
+from spantoll.storage.views import VIEWS
 
 __all__ = ["TableCopied", "copy_ledger"]
 
@@ -104,7 +105,8 @@ def _list_tables(source: Connection) -> list[Table]:
             # What declares a table adds it to `metadata`. Backends need a driver, and declare none.
             import_module(f"{storage.__name__}.{module.name}")
     computed = {roll_up_gap.name, *(each.table.name for each in ROLL_UPS)}
-    found = set(inspect(source).get_table_names()) - KEEPING - computed
+    # ClickHouse lists views as tables.
+    found = set(inspect(source).get_table_names()) - KEEPING - computed - VIEWS.keys()
     if unknown := found - metadata.tables.keys():
         raise CopyError(f"table {min(unknown)} of the source is not one of SpanToll")
     others = sorted(found - {usage_record.name})

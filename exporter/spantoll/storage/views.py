@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     Numeric,
     Select,
@@ -76,6 +77,13 @@ class Spelling(NamedTuple):
     """Whole seconds since 1970 of `started_ns`."""
     day: str
     """The UTC day of `started_ns`."""
+    dollars: Callable[[ColumnElement[Any]], ColumnElement[Any]] = lambda nano: (
+        cast(nano, Numeric(28, 0)) * literal_column(NANO)
+    )
+    """Nano-dollars as dollars."""
+    has_roll_ups: bool = True
+    end: str = ""
+    """What ends the statement of a view."""
 
 
 SPELLINGS: Mapping[str, Spelling] = {
@@ -97,6 +105,17 @@ SPELLINGS: Mapping[str, Spelling] = {
         seconds="started_ns DIV 1000000000",
         day="DATE(TIMESTAMP('1970-01-01') + INTERVAL (started_ns DIV 1000) MICROSECOND)",
     ),
+    "clickhousedb": Spelling(
+        hex=lambda column: func.lower(func.hex(column)),
+        time="fromUnixTimestamp64Nano(started_ns, 'UTC')",
+        seconds="intDiv(started_ns, 1000000000)",
+        day="toDate(fromUnixTimestamp64Nano(started_ns, 'UTC'))",
+        # CAST takes no NULL there
+        dollars=lambda nano: func.toDecimal128(nano, 9) / literal_column("1000000000"),
+        has_roll_ups=False,
+        # rows in their latest version, and names that mean columns, whatever a client has set
+        end=" SETTINGS final = 1, prefer_column_name_to_alias = 1",
+    ),
 }
 
 
@@ -110,7 +129,7 @@ def select_records(spelling: Spelling) -> Select[Any]:
         (r.duration_ns * literal_column("0.000001")).label("latency_ms"),
         *(_show(name, spelling) for name in NAMED),
         *(r[name] for name in MONEY),
-        *(_dollars(name).label(COLUMNS[name].outside) for name in MONEY),
+        *(spelling.dollars(r[name]).label(COLUMNS[name].outside) for name in MONEY),
     )
 
 
@@ -132,25 +151,17 @@ def select_days(spelling: Spelling) -> Select[Any]:
             *(each.label(name) for each, name in zip(sums, COUNTERS, strict=True)),
             func.sum(unpriced).label("unpriced_requests"),
             func.sum(r.cost_nano).label("cost_nano"),
-            _sum_dollars("cost_nano").label("cost_usd"),
-            _sum_dollars("revenue_nano").label("revenue_usd"),
+            spelling.dollars(func.sum(r.cost_nano)).label("cost_usd"),
+            spelling.dollars(func.sum(r.revenue_nano)).label("revenue_usd"),
         )
         .where(r.counted == true())
         .group_by(day, *groups)
     )
 
 
-def select_quarters(_: Spelling) -> Select[Any]:
+def select_quarters(spelling: Spelling) -> Select[Any]:
     """Add up the calls of each 15 minutes: what roll-ups have, and records in their gaps."""
-    kept = QUARTER.table.c
-    summed = [*COUNTERS, "requests_with_cost", "cost_nano", "revenue_nano"]
-    known = [known_name(name) for name in summed if name not in NEVER_NULL]
-    names = ["bucket_ns", *QUARTER_DIMENSIONS, "records", *summed, *known]
-    added = select_sums(QUARTER, _is_in_gap(r.started_ns))
-    parts = union_all(
-        select(*(kept[name] for name in names)).where(~_is_in_gap(kept.bucket_ns)),
-        added.with_only_columns(*(added.selected_columns[name] for name in names)),
-    ).subquery("parts")
+    parts = _select_parts(spelling).subquery("parts")
     p = parts.c
     groups = [p[name] for name in QUARTER_DIMENSIONS]
     money = {name: _sum_known(p, name) for name in ("cost_nano", "revenue_nano")}
@@ -164,7 +175,7 @@ def select_quarters(_: Spelling) -> Select[Any]:
             func.sum(p.requests - p.requests_with_cost).label("unpriced_requests"),
             *(total.label(name) for name, total in money.items()),
             *(
-                (cast(total, Numeric(28, 0)) * literal_column(NANO)).label(COLUMNS[name].outside)
+                spelling.dollars(total).label(COLUMNS[name].outside)
                 for name, total in money.items()
             ),
         )
@@ -201,13 +212,29 @@ def make_views(connection: Connection) -> None:
         # the text is the database's own: a colon or percent sign in it is no parameter
         query = str(statement).replace("%%", "%")
         connection.execution_options(no_parameters=True).exec_driver_sql(
-            f"CREATE VIEW {name} AS {query}"
+            f"CREATE VIEW {name} AS {query}{spelling.end}"
         )
 
 
 def _show(name: str, spelling: Spelling) -> ColumnElement[Any]:
     column = r[name]
     return spelling.hex(column).label(name) if column.type.python_type is bytes else column
+
+
+def _select_parts(spelling: Spelling) -> Select[Any] | CompoundSelect[Any]:
+    """Select the sums of 15 minutes, of which a group may have several."""
+    summed = [*COUNTERS, "requests_with_cost", "cost_nano", "revenue_nano"]
+    known = [known_name(name) for name in summed if name not in NEVER_NULL]
+    names = ["bucket_ns", *QUARTER_DIMENSIONS, "records", *summed, *known]
+    if not spelling.has_roll_ups:
+        every = select_sums(QUARTER)
+        return every.with_only_columns(*(every.selected_columns[name] for name in names))
+    kept = QUARTER.table.c
+    added = select_sums(QUARTER, _is_in_gap(r.started_ns))
+    return union_all(
+        select(*(kept[name] for name in names)).where(~_is_in_gap(kept.bucket_ns)),
+        added.with_only_columns(*(added.selected_columns[name] for name in names)),
+    )
 
 
 def _is_in_gap(time_ns: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -220,11 +247,3 @@ def _sum_known(columns: Any, name: str) -> ColumnElement[Any]:
     """Sum a column of roll-ups; NULL where no record has it."""
     known = func.sum(columns[known_name(name)])
     return case((known > 0, func.sum(columns[name])))
-
-
-def _dollars(name: str) -> ColumnElement[Any]:
-    return literal_column(f"CAST({name} AS DECIMAL(28, 0)) * {NANO}")
-
-
-def _sum_dollars(name: str) -> ColumnElement[Any]:
-    return literal_column(f"CAST(SUM({name}) AS DECIMAL(28, 0)) * {NANO}")

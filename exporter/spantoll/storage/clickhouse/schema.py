@@ -35,6 +35,7 @@ from spantoll.records.columns import metadata, usage_record
 from spantoll.storage.clickhouse.dialect import LONGEST_FIXED
 from spantoll.storage.migrate import HEAD, REVISIONS
 from spantoll.storage.registry import MODULES
+from spantoll.storage.views import make_views
 
 __all__ = ["IS_DELETED", "NOW_NS", "NUMBERS", "ROW_VERSION", "migrate", "spell_type"]
 
@@ -65,6 +66,8 @@ def migrate(engine: Engine) -> None:
         _check(connection, present)
         for statement in _list_statements(connection, present):
             connection.execute(text(statement))
+        make_views(connection)
+        connection.execute(text(f"INSERT INTO {VERSIONS} (version_num) VALUES ('{HEAD}')"))  # noqa: S608  our names
 
 
 def _load_declarations() -> None:
@@ -109,7 +112,6 @@ def _list_statements(connection: Connection, present: set[str]) -> Iterator[str]
         for column in table.columns:
             if column.name not in known:
                 yield f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS {_declare(column)}"
-    yield f"INSERT INTO {VERSIONS} (version_num) VALUES ('{HEAD}')"  # noqa: S608  our names
 
 
 def _create(table: Table) -> str:
