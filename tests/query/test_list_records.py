@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from spantoll.errors import QueryError
 from spantoll.query import Filter, RecordQuery, list_records, plain_record
@@ -55,6 +55,22 @@ def test_uncounted_records_are_listed_when_asked_for(ledger: Write, record: Make
 
     assert models(engine) == ["a"]
     assert sorted(map(str, models(engine, uncounted=True))) == ["a", "b"]
+
+
+def test_the_newest_records_of_a_user_are_read_from_an_index(ledger: Write, record: Make) -> None:
+    engine = ledger(record(user_id="ann"), record(user_id="bob"))
+    asked: list[Any] = []
+    event.listen(engine, "before_cursor_execute", lambda *each: asked.append(each[2:4]))
+
+    found = list_records(engine, RecordQuery(filters=[Filter("user_id", ("ann",))])).records
+
+    with engine.connect() as connection:
+        statement, values = asked[-1]
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    assert len(found) == 1
+    assert [row.detail for row in plan] == [
+        "SEARCH usage_record USING INDEX ix_usage_record_user (user_id=?)"
+    ]
 
 
 def test_records_are_filtered_by_value_and_time(ledger: Write, record: Make) -> None:

@@ -44,6 +44,16 @@ Index(
 )
 # Every further index costs each insert; reports read roll-ups or a time range.
 Index("ix_usage_record_started", usage_record.c.started_ns)
+# Without it, the newest records of a rare user are found by reading a whole period. Inserts take
+# about a tenth more time for it.
+_has_user = usage_record.c.user_id.is_not(None)
+Index(
+    "ix_usage_record_user",
+    usage_record.c.user_id,
+    usage_record.c.started_ns,
+    sqlite_where=_has_user,
+    postgresql_where=_has_user,
+)
 Index(
     "ix_usage_record_response",
     usage_record.c.response_key,
