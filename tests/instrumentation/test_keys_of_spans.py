@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from spantoll import instrumentation
 from spantoll.instrumentation.attribution import attribute_key
@@ -75,3 +76,13 @@ def test_what_is_only_proposed_is_not_written() -> None:
 
     assert not [key for key in PROPOSED if any(key in source for source in sources)]
     assert not [source for source in sources if re.search(r"keys\.COST_", source)]
+
+
+def test_a_span_names_the_version_of_the_convention_its_keys_are_of(
+    client: Any, spans: Any, question: Any
+) -> None:
+    client.chat.completions.create(**question())
+
+    scope = spans.only_span().instrumentation_scope
+    assert scope.schema_url == attributes.SCHEMA_URL
+    assert scope.schema_url.startswith("https://opentelemetry.io/schemas/gen-ai/")
