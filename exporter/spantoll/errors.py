@@ -15,6 +15,7 @@ SpantollError
 ├── AmendError              a record that cannot be voided
 ├── CopyError               a ledger that cannot be copied there
 ├── RepriceError            a re-pricing or a closing of a period that cannot be done as asked
+├── RetentionError          records that cannot be deleted
 ├── OwnerRuleError          a rule of the owner map that is wrong or contradicts another one
 ├── CustomerPriceError      what a customer pays is ambiguous or contradicts another row
 └── BillError               a provider's bill that cannot be read
@@ -37,6 +38,7 @@ __all__ = [
     "QueryError",
     "RecordRejected",
     "RepriceError",
+    "RetentionError",
     "SchemaMismatch",
     "SpantollError",
     "StoreUnavailable",
@@ -140,6 +142,10 @@ class CopyError(SpantollError):
 
 class RepriceError(SpantollError):
     """Raised when a run of re-pricing or a closing of a period cannot be done; says what can."""
+
+
+class RetentionError(SpantollError):
+    """Raised when records cannot be deleted, or what is asked needs those that are; says why."""
 
 
 class OwnerRuleError(SpantollError):

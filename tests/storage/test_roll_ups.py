@@ -74,7 +74,7 @@ def test_a_ledger_is_filled_day_by_day_beside_writers(sql_store: SqlStore) -> No
 
     assert is_complete
     assert left == [day - NOON_NS % DAY_NS for day in days] + [0]
-    assert verify_roll_ups(sql_store.engine) == (4, [], [])
+    assert verify_roll_ups(sql_store.engine) == (4, [], [], 0)
 
 
 def test_a_fill_that_is_stopped_goes_on_where_it_was(sql_store: SqlStore) -> None:
@@ -144,7 +144,7 @@ def test_writers_at_the_same_time_lose_no_sum(backend: Backend, url: str) -> Non
                 each.result()
         fill_gaps(keeper)
 
-        assert verify_roll_ups(keeper.engine) == (1, [], [])
+        assert verify_roll_ups(keeper.engine) == (1, [], [], 0)
         assert run(keeper.engine, Query()).totals["requests"] == 72
 
 

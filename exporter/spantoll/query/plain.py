@@ -43,6 +43,7 @@ def plain_result(result: Result) -> dict[str, Any]:
         "groups": result.groups,
         "totals": _row(result, result.totals),
         "price_sets": [each._asdict() for each in result.price_sets],
+        "notes": list(result.notes),
     }
 
 

@@ -30,6 +30,7 @@ def plain_growth(growth: Growth) -> dict[str, Any]:
         "rows": [_show(growth, each) for each in growth.rows],
         # windows have no one period before them
         "totals": _show(growth, growth.totals) if query.window == "total" else None,
+        "notes": list(dict.fromkeys((*growth.result.notes, *growth.before.notes))),
     }
 
 

@@ -72,6 +72,8 @@ class Result:
     price_sets: Sequence[PriceSetUsed] = ()
     sources: Sequence[str] = ()
     """The tables that the sums were read from, each with its number of periods."""
+    notes: Sequence[str] = ()
+    """What the answer cannot know, or knows from sums alone: sentences."""
 
     @property
     def start(self) -> datetime | None:

@@ -31,7 +31,16 @@ from spantoll.records.columns import usage_record
 from spantoll.storage.roll_up_sums import NEVER_NULL, SUMS, known_name
 from spantoll.storage.roll_ups import ROLL_UPS, RollUp, has_roll_ups, roll_up_gap
 
-__all__ = ["Plan", "RolledSum", "Span", "find_sum", "make_plan", "move_to", "read_gaps"]
+__all__ = [
+    "Plan",
+    "RolledSum",
+    "Span",
+    "find_sum",
+    "leave_out_deleted",
+    "make_plan",
+    "move_to",
+    "read_gaps",
+]
 
 r = usage_record.c
 
@@ -50,6 +59,8 @@ class Plan(NamedTuple):
 
     roll_ups: tuple[tuple[RollUp, tuple[Span, ...]], ...]
     records: tuple[Span, ...]
+    missing: tuple[Span, ...] = ()
+    """Periods whose records are deleted and that no roll-up answers for."""
 
     def describe(self) -> list[str]:
         """Name the sources, each with the number of its periods."""
@@ -105,6 +116,21 @@ def make_plan(
         found.setdefault(source.name, (source, []))[1].extend(valid)
     rolled = tuple((source, tuple(spans)) for source, spans in found.values() if spans)
     return Plan(rolled, tuple(records)) if rolled else Plan((), (period,))
+
+
+def leave_out_deleted(plan: Plan, deleted_before_ns: int) -> Plan:
+    """Read no records that started before the mark of retention: some are there, most are not."""
+    kept: list[Span] = []
+    missing: list[Span] = []
+    for span in plan.records:
+        if (span.start_ns or 0) >= deleted_before_ns:
+            kept.append(span)
+            continue
+        end_ns = LAST_NS if span.end_ns is None else span.end_ns
+        missing.append(Span(span.start_ns, min(end_ns, deleted_before_ns)))
+        if end_ns > deleted_before_ns:
+            kept.append(Span(deleted_before_ns, span.end_ns))
+    return Plan(plan.roll_ups, tuple(kept), tuple(missing))
 
 
 def find_sum(roll_up: RollUp, expression: ColumnElement[Any]) -> RolledSum | None:

@@ -23,7 +23,12 @@ from spantoll.query.measures import Measure, find_measure
 from spantoll.query.percentiles import fill_percentiles
 from spantoll.query.query import Query
 from spantoll.query.result import PriceSetUsed, Result, Row
-from spantoll.query.roll_ups import Plan, Span, make_plan, read_gaps
+from spantoll.query.retention import (
+    describe_deleted,
+    drop_missing_windows,
+    read_deleted_bounds,
+)
+from spantoll.query.roll_ups import Plan, Span, leave_out_deleted, make_plan, read_gaps
 from spantoll.query.statement import (
     WINDOW,
     Kept,
@@ -37,6 +42,7 @@ from spantoll.query.statement import (
 )
 from spantoll.query.windows import LAST_NS, Window, find_zone, join_windows, list_windows
 from spantoll.records.columns import usage_record
+from spantoll.storage.retention import read_deleted_before
 
 __all__ = ["reading", "run"]
 
@@ -51,8 +57,9 @@ def run(engine: Engine, query: Query) -> Result:
     with reading(engine) as connection:
         covering: tuple[Window, ...] = ()
         asked = query
+        deleted_before_ns = read_deleted_before(connection)
         if query.window != "total":
-            start_ns, end_ns = _close_period(connection, query)
+            start_ns, end_ns = _close_period(connection, query, deleted_before_ns)
             covering = list_windows(
                 query.window,
                 start_ns=start_ns,
@@ -64,7 +71,8 @@ def run(engine: Engine, query: Query) -> Result:
                 return Result(query, (), _make_row({}, "t", measures), 0)
             asked = replace(query, start_ns=start_ns, end_ns=end_ns)
         period = Span(query.start_ns, query.end_ns)
-        plans = _Plans(asked, period, covering, _read_usable_gaps(connection, query))
+        gaps = _read_usable_gaps(connection, query)
+        plans = _Plans(asked, period, covering, gaps, deleted_before_ns)
         kept = None
         if query.others:
             ranking = replace(asked, window="total", others=False, fill=False)
@@ -79,10 +87,14 @@ def run(engine: Engine, query: Query) -> Result:
             used = connection.execute(select_price_sets(asked, rates)).all()
     rows: Sequence[Row] = [each.row for each in found.groups]
     if query.fill:
-        rows = fill_windows(rows, covering, _make_row({}, "p", measures), query)
+        windows = drop_missing_windows(
+            covering, [span for each in found.plans for span in each.missing]
+        )
+        rows = fill_windows(rows, windows, _make_row({}, "p", measures), query)
     count = len(rows) if query.fill or query.others else found.total_groups
     price_sets = tuple(PriceSetUsed(*each) for each in used)
-    return Result(query, rows, found.totals, count, price_sets, found.sources)
+    notes = describe_deleted(period, found.plans, deleted_before_ns, tz=query.tz)
+    return Result(query, rows, found.totals, count, price_sets, found.plans[0].describe(), notes)
 
 
 class _Plans(NamedTuple):
@@ -94,9 +106,14 @@ class _Plans(NamedTuple):
     covering: Sequence[Window]
     gaps: Sequence[Span] | None
     """None where roll-ups are not to be read."""
+    deleted_before_ns: int
+    """The mark of retention."""
 
     def make(self, keys: Sequence[ColumnElement[Any]], measures: Sequence[Measure] = ()) -> Plan:
         """Plan what groups by `keys` and adds up what `measures` are made of."""
+        return leave_out_deleted(self._cover(keys, measures), self.deleted_before_ns)
+
+    def _cover(self, keys: Sequence[ColumnElement[Any]], measures: Sequence[Measure]) -> Plan:
         dimensions = [key for key in keys if key.key != WINDOW]
         parts = [part for each in measures for part in each.aggregate.parts]
         if self.gaps is None or not all(part.how == "sum" and part.whole for part in parts):
@@ -126,7 +143,8 @@ class _Found(NamedTuple):
     totals: Row
     total_groups: int
     """Those beyond the limit included."""
-    sources: Sequence[str]
+    plans: Sequence[Plan]
+    """Of the sums, then of the percentiles."""
 
 
 @contextmanager
@@ -154,7 +172,7 @@ def _fetch_groups(
     asked = replace(query, limit=None) if by_percentile else query
     plans = plans._replace(query=asked)
     try:
-        found, plan = _execute(connection, plans, keys, measures)
+        found, made = _execute(connection, plans, keys, measures)
     except DBAPIError:
         # A sum may exceed 64 bits, for which each database has an error of its own: one span
         # whose counters are noise must not end every report. Sums of halves cannot overflow;
@@ -162,7 +180,7 @@ def _fetch_groups(
         connection.rollback()
         measures = tuple(map(_sum_halves, measures))
         plans = plans._replace(gaps=None)
-        found, plan = _execute(connection, plans, keys, measures)
+        found, made = _execute(connection, plans, keys, measures)
     by_start: Mapping[Any, Window] = {window.start_ns: window for window in covering}
     dimensions = [find_dimension(name) for name in query.dimensions]
     groups = [
@@ -175,7 +193,7 @@ def _fetch_groups(
     if by_percentile:
         groups = _sort_groups(groups, order)[: query.limit]
     totals = _make_row(found[0] if found else {}, "t", measures)
-    return _Found(groups, totals, found[0]["groups"] if found else 0, plan.describe())
+    return _Found(groups, totals, found[0]["groups"] if found else 0, made)
 
 
 def _execute(
@@ -183,20 +201,26 @@ def _execute(
     plans: _Plans,
     keys: Sequence[Label[Any]],
     measures: Sequence[Measure],
-) -> tuple[list[dict[str, Any]], Plan]:
-    """Read the groups of a query; return also from where their sums are read."""
+) -> tuple[list[dict[str, Any]], Sequence[Plan]]:
+    """Read the groups of a query; return also the plans by which they were read, sums first."""
     query = plans.query
     distinct = plan_distinct(query, keys, measures, plan=plans.make)
     summed = leave_out_distinct(measures, distinct)
     plan = plans.make(keys, summed)
     if not plan.roll_ups:  # one pass over the records counts as well
         distinct, summed = {}, tuple(measures)
+    made = [plan, *distinct.values()]
+
+    def plan_values(keys: Sequence[ColumnElement[Any]]) -> Plan:
+        made.append(plans.make(keys))
+        return made[-1]
+
     statement = select_groups(query, keys, summed, plan)
     found = [row._asdict() for row in connection.execute(statement)]
     if found:
-        fill_percentiles(connection, query, keys, measures, found, plan=plans.make)
+        fill_percentiles(connection, query, keys, measures, found, plan=plan_values)
         fill_distinct(connection, query, keys, measures, found, plans=distinct)
-    return found, plan
+    return found, made
 
 
 def _sum_halves(measure: Measure) -> Measure:
@@ -205,16 +229,22 @@ def _sum_halves(measure: Measure) -> Measure:
     return measure._replace(aggregate=measure.aggregate.sum_halves())
 
 
-def _close_period(connection: Connection, query: Query) -> tuple[int, int]:
-    """Close an open beginning or end with the first or last record; empty when there is none."""
+def _close_period(connection: Connection, query: Query, deleted_before_ns: int) -> tuple[int, int]:
+    """Close an open beginning or end with the first or last record; empty when there is none.
+
+    Of deleted records there are the buckets of roll-ups, whatever the filters are.
+    """
     if query.start_ns is not None and query.end_ns is not None:
         return query.start_ns, query.end_ns
     first, last = connection.execute(select_bounds(query)).one()
-    if first is None or last is None:
+    spans = [] if first is None or last is None else [Span(first, min(last + 1, LAST_NS))]
+    if (deleted := read_deleted_bounds(connection, deleted_before_ns)) is not None:
+        spans.append(deleted)
+    if not spans:
         return 0, 0
     return (
-        first if query.start_ns is None else query.start_ns,
-        min(last + 1, LAST_NS) if query.end_ns is None else query.end_ns,
+        min(span.start_ns or 0 for span in spans) if query.start_ns is None else query.start_ns,
+        max(span.end_ns or 0 for span in spans) if query.end_ns is None else query.end_ns,
     )
 
 

@@ -104,13 +104,13 @@ def select_groups(
         columns = (part.over(part.expression).label(name) for name, part in parts.items())
         answer = (
             select(*keys, *columns)
-            .where(*make_conditions(query))
+            .where(*_restrict_to_plan(query, plan))
             # by label: PostgreSQL takes the same expression with other parameters for another one
             .group_by(*(key.name for key in keys))
             .subquery("answer")
         )
     totals = [
-        _total(query, part, answer.c[f"m{i}p{j}"]).label(f"m{i}t{j}")
+        _total(query, plan, part, answer.c[f"m{i}p{j}"]).label(f"m{i}t{j}")
         for i, each in enumerate(measures)
         for j, part in enumerate(each.aggregate.parts)
     ]
@@ -133,7 +133,7 @@ def select_values(
         return select(*columns, rolled.c.value, rolled.c.n).where(known).order_by("value")
     return (
         select(*keys, value, func.count().label("n"))
-        .where(*make_conditions(query), column.is_not(None))
+        .where(*_restrict_to_plan(query, plan), column.is_not(None))
         .group_by(*(key.name for key in keys), "value")
         .order_by("value")
     )
@@ -219,18 +219,19 @@ def _equals(expression: ColumnElement[Any], value: Any) -> Condition:
     return expression.is_(None) if value is None else expression == value
 
 
-def _total(query: Query, part: Part, column: ColumnElement[Any]) -> ColumnElement[Any]:
+def _total(query: Query, plan: Plan, part: Part, column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Merge a part over all groups; distinct values do not merge and are counted again."""
     if part.how != "distinct":
         merged: Any = part.over(column)
         whole: ColumnElement[Any] = merged.over()
         return whole
-    return select(part.over(part.expression)).where(*make_conditions(query)).scalar_subquery()
+    counted = select(part.over(part.expression)).where(*_restrict_to_plan(query, plan))
+    return counted.scalar_subquery()
 
 
 def select_price_sets(query: Query, plan: Plan) -> Select[str, str]:
     """Select which price sets priced the records of a query, with their sources."""
-    used = select(r.rate_id).where(*make_conditions(query))
+    used = select(r.rate_id).where(*_restrict_to_plan(query, plan))
     if plan.roll_ups:
         rolled = select_rolled_sums(query, [r.rate_id.label("rate_id")], {}, plan).subquery()
         used = select(rolled.c.rate_id)
@@ -247,6 +248,12 @@ def make_conditions(query: Query) -> list[Condition]:
     return restrict_period(
         query.filters, start_ns=query.start_ns, end_ns=query.end_ns, uncounted=query.uncounted
     )
+
+
+def _restrict_to_plan(query: Query, plan: Plan) -> list[Condition]:
+    """Select the records of a query where a plan reads nothing but records."""
+    deleted = [r.started_ns >= span.end_ns for span in plan.missing if span.end_ns is not None]
+    return [*make_conditions(query), *deleted]
 
 
 def restrict_period(

@@ -22,7 +22,8 @@ from spantoll.storage.audit import encode_values, list_changes
 from spantoll.storage.audit_events import add_audit_event
 from spantoll.storage.facts import store_changes, stored
 from spantoll.storage.periods import find_period, read_periods
-from spantoll.storage.roll_ups import changing_records
+from spantoll.storage.retention import name_mark, read_deleted_before
+from spantoll.storage.roll_ups import ROLL_UPS, changing_records
 from spantoll.storage.store import Stored
 from spantoll.storage.tables import adjustment, reprice_change
 
@@ -45,7 +46,7 @@ def void_record(store: SqlStore, record_id: int, *, why: str, by: str, now_ns: i
     """Count a record, and what else reports its call, never again; return it as it was.
 
     Raises AmendError where there is no such record, it is not counted anyway, or it is of a closed
-    period, whose sums stay as they were reported.
+    period, whose sums stay as they were reported, or of a time whose records are deleted.
     """
     with store.transaction() as connection:
         row = connection.execute(select(usage_record).where(r.id == record_id)).first()
@@ -56,6 +57,11 @@ def void_record(store: SqlStore, record_id: int, *, why: str, by: str, now_ns: i
         closed = find_period(read_periods(connection), before.current.started_ns)
         if closed is not None:
             raise AmendError(f"record {record_id} is of {closed.name}, which is closed")
+        mark_ns = read_deleted_before(connection)
+        if before.current.started_ns < mark_ns:
+            raise AmendError(
+                f"record {record_id} started before {name_mark(mark_ns)}, whose records are deleted"
+            )
         after = before._replace(
             facts=before.facts._replace(counted=False, counted_reason=VOIDED),
             current=before.current._replace(counted=False, counted_reason=VOIDED),
@@ -72,7 +78,7 @@ def erase_user(store: SqlStore, user: str, *, why: str, by: str, now_ns: int) ->
 
     `user` is a user id or an e-mail address. Counts, tokens and costs stay. A person's id in the
     attributes that a record keeps is removed with its attribute, and an error message that quotes
-    it is removed.
+    it is removed. Roll-ups know user ids only: an address does not erase sums of deleted records.
     """
     erased = last_id = 0
     while ids := _find_mentions(store.engine, user, last_id):
@@ -84,6 +90,7 @@ def erase_user(store: SqlStore, user: str, *, why: str, by: str, now_ns: int) ->
     with store.transaction() as connection:
         for table in (adjustment, reprice_change):
             _erase_values(connection, table, user)
+        _erase_sums(connection, user)
         add_audit_event(connection, "erase", by=by, why=why, now_ns=now_ns, records=erased)
     return erased
 
@@ -149,6 +156,16 @@ def _erase_values(connection: Connection, table: Table, user: str) -> None:
         same = (column == row[column.name] for column in table.primary_key)
         values = {text.name: _blank(row[text.name], user) for text in texts}
         connection.execute(update(table).where(*same).values(values))
+
+
+def _erase_sums(connection: Connection, user: str) -> None:
+    """Erase a user id from the sums of deleted records, which only roll-ups have."""
+    mark_ns = read_deleted_before(connection)
+    for roll_up in ROLL_UPS:
+        t = roll_up.table.c
+        for name in set(PERSONAL).intersection(roll_up.dimensions if mark_ns else ()):
+            chosen = (t.bucket_ns < mark_ns) & (t[name] == user)
+            connection.execute(update(roll_up.table).where(chosen).values({name: None}))
 
 
 def _blank(text: str, user: str) -> str:

@@ -32,12 +32,12 @@ class AuditEvent(NamedTuple):
     done_by: str
     """A user of the machine, the name of a key, or an address without a key."""
     action: str
-    """void, erase, close, reprice, resume, undo, prices, customers, owners, key.make or
+    """void, erase, retain, close, reprice, resume, undo, prices, customers, owners, key.make or
     key.revoke."""
     record_id: int | None
     """The record that is void; None for all else."""
     records: int
-    """How many records, or rows of prices, were changed."""
+    """How many records, or rows of prices, were changed; of `retain`, how many were planned."""
     why: str
     """The reason that was given, or what was changed."""
 

@@ -35,11 +35,12 @@ from spantoll.records.column_spec import Unit
 from spantoll.records.columns import metadata, usage_record
 from spantoll.records.record import COLUMNS
 from spantoll.storage.registry import MODULES
+from spantoll.storage.retention_copy import copy_kept_sums, copy_mark
 from spantoll.storage.roll_up_fill import clear_roll_ups, fill_gaps
 from spantoll.storage.roll_ups import ROLL_UPS, roll_up_gap
 from spantoll.storage.shared import read_unsettled
 from spantoll.storage.sql import SqlStore
-from spantoll.storage.tables import probe
+from spantoll.storage.tables import probe, retention
 from spantoll.storage.views import VIEWS
 
 __all__ = ["TableCopied", "copy_ledger"]
@@ -47,8 +48,9 @@ __all__ = ["TableCopied", "copy_ledger"]
 CHUNK_ROWS = 2_000
 """Rows of one transaction: about 2 MB of records."""
 
-KEEPING = {"alembic_version", "record_number", probe.name}
-"""Tables that each database fills for itself; the second is how ClickHouse gives out ids."""
+KEEPING = {"alembic_version", "record_number", probe.name, retention.name}
+"""Tables that each database fills for itself; the second is how ClickHouse gives out ids. The mark
+of retention is copied before all else."""
 
 SUMMED = [
     name
@@ -79,19 +81,24 @@ def copy_ledger(
 ) -> list[TableCopied]:
     """Make every table of `target` equal to that of `source`; records first, roll-ups from them.
 
-    `progress` is called after each chunk with the table and the rows compared so far. Raises
-    CopyError where the target is not empty and no earlier copy of the source, or the source has
-    records that are not settled; StoreUnavailable where a database cannot be read or written.
+    Roll-ups of the time before the mark of retention, whose records are deleted, are copied as they
+    are. `progress` is called after each chunk with the table and the rows compared so far. Raises
+    CopyError where the target is not empty and no earlier copy of the source, has another mark, or
+    the source has records that are not settled; StoreUnavailable where a database cannot be read or
+    written.
     """
     if read_unsettled(source.engine) is not None:
         raise CopyError(f"{source.url} has records that are not settled: see `spantoll doctor`")
     try:
         clear_roll_ups(target)
         with source.engine.connect() as snapshot:
+            copy_mark(snapshot, target)
             copied = [
                 _Copying(table, snapshot, target, progress).run()
                 for table in _list_tables(snapshot)
             ]
+            copy_kept_sums(snapshot, target)
+        clear_roll_ups(target)
         fill_gaps(target)
         return copied
     except DBAPIError as error:

@@ -14,13 +14,14 @@ from sqlalchemy.exc import DBAPIError
 
 from spantoll.customers import NO_FILE, FilePrices
 from spantoll.customers.statement import Statement, join_statements, make_statement
-from spantoll.errors import StoreUnavailable
+from spantoll.errors import RetentionError, StoreUnavailable
 from spantoll.pricing.exchange import USD
 from spantoll.pricing.result import Rate
 from spantoll.records.columns import usage_record
 from spantoll.records.record import UsageRecord
 from spantoll.storage.customers import read_price_book
 from spantoll.storage.rates import from_row
+from spantoll.storage.retention import name_mark, read_deleted_before
 from spantoll.storage.tables import rate as rate_table
 
 __all__ = ["Part", "read_statement", "read_statement_of_parts"]
@@ -66,10 +67,11 @@ def read_statement_of_parts(
     """Read what a customer is charged for adjacent months, or for one other part of time.
 
     Raises CustomerPriceError for a currency without a rate, or a price that is of a month in a part
-    that is none, and StoreUnavailable.
+    that is none, RetentionError where records of the time are deleted, and StoreUnavailable.
     """
     try:
         with engine.connect() as connection:
+            _check_kept(connection, parts)
             book = read_price_book(connection, file=file)
             statements = [
                 (
@@ -92,6 +94,15 @@ def read_statement_of_parts(
     except DBAPIError as error:
         raise StoreUnavailable(f"cannot read the database: {error.orig}") from error
     return statements[0][1] if len(statements) == 1 else join_statements(statements)
+
+
+def _check_kept(connection: Connection, parts: Sequence[Part]) -> None:
+    mark_ns = read_deleted_before(connection)
+    if any(part.start_ns < mark_ns for part in parts):
+        raise RetentionError(
+            f"records before {name_mark(mark_ns)} are deleted, and roll-ups have no lines of a "
+            "statement: `spantoll usage --where customer_id=ID` shows the sums"
+        )
 
 
 def _read_records(

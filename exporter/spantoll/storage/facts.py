@@ -19,6 +19,7 @@ from spantoll.storage.adjustments import Cause
 from spantoll.storage.audit import decode_values, encode_values, list_changes
 from spantoll.storage.periods import read_periods
 from spantoll.storage.periods_book import book_changes, split_changes
+from spantoll.storage.retention import keep_settled
 from spantoll.storage.roll_ups import changing_records
 from spantoll.storage.store import Correction, Stored
 
@@ -70,7 +71,8 @@ def store_changes(
 ) -> int:
     """Store records as they are to be, given as they are; return how many differed.
 
-    What would change a record of a closed period is booked as an adjustment instead, for `cause`.
+    What would change a record of a closed period is booked as an adjustment instead, for `cause`;
+    `keep_settled` says which changes retention forbids.
     Raises ValueError if a change is one of a record's identity.
     """
     differing = [
@@ -84,7 +86,7 @@ def store_changes(
         if touched := list_changes(before.current, after.current).keys() & _IDENTITY:
             raise ValueError(f"settling may not change {min(touched)} of a record")
     periods = read_periods(connection)
-    opened, closed = split_changes(differing, periods)
+    opened, closed = split_changes(keep_settled(connection, differing), periods)
     with changing_records(
         connection, [(before.id, before.current, after.current) for before, after in opened]
     ):

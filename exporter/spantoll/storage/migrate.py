@@ -13,6 +13,7 @@ from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insp
 
 from spantoll.errors import SchemaMismatch
 from spantoll.records.columns import metadata
+from spantoll.storage.tables import retention
 from spantoll.storage.views import make_views
 
 __all__ = ["HEAD", "is_current", "migrate"]
@@ -86,6 +87,7 @@ def _is_empty(connection: Connection, found: str | None) -> bool:
 def _create(connection: Connection) -> None:
     _VERSION.create(connection)
     metadata.create_all(connection, checkfirst=False)
+    connection.execute(retention.insert().values(id=1, deleted_before_ns=0))
     connection.execute(_VERSION.insert().values(version_num=HEAD))
 
 

@@ -22,6 +22,7 @@ from spantoll.storage.adjustments import Cause
 from spantoll.storage.audit import encode_content
 from spantoll.storage.facts import store_changes, stored
 from spantoll.storage.rates import to_row
+from spantoll.storage.retention import read_deleted_before
 from spantoll.storage.sql import SqlStore
 from spantoll.storage.store import Stored
 from spantoll.storage.tables import rate, reprice_change, reprice_run
@@ -139,7 +140,8 @@ def count_selected(engine: Engine, selection: Selection) -> tuple[int, int]:
     selected = select(func.count()).select_from(usage_record).where(*selection.conditions())
     with engine.connect() as connection:
         last = connection.scalar(select(func.coalesce(func.max(r.id), 0)))
-        return connection.scalar(selected.where(r.id <= last)) or 0, last or 0
+        kept = r.started_ns >= read_deleted_before(connection)
+        return connection.scalar(selected.where(r.id <= last, kept)) or 0, last or 0
 
 
 def read_batch(
@@ -153,7 +155,8 @@ def read_batch(
         .limit(limit)
     )
     with engine.connect() as connection:
-        return [stored(row) for row in connection.execute(statement)]
+        kept = r.started_ns >= read_deleted_before(connection)
+        return [stored(row) for row in connection.execute(statement.where(kept))]
 
 
 def start_run(
@@ -240,9 +243,15 @@ def find_run(engine: Engine, run_id: int) -> Run:
 
 
 def read_locked(connection: Connection, ids: Sequence[int]) -> Mapping[int, Stored]:
-    """Read records by id, held until the transaction ends, in the order in which settling locks."""
-    found = select(usage_record).where(r.id.in_(ids)).order_by(r.id).with_for_update()
-    return {row.id: stored(row) for row in connection.execute(found)} if ids else {}
+    """Read records by id, held until the transaction ends, in the order in which settling locks.
+
+    Those that started before the mark of retention, which stay as they are, are left out.
+    """
+    if not ids:
+        return {}
+    kept = r.started_ns >= read_deleted_before(connection)
+    found = select(usage_record).where(r.id.in_(ids), kept).order_by(r.id).with_for_update()
+    return {row.id: stored(row) for row in connection.execute(found)}
 
 
 def advance(connection: Connection, run: Run, progress: Progress) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from spantoll.errors import StoreUnavailable
 from spantoll.records.columns import usage_record
+from spantoll.storage.retention import read_deleted_before
 from spantoll.storage.roll_ups import (
     CHUNK,
     DAY_NS,
@@ -68,12 +69,15 @@ def list_gaps(connection: Connection) -> list[Gap]:
 
 
 def clear_roll_ups(store: SqlStore) -> None:
-    """Let all roll-ups be invalid, until `fill_gaps` has made them again."""
+    """Let all roll-ups be invalid, until `fill_gaps` has made them again.
+
+    Sums of the time before the mark of retention stay: their records are deleted.
+    """
     if not has_roll_ups(store.engine):
         return
     with store.transaction() as connection:
         connection.execute(delete(roll_up_gap))
-        open_gap(connection)
+        open_gap(connection, read_deleted_before(connection))
 
 
 def fill_gaps(

@@ -1,7 +1,8 @@
 """Compare roll-ups with the records they sum.
 
 Input: a ledger. Output: the days and roll-ups of which a sum differs. Everything is read in one
-snapshot; days of a gap are not compared, because no query reads their roll-ups.
+snapshot; days of a gap are not compared, because no query reads their roll-ups, and days before
+the mark of retention not, because their records are deleted.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from spantoll.errors import StoreUnavailable
 from spantoll.records.columns import usage_record
+from spantoll.storage.retention import read_deleted_before
 from spantoll.storage.roll_up_fill import Gap, list_gaps, within
 from spantoll.storage.roll_ups import (
     DAY_NS,
@@ -50,6 +52,8 @@ class Verified(NamedTuple):
     """UTC days that were compared."""
     differences: Sequence[Difference]
     gaps: Sequence[Gap]
+    deleted_before_ns: int = 0
+    """The records of earlier days are deleted, so that there is nothing to compare."""
 
 
 def verify_roll_ups(
@@ -59,14 +63,19 @@ def verify_roll_ups(
     try:
         with engine.connect() as snapshot:
             gaps = list_gaps(snapshot)
-            days = [each for each in _list_days(snapshot) if not _is_in_gap(each, gaps)]
+            mark_ns = read_deleted_before(snapshot)
+            days = [
+                each
+                for each in _list_days(snapshot)
+                if each >= mark_ns and not _is_in_gap(each, gaps)
+            ]
             found: list[Difference] = []
             for day_ns in days:
                 found += _compare_day(snapshot, day_ns)
                 progress(day_ns)
     except DBAPIError as error:
         raise StoreUnavailable(f"cannot read the database: {error.orig}") from error
-    return Verified(len(days), found, gaps)
+    return Verified(len(days), found, gaps, mark_ns)
 
 
 def _list_days(snapshot: Connection) -> list[int]:

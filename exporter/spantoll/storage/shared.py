@@ -154,7 +154,8 @@ class SharedStore(SqlStore):
         self, insert: Insert, records: Sequence[UsageRecord], note: bool
     ) -> tuple[list[int], list[Refused]]:
         with self.insertion() as connection:
-            ids, refused = insert(connection, records)
+            found, refused = self.insert_in_time(connection, insert, records)
+            ids = list(found)
             book_late_records(connection, records, ids)
             add_records(connection, ids)
             if note and ids:

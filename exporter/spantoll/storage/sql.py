@@ -24,6 +24,7 @@ from spantoll.storage.facts import list_corrections, store_changes
 from spantoll.storage.groups import Groups
 from spantoll.storage.periods_book import book_late_records
 from spantoll.storage.rates import to_row
+from spantoll.storage.retention import find_late_records
 from spantoll.storage.roll_ups import add_records
 from spantoll.storage.store import Settle, Stored, WriteResult
 from spantoll.storage.tables import probe, rate
@@ -157,7 +158,7 @@ class SqlStore(ABC):
     ) -> tuple[WriteResult, list[Refused]]:
         """Insert and settle in one transaction; return also which records were refused."""
         with self.transaction() as connection:
-            ids, refused = insert(connection, records)
+            ids, refused = self.insert_in_time(connection, insert, records)
             book_late_records(connection, records, ids)
             add_records(connection, ids)
             corrected = 0
@@ -165,6 +166,18 @@ class SqlStore(ABC):
                 corrected = self.settle_rows(connection, without(records, refused), ids, settle)
         duplicates = len(records) - len(refused) - len(ids)
         return WriteResult(len(ids), duplicates, corrected), refused
+
+    def insert_in_time(
+        self, connection: Connection, insert: Insert, records: Sequence[UsageRecord]
+    ) -> tuple[Sequence[int], list[Refused]]:
+        """Insert the records that did not start before the mark of retention; refuse the others."""
+        late = find_late_records(connection, records)
+        if not late:
+            return insert(connection, records)
+        is_late = dict(late)
+        kept = [index for index in range(len(records)) if index not in is_late]
+        ids, refused = insert(connection, [records[index] for index in kept]) if kept else ([], [])
+        return ids, [*late, *((kept[index], why) for index, why in refused)]
 
     def settle_rows(
         self,

@@ -1,4 +1,4 @@
-"""The tables beside `usage_record`: rates, what is not settled, re-pricing, closed periods, a ping.
+"""The tables beside `usage_record`: rates, what is unsettled, re-pricing, periods, retention.
 
 A record names the `rate` that priced it instead of carrying its cost lines: lines are quantities
 times rate, and both are immutable. A table comes with the feature that fills it. Key columns are
@@ -20,6 +20,7 @@ __all__ = [
     "rate",
     "reprice_change",
     "reprice_run",
+    "retention",
     "unsettled",
 ]
 
@@ -60,6 +61,14 @@ audit_event = Table(
     Column("why", text(1024), nullable=False),
 )
 """What was changed on purpose, with its author: see `storage/audit_events.py`."""
+
+retention = Table(
+    "retention",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("deleted_before_ns", BigInteger, nullable=False),
+)
+"""One row: the UTC midnight before which records are deleted, 0 for none. Writers hold it."""
 
 probe = Table(
     "probe",

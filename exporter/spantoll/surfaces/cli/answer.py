@@ -62,7 +62,7 @@ def _write_answer(
 ) -> None:
     from spantoll.query import plain_headers, plain_result, plain_rows
     from spantoll.surfaces.adjusted import plain_adjusted
-    from spantoll.surfaces.cli.output import write_csv, write_json, write_line
+    from spantoll.surfaces.cli.output import write_csv, write_json, write_line, write_notice
     from spantoll.surfaces.cli.periods_report import describe_adjusted
     from spantoll.surfaces.cli.report import NAMED, print_report
 
@@ -71,6 +71,8 @@ def _write_answer(
             extra = {"doubts": plain_rows(reasons) if reasons else []}
             write_json({**plain_result(result), **extra, "adjustments": plain_adjusted(*adjusted)})
         case Format.csv:
+            for note in result.notes:
+                write_notice(note)
             write_csv(plain_headers(result), plain_rows(result))
         case Format.table:
             named = None if all_reasons else NAMED

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spantoll.surfaces.cli.db_retain import retain
 from spantoll.surfaces.cli.options import Database, Format, Formatted, Tz
 
 if TYPE_CHECKING:
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["db_app"]
 
 db_app = typer.Typer(
-    help="Copy a ledger, back it up, list changes by hand, verify or rebuild its roll-ups.",
+    help="Copy a ledger, back it up, delete what is old, list changes by hand, verify roll-ups.",
     no_args_is_help=True,
 )
+db_app.command()(retain)
 
 AUDIT_HEADERS = ("at", "by", "action", "record", "records", "why")
 
@@ -128,6 +130,8 @@ def verify(database: Database = None) -> None:
             f"{name_day(each.day_ns)} {each.roll_up}: {each.rows:,} rows differ; "
             f"{each.rolled_up_records:,} records summed, {each.records:,} counted"
         )
+    if found.deleted_before_ns:
+        print(f"records before {name_day(found.deleted_before_ns)} are deleted: not compared")
     if found.gaps:
         print("a part is not filled yet, and answered from records: `spantoll up` fills it")
     if found.differences:

@@ -103,7 +103,8 @@ def describe_result(result: Result) -> list[tuple[str, str]]:
             ("calls without a price", f"{state.unpriced_requests}"),
         ]
     prices = "; ".join(f"{each.source} {each.price_set}" for each in result.price_sets)
-    return [*about, ("price sets", prices or "none")]
+    notes = [("note", note) for note in result.notes]
+    return [*about, ("price sets", prices or "none"), *notes]
 
 
 def _describe_time(ns: int | None, tz: str, otherwise: str) -> str:

@@ -128,6 +128,8 @@ class SumsAnswer(PeriodAnswer):
     """Rows there are without `limit`."""
     totals: dict[str, Any]
     price_sets: list[PriceSet]
+    notes: list[str]
+    """What the answer cannot know, because records are deleted, or knows from sums alone."""
 
 
 class UsageAnswer(SumsAnswer):
@@ -149,6 +151,8 @@ class GrowthAnswer(PeriodAnswer):
     measures: list[str]
     rows: list[dict[str, Any]]
     totals: dict[str, Any] | None
+    notes: list[str]
+    """What the answer cannot know, because records are deleted, or knows from sums alone."""
 
 
 class Question(BaseModel):
