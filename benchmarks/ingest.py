@@ -5,6 +5,7 @@
     python benchmarks/ingest.py --profile              # where the time goes
     python benchmarks/ingest.py --no-roll-ups          # what roll-ups cost, run in turns with them
     python benchmarks/ingest.py --workers 1,2          # the same with worker processes, in one run
+    python benchmarks/ingest.py --bound                # and one that only acknowledges: rotel
 
 The receiver runs in a process of its own and acknowledges after its commit (WAL, synchronous=FULL);
 `load.py` sends from another. Both share the machine, so compare within one run only.
@@ -16,12 +17,15 @@ import argparse
 import contextlib
 import cProfile
 import gc
+import importlib.util
 import json
 import os
 import pstats
+import socket
 import sqlite3
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import urllib.request
@@ -117,19 +121,15 @@ def receiver(database: Path, *, workers: int = 1, roll_ups: bool = True) -> Iter
 
 def load(server: Server, transport: str, given: argparse.Namespace) -> dict[str, Any]:
     """One run of the load generator, with what it cost the receiver."""
-    port = server.grpc if transport == "grpc" else server.http
-    command = [sys.executable, str(LOAD), f"--{transport}", f"127.0.0.1:{port}"]
-    for option in ("spans", "batch", "connections", "seed"):
-        command += [f"--{option}", str(getattr(given, option))]
     before = server.cpu_s()
-    result = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    result = send(transport, server.grpc if transport == "grpc" else server.http, given)
     spent = server.cpu_s()
     result["cpu_us"] = {
         name: (seconds - before[name]) / result["spans"] * 1e6 for name, seconds in spent.items()
     }
     result["peak_rss_mb"] = peak_rss_mb(server.process.pid)
     result["pss_mb"] = server.memory_mb()
-    return dict(result)
+    return result
 
 
 def peak_rss_mb(pid: int) -> float:
@@ -139,6 +139,48 @@ def peak_rss_mb(pid: int) -> float:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
     return 0.0
+
+
+@contextlib.contextmanager
+def rotel() -> Iterator[tuple[int, int]]:
+    """Run rotel, a Collector in Rust, which acknowledges and drops; yield its two ports."""
+    found = importlib.util.find_spec("rotel")
+    if found is None or found.origin is None:
+        sys.exit("--bound takes rotel: pip install rotel")
+    ports = []
+    for _ in range(2):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            ports.append(free.getsockname()[1])
+    command = [str(Path(found.origin).with_name("rotel-agent")), "start", "--exporter", "blackhole"]
+    for name, port in zip(("grpc", "http"), ports, strict=True):
+        command += [f"--otlp-{name}-endpoint", f"127.0.0.1:{port}"]
+    # It needs the shared library of a Python, as this one has where it was built with one.
+    library = {"LD_LIBRARY_PATH": str(sysconfig.get_config_var("LIBDIR"))}
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        subprocess.Popen(
+            [*command, "--pid-file", f"{directory}/pid"],
+            env={**os.environ, **library},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as popen,
+    ):
+        for port in ports:
+            while popen.poll() is None:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                time.sleep(0.05)
+        yield ports[0], ports[1]
+        popen.terminate()
+
+
+def send(transport: str, port: int, given: argparse.Namespace) -> dict[str, Any]:
+    """Run the load generator once; return what it reports."""
+    command = [sys.executable, str(LOAD), f"--{transport}", f"127.0.0.1:{port}"]
+    for option in ("spans", "batch", "connections", "seed"):
+        command += [f"--{option}", str(getattr(given, option))]
+    ran = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    return dict(json.loads(ran.stdout))
 
 
 def records(spans: int) -> list[UsageRecord]:
@@ -262,6 +304,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--profile", action="store_true", help="also the hottest functions")
     parser.add_argument("--no-roll-ups", action="store_true", help="receive without roll-ups")
     parser.add_argument("--workers", default="1", help="processes that decode: one run for each")
+    parser.add_argument("--bound", action="store_true", help="also a receiver that stores nothing")
     parser.add_argument("--directory", type=Path, help="where the databases go")
     given = parser.parse_args(arguments)
 
@@ -279,6 +322,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for run, workers in enumerate(map(int, given.workers.split(","))):
             for transport in transports:
                 measure(Path(directory, f"{transport}{run}.db"), transport, workers, raw, given)
+        if given.bound:
+            with rotel() as ports:
+                for transport, port in zip(("grpc", "http"), ports, strict=True):
+                    if transport in transports:
+                        rate = send(transport, port, given)["spans_per_s"]
+                        print(f"{transport:9}    rotel  {rate:7,}  acknowledged and dropped")
         spent = stages(Path(directory, "stages.db"))
         print(
             "one thread, us of CPU per span: "

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -100,6 +101,25 @@ def test_up_prints_where_to_send_and_stops_at_a_signal(start: Start, spantoll: C
     assert said["Prices"].startswith("genai-prices ")
     assert said["Send"] == f"OTEL_EXPORTER_OTLP_ENDPOINT={url} spantoll run -- python app.py"
     assert json.loads(spantoll("usage", "--format", "json").out)["totals"]["requests"] == 1
+
+
+def test_up_starts_the_worker_processes_it_is_given(start: Start) -> None:
+    process = start("--grpc", "off", "--http", "127.0.0.1:0", "--workers", "2")
+    url = greeting(process)["OTLP/HTTP"].partition(" ")[0]
+
+    while "\nspantoll_workers_up 2.0\n" not in (metrics := read_metrics(url)):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+
+    assert "\nspantoll_workers_replaced_total 0.0\n" in metrics
+    assert process.wait(timeout=30) == 0
+
+
+def read_metrics(url: str) -> str:
+    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
 
 
 def test_a_running_receiver_takes_up_prices_that_are_set(start: Start, spantoll: Cli) -> None:
