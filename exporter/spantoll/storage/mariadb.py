@@ -1,7 +1,7 @@
 """A ledger in MariaDB, by PyMySQL.
 
 Input: a URL of the scheme `mariadb`. Output: a `Store`: what MariaDB does its own way, beside what
-`ServerStore` does for all database servers. Records come in by INSERT statements of many rows
+`LockingStore` does for all database servers. Records come in by INSERT statements of many rows
 (https://mariadb.com/kb/en/how-to-quickly-insert-data-into-mariadb/). All text is compared byte by
 byte. How the schema is made without transactions of DDL is in `mariadb_schema.py`.
 """
@@ -34,7 +34,7 @@ from spantoll.storage.groups import Groups
 from spantoll.storage.identities import read_stored
 from spantoll.storage.insert import pick_filled
 from spantoll.storage.mariadb_schema import prepare_migration, release_locks, take_lock
-from spantoll.storage.server import POOL_TIMEOUT_S, ServerStore
+from spantoll.storage.server import POOL_TIMEOUT_S, LockingStore
 from spantoll.storage.shared import is_settling
 
 __all__ = ["MariadbStore", "make_engine", "open_url"]
@@ -76,8 +76,8 @@ WRITER_TYPES = {**conversions, Decimal: _refuse_decimal}
 """The server would round a Decimal to the integer of its column."""
 
 
-class MariadbStore(ServerStore):
-    """A ledger in MariaDB; see `Store` and `ServerStore`."""
+class MariadbStore(LockingStore):
+    """A ledger in MariaDB; see `Store` and `LockingStore`."""
 
     groups: ClassVar = Groups(is_settling)
     dialect: ClassVar = "mariadb"

@@ -1,7 +1,7 @@
 """A ledger in PostgreSQL, by psycopg 3.
 
 Input: a URL of the scheme `postgresql`. Output: a `Store`: what PostgreSQL does its own way, beside
-what `ServerStore` does for all database servers. Records come in by binary COPY
+what `LockingStore` does for all database servers. Records come in by binary COPY
 into a temporary table (https://www.postgresql.org/docs/current/populate.html), and from there into
 `usage_record`.
 """
@@ -32,7 +32,7 @@ from sqlalchemy.exc import DBAPIError
 from spantoll.records.column_spec import ColumnSpec
 from spantoll.records.record import COLUMNS, UsageRecord
 from spantoll.storage.groups import Groups
-from spantoll.storage.server import POOL_TIMEOUT_S, ServerStore
+from spantoll.storage.server import POOL_TIMEOUT_S, LockingStore
 from spantoll.storage.shared import is_settling
 
 __all__ = ["PostgresqlStore", "open_url"]
@@ -87,8 +87,8 @@ def open_url(url: URL, *, create: bool = True) -> PostgresqlStore:
     return PostgresqlStore(url, create=create)
 
 
-class PostgresqlStore(ServerStore):
-    """A ledger in PostgreSQL; see `Store` and `ServerStore`."""
+class PostgresqlStore(LockingStore):
+    """A ledger in PostgreSQL; see `Store` and `LockingStore`."""
 
     groups: ClassVar = Groups(is_settling)
 

@@ -1,12 +1,13 @@
 """Stores on a database server: how they connect, and what their errors become.
 
 Input: a URL, one engine that writes and one that reads. Output: a `SharedStore` without the
-statements of a database, which the modules of PostgreSQL and MariaDB add. The database itself must
-exist; its tables are made or migrated here.
+statements of a database, which the modules of PostgreSQL, MariaDB and ClickHouse add. The database
+itself must exist; its tables are made or migrated here.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
@@ -18,27 +19,21 @@ from spantoll.errors import NoLedger, StoreUnavailable
 from spantoll.storage.migrate import is_current, migrate
 from spantoll.storage.shared import SharedStore
 
-__all__ = ["POOL_TIMEOUT_S", "ServerStore"]
+__all__ = ["POOL_TIMEOUT_S", "LockingStore", "ServerStore"]
 
 POOL_TIMEOUT_S = 5.0
 
 
 class ServerStore(SharedStore):
-    """A ledger on a server; see `Store` and `SharedStore`.
+    """A ledger behind connections; see `Store` and `SharedStore`.
 
-    `writer` has one connection; `take_lock` runs at the beginning of its transactions that exclude
-    those of other processes. Each transaction of `reader` sees one snapshot.
+    `writer` changes records, `reader` never does.
     """
 
-    def __init__(
-        self, url: URL, *, writer: Engine, reader: Engine, take_lock: Callable[[Connection], None]
-    ) -> None:
+    def __init__(self, url: URL, *, writer: Engine, reader: Engine) -> None:
         self._url = url
         self._closed = False
         self._writer = writer
-        # The same connection, for transactions that exclude each other.
-        self._alone = writer.execution_options()
-        event.listen(self._alone, "begin", take_lock)
         self._reader = reader
 
     def open(self, *, create: bool) -> None:
@@ -53,14 +48,14 @@ class ServerStore(SharedStore):
                 if not is_current(self._reader):
                     if not create:
                         raise NoLedger(self.url)
-                    self.prepare_migration(self._alone)
-                    migrate(self._alone)
+                    self.update_schema()
             except DBAPIError as error:
                 raise self._make_error(error) from error
             unless_opened.pop_all()
 
-    def prepare_migration(self, engine: Engine) -> None:
-        """Do what a database needs before its first migration."""
+    @abstractmethod
+    def update_schema(self) -> None:
+        """Make the tables or bring them up to date, one process at a time where there are locks."""
 
     @property
     def url(self) -> str:
@@ -69,7 +64,7 @@ class ServerStore(SharedStore):
 
     @property
     def engine(self) -> Engine:
-        """For reading: each transaction sees one snapshot."""
+        """For reading: what was committed, and each record in its latest version."""
         return self._reader
 
     def close(self) -> None:
@@ -78,19 +73,12 @@ class ServerStore(SharedStore):
         self._reader.dispose()
         self._writer.dispose()
 
-    def transaction(self) -> AbstractContextManager[Connection]:
-        """Take the lock of all that correct records; see `SqlStore`."""
-        return self._begin(self._alone)
-
-    def insertion(self) -> AbstractContextManager[Connection]:
-        """Begin beside other processes; see `SharedStore`."""
-        return self._begin(self._writer)
-
     def check_room(self, connection: Connection) -> None:
         """Do nothing: a server that is full refuses the row that a ping writes."""
 
     @contextmanager
-    def _begin(self, engine: Engine) -> Iterator[Connection]:
+    def begin(self, engine: Engine) -> Iterator[Connection]:
+        """Begin a transaction. What the driver raises in the block becomes StoreUnavailable."""
         if self._closed:
             raise StoreUnavailable(f"database {self.url} is closed")
         try:
@@ -102,3 +90,35 @@ class ServerStore(SharedStore):
     def _make_error(self, error: DBAPIError | PoolTimeout) -> StoreUnavailable:
         reason = error.orig if isinstance(error, DBAPIError) else error
         return StoreUnavailable(f"database {self.url}: {' '.join(str(reason).split())}")
+
+
+class LockingStore(ServerStore):
+    """A ledger on a server with locks and transactions, of which each reading one is a snapshot.
+
+    `writer` has one connection; `take_lock` runs at the beginning of its transactions that exclude
+    those of other processes.
+    """
+
+    def __init__(
+        self, url: URL, *, writer: Engine, reader: Engine, take_lock: Callable[[Connection], None]
+    ) -> None:
+        super().__init__(url, writer=writer, reader=reader)
+        # The same connection, for transactions that exclude each other.
+        self._alone = writer.execution_options()
+        event.listen(self._alone, "begin", take_lock)
+
+    def update_schema(self) -> None:
+        """Run the migrations that are missing."""
+        self.prepare_migration(self._alone)
+        migrate(self._alone)
+
+    def prepare_migration(self, engine: Engine) -> None:
+        """Do what a database needs before its first migration."""
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """Take the lock of all that correct records; see `SqlStore`."""
+        return self.begin(self._alone)
+
+    def insertion(self) -> AbstractContextManager[Connection]:
+        """Begin beside other processes; see `SharedStore`."""
+        return self.begin(self._writer)

@@ -1,7 +1,7 @@
 """A ledger in ClickHouse, by clickhouse-connect.
 
 Input: a URL of the scheme `clickhouse`. Output: a `Store`: what ClickHouse does its own way, beside
-what `SharedStore` does for all. ClickHouse has neither transactions nor locks. Every statement is
+what `ServerStore` does for all. ClickHouse has neither transactions nor locks. Every statement is
 durable at once, in an order in which a crash loses nothing: what a write will add is noted before
 it is added, and stays noted until it is settled. One process corrects records at a time.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
@@ -27,9 +27,8 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from spantoll.errors import ConfigurationError, NoLedger, StoreUnavailable
+from spantoll.errors import ConfigurationError, StoreUnavailable
 from spantoll.records.columns import usage_record
 from spantoll.records.record import COLUMNS, UsageRecord
 from spantoll.storage.clickhouse import schema
@@ -40,16 +39,15 @@ from spantoll.storage.clickhouse.row_versions import keep_row_versions
 from spantoll.storage.clickhouse.statements import ClickhouseStatements
 from spantoll.storage.groups import Groups
 from spantoll.storage.identities import read_stored
-from spantoll.storage.migrate import is_current
 from spantoll.storage.periods_book import book_late_records
-from spantoll.storage.shared import SharedStore, is_settling, settling
+from spantoll.storage.server import POOL_TIMEOUT_S, ServerStore
+from spantoll.storage.shared import is_settling, settling
 from spantoll.storage.sql import Insert, Refused
 from spantoll.storage.tables import probe, unsettled
 
 __all__ = ["ClickhouseStore", "open_url"]
 
 LOCK_TIMEOUT_S = 30.0
-POOL_TIMEOUT_S = 5.0
 
 SETTINGS = {
     "final": 1,
@@ -88,8 +86,8 @@ _LOCKS: WeakValueDictionary[str, _Locks] = WeakValueDictionary()
 _LOCKS_LOCK = threading.Lock()
 
 
-class ClickhouseStore(SharedStore):
-    """A ledger in ClickHouse; see `Store` and `SharedStore`.
+class ClickhouseStore(ServerStore):
+    """A ledger in ClickHouse; see `Store` and `ServerStore`.
 
     What other processes insert meanwhile is seen; of two that correct records at once, each in a
     process of its own, one may decide without what the other has just inserted.
@@ -99,59 +97,39 @@ class ClickhouseStore(SharedStore):
     has_transactions: ClassVar[bool] = False
 
     def __init__(self, url: URL, *, create: bool = True) -> None:
-        self._url = url.set(drivername="clickhouse")
+        url = url.set(drivername="clickhouse")
         if not url.database:
-            raise ConfigurationError(f"database {self.url}: name a database after the host")
+            shown = url.render_as_string(hide_password=True)
+            raise ConfigurationError(f"database {shown}: name a database after the host")
         if unknown := set(url.query) - OPTIONS:
             raise ConfigurationError(
                 f"unknown database option {min(unknown)!r}; one of: {', '.join(sorted(OPTIONS))}"
             )
-        self._closed = False
         with _LOCKS_LOCK:
-            self._locks = _LOCKS.setdefault(str(self._url), _Locks())
+            self._locks = _LOCKS.setdefault(str(url), _Locks())
         self._numbers = RecordNumbers()
         self._ids = range(0)
-        self._reader = self._make_engine()
-        self._writer = self._make_engine(pool_size=2, max_overflow=0)
+        super().__init__(
+            url, writer=_make_engine(url, pool_size=2, max_overflow=0), reader=_make_engine(url)
+        )
         keep_row_versions(self._writer)
-        with ExitStack() as unless_opened:
-            unless_opened.callback(self.close)
-            try:
-                if not is_current(self._reader):
-                    if not create:
-                        raise NoLedger(self.url)
-                    with self._locks.correcting:
-                        schema.migrate(self._reader)
-            except DBAPIError as error:
-                raise self._make_error(error) from error
-            unless_opened.pop_all()
+        self.open(create=create)
 
-    @property
-    def url(self) -> str:
-        """Where the ledger is, without the password."""
-        return self._url.render_as_string(hide_password=True)
-
-    @property
-    def engine(self) -> Engine:
-        """For reading: each statement sees the latest version of every row."""
-        return self._reader
-
-    def close(self) -> None:
-        """Release the connections; later calls raise StoreUnavailable."""
-        self._closed = True
-        self._reader.dispose()
-        self._writer.dispose()
+    def update_schema(self) -> None:
+        """Add the tables and columns that are missing."""
+        with self._locks.correcting:
+            schema.migrate(self._reader)
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """Hold off what else of this process corrects records.
 
         Each statement is durable at once: an error in the block does not undo those before it.
         """
-        return self._begin(self._locks.correcting)
+        return self._begin_alone(self._locks.correcting)
 
     def insertion(self) -> AbstractContextManager[Connection]:
         """Hold off what else of this process inserts records."""
-        return self._begin(self._locks.inserting)
+        return self._begin_alone(self._locks.inserting)
 
     def insert_records(
         self, connection: Connection, records: Sequence[UsageRecord]
@@ -211,9 +189,6 @@ class ClickhouseStore(SharedStore):
         """Return False: there are no locks over which ClickHouse could end a statement."""
         return False
 
-    def check_room(self, connection: Connection) -> None:
-        """Do nothing: a server that is full refuses the row that a ping writes."""
-
     def _insert_and_note(
         self, insert: Insert, records: Sequence[UsageRecord], note: bool
     ) -> tuple[list[int], list[Refused]]:
@@ -228,29 +203,22 @@ class ClickhouseStore(SharedStore):
         return inserted, refused
 
     @contextmanager
-    def _begin(self, lock: threading.Lock) -> Iterator[Connection]:
-        if self._closed:
-            raise StoreUnavailable(f"database {self.url} is closed")
+    def _begin_alone(self, lock: threading.Lock) -> Iterator[Connection]:
         if not lock.acquire(timeout=LOCK_TIMEOUT_S):
             raise StoreUnavailable(
                 f"database {self.url}: another thread has been writing for {LOCK_TIMEOUT_S:.0f} s"
             )
         try:
-            with self._writer.begin() as connection:
+            with self.begin(self._writer) as connection:
                 yield connection
-        except (DBAPIError, PoolTimeout) as error:
-            raise self._make_error(error) from error
         finally:
             lock.release()
 
-    def _make_engine(self, **pool: int) -> Engine:
-        return create_engine(
-            self._url.set(drivername=DRIVER.replace(".", "+")),
-            pool_timeout=POOL_TIMEOUT_S,
-            connect_args={f"ch_{name}": value for name, value in SETTINGS.items()},
-            **pool,
-        )
 
-    def _make_error(self, error: DBAPIError | PoolTimeout) -> StoreUnavailable:
-        reason = error.orig if isinstance(error, DBAPIError) else error
-        return StoreUnavailable(f"database {self.url}: {' '.join(str(reason).split())}")
+def _make_engine(url: URL, **pool: int) -> Engine:
+    return create_engine(
+        url.set(drivername=DRIVER.replace(".", "+")),
+        pool_timeout=POOL_TIMEOUT_S,
+        connect_args={f"ch_{name}": value for name, value in SETTINGS.items()},
+        **pool,
+    )

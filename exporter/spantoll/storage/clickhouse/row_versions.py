@@ -24,7 +24,6 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Update,
-    and_,
     event,
     false,
     func,
@@ -78,7 +77,7 @@ def _rewrite(
     if isinstance(statement, Insert):
         return _number_rows(connection, statement, many, one)
     if isinstance(statement, Update):
-        changed = {_name(column): value for column, value in (statement._values or {}).items()}
+        changed = _read_values(statement)
         if len(many) > 1:
             return _insert(statement.table, _update_many(connection, statement, changed, many))
         bound = many[0] if many else one
@@ -103,7 +102,7 @@ def _number_rows(
     table: Any = statement.table
     key = table.autoincrement_column
     rows = many or [one]
-    if key is None or key.name in {_name(column) for column in statement._values or ()}:
+    if key is None or key.name in _read_values(statement):
         return statement, many, one
     if all(key.name in row for row in rows):
         return statement, many, one
@@ -124,7 +123,9 @@ def _select_new(
     values = [
         changed.get(column.name, column).label(f"new_{column.name}") for column in table.columns
     ]
-    found = select(*values, *_next_version(table)).where(*statement._where_criteria)
+    found = select(*values, *_next_version(table))
+    if (condition := statement.whereclause) is not None:
+        found = found.where(condition)
     names = [*table.columns.keys(), ROW_VERSION, IS_DELETED]
     rows = connection.execute(found, dict(bound)).all()
     return [dict(zip(names, row, strict=True)) for row in rows]
@@ -146,7 +147,7 @@ def _update_many(
 
     Raises NotImplementedError for an update of other conditions or other values.
     """
-    condition: Any = and_(*statement._where_criteria)
+    condition: Any = statement.whereclause
     if not isinstance(condition, BinaryExpression) or not all(
         isinstance(each, BindParameter) for each in (condition.right, *changed.values())
     ):
@@ -168,6 +169,7 @@ def _update_many(
     return rows
 
 
-def _name(column: Any) -> str:
-    name: str = getattr(column, "name", column)
-    return name
+def _read_values(statement: Insert | Update) -> dict[str, Any]:
+    """Return what VALUES or SET gives to each column: of this SQLAlchemy has no public reading."""
+    given: Mapping[Any, Any] = statement._values or {}
+    return {getattr(column, "name", column): value for column, value in given.items()}
