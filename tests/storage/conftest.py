@@ -60,6 +60,7 @@ CLICKHOUSE_FILES = {
     "test_access_keys.py",
     "test_own_prices.py",
     "test_price_sets.py",
+    "test_store_settling.py",
 }
 """What runs on ClickHouse. The other files start processes, of which its engine serves one at a
 time, need transactions, or change many records one by one, which takes it minutes."""
@@ -67,6 +68,17 @@ time, need transactions, or change many records one by one, which takes it minut
 QUICK_FILES = {"test_clickhouse.py", "test_store_conformance.py"}
 """Of these, what `make test` runs; the rest is left to `make soak`, for a write that settles takes
 ClickHouse some tenths of a second, however small."""
+
+
+LONG_TESTS = {
+    "test_any_number_of_calls_may_have_equal_usage",
+    "test_more_groups_than_one_list_of_values_takes",
+    "test_order_batches_and_resending_change_nothing",
+    "test_a_response_id_too_many_share_connects_none",
+    "test_a_response_id_as_many_as_may_share_connects_all",
+    "test_a_trace_stays_together_when_its_response_id_loses_its_meaning",
+}
+"""Not run on ClickHouse, which hundreds of writes or versions of a thousand rows take minutes."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -77,9 +89,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def is_on_clickhouse(item: pytest.Item) -> bool:
         return item.path.parent == here and "clickhouse" in item.name.partition("[")[2]
 
-    items[:] = [
-        item for item in items if not is_on_clickhouse(item) or item.path.name in CLICKHOUSE_FILES
-    ]
+    def is_wanted(item: pytest.Item) -> bool:
+        return item.path.name in CLICKHOUSE_FILES and item.name.partition("[")[0] not in LONG_TESTS
+
+    items[:] = [item for item in items if not is_on_clickhouse(item) or is_wanted(item)]
     for item in items:
         if is_on_clickhouse(item) and item.path.name not in QUICK_FILES:
             item.add_marker(pytest.mark.soak)
