@@ -190,15 +190,19 @@ def test_the_highest_id_stays_so_that_no_id_is_given_twice(memory_store: SqlStor
         ]
 
 
-def test_a_rebuild_keeps_the_sums_whose_records_are_deleted(sql_store: SqlStore) -> None:
-    sql_store.write([make_record(started_ns=time_ns) for time_ns in (OLD_NS, NEW_NS, NEW_NS)])
-    retain(sql_store)
+def test_a_rebuild_keeps_the_sums_whose_records_are_deleted(memory_store: SqlStore) -> None:
+    memory_store.write([make_record(started_ns=time_ns) for time_ns in (OLD_NS, NEW_NS, NEW_NS)])
+    retain(memory_store)
 
-    clear_roll_ups(sql_store)
-    while_cleared = requests(sql_store)
-    fill_gaps(sql_store)
+    clear_roll_ups(memory_store)
+    while_cleared = requests(memory_store)
+    fill_gaps(memory_store)
 
-    assert (while_cleared, requests(sql_store), requests(sql_store, end_ns=MARK_NS)) == (3, 3, 1)
+    assert (while_cleared, requests(memory_store), requests(memory_store, end_ns=MARK_NS)) == (
+        3,
+        3,
+        1,
+    )
 
 
 def test_merging_loses_no_sum_that_exceeds_64_bits_and_has_no_records(
@@ -263,7 +267,7 @@ def test_no_statement_is_made_of_a_time_whose_records_are_deleted(memory_store: 
         read_statement(memory_store.engine, "acme", start_ns=OLD_NS, end_ns=NEW_NS)
 
 
-def test_what_is_not_settled_is_not_deleted(url: str, sql_store: SqlStore) -> None:
+def test_what_is_not_settled_is_not_deleted(sql_store: SqlStore) -> None:
     sql_store.write([make_record(started_ns=time_ns) for time_ns in (OLD_NS, NEW_NS)])
 
     with sql_store.transaction() as connection:
@@ -277,19 +281,19 @@ def test_what_is_not_settled_is_not_deleted(url: str, sql_store: SqlStore) -> No
         assert read_deleted_before(connection) == 0
 
 
-def test_a_copy_has_the_sums_of_deleted_records_too(sql_store: SqlStore, tmp_path: Path) -> None:
-    sql_store.write([make_record(started_ns=OLD_NS, user_id=user) for user in ("ann", "bob")])
-    sql_store.write([make_record(started_ns=NEW_NS) for _ in range(2)])
-    retain(sql_store)
+def test_a_copy_has_the_sums_of_deleted_records_too(memory_store: SqlStore, tmp_path: Path) -> None:
+    memory_store.write([make_record(started_ns=OLD_NS, user_id=user) for user in ("ann", "bob")])
+    memory_store.write([make_record(started_ns=NEW_NS) for _ in range(2)])
+    retain(memory_store)
 
     with closing(open_store(f"sqlite:///{tmp_path}/copy.db")) as target:
         assert isinstance(target, SqlStore)
         for _ in range(2):
-            copy_ledger(sql_store, target)
+            copy_ledger(memory_store, target)
 
         assert requests(target) == 4
         for query in QUERIES[:3]:
-            assert run(target.engine, query).rows == run(sql_store.engine, query).rows
+            assert run(target.engine, query).rows == run(memory_store.engine, query).rows
 
 
 def test_a_copy_that_has_what_its_source_deleted_is_not_changed(
