@@ -20,7 +20,6 @@ from spantoll.storage.tables import retention
 
 __all__ = [
     "find_late_records",
-    "is_deleted_period",
     "keep_settled",
     "name_mark",
     "read_deleted_before",
@@ -90,11 +89,6 @@ def keep_settled(connection: Connection, changes: Iterable[Change]) -> list[Chan
     stored = _find_stored(connection, [each.current for each in promoted])
     orphans = {each.id for each in promoted if _repeated(each.current) not in stored}
     return [change for change in kept if change[0].id not in orphans]
-
-
-def is_deleted_period(connection: Connection, start_ns: int | None) -> bool:
-    """Return True if a period from `start_ns`, or from the beginning, reaches before the mark."""
-    return (start_ns or 0) < read_deleted_before(connection)
 
 
 def _keep_start(before: Stored, after: Stored, mark_ns: int) -> Change:

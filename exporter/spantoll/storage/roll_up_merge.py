@@ -39,7 +39,7 @@ NEW_SHARE = 5
 MOST_BUCKETS = 200
 """Read by one statement."""
 MOST_ROWS = 5_000
-"""Rows merged in one transaction, so that receivers do not wait long: some 50 ms on SQLite."""
+"""Rows merged in one transaction, so that receivers do not wait long."""
 SMALL_CACHE = "PRAGMA cache_size = -4096"
 """4 MB: what is merged is read once, and the cache of a writer of records is 64."""
 

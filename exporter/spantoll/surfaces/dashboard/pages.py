@@ -97,7 +97,8 @@ def show_overview(request: Request, context: RestContext, visible: Sequence[Filt
             growth = compare(engine, view, view.query(*TOTALS))
         except QueryError as error:
             problem = problem or str(error)
-    totals = (growth.result if growth else run(engine, view.query(*TOTALS))).totals
+    result = growth.result if growth else run(engine, view.query(*TOTALS))
+    totals = result.totals
     over_time = run(engine, view.query("cost_usd", window=view.window, fill=True))
     cards = {
         name: run(
@@ -110,6 +111,7 @@ def show_overview(request: Request, context: RestContext, visible: Sequence[Filt
         {
             "view": view,
             "problem": problem,
+            "notes": dict.fromkeys([*result.notes, *(growth.before.notes if growth else ())]),
             "totals": totals,
             "labels": TOTALS,
             "changes": {name: describe_change(growth.totals, name) for name in TOTALS}
