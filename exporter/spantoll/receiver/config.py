@@ -1,4 +1,4 @@
-"""Where a receiver listens, whom it takes calls from, and how many processes it has.
+"""Where a receiver listens, which callers it accepts, and how many processes it has.
 
 In: what the settings or an embedding application say. Out: a frozen `ReceiverConfig`, or
 ConfigurationError naming the flag, before anything listens.

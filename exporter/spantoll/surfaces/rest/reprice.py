@@ -185,7 +185,7 @@ def _answer_begun(request: Request, store: SqlStore, begun: Begun, *, now_ns: in
 
 
 def _finish(store: SqlStore, begun: Begun, *, now_ns: int) -> None:
-    """Price the records of a run; nobody is there any more to whom an error could be answered."""
+    """Price the records of a run; its request is answered already, so that an error is logged."""
     try:
         finish_repricing(store, begun, now_ns=now_ns)
     except SpantollError as error:
