@@ -5,6 +5,7 @@ from typing import Any
 
 import openai
 import pytest
+from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
@@ -48,11 +49,23 @@ def measured_latest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Measured]:
 
 
 def measure() -> Iterator[Measured]:
-    metrics = Measured()
-    instrumentation.instrument(meter_provider=metrics.provider)
-    yield metrics
+    measured = Measured()
+    instrumentation.instrument(meter_provider=measured.provider)
+    yield measured
     instrumentation.uninstrument()
-    metrics.provider.shutdown()
+    measured.provider.shutdown()
+
+
+def test_a_call_does_not_ask_the_environment_for_a_meter_provider(
+    client: openai.OpenAI, spans: Any, question: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(metrics, "get_meter_provider", lambda: asked.append(1))
+
+    client.chat.completions.create(**question())
+
+    assert spans.only_span()
+    assert not asked
 
 
 def test_todays_names_are_the_default(
@@ -94,9 +107,9 @@ def test_both_versions_are_measured_where_dup_is_chosen(
     client: openai.OpenAI, question: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental/dup")
-    for metrics in measure():
+    for measured in measure():
         client.chat.completions.create(**question())
-        names = set(metrics.points())
+        names = set(measured.points())
 
     assert {"gen_ai.client.token.usage", INFERENCE + "duration"} <= names
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 import weakref
 from collections.abc import Callable
 from types import CoroutineType
@@ -36,7 +35,8 @@ __all__ = ["Emitter", "GuardedSpan", "is_real", "wrap"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_METRICS = sys.modules[metrics.get_meter_provider.__module__]
+_METRICS = metrics.get_meter_provider.__globals__
+"""The names of the module that has the function: its `__module__` is that of the package."""
 
 
 def _find_meter_provider() -> object:
@@ -46,8 +46,8 @@ def _find_meter_provider() -> object:
     environment: 1 us per call. That variable has been read by then, when the meter was made.
     """
     try:
-        return _METRICS._METER_PROVIDER
-    except AttributeError:
+        return _METRICS["_METER_PROVIDER"]
+    except KeyError:
         return metrics.get_meter_provider()
 
 
