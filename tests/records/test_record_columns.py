@@ -71,6 +71,7 @@ def test_few_indexes_slow_an_insert() -> None:
         ("response_key", "usage_key", "scope_name"),
         ("trace_id", "parent_span_id"),
         ("trace_id", "started_ns"),
+        ("user_id", "started_ns"),
     }
 
 
