@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 import pytest
@@ -86,6 +86,28 @@ def test_an_answer_says_its_age_and_is_made_again_when_it_is_too_old() -> None:
         ages.append((found.content["made"], found.age_s))
 
     assert ages == [(1, 0), (1, 299), (2, 0)]
+
+
+@pytest.mark.parametrize(("took_s", "made"), [(0.5, 1), (0.4, 2)])
+def test_only_an_answer_that_took_long_is_kept(took_s: float, made: int) -> None:
+    clock, maker = Clock(), Maker()
+    cache = AnswerCache(MemoryBackend(clock=clock), ttl_s=300, clock=clock)
+
+    def make() -> Mapping[str, Any]:
+        clock.now += took_s
+        return maker()
+
+    answers = [cache.fetch({}, make, slower_than_s=0.5).content["made"] for _ in range(2)]
+
+    assert answers == [1, made]
+
+
+def test_a_fresh_answer_replaces_the_one_that_is_kept(cache: AnswerCache) -> None:
+    make = Maker()
+
+    answers = [cache.fetch({}, make, fresh=fresh).content["made"] for fresh in (False, True, False)]
+
+    assert answers == [1, 2, 2]
 
 
 def test_redis_lets_an_answer_expire(redis_url: str) -> None:

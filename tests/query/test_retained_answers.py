@@ -88,6 +88,7 @@ MISSING = {
     "distinct sessions": ({"measures": ["distinct_sessions"]}, "before"),
     "uncounted records": ({"uncounted": True, "measures": ["records"]}, "before"),
     "exact percentiles": ({"measures": ["latency_p50_ms"], "exact": True}, "before"),
+    "extremes": ({"measures": ["requests", "latency_max_ms"]}, "before"),
     "time to the first chunk": ({"measures": ["time_to_first_chunk_p50_ms"]}, "before"),
     "an end within a day": (
         {"dimensions": ["user_id"], "end_ns": MARK_NS - HOUR_NS},

@@ -31,6 +31,7 @@ from spantoll.query.plain_records import (
     plain_records,
 )
 from spantoll.query.query import Filter, Query, doubt_query, health_query
+from spantoll.query.recent import find_recent_start
 from spantoll.query.records import Listed, Page, RecordQuery, iterate_parts, list_records
 from spantoll.query.result import PriceSetUsed, Result, Row
 from spantoll.query.run import run
@@ -72,6 +73,7 @@ __all__ = [
     "doubt_query",
     "explain",
     "find_question",
+    "find_recent_start",
     "growth_headers",
     "health_query",
     "iterate_parts",

@@ -80,24 +80,31 @@ class AnswerCache:
         self._lock = threading.Lock()
         self.counts = CacheCounts()
 
-    def fetch(self, identity: Mapping[str, Any], make: Callable[[], Any]) -> CachedAnswer:
-        """Return the answer of `identity`, made now unless one is kept.
+    def fetch(
+        self,
+        identity: Mapping[str, Any],
+        make: Callable[[], Any],
+        *,
+        slower_than_s: float = 0.0,
+        fresh: bool = False,
+    ) -> CachedAnswer:
+        """Return the answer of `identity`, made now unless one is kept; made now if `fresh`.
 
         Two that ask at once may both make it. `make` returns what JSON can hold; what it raises is
-        raised and not kept.
+        raised and not kept, nor is what it returns in less than `slower_than_s`.
         """
         if self._backend is None:
             return CachedAnswer(make(), 0.0)
         canonical = orjson.dumps(identity, option=orjson.OPT_SORT_KEYS, default=str)
         key = PREFIX + hashlib.sha256(canonical).hexdigest()
-        found, failed = self._read(key)
+        found, failed = (None, False) if fresh else self._read(key)
         if found is not None:
             self._count(hits=1)
             return CachedAnswer(found["content"], max(0.0, self._clock() - found["made_at"]))
         self._count(misses=1, failures=int(failed))
         made_at = self._clock()
         content = make()
-        if not failed:
+        if not failed and self._clock() - made_at >= slower_than_s:
             kept = orjson.dumps({"made_at": made_at, "content": content})
             self._write(key, kept)
         return CachedAnswer(content, 0.0)

@@ -7,7 +7,7 @@ many records, but only one that groups by the column has it: sums are often read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Label, func, null, select
@@ -18,9 +18,10 @@ from spantoll.query.query import Query
 from spantoll.query.roll_ups import Plan
 from spantoll.query.statement import list_order, select_rolled_sums
 
-__all__ = ["fill_distinct", "leave_out_distinct", "plan_distinct"]
+__all__ = ["fill_distinct", "leave_out_measures", "plan_distinct"]
 
 LEFT_OUT = Aggregate((), lambda: None, null)
+"""Of a measure that is read apart from the sums."""
 
 
 def plan_distinct(
@@ -44,12 +45,11 @@ def plan_distinct(
     return {i: found for i, found in plans.items() if found.roll_ups}
 
 
-def leave_out_distinct(
-    measures: Sequence[Measure], plans: Mapping[int, Plan]
-) -> tuple[Measure, ...]:
-    """Return the measures without the parts of those that `plan_distinct` has planned."""
+def leave_out_measures(measures: Sequence[Measure], numbers: Container[int]) -> tuple[Measure, ...]:
+    """Return the measures without the parts of those that are read apart, by their numbers."""
     return tuple(
-        each._replace(aggregate=LEFT_OUT) if i in plans else each for i, each in enumerate(measures)
+        each._replace(aggregate=LEFT_OUT) if i in numbers else each
+        for i, each in enumerate(measures)
     )
 
 
@@ -66,11 +66,13 @@ def fill_distinct(
     names = [key.name for key in keys]
     for i, plan in plans.items():
         value = measures[i].aggregate.parts[0].expression.label("value")
-        rolled = select_rolled_sums(query, [*keys, value], {}, plan).subquery("rolled").c
+        # Read once for both counts: a common table expression that is used twice is materialised.
+        rolled = select_rolled_sums(query, [*keys, value], {}, plan).cte("rolled").c
         columns = [rolled[name] for name in names]
-        counts = select(*columns, func.count(rolled.value)).group_by(*columns)
-        counted = {tuple(key): count for *key, count in connection.execute(counts)}
-        total = connection.scalar(select(func.count(rolled.value.distinct())))
+        total = select(func.count(rolled.value.distinct())).scalar_subquery()
+        counts = select(*columns, func.count(rolled.value), total).group_by(*columns)
+        answers = {tuple(key): (count, every) for *key, count, every in connection.execute(counts)}
+        _, total_count = next(iter(answers.values()), (0, 0))
         for row in found:
-            row[f"m{i}p0"] = counted.get(tuple(row[name] for name in names), 0)
-            row[f"m{i}t0"] = total
+            row[f"m{i}p0"], _ = answers.get(tuple(row[name] for name in names), (0, 0))
+            row[f"m{i}t0"] = total_count

@@ -17,7 +17,8 @@ from sqlalchemy.exc import DBAPIError
 
 from spantoll.errors import StoreUnavailable
 from spantoll.query.dimensions import Dimension, find_dimension
-from spantoll.query.distinct import fill_distinct, leave_out_distinct, plan_distinct
+from spantoll.query.distinct import fill_distinct, leave_out_measures, plan_distinct
+from spantoll.query.extremes import fill_extremes, find_extremes
 from spantoll.query.fill import fill_windows
 from spantoll.query.measures import Measure, find_measure
 from spantoll.query.percentiles import fill_percentiles
@@ -77,7 +78,9 @@ def run(engine: Engine, query: Query) -> Result:
         if query.others:
             ranking = replace(asked, window="total", others=False, fill=False)
             total = plans._replace(query=ranking, covering=())
-            kept = [each.keys for each in _fetch_groups(connection, total, measures).groups]
+            order = {name.removeprefix("-") for name in list_order(ranking)}
+            ranks = [each for each in measures if each.name in order]
+            kept = [each.keys for each in _fetch_groups(connection, total, ranks).groups]
             asked = replace(asked, limit=None, others=False)
             plans = plans._replace(query=asked)
         found = _fetch_groups(connection, plans, measures, kept=kept)
@@ -94,7 +97,8 @@ def run(engine: Engine, query: Query) -> Result:
     count = len(rows) if query.fill or query.others else found.total_groups
     price_sets = tuple(PriceSetUsed(*each) for each in used)
     notes = describe_deleted(period, found.plans, deleted_before_ns, tz=query.tz)
-    return Result(query, rows, found.totals, count, price_sets, found.plans[0].describe(), notes)
+    sources = list(dict.fromkeys(name for plan in found.plans for name in plan.describe()))
+    return Result(query, rows, found.totals, count, price_sets, sources, notes)
 
 
 class _Plans(NamedTuple):
@@ -112,6 +116,10 @@ class _Plans(NamedTuple):
     def make(self, keys: Sequence[ColumnElement[Any]], measures: Sequence[Measure] = ()) -> Plan:
         """Plan what groups by `keys` and adds up what `measures` are made of."""
         return leave_out_deleted(self._cover(keys, measures), self.deleted_before_ns)
+
+    def read_records(self) -> Plan:
+        """Plan what no roll-up has."""
+        return leave_out_deleted(Plan((), (self.period,)), self.deleted_before_ns)
 
     def _cover(self, keys: Sequence[ColumnElement[Any]], measures: Sequence[Measure]) -> Plan:
         dimensions = [key for key in keys if key.key != WINDOW]
@@ -144,7 +152,7 @@ class _Found(NamedTuple):
     total_groups: int
     """Those beyond the limit included."""
     plans: Sequence[Plan]
-    """Of the sums, then of the percentiles."""
+    """Of the sums, then of what is read apart from them."""
 
 
 @contextmanager
@@ -205,10 +213,11 @@ def _execute(
     """Read the groups of a query; return also the plans by which they were read, sums first."""
     query = plans.query
     distinct = plan_distinct(query, keys, measures, plan=plans.make)
-    summed = leave_out_distinct(measures, distinct)
+    extremes = find_extremes(query, keys, measures)
+    summed = leave_out_measures(measures, {*distinct, *extremes})
     plan = plans.make(keys, summed)
-    if not plan.roll_ups:  # one pass over the records counts as well
-        distinct, summed = {}, tuple(measures)
+    if not plan.roll_ups:  # one pass over the records reads all of them
+        distinct, extremes, summed = {}, {}, tuple(measures)
     made = [plan, *distinct.values()]
 
     def plan_values(keys: Sequence[ColumnElement[Any]]) -> Plan:
@@ -220,6 +229,9 @@ def _execute(
     if found:
         fill_percentiles(connection, query, keys, measures, found, plan=plan_values)
         fill_distinct(connection, query, keys, measures, found, plans=distinct)
+        if extremes:
+            made.append(plans.read_records())
+            fill_extremes(connection, query, keys, found, extremes=extremes, plan=made[-1])
     return found, made
 
 

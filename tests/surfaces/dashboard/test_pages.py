@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
 
 from spantoll.storage import Store
+from spantoll.surfaces.dashboard import add_dashboard
+from spantoll.surfaces.rest import RestContext, make_application
 
 JSON = {"Content-Type": "application/json"}
 PAGES = ("/", "/records", "/records/1", "/models", "/models/openai/gpt-4o", "/health", "/docs")
@@ -131,3 +134,16 @@ def test_text_of_spans_is_not_html(client: TestClient, filled: None) -> None:
         page = client.get(path).text
         assert "o3<b>" not in page
     assert "o3&lt;b&gt;" in client.get("/").text
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_health_page_reads_the_end_of_a_long_period(context: RestContext) -> None:
+    application = make_application(replace(context, most_read=4), pages=add_dashboard)
+    client = TestClient(application, base_url="http://127.0.0.1:4318")
+
+    page = client.get("/health?last=30d").text
+    whole = client.get("/health?last=30d&emitters=all").text
+
+    assert "Of the last 24 hours of the period, since 2026-11-20 12:00:00 UTC" in page
+    assert "emitters=all" in page
+    assert "Of the last" not in whole

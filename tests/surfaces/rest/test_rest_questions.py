@@ -147,6 +147,34 @@ def test_the_real_time_answer_is_kept_and_says_its_age(
     assert answers.counts == (2, 1, 0)
 
 
+@pytest.mark.parametrize(
+    ("headers", "requests"), [({}, 1), ({"Cache-Control": "no-cache"}, 2)], ids=["kept", "fresh"]
+)
+@pytest.mark.parametrize("path", ["questions/performance", "health/data"])
+def test_an_answer_that_reads_every_record_is_kept_where_it_is_slow(
+    context: RestContext,
+    stored: Stored,
+    record: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    headers: dict[str, str],
+    requests: int,
+) -> None:
+    module = "usage" if path == "health/data" else "questions"
+    monkeypatch.setattr(f"spantoll.surfaces.rest.{module}.SLOW_S", 0.0)
+    client = serve(replace(context, answers=open_cache("memory", ttl_s=300)))
+    stored([record()])
+
+    first = client.get(f"{API}/{path}", headers=headers)
+    stored([record()])
+    again = client.get(f"{API}/{path}", headers=headers)
+    other = client.get(f"{API}/{path}?model=other", headers=headers)
+
+    calls = [each.json()["coverage"]["requests"] for each in (first, again, other)]
+    assert calls == [1, requests, 0]
+    assert again.headers["age"] == "0"
+
+
 @pytest.mark.parametrize("given", ["real_time?last=24h", "overall"])
 def test_every_other_answer_is_made_anew(context: RestContext, given: str) -> None:
     answers = open_cache("memory", ttl_s=300)

@@ -22,6 +22,7 @@ from spantoll.query import (
     RecordQuery,
     Result,
     doubt_query,
+    find_recent_start,
     health_query,
     list_records,
     run,
@@ -212,7 +213,13 @@ def show_health(request: Request, context: RestContext, visible: Sequence[Filter
     """Show how sure the numbers are, and what would make them surer."""
     view, problem = read_or_default(request, context, visible)
     counted = view.query("cost_usd")
-    emitters = health_query(filters=view.filters, start_ns=view.start_ns, end_ns=view.end_ns)
+    end_ns = view.now_ns if view.end_ns is None else view.end_ns
+    start_ns, shortened = view.start_ns, ""
+    if request.query_params.get("emitters") != "all":
+        start_ns, shortened = find_recent_start(
+            context.engine, view.start_ns, end_ns, most=context.most_read
+        )
+    emitters = health_query(filters=view.filters, start_ns=start_ns, end_ns=view.end_ns)
     return Page(
         "health.html",
         {
@@ -221,6 +228,8 @@ def show_health(request: Request, context: RestContext, visible: Sequence[Filter
             "totals": run(context.engine, counted).totals,
             "doubts": run(context.engine, doubt_query(counted)),
             "emitters": run(context.engine, emitters),
+            "shortened": shortened,
+            "shortened_from": view.show_time(start_ns) if start_ns else "",
         },
     )
 

@@ -48,7 +48,7 @@ COMPARISONS: Mapping[str, str] = {
     "year": "the same days a year ago",
 }
 """Values of the parameter `against` of the REST API, and what the form calls them."""
-OF_PAGES = ("live", "month")
+OF_PAGES = ("live", "month", "emitters")
 """Parameters of pages that are no filters and that the REST API does not have."""
 
 

@@ -19,6 +19,7 @@ from spantoll.pipeline import GroupCommit
 from spantoll.pricing import RateCard
 from spantoll.query import Filter, TraceUrl
 from spantoll.query.cache import AnswerCache
+from spantoll.query.recent import MOST_READ
 from spantoll.storage import SqlStore, Store
 from spantoll.surfaces.rest.problem import ProblemError
 
@@ -46,6 +47,8 @@ class RestContext:
     """Month in which the quarters and years of pages begin that name none."""
     demo: bool = False
     """The calls are made up: pages say so."""
+    most_read: int = MOST_READ
+    """Records that a page reads for counts which no roll-up has."""
     now_ns: Callable[[], int] = field(default=time.time_ns)
 
 

@@ -7,8 +7,7 @@ the answer to the question of a name, or what closed periods keep out of sums.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi import Query as Parameters
@@ -29,6 +28,7 @@ from spantoll.storage.periods import list_periods
 from spantoll.surfaces.adjusted import ADJUSTMENT_HEADERS, plain_adjustment
 from spantoll.surfaces.rest.context import Context, RestContext, Visible, find_limit
 from spantoll.surfaces.rest.coverage import cover_result
+from spantoll.surfaces.rest.kept_answers import SLOW_S, identify_request, write_kept_answer
 from spantoll.surfaces.rest.media import Answer, write_answer
 from spantoll.surfaces.rest.models import NoParameters
 from spantoll.surfaces.rest.openapi import describe_formats
@@ -52,8 +52,10 @@ __all__ = ["router"]
 router = APIRouter(tags=["usage"])
 
 REAL_TIME = ("real_time",)
-"""Questions about the time until now, whose answers may be of `cache_s` seconds ago; the header Age
-(RFC 9111 section 5.1) says how old one is."""
+"""Questions about the time until now, whose answers may be of `cache_s` seconds ago."""
+SLOW = ("performance",)
+"""Questions that read every record of a period: what takes longer than SLOW_S may be of `cache_s`
+seconds ago."""
 SUMMARY = "overall"
 """The question that `/usage/summary` answers."""
 QuestionName = Annotated[str, Path(max_length=64, json_schema_extra={"enum": list(QUESTIONS)})]
@@ -149,17 +151,22 @@ def answer_question(
         tz=period["tz"],
     )
     query = find_question(question)(scope)
-    if question.replace("-", "_") not in REAL_TIME or end_ns is not None:
-        answer = answer_with_adjustments(context, query, visible)
-        return write_answer(request, answer, wanted.format)
-    found = context.answers.fetch(
-        {"database": str(context.engine.url), "question": question, "filters": scope.filters}
-        | {"start_ns": start_ns, "tz": scope.tz},
-        lambda: asdict(answer_with_adjustments(context, query, visible)),
-    )
-    response = write_answer(request, Answer(**found.content), wanted.format)
-    response.headers["Age"] = str(int(found.age_s))
-    return response
+
+    def make() -> Answer:
+        return answer_with_adjustments(context, query, visible)
+
+    name = question.replace("-", "_")
+    identity: dict[str, Any]
+    if name in REAL_TIME and end_ns is None:
+        identity = {"question": name, "filters": scope.filters}
+        identity |= {"start_ns": start_ns, "tz": scope.tz}
+        return write_kept_answer(request, context, wanted, make, identity=identity)
+    if name in SLOW:
+        identity = identify_request(request, context, visible)
+        return write_kept_answer(
+            request, context, wanted, make, identity=identity, slower_than_s=SLOW_S
+        )
+    return write_answer(request, make(), wanted.format)
 
 
 @router.get("/adjustments", responses=describe_formats(AdjustmentsAnswer), name="get_adjustments")

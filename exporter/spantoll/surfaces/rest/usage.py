@@ -29,6 +29,7 @@ from spantoll.surfaces.adjusted import plain_adjusted, read_adjusted
 from spantoll.surfaces.exports import describe_result
 from spantoll.surfaces.rest.context import Context, RestContext, Visible, find_limit
 from spantoll.surfaces.rest.coverage import cover_result
+from spantoll.surfaces.rest.kept_answers import SLOW_S, identify_request, write_kept_answer
 from spantoll.surfaces.rest.media import Answer, write_answer
 from spantoll.surfaces.rest.openapi import describe_formats
 from spantoll.surfaces.rest.parameters import (
@@ -85,10 +86,15 @@ def get_data_health(
     start_ns, end_ns = parse_period(**period, now_ns=context.now_ns())
     kept = (*parse_filters([*wanted.where, *filters]), *visible)
     query = replace(health_query(filters=kept, start_ns=start_ns, end_ns=end_ns), tz=period["tz"])
-    counted = Query(filters=kept, start_ns=start_ns, end_ns=end_ns)
-    doubts = run(context.engine, doubt_query(counted))
-    return write_answer(
-        request, answer_query(context, query, doubts=plain_rows(doubts)), wanted.format
+    counted = Query(measures=("cost_usd",), filters=kept, start_ns=start_ns, end_ns=end_ns)
+
+    def make() -> Answer:
+        doubts = plain_rows(run(context.engine, doubt_query(counted)))
+        return answer_query(context, query, covered=counted, doubts=doubts)
+
+    identity = identify_request(request, context, visible)
+    return write_kept_answer(
+        request, context, wanted, make, identity=identity, slower_than_s=SLOW_S
     )
 
 
@@ -125,10 +131,16 @@ def answer_with_adjustments(
     return answer_query(context, query, adjustments=plain_adjusted(*adjusted))
 
 
-def answer_query(context: RestContext, query: Query, **also: object) -> Answer:
-    """Answer a query with how much of it is priced; `also` are more members of the document."""
+def answer_query(
+    context: RestContext, query: Query, *, covered: Query | None = None, **also: object
+) -> Answer:
+    """Answer a query with how much is priced of it, or of the calls of the query `covered`.
+
+    `also` are more members of the document.
+    """
     result = run(context.engine, query)
-    coverage = cover_result(context.engine, result)
+    priced = result if covered is None else run(context.engine, covered)
+    coverage = cover_result(context.engine, priced)
     document = {**plain_result(result), "coverage": coverage, **also}
     rows = plain_rows(result)
     return Answer(document, plain_headers(result), rows, about=describe_result(result))
