@@ -18,6 +18,7 @@ from spantoll.query.growth import (
     close_growth_period,
     measure_growth,
 )
+from spantoll.query.latency import LatencyCount, count_latencies, find_bucket_end_ms
 from spantoll.query.measures import MEASURES
 from spantoll.query.named import QUESTIONS, Scope, find_question, user_usage, workspace_logs
 from spantoll.query.plain import plain_explanation, plain_headers, plain_result, plain_rows
@@ -56,6 +57,7 @@ __all__ = [
     "Explanation",
     "Filter",
     "Growth",
+    "LatencyCount",
     "Listed",
     "Number",
     "Page",
@@ -70,8 +72,10 @@ __all__ = [
     "Value",
     "Window",
     "close_growth_period",
+    "count_latencies",
     "doubt_query",
     "explain",
+    "find_bucket_end_ms",
     "find_question",
     "find_recent_start",
     "growth_headers",

@@ -26,9 +26,18 @@ FORMS = (
     "today-6d",
     "this_week",
     "this_month",
+    "this_month-1mo",
     "this_quarter",
     "this_year",
 )
+STARTS = {
+    "today": "day",
+    "this_week": "week",
+    "this_month": "month",
+    "this_quarter": "quarter",
+    "this_year": "year",
+}
+"""Names of the window that holds the present; a period may be subtracted from its beginning."""
 PERIOD = re.compile(r"(\d{1,6})(min|h|d|w|mo|y)")
 EXACT = {"min": timedelta(minutes=1), "h": timedelta(hours=1)}
 DAYS = {"d": 1, "w": 7}
@@ -42,16 +51,12 @@ def parse_time(text: str, *, field: str, tz: ZoneInfo, now_ns: int) -> int:
         return now_ns
     if form == "yesterday":
         form = "today-1d"
-    if form.startswith("today"):
-        today = list_windows("day", start_ns=now_ns, end_ns=now_ns + 1, tz=tz)[0]
-        if form == "today":
-            return today.start_ns
-        if form.startswith("today-"):
-            period = form.removeprefix("today-")
-            return subtract_period(period, field=field, tz=tz, now_ns=today.start_ns)
-    if form.startswith("this_") and form in FORMS:
-        kind = form.removeprefix("this_")
-        return list_windows(kind, start_ns=now_ns, end_ns=now_ns + 1, tz=tz)[0].start_ns
+    named, minus, period = form.partition("-")
+    if named in STARTS:
+        window = list_windows(STARTS[named], start_ns=now_ns, end_ns=now_ns + 1, tz=tz)[0]
+        if not minus:
+            return window.start_ns
+        return subtract_period(period, field=field, tz=tz, now_ns=window.start_ns)
     if form.startswith("-"):
         return subtract_period(form[1:], field=field, tz=tz, now_ns=now_ns)
     try:

@@ -203,7 +203,7 @@ def test_every_bar_of_the_first_page_adds_up_to_its_card(visit: Visit) -> None:
     visitor.go("/?last=30d&where=provider%3Danthropic&where=error_type%3D")
 
     titles = visitor.page.eval_on_selector_all(
-        ".chart title", "titles => titles.map(each => each.textContent)"
+        '[data-plot="cost-by-day"] title', "titles => titles.map(each => each.textContent)"
     )
     # a day without calls has "-"
     amounts = [Decimal(re.sub(r"[^\d.]", "", title.partition(": ")[2]) or 0) for title in titles]
@@ -232,9 +232,10 @@ def test_a_page_refreshes_itself_where_its_address_says_so(visit: Visit) -> None
 def test_the_keyboard_reads_the_bars_of_a_chart_and_zooms_in(visit: Visit) -> None:
     visitor = visit()
     visitor.go("/?from=2026-11-08&to=2026-11-15")
-    keyboard, tip = visitor.page.keyboard, visitor.page.locator(".tip")
+    keyboard, chart = visitor.page.keyboard, visitor.page.locator('[data-plot="cost-by-day"]')
+    tip = chart.locator(".tip")
 
-    visitor.page.focus("[data-plot]")
+    chart.focus()
     keyboard.press("ArrowRight")
     read = tip.inner_text()
     for _ in range(2):
@@ -246,7 +247,7 @@ def test_the_keyboard_reads_the_bars_of_a_chart_and_zooms_in(visit: Visit) -> No
     assert read.startswith("2026-11-09: $")
     assert marked == 3
     assert visitor.page.input_value('input[name="to"]').startswith("2026-11-12T00")
-    assert visitor.page.locator("rect.bar").count() == 3
+    assert chart.locator("svg.chart rect.bar").count() == 3
     assert visitor.problems == []
 
 

@@ -25,6 +25,14 @@ CARDS = {
     "latency_avg_ms": "avg(duration_ns) / 1e6",
     "input_tokens": "sum(input_tokens)",
     "cache_read_tokens": "sum(cache_read_tokens)",
+    "cache_hit_rate": "100.0 * sum(cache_read_tokens) / sum(input_tokens)",
+    "cache_savings_usd": """sum(CASE
+        WHEN cache_read_tokens + coalesce(cache_write_tokens, 0) BETWEEN 1 AND input_tokens - 1
+        THEN input_cost_nano
+             * (cache_read_tokens + coalesce(cache_write_tokens, 0)) * 1.0
+             / (input_tokens - cache_read_tokens - coalesce(cache_write_tokens, 0))
+             - cache_cost_nano
+        END) / 1e9""",
     "output_tokens": "sum(output_tokens)",
     "revenue_usd": "sum(revenue_nano) / 1e9",
     "margin_usd": "sum(revenue_nano - cost_nano) / 1e9",
@@ -38,6 +46,8 @@ PLACES = {
     "revenue_usd": 2,
     "margin_usd": 2,
     "margin_percent": 1,
+    "cache_savings_usd": 2,
+    "cache_hit_rate": 1,
     "success_rate": 1,
     "latency_avg_ms": 1,
 }

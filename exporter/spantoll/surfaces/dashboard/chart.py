@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-__all__ = ["Bar", "Chart", "Point", "Series", "draw_bars", "draw_stacks"]
+from spantoll.surfaces.dashboard.palette import PLAIN, Style
+
+__all__ = ["Bar", "Chart", "Key", "Mark", "Point", "Series", "draw_bars", "draw_stacks"]
 
 WIDTH = 960
 HEIGHT = 200
@@ -37,6 +39,22 @@ class Series(NamedTuple):
 
     name: str
     points: Sequence[Point]
+    style: Style = PLAIN
+
+
+class Key(NamedTuple):
+    """An entry of a legend."""
+
+    name: str
+    style: Style
+
+
+class Mark(NamedTuple):
+    """A vertical line at a place between the bars."""
+
+    x: int
+    name: str
+    text: str
 
 
 class Bar(NamedTuple):
@@ -47,8 +65,7 @@ class Bar(NamedTuple):
     width: int
     height: int
     point: Point
-    series: int = 0
-    """Number of its colour."""
+    style: Style = PLAIN
 
 
 class Chart(NamedTuple):
@@ -60,8 +77,20 @@ class Chart(NamedTuple):
     width: int
     height: int
     summary: str
-    legend: Sequence[str] = ()
-    """Names of the groups in the order of their colours."""
+    legend: Sequence[Key] = ()
+    highest: str = ""
+    """The amount of the highest bar, where it is one amount."""
+    marks: Sequence[Mark] = ()
+
+    @property
+    def name(self) -> str:
+        """Return the title as part of an id or of the name of a file."""
+        return "-".join(self.title.lower().split())
+
+    @property
+    def whole(self) -> bool:
+        """Whether every window is over and all of it in the period."""
+        return all(point.whole for point in self.points)
 
 
 def draw_bars(points: Sequence[Point], *, of: str) -> Chart:
@@ -79,7 +108,9 @@ def draw_bars(points: Sequence[Point], *, of: str) -> Chart:
         )
         for index, (point, amount) in enumerate(zip(points, amounts, strict=True))
     ]
-    return Chart(of, bars, points, WIDTH, HEIGHT, _describe(points, amounts, of))
+    highest = points[amounts.index(most)].text if most else ""
+    summary = _describe(points, amounts, of)
+    return Chart(of, bars, points, WIDTH, HEIGHT, summary, highest=highest)
 
 
 def draw_stacks(groups: Sequence[Series], *, of: str) -> Chart:
@@ -93,16 +124,15 @@ def draw_stacks(groups: Sequence[Series], *, of: str) -> Chart:
     bars: list[Bar] = []
     for index, points in enumerate(windows):
         top = base
-        for series, point in enumerate(points):
+        for group, point in zip(groups, points, strict=True):
             height = _find_height(_read_amount(point), most)
             top -= height
-            name = f"{point.label}, {groups[series].name}"
-            named = point._replace(label=name)
+            named = point._replace(label=f"{point.label}, {group.name}")
             if height:
-                bars.append(Bar(index * step, top, max(1, step - GAP), height, named, series))
+                bars.append(Bar(index * step, top, max(1, step - GAP), height, named, group.style))
     summary = _describe_stacks(groups, windows, totals, of)
     drawn = [point for points in windows for point in points]
-    legend = [group.name for group in groups]
+    legend = [Key(group.name, group.style) for group in groups]
     return Chart(of, bars, drawn, WIDTH, base, summary, legend)
 
 

@@ -29,6 +29,7 @@ from spantoll.surfaces.dashboard.explore_table import (
     list_rows,
 )
 from spantoll.surfaces.dashboard.live import share_live
+from spantoll.surfaces.dashboard.palette import OTHERS, choose_styles
 from spantoll.surfaces.dashboard.period import View, read_or_default
 from spantoll.surfaces.dashboard.render import Page
 from spantoll.surfaces.rest.context import RestContext
@@ -42,6 +43,8 @@ INPUTS = 3
 """Of the form; an address may have more."""
 SERIES = 7
 """Groups of a stacked chart, beside which the others are one: as many as there are colours."""
+BEYOND = "others"
+"""Name of the groups beyond SERIES, together."""
 ADDITIVE = ("USD", "requests", "tokens")
 """Units whose amounts may stand on top of each other."""
 
@@ -186,8 +189,9 @@ def list_series(view: View, result: Result, measure: str) -> list[Series]:
     rows: dict[str, list[Row]] = {}
     for row in result.rows:
         rows.setdefault(name_group(row), []).append(row)
+    styles = dict(zip(rows, choose_styles(list(rows)), strict=True)) | {BEYOND: OTHERS}
     return [
-        Series(name, list_points(view, each, measure, result.query.window))
+        Series(name, list_points(view, each, measure, result.query.window), styles[name])
         for name, each in rows.items()
     ]
 
@@ -210,6 +214,6 @@ def list_points(view: View, rows: Sequence[Row], measure: str, kind: str) -> lis
 def name_group(row: Row) -> str:
     """Return the values of a row's dimensions as they are read."""
     if row.others:
-        return "others"
+        return BEYOND
     values = ["unknown" if value is None else str(value) for value in row.dimensions.values()]
     return " · ".join(values) or "all"

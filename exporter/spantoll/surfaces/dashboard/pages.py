@@ -6,7 +6,7 @@ loads nothing from elsewhere. Every number is one of `query`, and leads to its r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Annotated
 
@@ -20,7 +20,6 @@ from spantoll.pricing.browse import list_periods
 from spantoll.query import (
     Filter,
     RecordQuery,
-    Result,
     doubt_query,
     find_recent_start,
     health_query,
@@ -28,21 +27,18 @@ from spantoll.query import (
     run,
 )
 from spantoll.settings import Settings
-from spantoll.surfaces.cells import format_measure
 from spantoll.surfaces.dashboard import (
     customers,
     explore,
     login,
     new_price,
+    overview,
     record_page,
     settings_page,
     theme,
 )
-from spantoll.surfaces.dashboard.chart import Chart, Point, draw_bars
-from spantoll.surfaces.dashboard.comparison import compare, describe_change, describe_period
-from spantoll.surfaces.dashboard.heat_map import LONGEST_NS, HeatMap, make_heat_map
 from spantoll.surfaces.dashboard.live import LivePages, share_live
-from spantoll.surfaces.dashboard.period import View, read_or_default
+from spantoll.surfaces.dashboard.period import read_or_default
 from spantoll.surfaces.dashboard.render import Page, render
 from spantoll.surfaces.rest.context import Context, RestContext
 from spantoll.surfaces.rest.guard import require
@@ -51,24 +47,8 @@ from spantoll.surfaces.rest.models import list_today
 __all__ = ["add_dashboard"]
 
 HERE = FilePath(__file__).parent
-TOP = 8
-"""Rows of a card; the link below it leads to all."""
 ROWS = 50
 MODELS = 200
-CARDS = ("provider", "model", "customer_id", "team")
-"""What the cost is split by on the first page."""
-TOTALS: Mapping[str, str] = {
-    "cost_usd": "Cost",
-    "requests": "Calls",
-    "success_rate": "Success rate",
-    "errors": "Errors",
-    "latency_avg_ms": "Latency, mean ms",
-    "latency_p95_ms": "Latency, p95 ms",
-    "input_tokens": "Input tokens",
-    "cache_read_tokens": "Cached input tokens",
-    "output_tokens": "Output tokens",
-}
-"""Measures of the first page, with what they are called there."""
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -79,52 +59,9 @@ def add_dashboard(app: FastAPI, settings: Settings | None = None) -> None:
     app.state.live_pages = LivePages()
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.include_router(login.router)
-    for module in (explore, record_page, customers, new_price, settings_page, theme):
+    for module in (overview, explore, record_page, customers, new_price, settings_page, theme):
         app.include_router(module.router, dependencies=require("read"))
     app.include_router(router, dependencies=require("read"))
-
-
-@router.get("/")
-@share_live
-def show_overview(request: Request, context: RestContext, visible: Sequence[Filter]) -> Page:
-    """Show what was spent, on what, and how it went."""
-    if is_empty(context, visible):
-        return Page("empty.html", {"endpoint": str(request.base_url).rstrip("/")})
-    view, problem = read_or_default(request, context, visible)
-    engine = context.engine
-    growth = None
-    if view.against:
-        try:
-            growth = compare(engine, view, view.query(*TOTALS))
-        except QueryError as error:
-            problem = problem or str(error)
-    result = growth.result if growth else run(engine, view.query(*TOTALS))
-    totals = result.totals
-    over_time = run(engine, view.query("cost_usd", window=view.window, fill=True))
-    cards = {
-        name: run(
-            engine, view.query("cost_usd", "requests", by=[name], order=["-cost_usd"], limit=TOP)
-        )
-        for name in CARDS
-    }
-    return Page(
-        "overview.html",
-        {
-            "view": view,
-            "problem": problem,
-            "notes": dict.fromkeys([*result.notes, *(growth.before.notes if growth else ())]),
-            "totals": totals,
-            "labels": TOTALS,
-            "changes": {name: describe_change(growth.totals, name) for name in TOTALS}
-            if growth
-            else {},
-            "before": describe_period(view, growth) if growth else "",
-            "chart": draw_cost(view, over_time),
-            "cards": cards,
-            "heat_map": find_heat_map(context, view) if totals.requests else None,
-            "newest": None if totals.requests else find_newest(context, view, visible),
-        },
-    )
 
 
 @router.get("/records")
@@ -238,39 +175,3 @@ def show_health(request: Request, context: RestContext, visible: Sequence[Filter
 def show_docs(request: Request) -> HTMLResponse:
     """Show the routes of the REST API, from its OpenAPI document."""
     return render(request, "docs.html", document=request.app.openapi())
-
-
-def find_heat_map(context: RestContext, view: View) -> HeatMap | None:
-    """Return the cost by hour of the week; None for a period longer than LONGEST_NS."""
-    end_ns = view.now_ns if view.end_ns is None else view.end_ns
-    if view.start_ns is None or end_ns - view.start_ns > LONGEST_NS:
-        return None
-    return make_heat_map(run(context.engine, view.query("cost_usd", "requests", window="hour")))
-
-
-def is_empty(context: RestContext, visible: Sequence[Filter]) -> bool:
-    """Return whether there is no record at all."""
-    anything = RecordQuery(filters=visible, limit=1, uncounted=True)
-    return not list_records(context.engine, anything).records
-
-
-def find_newest(context: RestContext, view: View, visible: Sequence[Filter]) -> str | None:
-    """Return when the newest counted call began, for a period that has none."""
-    newest = list_records(context.engine, RecordQuery(filters=visible, limit=1)).records
-    return view.show_time(newest[0].record.started_ns) if newest else None
-
-
-def draw_cost(view: View, result: Result) -> Chart:
-    """Draw the cost of each window; a bar leads to the records of its window."""
-    points = [
-        Point(
-            view.label(row.window),
-            row.measures["cost_usd"],
-            format_measure(row, "cost_usd"),
-            view.limit_to(row.window).link("/records"),
-            view.is_whole(row.window),
-        )
-        for row in result.rows
-        if row.window is not None
-    ]
-    return draw_bars(points, of=f"Cost by {view.window}")

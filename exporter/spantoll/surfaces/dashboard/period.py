@@ -22,12 +22,19 @@ from spantoll.surfaces.rest.parameters import DECLARED
 __all__ = ["PRESETS", "View", "read_or_default", "read_view"]
 
 PRESETS: Mapping[str, Mapping[str, str]] = {
+    "15 minutes": {"last": "15min"},
+    "1 hour": {"last": "1h"},
     "24 hours": {"last": "24h"},
     "Today": {"from": "today"},
+    "Yesterday": {"from": "today-1d", "to": "today"},
     "7 days": {"from": "today-6d"},
     "30 days": {"from": "today-29d"},
     "90 days": {"from": "today-89d"},
+    "This week": {"from": "this_week"},
+    "Last week": {"from": "this_week-1w", "to": "this_week"},
     "This month": {"from": "this_month"},
+    "Last month": {"from": "this_month-1mo", "to": "this_month"},
+    "This quarter": {"from": "this_quarter"},
     "This year": {"from": "this_year"},
     "Everything": {"last": ""},
 }
@@ -35,7 +42,12 @@ PRESETS: Mapping[str, Mapping[str, str]] = {
 chart are comparable, all but the last one."""
 DEFAULT = PRESETS["30 days"]
 DAY_NS = 86_400 * 10**9
-WINDOWS = ((2 * DAY_NS, "hour"), (92 * DAY_NS, "day"), (3 * 366 * DAY_NS, "month"))
+WINDOWS = (
+    (DAY_NS // 12, "minute"),
+    (2 * DAY_NS, "hour"),
+    (92 * DAY_NS, "day"),
+    (3 * 366 * DAY_NS, "month"),
+)
 """The longest period that is shown in windows of a kind: up to about a hundred bars."""
 LABELS = {"minute": "%Y-%m-%d %H:%M", "hour": "%Y-%m-%d %H:%M", "month": "%Y-%m", "year": "%Y-%m"}
 """How the beginning of a window is written, if not as a date."""
@@ -117,6 +129,11 @@ class View(NamedTuple):
     def preset(self, path: str, name: str) -> str:
         """Return the address of the same page over another period."""
         return self._replace(parameters={**self._keep(), **self.presets[name]}).stay(path)
+
+    def is_preset(self, name: str) -> bool:
+        """Return whether the view is of the period of a preset."""
+        period = {key: text for key, text in self.parameters.items() if key in KEPT[:3] and text}
+        return period == {key: text for key, text in self.presets[name].items() if text}
 
     def toggle_live(self, path: str) -> str:
         """Return the address of the same page that refreshes itself, or no longer does."""

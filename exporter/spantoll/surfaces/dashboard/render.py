@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from spantoll.query import CostState
 from spantoll.storage import AccessKey
 from spantoll.surfaces.cells import UNKNOWN, format_cost, format_measure, format_number
+from spantoll.surfaces.dashboard.palette import INCOMPLETE, PATTERNS
 from spantoll.surfaces.rest.guard import KEY
 from spantoll.surfaces.rest.sessions import COOKIE
 
@@ -52,7 +53,12 @@ def format_amount(amount: Decimal | None) -> str:
 
 
 templates.filters.update(amount=format_amount, cost=format_cost, number=format_number)
-templates.globals.update(measure=format_measure, state_of=CostState.from_record)
+templates.globals.update(
+    measure=format_measure,
+    state_of=CostState.from_record,
+    patterns=PATTERNS,
+    incomplete=INCOMPLETE,
+)
 
 
 class Page(NamedTuple):

@@ -1,0 +1,52 @@
+"""How many calls took how long: the distribution that percentiles of latency are ranks of.
+
+Input: a `Query`, of which filters and period count. Output: the buckets that have calls, in
+ascending order. They are those of `percentiles`: bucket b holds (1.04^(b-1), 1.04^b] ms, bucket 0
+up to 1 ms. Read from roll-ups of latency where these have the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+
+from spantoll.query.percentiles import WIDTH
+from spantoll.query.query import Query
+from spantoll.query.roll_ups import Plan, Span, leave_out_deleted, make_plan, read_gaps
+from spantoll.query.run import reading
+from spantoll.query.statement import make_filter_conditions, select_values
+from spantoll.records.columns import usage_record
+from spantoll.storage.retention import read_deleted_before
+
+__all__ = ["LatencyCount", "count_latencies", "find_bucket_end_ms"]
+
+
+class LatencyCount(NamedTuple):
+    """The records of one bucket."""
+
+    bucket: int
+    records: int
+
+
+def count_latencies(engine: Engine, query: Query) -> Sequence[LatencyCount]:
+    """Count the records of each bucket; records without a duration are in none.
+
+    Raises StoreUnavailable when the database cannot be read.
+    """
+    column = usage_record.c.latency_bucket
+    period = Span(query.start_ns, query.end_ns)
+    with reading(engine) as connection:
+        gaps = read_gaps(connection) if query.roll_ups and not query.uncounted else None
+        plan = Plan((), (period,))
+        if gaps is not None:
+            plan = make_plan(period, needed=[column, *make_filter_conditions(query)], gaps=gaps)
+        plan = leave_out_deleted(plan, read_deleted_before(connection))
+        rows = connection.execute(select_values(query, [], column, plan)).all()
+    return [LatencyCount(int(bucket), int(records)) for bucket, records in rows]
+
+
+def find_bucket_end_ms(bucket: int) -> float:
+    """Return the longest duration of a bucket in milliseconds."""
+    return float(WIDTH**bucket)

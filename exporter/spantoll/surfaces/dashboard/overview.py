@@ -1,0 +1,210 @@
+"""`/`: what was spent in a period, on what, and how the calls went.
+
+Input: the parameters of the REST API, in the address. Output: cards, charts and tables, of which
+every number is one of `query` and leads to its records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from spantoll.errors import QueryError
+from spantoll.query import (
+    Filter,
+    RecordQuery,
+    Result,
+    Row,
+    count_latencies,
+    list_records,
+    parse_period,
+    run,
+)
+from spantoll.surfaces.cells import format_measure, format_number
+from spantoll.surfaces.dashboard.chart import Chart, Point, Series, draw_bars, draw_stacks
+from spantoll.surfaces.dashboard.comparison import compare, describe_change, describe_period
+from spantoll.surfaces.dashboard.heat_map import LONGEST_NS, HeatMap, make_heat_map
+from spantoll.surfaces.dashboard.latency_chart import PERCENTILES, draw_latencies
+from spantoll.surfaces.dashboard.live import share_live
+from spantoll.surfaces.dashboard.palette import OTHERS, Style
+from spantoll.surfaces.dashboard.period import View, read_or_default
+from spantoll.surfaces.dashboard.render import Page
+from spantoll.surfaces.rest.context import RestContext
+
+__all__ = ["router"]
+
+TOP = 8
+"""Rows of a card; the link below it leads to all."""
+CARDS = ("provider", "model", "customer_id", "team")
+"""What the cost is split by."""
+TOTALS: Mapping[str, str] = {
+    "cost_usd": "Cost",
+    "requests": "Calls",
+    "success_rate": "Success rate",
+    "errors": "Errors",
+    "latency_avg_ms": "Latency, mean ms",
+    "latency_p95_ms": "Latency, p95 ms",
+    "input_tokens": "Input tokens",
+    "cache_read_tokens": "Cached input tokens",
+    "cache_hit_rate": "Cache hit rate",
+    "cache_savings_usd": "Saved by caches",
+    "output_tokens": "Output tokens",
+}
+"""Measures of the cards, with what they are called there."""
+
+
+class Outcome(NamedTuple):
+    """A group of the chart of outcomes."""
+
+    name: str
+    status: str
+    """The filter of its records."""
+    style: Style
+
+
+OUTCOMES: Mapping[str, Outcome] = {
+    "successes": Outcome("succeeded", "success", Style(2)),
+    "failures": Outcome("failed", "error", Style(5, 1)),
+    "timeouts": Outcome("timed out", "timeout", Style(1, 2)),
+    "cancelled": Outcome("cancelled", "cancelled", OTHERS),
+}
+"""What becomes of calls; together all of them. `failures` are the errors that are no timeouts."""
+OVER_TIME = ("cost_usd", "requests", "successes", "errors", "timeouts", "cancelled")
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+
+@router.get("/")
+@share_live
+def show_overview(request: Request, context: RestContext, visible: Sequence[Filter]) -> Page:
+    """Show what was spent, on what, and how it went."""
+    if is_empty(context, visible):
+        return Page("empty.html", {"endpoint": str(request.base_url).rstrip("/")})
+    view, problem = read_or_default(request, context, visible)
+    engine = context.engine
+    asked = view.query(*dict.fromkeys((*TOTALS, *PERCENTILES)))
+    growth = None
+    if view.against:
+        try:
+            growth = compare(engine, view, asked)
+        except QueryError as error:
+            problem = problem or str(error)
+    result = growth.result if growth else run(engine, asked)
+    totals = result.totals
+    over_time = run(engine, view.query(*OVER_TIME, window=view.window, fill=True))
+    percentiles = {
+        name: value for name in PERCENTILES if isinstance(value := totals.measures[name], float)
+    }
+    return Page(
+        "overview.html",
+        {
+            "view": view,
+            "problem": problem,
+            "notes": dict.fromkeys([*result.notes, *(growth.before.notes if growth else ())]),
+            "totals": totals,
+            "labels": TOTALS,
+            "changes": {name: describe_change(growth.totals, name) for name in TOTALS}
+            if growth
+            else {},
+            "before": describe_period(view, growth) if growth else "",
+            "month": measure_month(context, view),
+            "cost_chart": draw_cost(view, over_time),
+            "outcome_chart": draw_outcomes(view, over_time),
+            "outcomes": list(list_outcomes(totals=over_time.totals)),
+            "latency_chart": draw_latencies(view, count_latencies(engine, asked), percentiles),
+            "cards": {name: run_card(context, view, name) for name in CARDS},
+            "heat_map": find_heat_map(context, view) if totals.requests else None,
+            "newest": None if totals.requests else find_newest(context, view, visible),
+        },
+    )
+
+
+def run_card(context: RestContext, view: View, dimension: str) -> Result:
+    """Answer what the cost of a period is split by, the largest first."""
+    query = view.query("cost_usd", "requests", by=[dimension], order=["-cost_usd"], limit=TOP)
+    return run(context.engine, query)
+
+
+def measure_month(context: RestContext, view: View) -> Row:
+    """Add up the cost of the current month, with the filters of the view."""
+    start_ns, _ = parse_period(
+        start="this_month", end=None, last=None, tz=view.tz, now_ns=view.now_ns
+    )
+    query = replace(view.query("cost_usd"), start_ns=start_ns, end_ns=None)
+    return run(context.engine, query).totals
+
+
+def find_heat_map(context: RestContext, view: View) -> HeatMap | None:
+    """Return the cost by hour of the week; None for a period longer than LONGEST_NS."""
+    end_ns = view.now_ns if view.end_ns is None else view.end_ns
+    if view.start_ns is None or end_ns - view.start_ns > LONGEST_NS:
+        return None
+    return make_heat_map(run(context.engine, view.query("cost_usd", "requests", window="hour")))
+
+
+def is_empty(context: RestContext, visible: Sequence[Filter]) -> bool:
+    """Return whether there is no record at all."""
+    anything = RecordQuery(filters=visible, limit=1, uncounted=True)
+    return not list_records(context.engine, anything).records
+
+
+def find_newest(context: RestContext, view: View, visible: Sequence[Filter]) -> str | None:
+    """Return when the newest counted call began, for a period that has none."""
+    newest = list_records(context.engine, RecordQuery(filters=visible, limit=1)).records
+    return view.show_time(newest[0].record.started_ns) if newest else None
+
+
+def draw_cost(view: View, result: Result) -> Chart:
+    """Draw the cost of each window; a bar leads to the records of its window."""
+    points = [
+        Point(
+            view.label(row.window),
+            row.measures["cost_usd"],
+            format_measure(row, "cost_usd"),
+            view.limit_to(row.window).link("/records"),
+            view.is_whole(row.window),
+        )
+        for row in result.rows
+        if row.window is not None
+    ]
+    return draw_bars(points, of=f"Cost by {view.window}")
+
+
+def draw_outcomes(view: View, result: Result) -> Chart:
+    """Draw what became of the calls of each window."""
+    groups = [
+        Series(
+            outcome.name,
+            [
+                Point(
+                    view.label(row.window),
+                    count_outcome(row, name),
+                    format_number(count_outcome(row, name)),
+                    view.limit_to(row.window).link("/records", f"status={outcome.status}"),
+                    view.is_whole(row.window),
+                )
+                for row in result.rows
+                if row.window is not None
+            ],
+            outcome.style,
+        )
+        for name, outcome in OUTCOMES.items()
+    ]
+    return draw_stacks(groups, of=f"Calls by outcome and {view.window}")
+
+
+def list_outcomes(*, totals: Row) -> Iterator[tuple[Outcome, int]]:
+    """Yield each outcome with its number of calls."""
+    for name, outcome in OUTCOMES.items():
+        yield outcome, count_outcome(totals, name)
+
+
+def count_outcome(row: Row, name: str) -> int:
+    """Return how many calls of a row have an outcome."""
+    if name == "failures":
+        return count_outcome(row, "errors") - count_outcome(row, "timeouts")
+    return int(row.measures[name] or 0)

@@ -1,0 +1,116 @@
+"""The charts of the first page over the calls of the demo: what they show is what SQL answers."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from spantoll.surfaces.dashboard.latency_chart import format_duration
+from tests.surfaces.conftest import DEMO_NOW_NS, DemoServer
+from tests.surfaces.dashboard.conftest import Get
+
+NOVEMBER_NS = DEMO_NOW_NS - (20 * 24 + 12) * 3600 * 10**9
+
+
+def ask(server: DemoServer, statement: str) -> list[tuple[Any, ...]]:
+    with server.store.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(statement))]
+
+
+def read_table(page: str, name: str) -> list[tuple[str, str, str]]:
+    """Return link, label and amount of each row of the table of a chart."""
+    body = re.search(rf'<table data-chart="{name}">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)
+    assert body
+    rows = re.findall(r'<a href="([^"]*)">([^<]*)</a></td><td class="number">([^<]*)<', body[1])
+    return [(unescape(link), label, amount) for link, label, amount in rows]
+
+
+def test_calls_by_outcome_are_those_of_sql(demo_server: DemoServer, get: Get) -> None:
+    page = get("/?last=")
+
+    found = re.findall(r'data-outcome="(\w+)">([\d,]+)<', page)
+    expected = ask(
+        demo_server, "SELECT status, sum(requests) FROM usage_record WHERE counted GROUP BY 1"
+    )
+    counts = {status: int(calls.replace(",", "")) for status, calls in found}
+    assert list(counts) == ["success", "error", "timeout", "cancelled"]
+    assert {status: calls for status, calls in counts.items() if calls} == dict(expected)
+
+
+def test_errors_lead_to_failed_calls_and_to_those_that_timed_out(get: Get) -> None:
+    page = get("/?last=")
+
+    found = re.search(r'data-measure="errors"><a href="([^"]*)">(\d+)<', page)
+    assert found
+    records = get(unescape(found[1]))
+
+    assert records.count('<a href="/records/') == int(found[2])
+
+
+def test_bars_of_latency_lead_to_as_many_calls_as_they_show(
+    demo_server: DemoServer, get: Get
+) -> None:
+    rows = read_table(get("/?last="), "calls-by-latency")
+
+    timed = ask(demo_server, "SELECT count(duration_ns) FROM usage_record WHERE counted")
+    counts = [int(amount.removesuffix(" calls").replace(",", "")) for _, _, amount in rows]
+    link, count = next(
+        (link, count) for (link, _, _), count in zip(rows, counts, strict=True) if 0 < count < 50
+    )
+    assert [(sum(counts),)] == timed
+    assert get(link).count('<a href="/records/') == count
+
+
+def test_lines_of_percentiles_are_those_of_the_api(get: Get) -> None:
+    page = get("/?last=30d")
+    found = re.search(r'data-measure="latency_p95_ms"><a [^>]*>([\d,.]+)<', page)
+    assert found
+
+    p95_ms = float(found[1].replace(",", ""))
+
+    assert f"p95: {format_duration(p95_ms)}" in page
+    assert page.count('class="mark ') == 6  # in the chart and in its legend
+
+
+def test_month_to_date_is_of_the_month_whatever_the_period_is(
+    demo_server: DemoServer, get: Get
+) -> None:
+    page = get("/?last=24h")
+
+    found = re.search(r'id="month"><a [^>]*>\$([\d.]+)', page)
+    month = ask(
+        demo_server,
+        "SELECT sum(cost_nano) / 1e9 FROM usage_record"
+        f" WHERE counted AND started_ns >= {NOVEMBER_NS}",
+    )
+    assert found
+    assert found[1] == f"{month[0][0]:.2f}"
+
+
+@pytest.mark.parametrize(
+    ("query", "chosen"),
+    [
+        ("", "30 days"),
+        ("last=24h", "24 hours"),
+        ("from=this_month-1mo&to=this_month", "Last month"),
+        ("last=", "Everything"),
+        ("from=2026-11-01", None),
+    ],
+)
+def test_the_chosen_period_is_marked(get: Get, query: str, chosen: str | None) -> None:
+    page = get(f"/?{query}")
+
+    marked = re.findall(r'aria-current="true">([^<]*)<', page)
+    assert marked == ([] if chosen is None else [chosen])
+
+
+@pytest.mark.parametrize(
+    ("ms", "written"),
+    [(0.4, "0.4 ms"), (98.4, "98.4 ms"), (812.4, "812 ms"), (2_500, "2.5 s"), (90_000, "1.5 min")],
+)
+def test_durations_are_written_in_the_largest_unit(ms: float, written: str) -> None:
+    assert format_duration(ms) == written
