@@ -3,15 +3,17 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from random import Random
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select, update
 
 from spantoll.query import Query, run
 from spantoll.records.columns import usage_record
-from spantoll.storage import SqlStore, Store, open_store
+from spantoll.storage import SqlStore, Store, open_store, roll_ups
 from spantoll.storage.roll_up_fill import clear_roll_ups, fill_gaps, list_gaps
 from spantoll.storage.roll_up_merge import merge_roll_ups
+from spantoll.storage.roll_up_sums import NULL_WITHOUT, SUMS
 from spantoll.storage.roll_up_verify import verify_roll_ups
 from spantoll.storage.roll_ups import DAY_NS, ROLL_UPS
 from tests.query import reference
@@ -58,6 +60,31 @@ def test_roll_ups_follow_every_change_on_every_database(sql_store: SqlStore) -> 
                 for row in result.rows
             }
             assert (found, result.totals.measures.items() >= totals.items()) == (groups, True), name
+
+
+def test_a_sum_is_null_without_the_column_it_needs(sqlite_store: Store) -> None:
+    full: dict[str, Any] = dict.fromkeys(NULL_WITHOUT.values(), 7)
+    sqlite_store.write([make_record(**full | {NULL_WITHOUT[name]: None}) for name in NULL_WITHOUT])
+
+    with sqlite_store.engine.connect() as connection:
+        sums = [SUMS[name].label(name) for name in NULL_WITHOUT]
+        rows = connection.execute(select(*sums).order_by(usage_record.c.id)).all()
+
+    known = [name for name, row in zip(NULL_WITHOUT, rows, strict=True) if row._mapping[name]]
+    assert known == []
+
+
+def test_columns_that_only_later_records_fill_are_summed(
+    sql_store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roll_ups, "_filled_columns", roll_ups._FilledColumns())
+    for number, name in enumerate(sorted(set(NULL_WITHOUT.values()))):
+        values: dict[str, Any] = {name: 100 + number}
+        sql_store.write([make_record(**values), make_record()])
+
+    result = verify_roll_ups(sql_store.engine)
+
+    assert result.differences == []
 
 
 def test_a_ledger_is_filled_day_by_day_beside_writers(sql_store: SqlStore) -> None:

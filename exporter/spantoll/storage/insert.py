@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from spantoll.records.record import UsageRecord
 
-__all__ = ["RecordInsert", "pick_filled"]
+__all__ = ["RecordInsert", "find_filled", "pick_filled"]
 
 
 class RecordInsert:
@@ -47,13 +47,13 @@ def pick_filled(
     return tuple(UsageRecord._fields[index] for index in used), itemgetter(*used)
 
 
-def _used(records: Sequence[UsageRecord]) -> tuple[int, ...]:
-    """Return the positions of the columns that one of the records fills, in order.
+def find_filled(records: Sequence[UsageRecord], columns: Sequence[int]) -> set[int]:
+    """Return the positions of those of `columns` that one of the records fills.
 
     The records of a batch fill much the same columns, so each is asked, in C, only whether it fills
     one that those before it do not.
     """
-    unfilled = tuple(range(len(UsageRecord._fields)))
+    unfilled = tuple(columns)
     rest = iter(records)
     while unfilled:
         pick = _pick_columns(unfilled)
@@ -64,7 +64,11 @@ def _used(records: Sequence[UsageRecord]) -> tuple[int, ...]:
         unfilled = tuple(
             [index for index, value in zip(unfilled, values, strict=True) if value is None]
         )
-    return tuple(sorted(set(range(len(UsageRecord._fields))).difference(unfilled)))
+    return set(columns).difference(unfilled)
+
+
+def _used(records: Sequence[UsageRecord]) -> tuple[int, ...]:
+    return tuple(sorted(find_filled(records, range(len(UsageRecord._fields)))))
 
 
 def _pick_columns(columns: tuple[int, ...]) -> Callable[[UsageRecord], tuple[Any, ...]]:

@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, and_, case, func
 from spantoll.records.columns import usage_record
 from spantoll.records.record import COLUMNS
 
-__all__ = ["COMBINED", "KNOWN", "NEVER_NULL", "SUMS", "known_name"]
+__all__ = ["COMBINED", "KNOWN", "NEVER_NULL", "NULL_WITHOUT", "SUMS", "known_name"]
 
 r = usage_record.c
 
@@ -75,6 +75,17 @@ SUMS: Mapping[str, ColumnElement[Any]] = {
 
 NEVER_NULL = frozenset({"requests", "requests_with_cost", "requests_without_revenue"})
 """Sums whose expression has a value in every record."""
+
+NULL_WITHOUT: Mapping[str, str] = {
+    **{name: name for name in SUMS.keys() - COMBINED.keys() - NEVER_NULL},
+    "margin_revenue_nano": "revenue_nano",
+    "margin_cost_nano": "revenue_nano",
+    "timed_output_tokens": "output_tokens",
+    "timed_duration_ns": "output_tokens",
+    "cache_read_of_input": "input_tokens",
+    "cache_savings_nano": "cache_cost_nano",
+}
+"""Name of a sum -> a column without which its expression is NULL."""
 
 
 def known_name(name: str) -> str:

@@ -8,9 +8,9 @@ each other: the sum of a bucket is the sum of all its rows, which `roll_up_merge
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -25,8 +25,11 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     bindparam,
+    cast,
     func,
     literal,
+    literal_column,
+    null,
     select,
     true,
 )
@@ -35,7 +38,8 @@ from sqlalchemy.exc import DBAPIError
 from spantoll.records.column_spec import identity
 from spantoll.records.columns import metadata, usage_record
 from spantoll.records.record import COLUMNS, UsageRecord
-from spantoll.storage.roll_up_sums import NEVER_NULL, SUMS, known_name
+from spantoll.storage.insert import find_filled
+from spantoll.storage.roll_up_sums import NEVER_NULL, NULL_WITHOUT, SUMS, known_name
 
 __all__ = [
     "APPENDED",
@@ -167,14 +171,22 @@ def select_sums(
     *conditions: ColumnElement[bool],
     negative: bool = False,
     width_ns: int | None = None,
+    unknown: Set[str] = frozenset(),
 ) -> Select[Any]:
     """Select the rows that a roll-up has of the counted records that meet the conditions.
 
-    `width_ns` is that of the buckets, if they are to be narrower than the roll-up's.
+    `width_ns` is that of the buckets, if they are to be narrower than the roll-up's. The sums
+    `unknown` are NULL in all of these records, and are not computed.
     """
 
     def sign(total: ColumnElement[Any]) -> ColumnElement[Any]:
         return -total if negative else total
+
+    def sum_up(name: str) -> ColumnElement[Any]:
+        return cast(null(), BigInteger) if name in unknown else sign(func.sum(SUMS[name]))
+
+    def count_known(name: str) -> ColumnElement[Any]:
+        return literal_column("0") if name in unknown else sign(func.count(SUMS[name]))
 
     bucket = (r.started_ns - r.started_ns % (width_ns or roll_up.width_ns)).label("bucket_ns")
     known = [name for name in roll_up.sums if name not in NEVER_NULL]
@@ -183,8 +195,8 @@ def select_sums(
             bucket,
             *(r[name] for name in roll_up.dimensions),
             sign(func.count()).label("records"),
-            *(sign(func.sum(SUMS[name])).label(name) for name in roll_up.sums),
-            *(sign(func.count(SUMS[name])).label(known_name(name)) for name in known),
+            *(sum_up(name).label(name) for name in roll_up.sums),
+            *(count_known(name).label(known_name(name)) for name in known),
         )
         .where(r.counted == true(), *conditions)
         .group_by("bucket_ns", *(r[name] for name in roll_up.dimensions))
@@ -217,8 +229,29 @@ _last_id = select(func.coalesce(func.max(_a.c.id), 0))
 _unstage = _a.update().where(_is_staged).values(state=APPENDED)
 
 
+class _FilledColumns:
+    """The columns that make a sum known and that a record written by this process has filled.
+
+    Most calls leave half of them empty, and an aggregate over NULLs takes as long as one over
+    numbers. The columns only become more, so that few different statements are ever made.
+    """
+
+    def __init__(self) -> None:
+        self._unfilled = {UsageRecord._fields.index(name) for name in NULL_WITHOUT.values()}
+
+    def find_unknown(self, records: Sequence[UsageRecord]) -> frozenset[str]:
+        """Return the names of sums that are NULL in these records, and in all before."""
+        if filled := find_filled(records, tuple(self._unfilled)):
+            self._unfilled = self._unfilled - filled
+        empty = {UsageRecord._fields[index] for index in self._unfilled}
+        return frozenset(name for name, column in NULL_WITHOUT.items() if column in empty)
+
+
+_filled_columns = _FilledColumns()
+
+
 @cache
-def _list_inserts(*, negative: bool, is_range: bool) -> list[Insert]:
+def _list_inserts(*, negative: bool, is_range: bool, unknown: frozenset[str]) -> list[Insert]:
     """List the statements that append what records sum to, those of one id after another if so.
 
     They are made when they are first needed: that takes longer than many a command.
@@ -230,7 +263,9 @@ def _list_inserts(*, negative: bool, is_range: bool) -> list[Insert]:
     )
 
     def insert(roll_up: RollUp, state: int, width_ns: int | None = None) -> Insert:
-        sums = select_sums(roll_up, is_chosen, negative=negative, width_ns=width_ns)
+        sums = select_sums(
+            roll_up, is_chosen, negative=negative, width_ns=width_ns, unknown=unknown
+        )
         rows = sums.with_only_columns(literal(state).label("state"), *sums.selected_columns)
         return insert_rows(roll_up, rows)
 
@@ -248,9 +283,12 @@ def _list_derived_inserts() -> list[Insert]:
     ]
 
 
-def add_records(connection: Connection, ids: Sequence[int]) -> None:
-    """Add what records sum to; those that are not counted add nothing."""
-    _append(connection, ids, negative=False)
+def add_records(connection: Connection, ids: Sequence[int], records: Sequence[UsageRecord]) -> None:
+    """Add what records sum to; those that are not counted add nothing.
+
+    The rows `ids` are some of `records`, or all.
+    """
+    _append(connection, ids, records, negative=False)
 
 
 @contextmanager
@@ -262,9 +300,11 @@ def changing_records(
     `changes` has the id of each record, and the record as it is and as it is to be.
     """
     real = [each for each in changes if not is_same_in_roll_ups(*each[1:])]
-    _append(connection, [each for each, before, _ in real if before.counted], negative=True)
+    were_counted = [(number, before) for number, before, _ in real if before.counted]
+    _append(connection, *_part_pairs(were_counted), negative=True)
     yield
-    add_records(connection, [number for number, _, after in real if after.counted])
+    are_counted = [(number, after) for number, _, after in real if after.counted]
+    add_records(connection, *_part_pairs(are_counted))
 
 
 def open_gap(connection: Connection, start_ns: int = 0, end_ns: int = END_NS) -> None:
@@ -281,9 +321,23 @@ def open_gap(connection: Connection, start_ns: int = 0, end_ns: int = END_NS) ->
         connection.execute(roll_up_gap.update().where(g.start_ns == start_ns).values(end_ns=end_ns))
 
 
-def _append(connection: Connection, ids: Sequence[int], *, negative: bool) -> None:
-    if not has_roll_ups(connection):
+def _part_pairs(
+    pairs: Sequence[tuple[int, UsageRecord]],
+) -> tuple[list[int], list[UsageRecord]]:
+    return [number for number, _ in pairs], [record for _, record in pairs]
+
+
+def _append(
+    connection: Connection,
+    ids: Sequence[int],
+    records: Sequence[UsageRecord],
+    *,
+    negative: bool,
+) -> None:
+    if not ids or not has_roll_ups(connection):
         return
+    unknown = _filled_columns.find_unknown(records)
+    statements = partial(_list_inserts, negative=negative, unknown=unknown)
     for start in range(0, len(ids), CHUNK):
         chunk = sorted(set(ids[start : start + CHUNK]))
         first, last = chunk[0], chunk[-1]
@@ -292,7 +346,7 @@ def _append(connection: Connection, ids: Sequence[int], *, negative: bool) -> No
         try:
             with connection.begin_nested():
                 before = {"last_id": connection.scalar(_last_id)}
-                for statement in _list_inserts(negative=negative, is_range=is_range):
+                for statement in statements(is_range=is_range):
                     connection.execute(statement, chosen)
                 for statement in _list_derived_inserts():
                     connection.execute(statement, before)

@@ -157,7 +157,7 @@ class SharedStore(SqlStore):
             found, refused = self.insert_in_time(connection, insert, records)
             ids = list(found)
             book_late_records(connection, records, ids)
-            add_records(connection, ids)
+            add_records(connection, ids, records)
             if note and ids:
                 since_ns = time.time_ns()
                 rows = [{**each._asdict(), "since_ns": since_ns} for each in _join_ids(ids)]

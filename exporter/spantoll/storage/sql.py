@@ -160,7 +160,7 @@ class SqlStore(ABC):
         with self.transaction() as connection:
             ids, refused = self.insert_in_time(connection, insert, records)
             book_late_records(connection, records, ids)
-            add_records(connection, ids)
+            add_records(connection, ids, records)
             corrected = 0
             if settle is not None and ids:
                 corrected = self.settle_rows(connection, without(records, refused), ids, settle)
