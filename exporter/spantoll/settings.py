@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     litellm, URLs, files; nothing unless set."""
     keep_attributes: str = ""
     """Attributes that records keep too, comma separated: keys, and prefixes such as `app.*`."""
+    promoted_attributes: str = ""
+    """Attributes that records keep and that are found by an index, comma separated keys."""
     cache: str = "memory"
     """Where answers in real time are kept: memory, redis://HOST:PORT for several processes, off."""
     cache_s: float = Field(default=300.0, gt=0)
@@ -120,6 +122,21 @@ class Settings(BaseSettings):
 
             parse_attributes(text)
         return text
+
+    @field_validator("promoted_attributes")
+    @classmethod
+    def _promoted(cls, text: str) -> str:
+        if text:
+            from spantoll.semconv.kept import parse_attributes
+            from spantoll.storage.promoted_names import parse_promoted
+
+            parse_attributes(",".join(parse_promoted(text)))
+        return text
+
+    @property
+    def kept_attributes(self) -> str:
+        """Return what records keep: a promoted attribute is kept without being named twice."""
+        return ",".join(filter(None, (self.keep_attributes, self.promoted_attributes)))
 
     @field_validator("tz")
     @classmethod

@@ -112,7 +112,7 @@ class SpantollSpanExporter(SpanExporter):
     def _open(self) -> _Opened:
         if self._opened is None:
             settings = load_settings(database=self._database)
-            choose_attributes(settings.keep_attributes)
+            choose_attributes(settings.kept_attributes)
             store = open_store(settings.database)
             card = load_user_card(store.engine)
             self._opened = _Opened(store, Ledger(store, settle=make_settle(card)), Ingest(card))

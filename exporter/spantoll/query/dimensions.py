@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, ColumnElement, Integer, LargeBinary, String, literal
+from sqlalchemy import Boolean, ColumnElement, Integer, LargeBinary
 
 from spantoll.errors import QueryError
 from spantoll.query.names import make_unknown_name_error
 from spantoll.query.owners import OWNERS
-from spantoll.query.spelling import json_text
 from spantoll.records.column_spec import Unit
 from spantoll.records.columns import usage_record
 from spantoll.records.record import COLUMNS
 from spantoll.semconv.providers import canonical
+from spantoll.storage.json_values import attribute_text
 
 __all__ = [
     "ALIASES",
@@ -173,7 +173,7 @@ def find_dimension(name: str, *, field: str = "dimension") -> Dimension:
         key = name.removeprefix(ATTRIBUTE)
         if not ATTRIBUTE_KEY.fullmatch(key):
             raise QueryError(f"{field} {name!r}: not an attribute key", field=field)
-        expression = json_text(usage_record.c["metadata"], literal(key, String))
+        expression = attribute_text(usage_record.c["metadata"], key)
         return Dimension(name, expression, str, _show_unchanged)
     found = DIMENSIONS.get(ALIASES.get(name, name))
     if found is None:

@@ -39,10 +39,10 @@ from spantoll.query.measure import (
     sum_requests_if,
 )
 from spantoll.query.names import make_unknown_name_error
-from spantoll.query.spelling import json_number
 from spantoll.records.column_spec import Unit
 from spantoll.records.columns import usage_record
 from spantoll.records.record import COLUMNS
+from spantoll.storage.json_values import json_number
 from spantoll.storage.roll_up_sums import COMBINED
 
 __all__ = ["ALIASES", "MEASURES", "UNIT", "Measure", "find_measure"]

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, case, func, or_, select
 
-from spantoll.query.spelling import json_text
 from spantoll.records.columns import usage_record
+from spantoll.storage.json_values import json_text
 from spantoll.storage.owner_rules import OWNER_KINDS, owner_rule
 
 __all__ = ["OWNERS", "RULE_ATTRIBUTE", "RULE_FIELDS"]

@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from spantoll.errors import NoLedger, StoreUnavailable
 from spantoll.storage.migrate import is_current, migrate
+from spantoll.storage.promoted import adopt_columns
 from spantoll.storage.shared import SharedStore
 
 __all__ = ["POOL_TIMEOUT_S", "LockingStore", "ServerStore"]
@@ -49,6 +50,7 @@ class ServerStore(SharedStore):
                     if not create:
                         raise NoLedger(self.url)
                     self.update_schema()
+                adopt_columns(self._reader)
             except DBAPIError as error:
                 raise self._make_error(error) from error
             unless_opened.pop_all()

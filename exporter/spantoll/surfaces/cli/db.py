@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spantoll.surfaces.cli.db_promote import promote
 from spantoll.surfaces.cli.db_retain import retain
 from spantoll.surfaces.cli.options import Database, Format, Formatted, Tz
 
@@ -25,6 +26,7 @@ db_app = typer.Typer(
     no_args_is_help=True,
 )
 db_app.command()(retain)
+db_app.command()(promote)
 
 AUDIT_HEADERS = ("at", "by", "action", "record", "records", "why")
 

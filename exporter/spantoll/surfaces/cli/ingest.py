@@ -30,7 +30,7 @@ def ingest(
     from spantoll.surfaces.cli.output import write_notice
 
     with open_ledger(database, create=True) as opened:
-        choose_attributes(opened.settings.keep_attributes)
+        choose_attributes(opened.settings.kept_attributes)
         card = load_user_card(opened.store.engine)
         intake = FileIntake(Ingest(card), Ledger(opened.store, settle=make_settle(card)))
         intake.read(files)

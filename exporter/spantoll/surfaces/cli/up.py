@@ -169,17 +169,17 @@ def run_receiver(
     import logging
 
     from spantoll.pipeline.price_sync import start_refreshing
-    from spantoll.pipeline.roll_ups import keep_roll_ups
     from spantoll.pipeline.settle import make_settle
     from spantoll.pipeline.user_pricing import PriceFollower
     from spantoll.receiver import Bound, run
     from spantoll.semconv.kept import choose_attributes
     from spantoll.storage import open_store
     from spantoll.surfaces.cli.ledger import make_directory, now_ns
+    from spantoll.surfaces.cli.upkeep import keep_ledger
     from spantoll.surfaces.cli.welcome import name_url, welcome
 
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    choose_attributes(settings.keep_attributes)
+    choose_attributes(settings.kept_attributes)
     headers = read_targets_with_headers(settings)
     make_directory(settings.database)
     keys = find_keys(settings)
@@ -198,7 +198,7 @@ def run_receiver(
     follower.start()
     refresher = start_refreshing(prices, settings.price_sources, clock_ns=now_ns)
     try:
-        with keep_roll_ups(prices):
+        with keep_ledger(prices, settings):
             return run(
                 settings.database,
                 config,

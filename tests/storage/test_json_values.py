@@ -6,7 +6,7 @@ from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Dialect
 
-from spantoll.query.spelling import json_number, json_text
+from spantoll.storage.json_values import json_number, json_text
 
 ARGUMENTS: tuple[ColumnElement[str], ...] = (column("c"), literal("k", String))
 
@@ -30,7 +30,8 @@ ARGUMENTS: tuple[ColumnElement[str], ...] = (column("c"), literal("k", String))
         ),
         pytest.param(
             mysql.dialect(paramstyle="named"),
-            "JSON_UNQUOTE(JSON_EXTRACT(c, CONCAT('$.\"', :param_1, '\"')))",
+            "(JSON_UNQUOTE(JSON_EXTRACT(c, CONCAT('$.\"', :param_1, '\"'))) "
+            "COLLATE utf8mb4_0900_bin)",
             "CAST(JSON_UNQUOTE(JSON_EXTRACT(c, CONCAT('$.\"', :param_1, '\"'))) AS DECIMAL(38, 9))",
             id="mysql",
         ),
