@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from sqlalchemy import delete, select
 
 from spantoll.pipeline import Ledger
@@ -14,6 +15,9 @@ from spantoll.records import UsageRecord, usage_record
 from spantoll.storage import Settle, Store
 
 Batches = list[list[UsageRecord]]
+
+EXAMPLES = pytest.mark.parametrize("examples", [100, pytest.param(2_000, marks=pytest.mark.soak)])
+"""How many examples a property of counting is tested with: 2,000 take up to a minute."""
 
 
 def deal_batches(records: Sequence[UsageRecord], rng: random.Random) -> Batches:
@@ -24,10 +28,15 @@ def deal_batches(records: Sequence[UsageRecord], rng: random.Random) -> Batches:
     return [batch for batch in (*batches, batches[0]) if batch]
 
 
+def empty_store(store: Store) -> None:
+    """Delete the records: a store that is emptied keeps its compiled statements."""
+    with store.transaction() as connection:
+        connection.execute(delete(usage_record))
+
+
 def verdicts_in_ledger(store: Store, settle: Settle, batches: Batches) -> dict[bytes, list[Any]]:
     """Write to an emptied store; return what is stored of each span."""
-    with store.writer.begin() as connection:  # type: ignore[attr-defined]  # a SqliteStore
-        connection.execute(delete(usage_record))
+    empty_store(store)
     ledger = Ledger(store, settle=settle)
     for batch in batches:
         ledger.write(batch, rates=[])

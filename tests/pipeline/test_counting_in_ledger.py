@@ -5,7 +5,6 @@ A write reads only what it connects (`storage.groups`), so this is what shows th
 
 from __future__ import annotations
 
-import os
 import random
 from typing import Any
 
@@ -18,13 +17,8 @@ from spantoll.records import UsageRecord
 from spantoll.records.reported import is_billable
 from spantoll.storage import Settle, Store, open_store
 from tests.pipeline.calls import call, used
-from tests.pipeline.ledgers import deal_batches, verdicts_in_ledger, verdicts_of_one_group
+from tests.pipeline.ledgers import EXAMPLES, deal_batches, verdicts_in_ledger, verdicts_of_one_group
 
-SETTINGS = settings(
-    max_examples=2_000 if os.environ.get("CI") else 100,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
 IDS = (None, None, "chatcmpl-0123456789ab", "chatcmpl-ba9876543210")
 USAGES: tuple[dict[str, Any], ...] = (
     {},
@@ -63,14 +57,18 @@ def tangles(draw: st.DrawFn) -> list[UsageRecord]:
     return records
 
 
-@SETTINGS
-@given(tangles(), st.randoms(use_true_random=False))
+@EXAMPLES
 def test_writes_in_parts_end_in_the_verdicts_of_the_whole(
-    store: Store, settle: Settle, records: list[UsageRecord], rng: random.Random
+    store: Store, settle: Settle, examples: int
 ) -> None:
-    found = verdicts_in_ledger(store, settle, deal_batches(records, rng))
+    @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
+    @given(tangles(), st.randoms(use_true_random=False))
+    def check(records: list[UsageRecord], rng: random.Random) -> None:
+        found = verdicts_in_ledger(store, settle, deal_batches(records, rng))
 
-    assert found == verdicts_of_one_group(records)
+        assert found == verdicts_of_one_group(records)
+
+    check()
 
 
 AGENT: dict[str, Any] = {"role": "aggregate", "counted": False, **used(100, 10)}

@@ -1,11 +1,10 @@
 """Simulated calls, each reported by one to three emitters: what is counted must be what was made.
 
-2,000 examples in CI, fewer at a desk.
+100 examples, and 2,000 in the soak tests.
 """
 
 from __future__ import annotations
 
-import os
 import random
 from typing import NamedTuple
 
@@ -16,14 +15,9 @@ from spantoll.pipeline.counting import count
 from spantoll.records import UsageRecord
 from spantoll.storage import Settle, Store
 from tests.pipeline.calls import call
-from tests.pipeline.ledgers import deal_batches, verdicts_in_ledger, verdicts_of_one_group
+from tests.pipeline.ledgers import EXAMPLES, deal_batches, verdicts_in_ledger, verdicts_of_one_group
 
-EXAMPLES = 2_000 if os.environ.get("CI") else 100
-SETTINGS = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 SCOPES = ("framework", "sdk", "gateway")
 LAYOUTS = ("nested", "beside", "own traces", "mixed")
 
@@ -89,35 +83,48 @@ def counted_in_one_group(records: list[UsageRecord]) -> list[tuple[int, int]]:
     )
 
 
-@SETTINGS
-@given(workloads())
-def test_each_call_is_counted_once_with_its_tokens(made: list[Made]) -> None:
-    assert counted_in_one_group(records_of(made)) == sorted(each.tokens for each in made)
+@EXAMPLES
+def test_each_call_is_counted_once_with_its_tokens(examples: int) -> None:
+    @settings(SETTINGS, max_examples=examples)
+    @given(workloads())
+    def check(made: list[Made]) -> None:
+        assert counted_in_one_group(records_of(made)) == sorted(each.tokens for each in made)
+
+    check()
 
 
-@SETTINGS
-@given(workloads(), st.integers(0, 2))
-def test_calls_of_one_emitter_are_never_merged(made: list[Made], emitter: int) -> None:
+@EXAMPLES
+def test_calls_of_one_emitter_are_never_merged(examples: int) -> None:
     """Each call is reported once, by this emitter or that, and no two used as much."""
-    single = [
-        each.reports[(number * (emitter + 1)) % len(each.reports)]._replace(
-            parent_span_id=b"app.....", response_id=None, response_key=None
-        )
-        for number, each in enumerate(made)
-    ]
-    tokens = sorted((r.input_tokens or 0, r.output_tokens or 0) for r in single)
 
-    if len(set(tokens)) == len(tokens):
-        assert counted_in_one_group(single) == tokens
+    @settings(SETTINGS, max_examples=examples)
+    @given(workloads(), st.integers(0, 2))
+    def check(made: list[Made], emitter: int) -> None:
+        single = [
+            each.reports[(number * (emitter + 1)) % len(each.reports)]._replace(
+                parent_span_id=b"app.....", response_id=None, response_key=None
+            )
+            for number, each in enumerate(made)
+        ]
+        tokens = sorted((r.input_tokens or 0, r.output_tokens or 0) for r in single)
+
+        if len(set(tokens)) == len(tokens):
+            assert counted_in_one_group(single) == tokens
+
+    check()
 
 
-@SETTINGS
-@given(workloads(), st.randoms(use_true_random=False))
+@EXAMPLES
 def test_any_order_and_batches_end_in_the_verdicts_of_one_group(
-    store: Store, settle: Settle, made: list[Made], rng: random.Random
+    store: Store, settle: Settle, examples: int
 ) -> None:
-    records = records_of(made)
+    @settings(SETTINGS, max_examples=examples)
+    @given(workloads(), st.randoms(use_true_random=False))
+    def check(made: list[Made], rng: random.Random) -> None:
+        records = records_of(made)
 
-    found = verdicts_in_ledger(store, settle, deal_batches(records, rng))
+        found = verdicts_in_ledger(store, settle, deal_batches(records, rng))
 
-    assert found == verdicts_of_one_group(records)
+        assert found == verdicts_of_one_group(records)
+
+    check()

@@ -15,6 +15,7 @@ from spantoll.records.build import PRICE_COLUMNS, latency_bucket, price_columns
 from spantoll.storage import Store, open_store
 from spantoll.storage.tables import rate
 from tests.pipeline.calls import call, used
+from tests.pipeline.ledgers import empty_store
 
 ID = "chatcmpl-0123456789ab"
 OUTER: dict[str, Any] = {"scope_name": "framework", "provider": "openai"}
@@ -38,23 +39,23 @@ def rows(store: Store) -> dict[str, RowMapping]:
     return {row["span_id"].decode().rstrip("."): row for row in found}
 
 
-def written(card: RateCard, *batches: list[UsageRecord]) -> dict[str, RowMapping]:
-    store = open_store("memory:")
+def written(store: Store, card: RateCard, *batches: list[UsageRecord]) -> dict[str, RowMapping]:
+    empty_store(store)
     ledger = Ledger(store, settle=make_settle(card))
     for batch in batches:
         ledger.write([priced(card, record) for record in batch], rates=[])
-    found = rows(store)
-    store.close()
-    return found
+    return rows(store)
 
 
-def test_tokens_come_from_the_inner_and_people_from_the_outer_span(card: RateCard) -> None:
+def test_tokens_come_from_the_inner_and_people_from_the_outer_span(
+    store: Store, card: RateCard
+) -> None:
     outer = call("outer", 0, 10, **OUTER, user_id="ann", team="search", **used(100, 10))
     inner = call(
         "inner", 1, 9, under="outer", **INNER, user_id="sdk", **used(100, 10, cache_read_tokens=60)
     )
 
-    found = written(card, [outer, inner])
+    found = written(store, card, [outer, inner])
 
     assert (found["inner"]["counted"], found["outer"]["counted"]) == (True, False)
     assert (found["inner"]["user_id"], found["inner"]["team"]) == ("ann", "search")
@@ -62,11 +63,13 @@ def test_tokens_come_from_the_inner_and_people_from_the_outer_span(card: RateCar
     assert found["outer"]["repeats_span"] == inner.trace_id + inner.span_id
 
 
-def test_a_stream_reported_by_a_zero_length_span_takes_as_long_as_it_took(card: RateCard) -> None:
+def test_a_stream_reported_by_a_zero_length_span_takes_as_long_as_it_took(
+    store: Store, card: RateCard
+) -> None:
     request = call("request", 0, 1, under="app", **INNER)
     event = call("event", 9, 9, under="app", **INNER, **used(100, 10))
 
-    found = written(card, [request], [event])["event"]
+    found = written(store, card, [request], [event])["event"]
 
     assert found["counted"]
     assert found["started_ns"] == request.started_ns
@@ -74,19 +77,21 @@ def test_a_stream_reported_by_a_zero_length_span_takes_as_long_as_it_took(card: 
     assert found["latency_bucket"] == latency_bucket(9 * 10**9)
 
 
-def test_a_call_reported_by_an_event_too_keeps_the_time_of_its_span(card: RateCard) -> None:
+def test_a_call_reported_by_an_event_too_keeps_the_time_of_its_span(
+    store: Store, card: RateCard
+) -> None:
     span = call("span", 0, 10, **INNER, response_id=ID, **used(100, 10))
     usage = used(100, 10, cache_read_tokens=60)
     event = call("event", 10, 10, under="span", **INNER, response_id=ID, **usage)
 
-    found = written(card, [span, event])
+    found = written(store, card, [span, event])
 
     assert (found["span"]["counted"], found["event"]["counted"]) == (True, False)
     assert found["span"]["cache_read_tokens"] == 60
     assert found["span"]["duration_ns"] == 10 * 10**9
 
 
-def test_what_the_reports_have_together_is_priced_together(card: RateCard) -> None:
+def test_what_the_reports_have_together_is_priced_together(store: Store, card: RateCard) -> None:
     outer = call(
         "outer", 0, 10, **OUTER, service_tier="flex", request_model="gpt-5", **used(10**6, 10)
     )
@@ -100,8 +105,8 @@ def test_what_the_reports_have_together_is_priced_together(card: RateCard) -> No
         **used(10**6, 10, cache_read_tokens=0),
     )
 
-    alone = written(card, [inner])["inner"]
-    together = written(card, [inner], [outer])["inner"]
+    alone = written(store, card, [inner])["inner"]
+    together = written(store, card, [inner], [outer])["inner"]
 
     assert together["service_tier"] == "flex"
     assert together["cost_nano"] * 2 == alone["cost_nano"]
@@ -133,12 +138,12 @@ def test_a_rate_that_only_the_merge_names_is_stored_with_it(card: RateCard) -> N
     assert kept == 1
 
 
-def test_a_late_child_takes_the_bill_from_its_agent(card: RateCard) -> None:
+def test_a_late_child_takes_the_bill_from_its_agent(store: Store, card: RateCard) -> None:
     agent = call("agent", 0, 20, role="aggregate", counted=False, **used(300, 30))
     child = call("child", 1, 5, under="agent", **used(300, 30))
 
-    first = written(card, [agent])
-    both = written(card, [agent], [child])
+    first = written(store, card, [agent])
+    both = written(store, card, [agent], [child])
 
     assert first["agent"]["counted"]
     assert (both["agent"]["counted"], both["child"]["counted"]) == (False, True)
@@ -148,7 +153,7 @@ def test_a_late_child_takes_the_bill_from_its_agent(card: RateCard) -> None:
     ("models", "priced_as"), [(("gpt-4o", "gpt-4o"), "gpt-4o"), (("gpt-4o", "gpt-4o-mini"), None)]
 )
 def test_a_crew_whose_agents_have_one_model_is_priced_by_it(
-    card: RateCard, models: tuple[str, str], priced_as: str | None
+    store: Store, card: RateCard, models: tuple[str, str], priced_as: str | None
 ) -> None:
     unnamed: dict[str, Any] = {"role": "aggregate", "provider": None, "request_model": None}
     unnamed["response_model"] = None
@@ -158,17 +163,17 @@ def test_a_crew_whose_agents_have_one_model_is_priced_by_it(
         for n, model in enumerate(models, 1)
     ]
 
-    found = written(card, [crew, *agents])["crew"]
+    found = written(store, card, [crew, *agents])["crew"]
 
     assert (found["counted"], found["model"]) == (True, priced_as)
     assert found["pricing_status"] == ("estimated" if priced_as else "unpriced")
 
 
-def test_gateway_and_sdk_in_two_traces_are_one_call(card: RateCard) -> None:
+def test_gateway_and_sdk_in_two_traces_are_one_call(store: Store, card: RateCard) -> None:
     gateway = call("gate", 1, 9, trace="u", scope_name="litellm", response_id=ID, **used(100, 10))
     sdk = call("sdk", 0, 10, response_id=ID, customer_id="acme", **used(100, 10))
 
-    found = written(card, [gateway], [sdk])
+    found = written(store, card, [gateway], [sdk])
 
     assert sum(row["counted"] for row in found.values()) == 1
     counted = next(row for row in found.values() if row["counted"])
@@ -196,12 +201,11 @@ def traces(draw: st.DrawFn) -> list[UsageRecord]:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(traces(), st.randoms(use_true_random=False))
 def test_order_batches_and_redelivery_change_nothing(
-    records: list[UsageRecord], rng: random.Random
+    store: Store, card: RateCard, records: list[UsageRecord], rng: random.Random
 ) -> None:
-    card = load_rate_card()
     shuffled = records.copy()
     rng.shuffle(shuffled)
     cut = rng.randrange(len(records) + 1)
@@ -210,4 +214,6 @@ def test_order_batches_and_redelivery_change_nothing(
     def facts(found: dict[str, RowMapping]) -> dict[str, dict[str, Any]]:
         return {name: {k: v for k, v in row.items() if k != "id"} for name, row in found.items()}
 
-    assert facts(written(card, records)) == facts(written(card, *[part for part in parts if part]))
+    assert facts(written(store, card, records)) == facts(
+        written(store, card, *[part for part in parts if part])
+    )
