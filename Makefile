@@ -23,9 +23,10 @@ test: $(VENV)/.dev  ## All tests but soak, on every processor, with coverage
 test-quick: $(VENV)/.dev  ## The same tests without coverage
 	$(BIN)/pytest $(PARALLEL)
 
-# One after the other, with what they print: they measure memory, delays and throughput.
-soak: $(VENV)/.dev  ## Kill loops, locks, load and leaks, up to 15 minutes
-	$(BIN)/pytest -m soak -rP --durations=0 --durations-min=1
+# With what they print. What is marked `alone` measures delays and throughput: it runs when all else has ended.
+soak: $(VENV)/.dev  ## Kill loops, locks, load, leaks and properties with many examples, up to 15 minutes
+	$(BIN)/pytest -m 'soak and not alone' $(PARALLEL) -rP --durations=0 --durations-min=1
+	$(BIN)/pytest -m 'soak and alone' -rP --durations=0 --durations-min=1
 
 soak-long: $(VENV)/.dev  ## The same for up to an hour and more: by hand, before a release
 	$(BIN)/pytest -m soak_long -rP --durations=0 --durations-min=1

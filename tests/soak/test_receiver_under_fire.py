@@ -184,6 +184,7 @@ def test_a_thousand_large_calls_without_a_token_leave_no_memory(
     assert end_mb <= RESIDENT_MB
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("refuse", "code"), REFUSED)
 def test_honest_senders_do_not_notice_large_calls_without_a_token(
     spawn: Spawn, refuse: Callable[[Process, int], Counter[str]], code: str
@@ -240,6 +241,7 @@ def burst_http(process: Process, *, packed: bool) -> str:
         return str(response.status)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 @pytest.mark.parametrize("burst", [burst_grpc, burst_http], ids=["grpc", "http"])
 def test_the_largest_requests_at_once_stay_within_bounds(
@@ -266,6 +268,7 @@ def test_the_largest_requests_at_once_stay_within_bounds(
     assert memory.peak_mb <= BURST_MB
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("transport", ["http", "grpc"])
 def test_at_seven_times_capacity_most_of_the_capacity_is_kept(spawn: Spawn, transport: str) -> None:
     process = spawn()

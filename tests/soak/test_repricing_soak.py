@@ -67,6 +67,7 @@ def write_once(store: Store) -> float:
     return took_s
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "records",
     [
