@@ -31,7 +31,7 @@ def read_rows(page: str) -> list[list[str]]:
 
 
 def find_download(page: str, name: str) -> str:
-    found = re.search(rf'<a href="([^"]*)" download="usage\.{name}">', page)
+    found = re.search(rf'<a href="([^"]*)" download="usage\.{name}"', page)
     assert found
     return unescape(found[1])
 

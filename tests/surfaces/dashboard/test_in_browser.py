@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from spantoll.pipeline import make_settle
@@ -196,6 +197,38 @@ def test_a_download_holds_what_the_page_adds_up(visit: Visit, tmp_path: Path) ->
     for name in ("requests", "input_tokens"):
         total = visitor.page.inner_text(f'[data-total="{name}"]')
         assert f"{sum(int(row[name]) for row in rows):,}" == total
+
+
+def test_a_chart_is_saved_as_a_picture_in_the_colours_of_the_page(
+    visit: Visit, tmp_path: Path
+) -> None:
+    visitor = visit(accept_downloads=True, color_scheme="dark")
+    visitor.go("/?from=2026-10-23&to=2026-11-22")
+
+    with visitor.page.expect_download() as download:
+        visitor.page.click('[data-png="calls-by-outcome-and-day"]')
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+
+    with Image.open(path) as picture:
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 20) or []}
+    assert path.name == "calls-by-outcome-and-day.png"
+    # the ground of dark pages, and the bars of calls that succeeded, failed and timed out
+    assert {(20, 23, 26), (0, 158, 115), (213, 94, 0), (230, 159, 0)} <= colours
+    assert visitor.problems == []
+
+
+def test_a_printed_page_is_light_and_has_the_period_and_all_tables(visit: Visit) -> None:
+    visitor = visit(color_scheme="dark")
+    visitor.go("/?from=2026-10-23&to=2026-11-22&where=provider%3Dopenai")
+
+    visitor.page.emulate_media(media="print")
+
+    ground = visitor.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == "rgb(255, 255, 255)"
+    assert visitor.page.locator("main form:visible, nav:visible, button:visible").count() == 0
+    assert visitor.page.locator("[data-chart] tbody").first.is_visible()
+    assert "Filters: provider=openai." in visitor.page.inner_text(".printed")
 
 
 def test_every_bar_of_the_first_page_adds_up_to_its_card(visit: Visit) -> None:

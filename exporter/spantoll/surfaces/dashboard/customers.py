@@ -19,6 +19,7 @@ from spantoll.pipeline.customer_book import read_customer_book, read_file_custom
 from spantoll.query import Filter, run, to_usd
 from spantoll.storage.customers_statement import read_statement
 from spantoll.surfaces.cells import format_dollars
+from spantoll.surfaces.dashboard.downloads import Card, make_downloads
 from spantoll.surfaces.dashboard.live import share_live
 from spantoll.surfaces.dashboard.period import read_or_default
 from spantoll.surfaces.dashboard.render import Page, render
@@ -55,6 +56,7 @@ def show_customers(request: Request, context: RestContext, visible: Sequence[Fil
             "labels": MEASURES,
             "month": view.show_time((view.end_ns or view.now_ns) - 1)[:7],
             "result": run(context.engine, query),
+            "downloads": make_downloads(view, {"customers": Card("Customers", query)}),
             "prices": () if visible else list_prices(context),
         },
     )

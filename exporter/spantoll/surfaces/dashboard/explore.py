@@ -7,10 +7,9 @@ table whose rows lead to their records, and addresses of the same answer in the 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
@@ -21,6 +20,7 @@ from spantoll.query.measures import find_measure
 from spantoll.surfaces.cells import format_measure
 from spantoll.surfaces.dashboard.chart import Chart, Point, Series, draw_bars, draw_stacks
 from spantoll.surfaces.dashboard.comparison import compare, describe_period
+from spantoll.surfaces.dashboard.downloads import Downloads, list_downloads
 from spantoll.surfaces.dashboard.explore_table import (
     ROWS,
     Table,
@@ -106,7 +106,10 @@ def show_explore(request: Request, context: RestContext, visible: Sequence[Filte
             "table": table,
             "before": compared_with,
             "chart": chart,
-            "downloads": list(list_downloads(view, question)),
+            "downloads": Downloads(
+                "usage",
+                list(list_downloads(view, question.list_parameters(), tuple(MEDIA_TYPES))),
+            ),
             "command": write_command(view, question),
         },
     )
@@ -135,13 +138,6 @@ def read_question(request: Request) -> Question:
 def pad(names: Sequence[str], length: int) -> list[str]:
     """Return the names, and empty ones up to a length."""
     return [*names, *("" for _ in range(length - len(names)))]
-
-
-def list_downloads(view: View, question: Question) -> Iterator[tuple[str, str]]:
-    """Yield each format of the API with the address of the whole answer in it."""
-    for name in MEDIA_TYPES:
-        pairs = [*view.list_parameters(), *question.list_parameters(), ("format", name)]
-        yield name, f"/api/v1/usage/query?{urlencode(pairs)}"
 
 
 def write_command(view: View, question: Question) -> str:

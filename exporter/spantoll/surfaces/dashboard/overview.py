@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from spantoll.errors import QueryError
@@ -27,19 +27,20 @@ from spantoll.query import (
 from spantoll.surfaces.cells import format_measure, format_number
 from spantoll.surfaces.dashboard.chart import Chart, Point, Series, draw_bars, draw_stacks
 from spantoll.surfaces.dashboard.comparison import compare, describe_change, describe_period
-from spantoll.surfaces.dashboard.heat_map import LONGEST_NS, HeatMap, make_heat_map
+from spantoll.surfaces.dashboard.downloads import Card, make_downloads, make_workbook
+from spantoll.surfaces.dashboard.heat_map import LONGEST_NS, make_heat_map
 from spantoll.surfaces.dashboard.latency_chart import PERCENTILES, draw_latencies
 from spantoll.surfaces.dashboard.live import share_live
 from spantoll.surfaces.dashboard.palette import OTHERS, Style
-from spantoll.surfaces.dashboard.period import View, read_or_default
+from spantoll.surfaces.dashboard.period import View, read_or_default, read_view
 from spantoll.surfaces.dashboard.render import Page
-from spantoll.surfaces.rest.context import RestContext
+from spantoll.surfaces.rest.context import Context, RestContext, Visible
 
 __all__ = ["router"]
 
 TOP = 8
 """Rows of a card; the link below it leads to all."""
-CARDS = ("provider", "model", "customer_id", "team")
+SPLITS = ("provider", "model", "customer_id", "team")
 """What the cost is split by."""
 TOTALS: Mapping[str, str] = {
     "cost_usd": "Cost",
@@ -78,6 +79,13 @@ OVER_TIME = ("cost_usd", "requests", "successes", "errors", "timeouts", "cancell
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
+@router.get("/overview.xlsx")
+def download_overview(request: Request, context: Context, visible: Visible) -> Response:
+    """Answer with the numbers of the page as a workbook. Raises QueryError and ProblemError."""
+    view = read_view(request, context, visible)
+    return make_workbook(context, list(make_cards(view).values()), file="overview")
+
+
 @router.get("/")
 @share_live
 def show_overview(request: Request, context: RestContext, visible: Sequence[Filter]) -> Page:
@@ -86,7 +94,8 @@ def show_overview(request: Request, context: RestContext, visible: Sequence[Filt
         return Page("empty.html", {"endpoint": str(request.base_url).rstrip("/")})
     view, problem = read_or_default(request, context, visible)
     engine = context.engine
-    asked = view.query(*dict.fromkeys((*TOTALS, *PERCENTILES)))
+    cards = make_cards(view)
+    asked = cards["totals"].query
     growth = None
     if view.against:
         try:
@@ -95,7 +104,7 @@ def show_overview(request: Request, context: RestContext, visible: Sequence[Filt
             problem = problem or str(error)
     result = growth.result if growth else run(engine, asked)
     totals = result.totals
-    over_time = run(engine, view.query(*OVER_TIME, window=view.window, fill=True))
+    over_time = run(engine, cards["time"].query)
     percentiles = {
         name: value for name in PERCENTILES if isinstance(value := totals.measures[name], float)
     }
@@ -116,17 +125,32 @@ def show_overview(request: Request, context: RestContext, visible: Sequence[Filt
             "outcome_chart": draw_outcomes(view, over_time),
             "outcomes": list(list_outcomes(totals=over_time.totals)),
             "latency_chart": draw_latencies(view, count_latencies(engine, asked), percentiles),
-            "cards": {name: run_card(context, view, name) for name in CARDS},
-            "heat_map": find_heat_map(context, view) if totals.requests else None,
+            "cards": {name: run(engine, cards[name].query) for name in SPLITS},
+            "downloads": make_downloads(view, cards),
+            "heat_map": make_heat_map(run(engine, cards["hours"].query))
+            if totals.requests and "hours" in cards
+            else None,
             "newest": None if totals.requests else find_newest(context, view, visible),
         },
     )
 
 
-def run_card(context: RestContext, view: View, dimension: str) -> Result:
-    """Answer what the cost of a period is split by, the largest first."""
-    query = view.query("cost_usd", "requests", by=[dimension], order=["-cost_usd"], limit=TOP)
-    return run(context.engine, query)
+def make_cards(view: View) -> dict[str, Card]:
+    """Return what each part of the page is an answer to."""
+    totals = view.query(*dict.fromkeys((*TOTALS, *PERCENTILES)))
+    over_time = view.query(*OVER_TIME, window=view.window, fill=True)
+    latency = view.query(*PERCENTILES, "latency_avg_ms", window=view.window)
+    cards = {
+        "totals": Card("Totals", totals),
+        "time": Card(f"Cost and outcomes by {view.window}", over_time),
+        "latency": Card(f"Latency by {view.window}", latency),
+    }
+    if is_short(view):
+        cards["hours"] = Card("By hour", view.query("cost_usd", "requests", window="hour"))
+    for name in SPLITS:
+        query = view.query("cost_usd", "requests", by=[name], order=["-cost_usd"], limit=TOP)
+        cards[name] = Card(f"By {name.removesuffix('_id')}", query)
+    return cards
 
 
 def measure_month(context: RestContext, view: View) -> Row:
@@ -138,12 +162,10 @@ def measure_month(context: RestContext, view: View) -> Row:
     return run(context.engine, query).totals
 
 
-def find_heat_map(context: RestContext, view: View) -> HeatMap | None:
-    """Return the cost by hour of the week; None for a period longer than LONGEST_NS."""
+def is_short(view: View) -> bool:
+    """Return whether the period is short enough for its hours."""
     end_ns = view.now_ns if view.end_ns is None else view.end_ns
-    if view.start_ns is None or end_ns - view.start_ns > LONGEST_NS:
-        return None
-    return make_heat_map(run(context.engine, view.query("cost_usd", "requests", window="hour")))
+    return view.start_ns is not None and end_ns - view.start_ns <= LONGEST_NS
 
 
 def is_empty(context: RestContext, visible: Sequence[Filter]) -> bool:

@@ -188,6 +188,13 @@ class View(NamedTuple):
         """Write a point in time in the zone of the view."""
         return f"{to_local_time(ns, find_zone(self.tz)):%Y-%m-%d %H:%M:%S}"
 
+    def describe(self) -> str:
+        """Write the period, zone and filters, as a printed page shows them."""
+        start = "the beginning" if self.start_ns is None else self.show_time(self.start_ns)
+        end_ns = self.now_ns if self.end_ns is None else self.end_ns
+        filters = "; ".join(self.where) or "none"
+        return f"{start} to {self.show_time(end_ns)} ({self.tz}). Filters: {filters}."
+
 
 def read_view(request: Request, context: RestContext, visible: Sequence[Filter]) -> View:
     """Read the view of a request; without a period it is the last 30 days. Raises QueryError."""

@@ -5,7 +5,7 @@ from spantoll.surfaces.exports.export import (
     iterate_plain_records,
 )
 from spantoll.surfaces.exports.focus import FOCUS_HEADERS, iterate_focus_rows, make_focus_query
-from spantoll.surfaces.exports.formats import FORMATS, ExportFormat, write_export
+from spantoll.surfaces.exports.formats import FORMATS, ExportFormat, write_export, write_sheets
 
 __all__ = [
     "FOCUS_HEADERS",
@@ -18,4 +18,5 @@ __all__ = [
     "iterate_plain_records",
     "make_focus_query",
     "write_export",
+    "write_sheets",
 ]

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
 from spantoll.errors import ConfigurationError
 from spantoll.surfaces.csv_rows import write_csv_rows
 from spantoll.surfaces.exports.export import Export
 
-__all__ = ["FORMATS", "ExportFormat", "write_export"]
+__all__ = ["FORMATS", "ExportFormat", "write_export", "write_sheets"]
 
 
 class ExportFormat(NamedTuple):
@@ -43,12 +43,19 @@ def _write_json_lines(file: BinaryIO, export: Export) -> None:
         file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
 
-def _write_xlsx(file: BinaryIO, export: Export) -> None:
+def write_sheets(
+    file: BinaryIO, sheets: Mapping[str, Export], *, about: Sequence[tuple[str, str]]
+) -> None:
+    """Write exports as sheets of one XLSX. Raises ConfigurationError without its extra."""
     try:
         from spantoll.surfaces.exports.xlsx import write_workbook
     except ModuleNotFoundError as error:
         raise _name_extra(error, "xlsxwriter", extra="excel") from None
-    write_workbook(file, export)
+    write_workbook(file, sheets, about)
+
+
+def _write_xlsx(file: BinaryIO, export: Export) -> None:
+    write_sheets(file, {"Data": export}, about=export.about)
 
 
 def _write_parquet(file: BinaryIO, export: Export) -> None:

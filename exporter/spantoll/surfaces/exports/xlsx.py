@@ -1,14 +1,14 @@
-"""A workbook: one sheet of rows, more where they do not fit, and a sheet About.
+"""A workbook: a sheet for each export, more where its rows do not fit, and a sheet About.
 
-Input: an `Export`. Output: XLSX. Text is stored as text, so that no cell starts a formula. Money
-and times are numbers, which a spreadsheet can add up: a double holds amounts below a million
-dollars to the nano-dollar; CSV has every amount exactly. Times are on the wall clock that they were
-given in, because a spreadsheet knows no zone.
+Input: exports with the names of their sheets. Output: XLSX. Text is stored as text, so that no cell
+starts a formula. Money and times are numbers, which a spreadsheet can add up: a double holds
+amounts below a million dollars to the nano-dollar; CSV has every amount exactly. Times are on the
+wall clock that they were given in, because a spreadsheet knows no zone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
@@ -26,34 +26,39 @@ LONGEST = 32_767
 """Characters of a cell (the same)."""
 EXACT = 2**53
 """Integers from here on are not exact in a double, so they are text."""
-ABOUT = (
+About = Sequence[tuple[str, str]]
+READING = (
     ("amounts", "as the spreadsheet holds them; CSV and JSON lines have them exactly"),
     ("empty cells", "not known"),
 )
+"""How the cells are to be read."""
 
 
-def write_workbook(file: BinaryIO, export: Export) -> None:
-    """Write an export as a workbook, row by row."""
+def write_workbook(file: BinaryIO, sheets: Mapping[str, Export], about: About) -> None:
+    """Write exports as sheets of a workbook, row by row; names have at most 31 characters."""
     options = {"constant_memory": True, "in_memory": False}
     with xlsxwriter.Workbook(file, options) as workbook:
         # no clock: the same export is the same file
         workbook.set_properties({"created": datetime(2000, 1, 1, tzinfo=UTC)})
-        writer = _RowWriter(workbook, export.headers)
-        for row in export.rows:
-            writer.write([row.get(name) for name in export.headers])
-        about = workbook.add_worksheet("About")
-        lines = (*export.about, ("rows", str(writer.total)), *ABOUT)
-        for number, (name, value) in enumerate(lines):
-            about.write_string(number, 0, name)
-            about.write_string(number, 1, value[:LONGEST])
+        total = 0
+        for name, export in sheets.items():
+            writer = _RowWriter(workbook, name, export.headers)
+            for row in export.rows:
+                writer.write([row.get(header) for header in export.headers])
+            total += writer.total
+        sheet = workbook.add_worksheet("About")
+        for number, (name, value) in enumerate((*about, ("rows", str(total)), *READING)):
+            sheet.write_string(number, 0, name)
+            sheet.write_string(number, 1, value[:LONGEST])
 
 
 class _RowWriter:
     """Writes rows to the current sheet, and goes on in a new one where it is full."""
 
-    def __init__(self, workbook: xlsxwriter.Workbook, headers: Sequence[str]) -> None:
+    def __init__(self, workbook: xlsxwriter.Workbook, name: str, headers: Sequence[str]) -> None:
         self.total = 0
         self._workbook = workbook
+        self._name = name
         self._headers = headers
         self._bold = workbook.add_format({"bold": True})
         self._formats: dict[int, Format] = {
@@ -75,7 +80,8 @@ class _RowWriter:
 
     def _add_sheet(self) -> Worksheet:
         number = self.total // ROWS + 1
-        sheet = self._workbook.add_worksheet("Data" if number == 1 else f"Data {number}")
+        name = self._name if number == 1 else f"{self._name} {number}"
+        sheet = self._workbook.add_worksheet(name)
         sheet.freeze_panes(1, 0)
         for column, header in enumerate(self._headers):
             sheet.write_string(0, column, header, self._bold)
