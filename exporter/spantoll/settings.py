@@ -89,8 +89,9 @@ class Settings(BaseSettings):
     """Of one request, before and after decompression."""
     max_inflight_bytes: int = Field(default=128 << 20, gt=0)
     """Of the bodies of all requests under way, decompressed."""
-    workers: int = Field(default=1, ge=1, le=64)
-    """Processes that decode and price what is received; with 1, the receiver's own."""
+    workers: int | None = Field(default=None, ge=1, le=64)
+    """Processes that decode and price what is received; with 1, the receiver's own. Unless set,
+    2 on two cores and more, which start when there is work for them."""
     grace_s: float = Field(default=20.0, ge=0)
     """How long a stopping receiver finishes what is under way."""
     price_sources: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -21,7 +22,8 @@ from spantoll.pipeline import Batch, make_settle
 from spantoll.pipeline.packing import Job
 from spantoll.pricing import RateCard, UserPricing, load_rate_card
 from spantoll.pricing.own_prices import read_own_price
-from spantoll.receiver import Limits, Receiver, ReceiverConfig
+from spantoll.receiver import Limits, Receiver, ReceiverConfig, server
+from spantoll.receiver.cores import choose_workers, count_cores
 from spantoll.receiver.workers import Workers
 from spantoll.records import usage_record
 from spantoll.semconv import kept
@@ -180,6 +182,62 @@ def test_four_workers_make_the_records_that_one_makes(
 
     assert len(of_one) >= len(cases)
     assert of_four == of_one
+
+
+def test_workers_that_nobody_asked_for_start_with_the_first_load(
+    monkeypatch: pytest.MonkeyPatch, store: Store, rate_card: RateCard
+) -> None:
+    monkeypatch.setattr(server, "count_cores", lambda: 2.0)
+    small, large = (request(*map(chat, numbers)) for numbers in (range(1, 3), range(3, 100)))
+    config = local(limits=Limits(wake_bytes=small.ByteSize()), workers=None)
+    receiver = Receiver(store, rate_card, config, settle=make_settle(rate_card))
+    running, workers = Running(receiver), receiver.workers
+    assert workers is not None
+
+    before = running.send("grpc", small), workers.has_begun
+    after = running.send("grpc", large), workers.has_begun
+    wait_until(lambda: len(workers.pids()) == 2)
+    running.stop()
+
+    assert [(reply.outcome, begun) for reply, begun in (before, after)] == [
+        ("OK", False),
+        ("OK", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cpu_max", "cores", "workers"),
+    [
+        pytest.param("max 100000", 8.0, 2, id="no-limit"),
+        pytest.param("150000 100000", 1.5, 1, id="limited-container"),
+        pytest.param("400000 100000", 4.0, 2, id="wide-container"),
+        pytest.param("", 8.0, 2, id="unknown"),
+    ],
+)
+def test_as_many_workers_are_chosen_as_the_cores_are_worth(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpu_max: str, cores: float, workers: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    limit = tmp_path / "cpu.max"
+    limit.write_text(cpu_max)
+
+    found = count_cores(cpu_max=limit)
+
+    assert (found, choose_workers(found)) == (cores, workers)
+
+
+def test_readiness_names_missing_workers_and_stays_ready(
+    monkeypatch: pytest.MonkeyPatch, store: Store, rate_card: RateCard
+) -> None:
+    monkeypatch.setattr("sys.executable", "/nonexistent/python")
+    receiver = Receiver(store, rate_card, local(workers=2), settle=make_settle(rate_card))
+    running = Running(receiver)
+
+    with urllib.request.urlopen(f"http://127.0.0.1:{running.http_port}/readyz") as response:
+        answer = json.load(response)
+    running.stop()
+
+    assert (answer["status"], answer["checks"]["workers"]) == ("ok", "ok, 0 of 2")
 
 
 def test_a_receiver_decodes_itself_while_no_worker_is_there(

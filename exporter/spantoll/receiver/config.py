@@ -34,8 +34,9 @@ class ReceiverConfig:
     """Listen beyond this machine without tokens."""
     tls: TlsFiles | None = None
     """What both transports present; None is in the clear."""
-    workers: int = 1
-    """Processes that decode and price; with 1, the receiver's own does."""
+    workers: int | None = 1
+    """Processes that decode and price; with 1, the receiver's own does. None: as many as the cores
+    are worth, started when there is work for them."""
     grace_s: float = 20.0
     """How long a stopping receiver finishes what is under way: below the 30 s that Kubernetes and
     Docker Compose users tend to grant."""
@@ -60,7 +61,7 @@ class ReceiverConfig:
 
         And for several workers where the system cannot pass a socket on to a process (Windows).
         """
-        if self.workers > 1 and not hasattr(socket, "AF_UNIX"):
+        if (self.workers or 1) > 1 and not hasattr(socket, "AF_UNIX"):
             raise ConfigurationError(f"--workers {self.workers}: this system takes 1")
         for address in (self.grpc_address, self.http_address):
             if address is not None:

@@ -1,6 +1,7 @@
 """Liveness and readiness, as `/livez`, `/readyz` and grpc.health.v1 report them.
 
-In: the store, the writer and admission. Out: checks by name, each "ok" or what is wrong.
+In: the store, the writer, admission and the worker processes. Out: checks by name, each "ok" or
+what is wrong. Missing workers are named behind an "ok": the receiver decodes itself meanwhile.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ from spantoll.pipeline import GroupCommit
 from spantoll.receiver.admission import Admission
 from spantoll.storage import Store
 
-__all__ = ["Health"]
+__all__ = ["Health", "is_ok"]
 
 PING_S = 2.0
 PING_INTERVAL_S = 1.0
 FAILED_S = 10.0
 """How long a failed write makes the receiver unready. Then senders may try again: nothing else
 would show that writes succeed."""
+
+
+def is_ok(reason: str) -> bool:
+    """Return True if a check says that nothing keeps the receiver from its work."""
+    return reason == "ok" or reason.startswith("ok,")
 
 
 class Health:
@@ -33,9 +39,12 @@ class Health:
         commit: GroupCommit,
         admission: Admission,
         forwarding: Callable[[], Mapping[str, Any]] = dict,
+        *,
+        workers: Callable[[], str] | None = None,
     ) -> None:
         self._store = store
         self._forwarding = forwarding
+        self._workers = workers
         self._commit = commit
         self._admission = admission
         self._pinged = float("-inf")
@@ -62,6 +71,7 @@ class Health:
             "database": await self._ping_database(),
             "writes": self._check_writes(),
             **self._check_queues(),
+            **({"workers": self._workers()} if self._workers is not None else {}),
         }
 
     def _check_writes(self) -> str:

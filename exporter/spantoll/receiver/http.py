@@ -27,7 +27,7 @@ from spantoll.otlp import JSON, Decompressor, MediaType, media_type
 from spantoll.receiver.admission import Ticket
 from spantoll.receiver.answer import Answer, Verdict, status
 from spantoll.receiver.decoding import Request
-from spantoll.receiver.health import Health
+from spantoll.receiver.health import Health, is_ok
 from spantoll.receiver.intake import Intake
 from spantoll.receiver.limits import Limits
 from spantoll.receiver.metrics import Metrics
@@ -241,7 +241,7 @@ def _header(headers: dict[bytes, bytes], name: bytes) -> str:
 
 
 async def _report(send: Send, checks: dict[str, str]) -> None:
-    failing = {name: reason for name, reason in checks.items() if reason != "ok"}
+    failing = {name: reason for name, reason in checks.items() if not is_ok(reason)}
     body = orjson.dumps({"status": "unavailable" if failing else "ok", "checks": checks})
     await _send(send, 503 if failing else 200, body, JSON)
 

@@ -81,6 +81,7 @@ class Intake:
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._decoder = Decoder(ingest, limits, workers=workers, clock_ns=clock_ns)
+        self._workers = workers
         self._commit = commit
         self._limits = limits
         self._onward = onward
@@ -140,6 +141,8 @@ class Intake:
         # Large bodies have a queue of their own, see `Decoder`: they say little about this one.
         work_bytes = len(body) if len(body) <= self._limits.inline_bytes else 0
         with self._backlog.work(work_bytes):
+            if self._workers is not None and self._backlog.queued_bytes > self._limits.wake_bytes:
+                self._workers.wake()
             return await self._store(await self._decoder.decode(body, request), request)
 
     async def _store(self, decoded: Decoded, request: Request) -> Answer:

@@ -31,6 +31,9 @@ class Limits:
     hop_bytes: int = 8 << 10
     """Larger bodies are given to a worker process, where there are several: at 8 spans (5 kB) the
     way there and back takes the event loop as long as decoding, at 16 half as long."""
+    wake_bytes: int = 512 << 10
+    """Under way at once, from which on worker processes are started that were not asked for: 800
+    spans, which keep one core busy for 50 ms."""
     head_bytes: int = 32 << 10
     """Of the request line and headers of one HTTP request."""
     head_s: float = 10.0

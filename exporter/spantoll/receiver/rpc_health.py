@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from spantoll.receiver.health import Health
+from spantoll.receiver.health import Health, is_ok
 from spantoll.receiver.signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -62,4 +62,4 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # no
 
     async def _status(self) -> Any:
         checks = await self._health.ready()
-        return SERVING if all(reason == "ok" for reason in checks.values()) else NOT_SERVING
+        return SERVING if all(map(is_ok, checks.values())) else NOT_SERVING

@@ -16,6 +16,7 @@ from spantoll.pipeline import GroupCommit, Ingest
 from spantoll.pricing import RateCard
 from spantoll.process import collect_rarely
 from spantoll.receiver.config import ReceiverConfig
+from spantoll.receiver.cores import choose_workers, count_cores
 from spantoll.receiver.health import Health
 from spantoll.receiver.http import HttpServer
 from spantoll.receiver.intake import Intake, Onward
@@ -70,7 +71,8 @@ class Receiver:
             queue_bytes=config.limits.budget_bytes,
             retry_s=config.limits.retry_s,
         )
-        self.workers = Workers(config.workers, rate_card) if config.workers > 1 else None
+        count = choose_workers(count_cores()) if config.workers is None else config.workers
+        self.workers = Workers(count, rate_card) if count > 1 else None
         self.intake = Intake(
             Ingest(rate_card),
             self.commit,
@@ -80,7 +82,13 @@ class Receiver:
             onward=onward,
         )
         self.metrics = Metrics(self.intake, self.commit, rate_card.price_set, self.workers)
-        self._health = Health(store, self.commit, self.intake.admission, self.intake.forwarding)
+        self._health = Health(
+            store,
+            self.commit,
+            self.intake.admission,
+            self.intake.forwarding,
+            workers=self.workers.status if self.workers is not None else None,
+        )
         self._rpc_server: RpcServer | None = None
         self._http_server: HttpServer | None = None
         self._memory_watch: asyncio.Task[None] | None = None
@@ -113,7 +121,7 @@ class Receiver:
         except BaseException:
             await self.stop(grace_s=0)
             raise
-        if self.workers is not None:
+        if self.workers is not None and self._config.workers is not None:
             await self.workers.start()
         limit_bytes = self._config.limits.memory_bytes // 2
         self._memory_watch = asyncio.create_task(watch_memory(limit_bytes))

@@ -31,6 +31,9 @@ START_LOOKS = 240
 """Until the first answer, 60 s: a process begins with imports, on a busy machine."""
 END_S = 1.0
 """For a worker to end by itself."""
+SOCKET_BYTES = 1 << 20
+"""Asked of the system for each direction of a socket: the next body of 512 spans (300 kB) is there
+when a worker has answered. Linux gives no more than net.core.wmem_max, doubled, see socket(7)."""
 BUFFERED_BYTES = 16 << 20
 """Of an answer, before reading pauses."""
 
@@ -66,6 +69,8 @@ class WorkerProcess:
     async def start(cls) -> WorkerProcess:
         """Start a process. Raises OSError where the system has no room for one."""
         ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
         with theirs:
             try:
                 popen = subprocess.Popen(  # noqa: S603  our own module

@@ -33,7 +33,10 @@ LARGE_BYTES = 1 << 20
 
 
 class Workers:
-    """Several worker processes; prices and kept attributes follow those of this process."""
+    """Several worker processes; prices and kept attributes follow those of this process.
+
+    They run from `start` on, or from the first `wake`.
+    """
 
     def __init__(self, count: int, card: RateCard) -> None:
         self._count = count
@@ -41,6 +44,7 @@ class Workers:
         self._running: set[WorkerProcess] = set()
         self._ready: dict[int, WorkerProcess] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._closed = False
         self._prices: tuple[int, bytes] = (-1, b"")
         self.requests: Counter[int] = Counter()
         """What each worker was given, by its number."""
@@ -52,17 +56,35 @@ class Workers:
         """Whether a worker takes requests: none does at the start, nor while all are replaced."""
         return bool(self._ready)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether workers run, or are about to."""
+        return bool(self._tasks)
+
+    def status(self) -> str:
+        """Return "ok", and how many take requests while not all do: the receiver decodes itself."""
+        if not self.has_begun or len(self._ready) == self._count:
+            return "ok"
+        return f"ok, {len(self._ready)} of {self._count}"
+
     def pids(self) -> Sequence[int]:
         """Return the process ids of the workers that take requests."""
         return [worker.pid for worker in self._ready.values()]
 
     async def start(self) -> None:
         """Begin to start the workers, without waiting for them."""
+        self.wake()
+
+    def wake(self) -> None:
+        """Begin to start the workers if that has not been done."""
+        if self.has_begun or self._closed:
+            return
         self._tasks = [asyncio.create_task(self._keep(n + 1)) for n in range(self._count)]
         self._tasks.append(asyncio.create_task(self._watch()))
 
     async def stop(self) -> None:
         """End all workers; what they have not answered is refused."""
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -74,7 +74,8 @@ Workers = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Processes that decode and price; with 1, the receiver does it itself. [1]",
+        help="Processes that decode and price; with 1, the receiver does it itself. Unless given: "
+        "2 on two cores and more, from the first load on.",
     ),
 ]
 NoDashboard = Annotated[
