@@ -7,6 +7,7 @@ one frozen `Settings`. Raises ConfigurationError for a value or name that is wro
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -42,6 +43,8 @@ PREFIX = "SPANTOLL_"
 FILE = "spantoll.toml"
 FILE_VARIABLE = "SPANTOLL_CONFIG"
 OFF = ("off", "none", "")
+KEPT_PERIOD = re.compile(r"[1-9]\d{0,4}(d|w|mo|y)")
+"""At least a day, in which late spans and duplicates of calls arrive."""
 SECTIONS = ("prices", "aliases", "exchange_rates", "customers", "owners")
 """Tables of the file that are no settings; what they are for reads them with `read_section`."""
 
@@ -101,6 +104,9 @@ class Settings(BaseSettings):
     """Attributes that records keep too, comma separated: keys, and prefixes such as `app.*`."""
     promoted_attributes: str = ""
     """Attributes that records keep and that are found by an index, comma separated keys."""
+    retention: str = ""
+    """For how long records are kept, such as 400d: `spantoll up` deletes older ones once a day,
+    and keeps their sums; nothing unless set."""
     cache: str = "memory"
     """Where answers in real time are kept: memory, redis://HOST:PORT for several processes, off."""
     cache_s: float = Field(default=300.0, gt=0)
@@ -122,6 +128,15 @@ class Settings(BaseSettings):
             from spantoll.semconv.kept import parse_attributes
 
             parse_attributes(text)
+        return text
+
+    @field_validator("retention")
+    @classmethod
+    def _period(cls, text: str) -> str:
+        if text.lower() in OFF:
+            return ""
+        if not KEPT_PERIOD.fullmatch(text):
+            raise ValueError("write a day or longer: 400d, 57w, 13mo or 2y; off keeps all")
         return text
 
     @field_validator("promoted_attributes")

@@ -191,6 +191,7 @@ def test_included_units_cost_nothing_and_never_more_than_they_were_charged(
     tokens, output = (sum(column) for column in zip(*calls, strict=True)) if calls else (0, 0)
     beyond = max(tokens - included, 0) * 2_000 + output * OUTPUT_NANO
     exact = beyond * (1 + Decimal(ppm).scaleb(-6))
+    assert statement.total_nano is not None
     assert abs(statement.total_nano - exact) <= 3 * len(calls)
     assert statement.total_nano >= 0
 
@@ -257,7 +258,7 @@ def test_months_are_joined_with_their_own_allowances_and_minimums() -> None:
         ("included", -300_000),
     ]
     assert joined.lines[3].item.startswith("2026-10: row 3: minimum")
-    assert joined.total_nano == quiet.total_nano + busy.total_nano
+    assert joined.total_nano == (quiet.total_nano or 0) + (busy.total_nano or 0)
     assert (joined.requests, joined.unknown) == (3, {"no cost": 1})
 
 
@@ -298,3 +299,36 @@ def test_statement_is_of_the_counted_calls_of_one_customer_in_the_period(ledger:
 
     assert statement.total_nano == 9_000_000
     assert statement.outdated_requests == 0
+
+
+@pytest.mark.parametrize(
+    ("calls", "total", "cost", "lower_bound"),
+    [
+        ([], 0, 0, False),
+        ([used(1_000)], 3_000_000, 2_000_000, False),
+        ([used(1_000, cost_nano=None, pricing_status="unpriced")], None, None, False),
+        (
+            [used(1_000), used(1_000, cost_nano=None, pricing_status="unpriced", model="new")],
+            *(3_000_000, 2_000_000, True),
+        ),
+    ],
+    ids=["no calls", "all known", "nothing known", "a part known"],
+)
+def test_a_total_is_unknown_where_no_charge_is_known(
+    calls: list[UsageRecord], total: int | None, cost: int | None, lower_bound: bool
+) -> None:
+    statement = state(make_book(MARKUP), *calls)
+
+    assert (statement.total_nano, statement.cost_nano) == (total, cost)
+    assert statement.lower_bound == lower_bound
+    assert sum(statement.unknown.values()) == (total is None or lower_bound)
+    assert statement.margin_nano == (None if total is None or cost is None else total - cost)
+
+
+def test_months_of_which_nothing_is_known_have_no_total() -> None:
+    unknown = used(1_000, cost_nano=None, pricing_status="unpriced")
+    months = [state(make_book(MARKUP)), state(make_book(MARKUP), unknown)]
+
+    joined = join_statements([("2026-10", months[0]), ("2026-11", months[1])])
+
+    assert (joined.total_nano, joined.cost_nano) == (None, None)

@@ -13,6 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
 from spantoll.pipeline import make_settle
+from spantoll.pipeline.retention_keeper import RetentionCounts
 from spantoll.pricing import RateCard
 from spantoll.query.cache import CacheCounts
 from spantoll.receiver import Receiver, Tokens
@@ -51,6 +52,15 @@ def test_metrics_have_the_hits_of_a_cache_of_answers(running: Running) -> None:
     assert found["spantoll_answer_cache_requests_total", "hit"] == 9
     assert found["spantoll_answer_cache_requests_total", "miss"] == 3
     assert found[("spantoll_answer_cache_failures_total",)] == 1
+
+
+def test_metrics_have_what_retention_deleted(running: Running) -> None:
+    running.receiver.metrics.add_retention(lambda: RetentionCounts(3, 86_400 * 10**9))
+
+    found = samples(running)
+
+    assert found[("spantoll_retention_deleted_records_total",)] == 3
+    assert found[("spantoll_retention_deleted_before_timestamp_seconds",)] == 86_400
 
 
 def test_metrics_count_what_became_of_everything(running: Running) -> None:

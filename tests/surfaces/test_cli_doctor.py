@@ -5,9 +5,10 @@ import json
 import pytest
 
 from spantoll.storage import open_store
+from spantoll.storage.roll_ups import DAY_NS, open_gap
 from spantoll.storage.sqlite import SqliteStore
 from spantoll.storage.tables import unsettled
-from tests.support.records import NOON_NS
+from tests.support.records import NOON_NS, make_record
 from tests.surfaces.conftest import Cli
 
 
@@ -32,3 +33,39 @@ def test_doctor_names_what_is_not_settled(
         "text": f"1,200 records are not settled yet, since 2026-11-20 12:00:00 {says}",
         "advice": "`spantoll up` settles them every minute",
     } in [each for each in findings if each["topic"] == "ledger"]
+
+
+@pytest.mark.parametrize(
+    ("days", "setting", "level", "says"),
+    [
+        (0, "400d", "ok", "no records are deleted yet; the setting keeps 400d"),
+        (1, "", "ok", "records before 2026-11-19 (UTC) are deleted; roll-ups answer for them"),
+        (2, "1y", "problem", "deleted; the setting keeps 1y; 1 periods before have no valid"),
+    ],
+    ids=["nothing yet", "deleted", "sums are lost"],
+)
+def test_doctor_names_what_is_deleted(
+    spantoll: Cli,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    days: int,
+    setting: str,
+    level: str,
+    says: str,
+) -> None:
+    monkeypatch.setenv("SPANTOLL_RETENTION", setting)
+    store = open_store(database)
+    assert isinstance(store, SqliteStore)
+    store.write([make_record(started_ns=NOON_NS - number * DAY_NS) for number in range(4)])
+    if days:
+        spantoll("db", "retain", "--before", "2026-11-19")
+    if days == 2:
+        with store.transaction() as connection:
+            open_gap(connection, NOON_NS - 3 * DAY_NS, NOON_NS - 2 * DAY_NS)
+    store.close()
+
+    findings = json.loads(spantoll("doctor", "--format", "json").out)
+
+    [found] = [each for each in findings if "deleted" in each["text"]]
+    assert found["level"] == level
+    assert says in found["text"]

@@ -65,6 +65,7 @@ def test_a_listener_can_be_off(monkeypatch: pytest.MonkeyPatch, off: str) -> Non
         pytest.param("max_body_bytes = 0", "max_body_bytes", id="out-of-range"),
         pytest.param("workers = 0", "workers", id="no-process"),
         pytest.param('tz = "Berlin"', "Europe/Berlin", id="no-zone"),
+        pytest.param('retention = "12h"', "a day or longer", id="less-than-a-day"),
         pytest.param("grace_s = [", "spantoll.toml", id="no-toml"),
     ],
 )

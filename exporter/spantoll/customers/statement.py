@@ -66,13 +66,27 @@ class Statement:
     """Calls whose charge cannot be split by unit, so that no included quantity was taken off."""
     outdated_requests: int
     """Calls whose revenue is not what today's customer prices give."""
-    cost_nano: int
-    """Of the calls whose cost is known, in the statement's currency."""
 
     @property
-    def total_nano(self) -> int:
-        """The sum of the lines; a lower bound where anything is `unknown`."""
-        return sum(line.revenue_nano or 0 for line in self.lines)
+    def total_nano(self) -> int | None:
+        """The sum of the lines; None where there are calls, and no charge of any is known."""
+        return _sum_known(line.revenue_nano for line in self.lines)
+
+    @property
+    def lower_bound(self) -> bool:
+        """Whether the total leaves out calls, those that are `unknown`."""
+        return bool(self.unknown) and self.total_nano is not None
+
+    @property
+    def cost_nano(self) -> int | None:
+        """What the calls whose cost is known cost; None where there are calls, and none is."""
+        return _sum_known(line.cost_nano for line in self.lines if line.kind == "usage")
+
+    @property
+    def margin_nano(self) -> int | None:
+        """Return the total without the cost; None where one of them is not known."""
+        total, cost = self.total_nano, self.cost_nano
+        return None if total is None or cost is None else total - cost
 
 
 class _Currency:
@@ -231,7 +245,6 @@ def make_statement(
         doubtful_requests=doubtful,
         unlisted_requests=unlisted,
         outdated_requests=outdated,
-        cost_nano=sum(line.cost_nano or 0 for line in lines),
     )
 
 
@@ -262,21 +275,22 @@ def join_statements(months: Sequence[tuple[str, Statement]]) -> Statement:
         doubtful_requests=sum(month.doubtful_requests for month in statements),
         unlisted_requests=sum(month.unlisted_requests for month in statements),
         outdated_requests=sum(month.outdated_requests for month in statements),
-        cost_nano=sum(month.cost_nano for month in statements),
     )
 
 
 def _add_lines(one: StatementLine, other: StatementLine) -> StatementLine:
     return one._replace(
         requests=(one.requests or 0) + (other.requests or 0),
-        revenue_nano=_add_known(one.revenue_nano, other.revenue_nano),
-        cost_nano=_add_known(one.cost_nano, other.cost_nano),
+        revenue_nano=_sum_known((one.revenue_nano, other.revenue_nano)),
+        cost_nano=_sum_known((one.cost_nano, other.cost_nano)),
     )
 
 
-def _add_known(one: int | None, other: int | None) -> int | None:
-    known = [nano for nano in (one, other) if nano is not None]
-    return sum(known) if known else None
+def _sum_known(amounts: Iterable[int | None]) -> int | None:
+    """Sum what is known; None where there are amounts, and none is known."""
+    given = list(amounts)
+    known = [nano for nano in given if nano is not None]
+    return sum(known) if known or not given else None
 
 
 def _refuse_monthly_prices(

@@ -34,11 +34,12 @@ def retain_records(
     now_ns: int,
     settle_pending: Callable[[], object],
     progress: Callable[[Deletion], None] = lambda done: None,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> Deletion:
     """Delete the records that started before the UTC day of `before_ns`; return how many.
 
     Raises RetentionError where their sums would be lost, and StoreUnavailable. A deletion that was
-    interrupted goes on when it is started again.
+    interrupted, or stopped by `is_stopped` after a batch, goes on when it is started again.
     """
     check_retention(store)
     planned = plan_retention(store.engine, before_ns)
@@ -48,7 +49,7 @@ def retain_records(
     for _ in range(ATTEMPTS):
         settle_pending()
         if move_mark(store, planned, by=by, now_ns=now_ns):
-            return _delete_in_turns(store, planned.deleted_before_ns, progress)
+            return _delete_in_turns(store, planned.deleted_before_ns, progress, is_stopped)
     raise RetentionError(
         f"{store.url} has records that are not settled, so that their sums may change: "
         "see `spantoll doctor`"
@@ -56,7 +57,10 @@ def retain_records(
 
 
 def _delete_in_turns(
-    store: SqlStore, mark_ns: int, progress: Callable[[Deletion], None]
+    store: SqlStore,
+    mark_ns: int,
+    progress: Callable[[Deletion], None],
+    is_stopped: Callable[[], bool],
 ) -> Deletion:
     """Delete batch after batch, with pauses as long as the batches: writers have half the time."""
     began_s = time.monotonic()
@@ -66,4 +70,4 @@ def _delete_in_turns(
         time.sleep(time.monotonic() - began_s)
         began_s = time.monotonic()
 
-    return delete_records(store, mark_ns, pause=pause, progress=progress)
+    return delete_records(store, mark_ns, pause=pause, progress=progress, is_stopped=is_stopped)

@@ -6,22 +6,21 @@ appended rows are merged, at the start and every `EVERY_S` seconds.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
 
-from spantoll.errors import StoreUnavailable
+from spantoll.pipeline.repeating import IsStopped, repeat
 from spantoll.storage import SqlStore, Store
 from spantoll.storage.roll_up_fill import fill_gaps
 from spantoll.storage.roll_up_merge import merge_roll_ups
 
 __all__ = ["keep_roll_ups"]
 
-log = logging.getLogger(__name__)
-
 EVERY_S = 30.0
 """Queries read every row that is not merged yet: at most what half a minute appends."""
+QUIET_FAILURES = 4
+"""A receiver under load takes the lock of SQLite again and again for as long as a merge waits for
+it. Answers are right without, and slower; after two minutes it is worth a warning."""
 
 
 @contextmanager
@@ -33,34 +32,11 @@ def keep_roll_ups(store: Store, *, every_s: float = EVERY_S) -> Iterator[None]:
     if not isinstance(store, SqlStore):
         yield
         return
-    keeper = _Keeper(store, every_s)
-    keeper.start()
-    try:
+
+    def keep(is_stopped: IsStopped) -> None:
+        merge_roll_ups(store)
+        fill_gaps(store, is_stopped=is_stopped)
+
+    what = "roll-ups are merged and filled"
+    with repeat(keep, what=what, every_s=every_s, quiet_failures=QUIET_FAILURES):
         yield
-    finally:
-        keeper.closed.set()
-        keeper.join()
-
-
-class _Keeper(Thread):
-    def __init__(self, store: SqlStore, every_s: float) -> None:
-        super().__init__(name="spantoll-roll-ups", daemon=True)
-        self.closed = Event()
-        self._store = store
-        self._every_s = every_s
-
-    def run(self) -> None:
-        """Merge and fill, again and again."""
-        while not self.closed.is_set():
-            self._keep()
-            self.closed.wait(self._every_s)
-
-    def _keep(self) -> None:
-        try:
-            merge_roll_ups(self._store)
-            fill_gaps(self._store, is_stopped=self.closed.is_set)
-        except StoreUnavailable as error:
-            log.warning("roll-ups are merged and filled %d s later: %s", self._every_s, error)
-        # The receiver goes on without: its answers come from records meanwhile.
-        except Exception:
-            log.exception("roll-ups are merged and filled %d s later", self._every_s)

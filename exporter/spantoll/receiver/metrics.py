@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from spantoll.pipeline import GroupCommit
+    from spantoll.pipeline.retention_keeper import RetentionCounts
     from spantoll.pricing import PriceSet
     from spantoll.query.cache import CacheCounts
     from spantoll.receiver.intake import Intake
@@ -79,6 +80,10 @@ class Metrics:
     def add_cache(self, read: Callable[[], CacheCounts]) -> None:
         """Report what a cache of answers did; `read` returns its counts so far."""
         self._registry.register(_CacheCollector(read))
+
+    def add_retention(self, read: Callable[[], RetentionCounts]) -> None:
+        """Report what the daily deletion did; `read` returns its counts so far."""
+        self._registry.register(_RetentionCollector(read))
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Write everything in the format that is asked for; answers with its media type too."""
@@ -224,6 +229,29 @@ class _CacheCollector(Collector):
             "spantoll_answer_cache_failures",
             "Misses because the cache could not be reached.",
             value=counts.failures,
+        )
+
+
+class _RetentionCollector(Collector):
+    def __init__(self, read: Callable[[], RetentionCounts]) -> None:
+        self._read = read
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: the names of metrics are known when they are collected."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the counts."""
+        counts = self._read()
+        yield CounterMetricFamily(
+            "spantoll_retention_deleted_records",
+            "Records that the setting `retention` has deleted.",
+            value=counts.deleted,
+        )
+        yield GaugeMetricFamily(
+            "spantoll_retention_deleted_before_timestamp_seconds",
+            "Records that started before are deleted; 0 for none.",
+            value=counts.deleted_before_ns // 10**9,
         )
 
 

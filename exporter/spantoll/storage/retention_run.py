@@ -160,11 +160,12 @@ def delete_records(
     *,
     pause: Callable[[], None],
     progress: Callable[[Deletion], None] = lambda done: None,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> Deletion:
     """Delete what started before the mark and no later call is connected with, oldest first.
 
-    `pause` is called between two transactions, so that others get the lock. Raises
-    StoreUnavailable; started again, it goes on.
+    `pause` is called between two transactions, so that others get the lock, and `is_stopped` after
+    each. Raises StoreUnavailable; started again, it goes on.
     """
     done = Deletion(0, 0)
     common: set[int] = set()
@@ -179,7 +180,7 @@ def delete_records(
                 connection.execute(delete(usage_record).where(r.id.in_(ids)))
         done = Deletion(done.deleted + len(ids), done.examined + len(rows))
         progress(done)
-        if len(rows) < BATCH:
+        if len(rows) < BATCH or is_stopped():
             return done
         last = rows[-1]
         after = or_(

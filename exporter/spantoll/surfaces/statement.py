@@ -116,10 +116,14 @@ def read_period_statement(
     return PeriodStatement(statement, period, tz, [*list_doubts(statement), *adjusted])
 
 
-def format_total(statement: Statement, nano: int, *, lower_bound: bool = False) -> str:
-    """Format a sum in the statement's currency: `$12.40+`, `12.40+ EUR`."""
+def format_total(statement: Statement, nano: int | None, *, lower_bound: bool = False) -> str:
+    """Format a sum in the statement's currency: `$12.40+`, `12.40+ EUR`; `-` is unknown."""
     text = format_dollars(to_usd(nano), lower_bound=lower_bound)
-    return text if statement.currency == USD else f"{text.replace('$', '')} {statement.currency}"
+    return (
+        text
+        if nano is None or statement.currency == USD
+        else f"{text.replace('$', '')} {statement.currency}"
+    )
 
 
 def list_statement_headers(statement: Statement, *, cost: bool) -> list[str]:
@@ -154,7 +158,7 @@ def plain_statement(shown: PeriodStatement, *, cost: bool) -> dict[str, Any]:
         "requests": statement.requests,
         "requests_without_revenue": sum(statement.unknown.values()),
         f"total_{unit}": _format_exact(statement.total_nano),
-        "lower_bound": bool(statement.unknown),
+        "lower_bound": statement.lower_bound,
     }
     if cost:
         described[f"cost_{unit}"] = _format_exact(statement.cost_nano)

@@ -33,7 +33,7 @@ from spantoll.storage.shared import read_unsettled
 from spantoll.surfaces.cells import format_measure
 from spantoll.surfaces.cli.advice import NO_USAGE, advise_unpriced, name_database
 from spantoll.surfaces.cli.finding import Finding
-from spantoll.surfaces.cli.ledger_checks import check_promoted
+from spantoll.surfaces.cli.ledger_checks import check_deleted, check_promoted
 from spantoll.surfaces.cli.sdks import examine_sdks
 
 __all__ = ["Finding", "examine"]
@@ -65,6 +65,7 @@ def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Fi
         yield _check_ledger(store.engine, settings, now_ns)
         yield from _check_unsettled(store.engine, settings)
         yield from check_promoted(store, settings)
+        yield from check_deleted(store.engine, settings)
         query = parse_query(last=last, tz=settings.tz, now_ns=now_ns)
         yield from _check_costs(store.engine, query, name_database(settings))
         yield from _check_emitters(store.engine, query)

@@ -79,11 +79,12 @@ def _print_table(shown: PeriodStatement, *, cost: bool) -> None:
 
     statement = shown.statement
     headers = list_statement_headers(statement, cost=cost)
-    total = format_total(statement, statement.total_nano, lower_bound=bool(statement.unknown))
+    total = format_total(statement, statement.total_nano, lower_bound=statement.lower_bound)
     footer = ["total", "", f"{statement.requests:,}", "", total]
     if cost:
-        margin = statement.total_nano - statement.cost_nano
-        footer += [format_total(statement, nano) for nano in (statement.cost_nano, margin)]
+        footer += [
+            format_total(statement, nano) for nano in (statement.cost_nano, statement.margin_nano)
+        ]
     write_line(f"{statement.customer_id}, {shown.period}, {shown.tz}")
     rows = plain_lines(statement, cost=cost)
     cells = [[UNKNOWN if row[name] is None else str(row[name]) for name in headers] for row in rows]

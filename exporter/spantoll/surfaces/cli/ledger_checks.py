@@ -1,19 +1,41 @@
 """The checks of `spantoll doctor` of what a ledger is set to do beside receiving.
 
-Input: an open ledger and the settings. Output: findings about promoted attributes.
+Input: an open ledger and the settings. Output: findings about promoted attributes and retention.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqlalchemy import Engine
+
 from spantoll.pipeline.promote import list_unpromoted
+from spantoll.query.run import reading
 from spantoll.settings import Settings
 from spantoll.storage import Store
 from spantoll.storage.promoted_names import parse_promoted
+from spantoll.storage.retention import name_mark, read_deleted_before
+from spantoll.storage.roll_up_fill import list_gaps
 from spantoll.surfaces.cli.finding import Finding
 
-__all__ = ["check_promoted"]
+__all__ = ["check_deleted", "check_promoted"]
+
+
+def check_deleted(engine: Engine, settings: Settings) -> Iterator[Finding]:
+    """Say before which day records are deleted, and whether roll-ups answer for the time before."""
+    with reading(engine) as connection:
+        mark_ns = read_deleted_before(connection)
+        lost = [gap for gap in list_gaps(connection) if gap.start_ns < mark_ns] if mark_ns else []
+    kept = f"; the setting keeps {settings.retention}" if settings.retention else ""
+    if lost:
+        text = f"records before {name_mark(mark_ns)} are deleted{kept}; {len(lost):,} periods "
+        advice = "restore a backup of that time; answers name what they lack"
+        yield Finding("problem", "ledger", f"{text}before have no valid roll-ups", advice)
+    elif mark_ns:
+        text = f"records before {name_mark(mark_ns)} are deleted{kept}; roll-ups answer for them"
+        yield Finding("ok", "ledger", f"{text}, sums by what docs/querying.md lists")
+    elif kept:
+        yield Finding("ok", "ledger", f"no records are deleted yet{kept}")
 
 
 def check_promoted(store: Store, settings: Settings) -> Iterator[Finding]:

@@ -164,8 +164,7 @@ def run_receiver(
 ) -> int:
     """Run the receiver of these settings until it is stopped; return its exit status.
 
-    `demo` marks the pages; `listening` is called with the address of OTLP over HTTP, once it takes
-    calls. Raises ConfigurationError for targets, headers or addresses that are wrong.
+    `demo` marks the pages; `listening` gets the URL that takes calls. Raises ConfigurationError.
     """
     import logging
 
@@ -185,7 +184,9 @@ def run_receiver(
     make_directory(settings.database)
     keys = find_keys(settings)
 
-    def ready(_: Receiver, bound: Bound) -> None:
+    def ready(receiver: Receiver, bound: Bound) -> None:
+        if retention is not None:
+            receiver.metrics.add_retention(retention.read_counts)
         prices_used = follower.card.price_set
         for line in welcome(settings, bound, prices_used, dashboard=pages if dashboard else None):
             print(line, flush=True)
@@ -199,7 +200,7 @@ def run_receiver(
     follower.start()
     refresher = start_refreshing(prices, settings.price_sources, clock_ns=now_ns)
     try:
-        with keep_ledger(prices, settings):
+        with keep_ledger(prices, settings, card=follower.card) as retention:
             return run(
                 settings.database,
                 config,

@@ -63,9 +63,8 @@ def render_statement(shown: PeriodStatement, *, cost: bool) -> str:
     )
     statement = shown.statement
     headers = list_statement_headers(statement, cost=cost)
-    total = format_total(statement, statement.total_nano, lower_bound=bool(statement.unknown))
-    margin = statement.total_nano - statement.cost_nano
-    extra = [format_total(statement, nano) for nano in (statement.cost_nano, margin)]
+    total = format_total(statement, statement.total_nano, lower_bound=statement.lower_bound)
+    extra = [format_total(statement, nano) for nano in (statement.cost_nano, statement.margin_nano)]
     return templates.get_template("statement.html").render(
         shown=shown,
         style=STYLE,
