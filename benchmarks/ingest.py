@@ -6,6 +6,8 @@
     python benchmarks/ingest.py --no-roll-ups          # what roll-ups cost, run in turns with them
     python benchmarks/ingest.py --workers 1,2          # the same with worker processes, in one run
     python benchmarks/ingest.py --bound                # and one that only acknowledges: rotel
+    python benchmarks/ingest.py --apart                # and two receivers that write to one file
+    python benchmarks/ingest.py --batch 64 --group 64 --rate 9000   # what senders wait at that rate
 
 The receiver runs in a process of its own and acknowledges after its commit (WAL, synchronous=FULL);
 `load.py` sends from another. Both share the machine, so compare within one run only.
@@ -31,6 +33,7 @@ import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
@@ -50,7 +53,6 @@ else:  # the folder of a script is where it imports from
     from load import Traffic
 
 LOAD = Path(__file__).with_name("load.py")
-GROUP = 4_096
 STAGE_REQUESTS = 100
 MIB = 1 << 20
 
@@ -178,7 +180,7 @@ def rotel() -> Iterator[tuple[int, int]]:
 def send(transport: str, port: int, given: argparse.Namespace) -> dict[str, Any]:
     """Run the load generator once; return what it reports."""
     command = [sys.executable, str(LOAD), f"--{transport}", f"127.0.0.1:{port}"]
-    for option in ("spans", "batch", "connections", "seed"):
+    for option in ("spans", "batch", "connections", "seed", "rate"):
         command += [f"--{option}", str(getattr(given, option))]
     ran = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     return dict(json.loads(ran.stdout))
@@ -192,8 +194,8 @@ def records(spans: int) -> list[UsageRecord]:
     return made[:spans]
 
 
-def raw_inserts_per_s(database: Path, spans: int) -> float:
-    """What SQLite takes by itself: the same rows into the same table, nothing else."""
+def raw_inserts_per_s(database: Path, spans: int, *, group: int) -> float:
+    """What SQLite takes by itself: the same rows into the same table, `group` a transaction."""
     open_store(f"sqlite:///{database}").close()
     rows = records(spans)
     used = [
@@ -206,9 +208,9 @@ def raw_inserts_per_s(database: Path, spans: int) -> float:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA wal_autocheckpoint=16000")
         started = time.perf_counter()
-        for at in range(0, spans, GROUP):
+        for at in range(0, spans, group):
             connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(f"{statement} ON CONFLICT DO NOTHING", tuples[at : at + GROUP])
+            connection.executemany(f"{statement} ON CONFLICT DO NOTHING", tuples[at : at + group])
             connection.execute("COMMIT")
         return spans / (time.perf_counter() - started)
 
@@ -225,7 +227,7 @@ def timed(work: Callable[[], Any], spans: int) -> tuple[float, Any]:
     return (time.process_time() - started) / spans * 1e6, result
 
 
-def stages(database: Path, *, roll_ups: bool) -> dict[str, float]:
+def stages(database: Path, *, roll_ups: bool, group: int) -> dict[str, float]:
     """Microseconds of CPU per span of each step alone, one thread, caches warm."""
     gc.collect()
     gc.disable()  # the receiver collects rarely, too
@@ -254,27 +256,32 @@ def stages(database: Path, *, roll_ups: bool) -> dict[str, float]:
     )
     store = open_store(f"sqlite:///{database}")
     ledger = Ledger(store, settle=make_settle(card))
-    groups = [made[at : at + GROUP] for at in range(0, len(made), GROUP)]
+    groups = [made[at : at + group] for at in range(0, len(made), group)]
     with contextlib.ExitStack() as without:
         if not roll_ups:
             without.enter_context(patch("spantoll.storage.sql.add_records"))
         spent["store and settle"], _ = timed(
-            lambda: [ledger.write(group, rates=()) for group in groups], total
+            lambda: [ledger.write(each, rates=()) for each in groups], total
         )
     store.close()
     gc.enable()
     return spent
 
 
-def profile() -> None:
-    """The functions of decode to record by their own time."""
+def profile(database: Path) -> None:
+    """The functions of decode to record by their own time, then those of the writer."""
     ingest, traffic = Ingest(load_rate_card()), Traffic(5, batch=512)
     bodies = [traffic.request() for _ in range(STAGE_REQUESTS)]
-    profiler = cProfile.Profile()
-    with profiler:
-        for body in bodies:
-            ingest.traces(body, received_ns=0)
+    with cProfile.Profile() as profiler:
+        batches = [ingest.traces(body, received_ns=0) for body in bodies]
     pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
+    store = open_store(f"sqlite:///{database}")
+    ledger = Ledger(store, settle=make_settle(load_rate_card()))
+    with cProfile.Profile() as profiler:
+        for some in zip(batches[::2], batches[1::2], strict=True):
+            ledger.write([record for batch in some for record in batch.records], rates=())
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(10)
+    store.close()
 
 
 def measure(
@@ -296,6 +303,29 @@ def measure(
     )
 
 
+def measure_apart(database: Path, transport: str, raw: float, given: argparse.Namespace) -> None:
+    """Run half of the load at each of two receivers that write to one file, both at once."""
+    half = {"spans": given.spans // 2, "connections": max(1, given.connections // 2)}
+    loads = [argparse.Namespace(**vars(given) | half | {"seed": seed}) for seed in (1, 2)]
+    with contextlib.ExitStack() as servers, ThreadPoolExecutor(2) as threads:
+        running = [
+            servers.enter_context(receiver(database, roll_ups=not given.no_roll_ups)) for _ in loads
+        ]
+        results = list(threads.map(load, running, [transport] * 2, loads))
+    calls, spans = (sum(result[name] for result in results) for name in ("calls", "spans"))
+    seconds = max(result["seconds"] for result in results)
+    stored, _ = count(database)
+    if stored != calls:
+        sys.exit(f"{calls} calls acknowledged, {stored} stored")
+    cpu_us = sum(sum(result["cpu_us"].values()) for result in results) / len(results)
+    p99_ms = max(result["p99_ms"] for result in results)
+    print(
+        f"{transport:9}  2 apart  {spans / seconds:7,.0f}  {calls / seconds / raw:6.2f}"
+        f"  {cpu_us:11.1f}  {'':11}  {sum(result['pss_mb'] for result in results):7.0f} MB"
+        f"  {'':5} / {p99_ms:<5.0f}  {stored:,}"
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -309,12 +339,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--no-roll-ups", action="store_true", help="receive without roll-ups")
     parser.add_argument("--workers", default="1", help="processes that decode: one run for each")
     parser.add_argument("--bound", action="store_true", help="also a receiver that stores nothing")
+    parser.add_argument("--apart", action="store_true", help="also two receivers on one file")
+    parser.add_argument("--rate", type=int, default=0, help="at most so many spans a second")
+    parser.add_argument("--group", type=int, default=4_096, help="raw inserts a transaction")
     parser.add_argument("--directory", type=Path, help="where the databases go")
     given = parser.parse_args(arguments)
 
     transports = ["grpc", "http"] if given.transport == "both" else [given.transport]
     with tempfile.TemporaryDirectory(dir=given.directory) as directory:
-        raw = raw_inserts_per_s(Path(directory, "raw.db"), 100_000)
+        raw = raw_inserts_per_s(Path(directory, "raw.db"), 100_000, group=given.group)
         print(f"raw SQLite inserts of the same rows: {raw:,.0f} /s, {1e6 / raw:.1f} us each")
         print(
             f"{given.connections} connections x {given.batch} spans, {os.cpu_count()} CPUs shared"
@@ -326,21 +359,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for run, workers in enumerate(map(int, given.workers.split(","))):
             for transport in transports:
                 measure(Path(directory, f"{transport}{run}.db"), transport, workers, raw, given)
+        if given.apart:
+            for transport in transports:
+                measure_apart(Path(directory, f"{transport}-apart.db"), transport, raw, given)
         if given.bound:
             with rotel() as ports:
                 for transport, port in zip(("grpc", "http"), ports, strict=True):
                     if transport in transports:
                         rate = send(transport, port, given)["spans_per_s"]
                         print(f"{transport:9}    rotel  {rate:7,}  acknowledged and dropped")
-        spent = stages(Path(directory, "stages.db"), roll_ups=not given.no_roll_ups)
+        spent = stages(
+            Path(directory, "stages.db"), roll_ups=not given.no_roll_ups, group=given.group
+        )
         print(
             "one thread, us of CPU per span: "
             + ", ".join(f"{name} {us:.1f}" for name, us in spent.items())
         )
         total = sum(spent.values())
         print(f"                     sum {total:.1f}, {total * raw / 1e6:.2f} of a raw insert")
-    if given.profile:
-        profile()
+        if given.profile:
+            profile(Path(directory, "profile.db"))
 
 
 if __name__ == "__main__":
