@@ -164,3 +164,23 @@ def test_money_of_a_record_is_exact(spantoll: Cli, stored: Write, record: Make, 
     (line,) = spantoll("records", "-f", "jsonl").out.splitlines()
 
     assert Decimal(json.loads(line)["cost_usd"]) == Decimal(nano).scaleb(-9)
+
+
+def test_models_are_what_top_shows_unless_another_is_named(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    stored([record(model="o3"), record(model="o3"), record(model="gpt-4o")])
+
+    rows = json.loads(spantoll("top", "--format", "json").out)["rows"]
+
+    assert [row["model"] for row in rows] == ["o3", "gpt-4o"]
+
+
+@pytest.mark.parametrize("command", [["top"], ["growth"], ["user", "ann"], ["ask", "performance"]])
+def test_a_ledger_without_calls_says_so(spantoll: Cli, stored: Write, command: list[str]) -> None:
+    stored([])
+
+    ran = spantoll(*command)
+
+    assert ran.status == 0
+    assert "No calls in" in ran.out + ran.err

@@ -22,7 +22,7 @@ from spantoll.query.text import parse_filters
 from spantoll.query.windows import EPOCH
 from spantoll.storage.owner_rules import OWNER_KINDS, OwnerRule
 
-__all__ = ["OWNER_FIELDS", "parse_owner_rows", "read_owner_rows", "write_owner_rows"]
+__all__ = ["OWNER_FIELDS", "SECTION", "parse_owner_rows", "read_owner_rows", "write_owner_rows"]
 
 OWNER_FIELDS = ("id", "kind", "owner", "where", "priority", "valid_from", "valid_to")
 SECTION = "owners"

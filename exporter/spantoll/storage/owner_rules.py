@@ -1,8 +1,9 @@
 """The owner map: dated rules that assign calls to a team, a cost centre or a customer.
 
 Input: rules. Output: rows of `owner_rule`, which are never edited or deleted; an open one can be
-given its end, once. `query/owners.py` applies them when a question is answered, so a changed map
-needs no record to be written again.
+given its end, once, and one of the configuration file ends as if it had never held when the file
+has it no longer. `query/owners.py` applies them when a question is answered, so a changed map needs
+no record to be written again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, Table, insert, select
+from sqlalchemy import BigInteger, Column, Connection, Integer, Table, insert, or_, select
 from sqlalchemy import update as update_rows
 
 from spantoll.errors import OwnerRuleError
@@ -26,6 +27,7 @@ __all__ = [
     "end_owner_rule",
     "owner_rule",
     "read_owner_rules",
+    "replace_file_rules",
 ]
 
 OWNER_KINDS = ("team", "cost_centre", "customer")
@@ -44,7 +46,11 @@ owner_rule = Table(
     Column("valid_to_ns", BigInteger),
     Column("created_ns", BigInteger, nullable=False),
     Column("ended_ns", BigInteger),
+    Column("origin", text(16)),
 )
+"""`origin` is `file` for a rule of the configuration file, else NULL."""
+
+FILE = "file"
 
 _o = owner_rule.c
 
@@ -78,7 +84,12 @@ def read_owner_rules(connection: Connection) -> list[OwnerRule]:
 
 
 def add_owner_rules(
-    connection: Connection, rules: Sequence[OwnerRule], *, now_ns: int, by: str | None = None
+    connection: Connection,
+    rules: Sequence[OwnerRule],
+    *,
+    now_ns: int,
+    by: str | None = None,
+    origin: str | None = None,
 ) -> list[OwnerRule]:
     """Add rules, all or none, and return the new ones with their numbers.
 
@@ -97,7 +108,7 @@ def add_owner_rules(
                 f"{describe_rule(rule)} overlaps {describe_rule(overlapped)}; "
                 "end the older one first, or give one a priority"
             )
-        row = rule._asdict() | {"created_ns": now_ns}
+        row = rule._asdict() | {"created_ns": now_ns, "origin": origin}
         del row["id"]
         keys = connection.execute(insert(owner_rule), row).inserted_primary_key
         added.append(rule._replace(id=keys[0] if keys is not None else None))
@@ -106,6 +117,30 @@ def add_owner_rules(
         what = f"added rules {[rule.id for rule in added]}"
         add_audit_event(connection, "owners", by=by, why=what, now_ns=now_ns, records=len(added))
     return added
+
+
+def replace_file_rules(
+    connection: Connection, rules: Sequence[OwnerRule], *, now_ns: int, by: str
+) -> int:
+    """Let these be the rules of the configuration file; return how many were added or ended.
+
+    A rule that is not among them any more never holds from now on, for calls of any time. Raises
+    OwnerRuleError where rules overlap each other or one that was added by hand.
+    """
+    holds = or_(_o.valid_to_ns.is_(None), _o.valid_to_ns > _o.valid_from_ns)
+    rows = connection.execute(_rules.where(_o.origin == FILE, holds))
+    stored = [OwnerRule._make(row) for row in rows]
+    gone = [each.id for each in stored if each._replace(id=None) not in rules]
+    if gone:
+        connection.execute(
+            update_rows(owner_rule)
+            .where(_o.id.in_(gone))
+            .values(valid_to_ns=_o.valid_from_ns, ended_ns=now_ns)
+        )
+        what = f"ended rules {gone}, which the file has no longer"
+        add_audit_event(connection, "owners", by=by, why=what, now_ns=now_ns, records=len(gone))
+    added = add_owner_rules(connection, rules, now_ns=now_ns, by=by, origin=FILE)
+    return len(gone) + len(added)
 
 
 def end_owner_rule(

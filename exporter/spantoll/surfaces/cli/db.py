@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["db_app"]
 
 db_app = typer.Typer(
-    help="Copy a ledger, back it up, delete what is old, list changes by hand, verify roll-ups.",
+    help="Copy a ledger, back it up, delete what is old, index attributes, verify roll-ups.",
     no_args_is_help=True,
 )
 db_app.command()(retain)

@@ -61,6 +61,8 @@ def growth(
         parse_query,
     )
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
+    from spantoll.surfaces.cli.output import write_notice
+    from spantoll.surfaces.cli.report import explain_empty
 
     with open_ledger(database) as ledger:
         query = parse_query(
@@ -76,7 +78,12 @@ def growth(
             now_ns=now_ns(),
         )
         answer = measure_growth(ledger.engine, query, against=against)
-    _write_growth(answer, format)
+        used = any(each.totals.requests for each in (answer.result, answer.before))
+        nothing = "" if used else explain_empty(ledger)
+    if format is Format.table and nothing:
+        write_notice(nothing)
+    else:
+        _write_growth(answer, format)
 
 
 def _write_growth(answer: Growth, format: Format) -> None:

@@ -31,7 +31,10 @@ __all__ = ["ask", "top", "user"]
 
 
 def top(
-    by: Annotated[list[str], typer.Argument(metavar="DIMENSION...", help="model, user ...")],
+    by: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[DIMENSION]...", help="user, customer ... [model]"),
+    ] = None,
     measure: Measures = None,
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many to name.")] = 10,
     where: Where = None,
@@ -52,7 +55,7 @@ def top(
     answer_query(
         lambda ledger: parse_query(
             measures=measures,
-            by=by,
+            by=by or ["model"],
             where=where or (),
             start=from_,
             end=to,
