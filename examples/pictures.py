@@ -16,38 +16,46 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 SPANTOLL = str(Path(sys.executable).with_name("spantoll"))
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 COLOURS = 128
 MOST_BYTES = 150_000
-WIDE, TALL, NARROW = (1200, 900), (1200, 1300), (360, 740)
 
 
-class Picture(NamedTuple):
-    """A page as one kind of reader sees it."""
+class Reader(NamedTuple):
+    """Whom a page is drawn for."""
 
-    name: str
-    path: str
-    scheme: str
-    size: tuple[int, int]
+    scheme: Literal["light", "dark"]
+    width: int
+    height: int
 
 
-PICTURES = (
-    Picture("overview-light", "/?from=today-13d&against=previous", "light", TALL),
-    Picture("overview-dark", "/", "dark", WIDE),
-    Picture("overview-narrow", "/", "light", NARROW),
-    Picture(
-        "explore-light", "/explore?measure=cost_usd&by=model&window=day&last=30d", "light", WIDE
-    ),
-    Picture("customers-light", "/customers", "light", WIDE),
-    Picture("record-light", "/records/1", "light", WIDE),
-    Picture("health-light", "/health", "light", WIDE),
-)
+READERS = {
+    "light": Reader("light", 1200, 1300),
+    "dark": Reader("dark", 1200, 1300),
+    "narrow": Reader("light", 360, 1300),
+}
+"""The last part of the name of a file; the narrow one has a phone."""
+PAGES = {
+    "overview": "/?from=today-13d&against=previous",
+    "explore": "/explore?measure=cost_usd&by=model&window=day&last=30d",
+    "records": "/records",
+    "record": "/records/1",
+    "models": "/models?provider=mistral_ai",
+    "customers": "/customers",
+    "health": "/health",
+    "settings": "/settings",
+}
+"""The first part of the name of a file, and the address on the demo."""
+
+
+class DrawingError(Exception):
+    """Raised when a page is not what a picture should show."""
 
 
 @contextmanager
@@ -64,18 +72,32 @@ def demo() -> Iterator[str]:
             process.terminate()
 
 
-def draw(browser: Browser, address: str, picture: Picture) -> bytes:
-    """Return the PNG of a page."""
-    width, height = picture.size
-    page = browser.new_page(
-        viewport={"width": width, "height": height},
-        color_scheme="dark" if picture.scheme == "dark" else "light",
-    )
-    page.goto(address + picture.path)
-    image = Image.open(io.BytesIO(page.screenshot()))
-    page.close()
+def take_screenshots(page: Page, address: str) -> dict[str, bytes]:
+    """Return the PNG of an address for each reader.
+
+    Raises DrawingError where it does not answer, or is wider than the reader's screen.
+    """
+    response = page.goto(address)
+    if response is None or not response.ok:
+        raise DrawingError(f"{address} does not answer")
+    taken = {}
+    for name, reader in READERS.items():
+        page.set_viewport_size({"width": reader.width, "height": reader.height})
+        page.emulate_media(color_scheme=reader.scheme)
+        found = page.evaluate("document.documentElement.scrollWidth")
+        if found > reader.width:
+            raise DrawingError(f"{address} is {found} pixels wide, more than {reader.width}")
+        taken[name] = page.screenshot()
+    return taken
+
+
+def compress(screenshot: bytes) -> bytes:
+    """Return a PNG with fewer colours. Raises DrawingError where it is too large nevertheless."""
     file = io.BytesIO()
-    image.convert("RGB").quantize(COLOURS).save(file, "PNG", optimize=True)
+    with Image.open(io.BytesIO(screenshot)) as image:
+        image.convert("RGB").quantize(COLOURS).save(file, "PNG", optimize=True)
+    if file.tell() > MOST_BYTES:
+        raise DrawingError(f"a picture has {file.tell():,} bytes, more than {MOST_BYTES:,}")
     return file.getvalue()
 
 
@@ -90,12 +112,12 @@ def main() -> None:
     with demo() as address, sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
-        for picture in PICTURES:
-            content = draw(browser, address, picture)
-            if len(content) > MOST_BYTES:
-                sys.exit(f"{picture.name} has {len(content):,} bytes, more than {MOST_BYTES:,}")
-            (folder / f"{picture.name}.png").write_bytes(content)
-            print(f"{picture.name}.png  {len(content):,} bytes")
+        with browser.new_page() as page:
+            for name, path in PAGES.items():
+                for reader, screenshot in take_screenshots(page, address + path).items():
+                    content = compress(screenshot)
+                    (folder / f"{name}-{reader}.png").write_bytes(content)
+                    print(f"{name}-{reader}.png  {len(content):,} bytes")
         browser.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NoReturn
 
+import pictures
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
@@ -138,6 +140,26 @@ def test_pages_fit_and_have_no_error_and_no_serious_finding_of_axe(
     assert found == []
     assert too_wide == []
     assert visitor.problems == []
+
+
+def test_every_picture_of_the_documents_can_be_drawn_from_the_demo(
+    browser: Browser, demo_server: DemoServer
+) -> None:
+    drawn = {}
+    with browser.new_page() as page:
+        for name, path in pictures.PAGES.items():
+            for reader, content in pictures.take_screenshots(page, demo_server.url + path).items():
+                with Image.open(io.BytesIO(content)) as image:
+                    drawn[f"{name}-{reader}"] = image.size
+
+    sizes = {name: reader[1:] for name, reader in pictures.READERS.items()}
+    assert drawn == {f"{page}-{kind}": sizes[kind] for page in pictures.PAGES for kind in sizes}
+    assert drawn.keys() == {path.stem for path in pictures.FOLDER.glob("*.png")}
+
+
+def test_what_cannot_be_drawn_is_no_picture(browser: Browser, demo_server: DemoServer) -> None:
+    with browser.new_page() as page, pytest.raises(pictures.DrawingError, match="does not answer"):
+        pictures.take_screenshots(page, f"{demo_server.url}/records/999999")
 
 
 def test_pages_read_and_filter_without_javascript(visit: Visit) -> None:
