@@ -13,118 +13,41 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import random
 import sqlite3
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from spantoll.query import Filter, Query, RecordQuery, list_records, run
-from spantoll.records import UsageRecord
 from spantoll.storage import SqlStore, open_store
 from spantoll.storage.roll_up_merge import merge_roll_ups
 from spantoll.storage.roll_ups import ROLL_UPS
 
 if TYPE_CHECKING:
-    from benchmarks.ingest import records
+    from benchmarks.questions import check, list_cases, make_batches, median_ms
 else:  # the folder of a script is where it imports from
-    from ingest import records
-
-DAY_NS = 24 * 3600 * 10**9
-END_NS = 1_795_219_200 * 10**9
-"""2026-11-21T00:00:00Z"""
-DAYS = 30
-DIFFERENT = 20_000
-WRITTEN = 16_384
-
-
-class Case(NamedTuple):
-    """One question, and the SQL that somebody would write for it."""
-
-    name: str
-    query: Query
-    sql: str
-
-
-COUNTED = "FROM usage_record WHERE counted"
-SUMS = "sum(requests), sum(input_tokens), sum(output_tokens), sum(cost_nano)"
-WEEK_NS = END_NS - 7 * DAY_NS
-CASES = (
-    Case(
-        "by day",
-        Query(window="day"),
-        f"SELECT started_ns / {DAY_NS}, {SUMS} {COUNTED} GROUP BY 1",
-    ),
-    Case("by model", Query(dimensions=["model"]), f"SELECT model, {SUMS} {COUNTED} GROUP BY 1"),
-    Case(
-        "summary of a provider, 7 days",
-        Query(filters=[Filter("provider", ("openai",))], start_ns=WEEK_NS),
-        f"SELECT {SUMS} {COUNTED} AND provider = 'openai' AND started_ns >= {WEEK_NS}",
-    ),
-    Case(
-        "by day in Berlin",
-        Query(window="day", tz="Europe/Berlin"),
-        f"SELECT (started_ns + {DAY_NS // 24}) / {DAY_NS}, {SUMS} {COUNTED} GROUP BY 1",
-    ),
-    Case(
-        "percentiles by provider",
-        Query(measures=["latency_p50_ms", "latency_p95_ms"], dimensions=["provider"]),
-        f"SELECT provider, latency_bucket, count(*) {COUNTED} GROUP BY 1, 2",
-    ),
-    Case(
-        "top 10 users",
-        Query(dimensions=["user_id"], limit=10),
-        f"SELECT user_id, {SUMS} {COUNTED} GROUP BY 1 ORDER BY 5 DESC LIMIT 10",
-    ),
-)
+    from questions import check, list_cases, make_batches, median_ms
 
 
 def fill(store: SqlStore, number: int) -> None:
     """Write records that are spread evenly over the last 30 days."""
-    rng = random.Random(7)
-    different = records(min(DIFFERENT, number))
-    step_ns = DAYS * DAY_NS // number
-    batch: list[UsageRecord] = []
-    for index in range(number):
-        ids = rng.randbytes(24)
-        batch.append(
-            different[index % len(different)]._replace(
-                trace_id=ids[:16],
-                span_id=ids[16:],
-                response_key=None,
-                usage_key=None,
-                started_ns=END_NS - DAYS * DAY_NS + index * step_ns,
-            )
-        )
-        if len(batch) == WRITTEN or index == number - 1:
-            store.write(batch)
-            batch = []
+    for batch in make_batches(number):
+        store.write(batch)
     merge_roll_ups(store)
-
-
-def median_ms(work: Callable[[], Any], rounds: int) -> float:
-    """Run once to warm up, then `rounds` times."""
-    work()
-    spent = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        work()
-        spent.append((time.perf_counter() - started) * 1e3)
-    return statistics.median(spent)
 
 
 def compare(store: SqlStore, raw: sqlite3.Connection, rounds: int) -> None:
     """Print one line per question."""
     print(f"{'ms':31} roll-ups   records   raw SQL  raw / roll-ups  read from")
-    for case in CASES:
+    for case in list_cases("sqlite"):
         from_records = replace(case.query, roll_ups=False)
         answer = run(store.engine, case.query)
         if answer.rows != run(store.engine, from_records).rows:
             raise SystemExit(f"{case.name}: roll-ups and records answer differently")
+        check(case, answer, raw.execute(case.sql).fetchall())
         rolled = median_ms(lambda query=case.query: run(store.engine, query), rounds)  # type: ignore[misc]  # bound now
         read = median_ms(lambda query=from_records: run(store.engine, query), 1)  # type: ignore[misc]  # bound now
         plain = median_ms(lambda sql=case.sql: raw.execute(sql).fetchall(), 3)  # type: ignore[misc]  # bound now
