@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from sqlalchemy import delete, func, select, text, update
 
 from spantoll.errors import ConfigurationError, RepriceError, StoreUnavailable
 from spantoll.records import usage_record
-from spantoll.storage import SqlStore, open_store
+from spantoll.storage import Correction, SqlStore, Stored, open_store
+from spantoll.storage.clickhouse.schema import WEEK_NS
 from spantoll.storage.copy import copy_ledger
 from spantoll.storage.periods import close_period
 from spantoll.storage.reprice import Selection, start_run
@@ -52,6 +53,36 @@ def test_a_correction_is_read_before_clickhouse_merges_its_versions(ledger_store
         versions = select(func.count()).select_from(usage_record)
         assert connection.scalar(versions) == 2
         assert connection.scalar(versions, execution_options=WITHOUT_FINAL) == 3
+
+
+def test_a_record_whose_start_moves_by_weeks_is_read_once(ledger_store: SqlStore) -> None:
+    earlier_ns = NOON_NS - 5 * WEEK_NS
+
+    def move_start(group: Sequence[Stored]) -> list[Correction]:
+        return [
+            Correction(member.id, member.current._replace(started_ns=earlier_ns))
+            for member in group
+            if member.current.started_ns != earlier_ns
+        ]
+
+    ledger_store.write(
+        [record_of_response("msg_1"), record_of_response("msg_1")], settle=move_start
+    )
+
+    assert [record.started_ns for record in rows(ledger_store)] == [earlier_ns] * 2
+
+
+def test_records_of_one_week_are_in_one_partition(ledger_store: SqlStore) -> None:
+    received_ns = [0, WEEK_NS - 1, WEEK_NS, 40 * WEEK_NS]
+
+    ledger_store.write([make_record(received_ns=each) for each in received_ns])
+
+    weeks = text(
+        "SELECT toInt64(partition), sum(rows) FROM system.parts WHERE active "
+        "AND table = 'usage_record' AND database = currentDatabase() GROUP BY 1 ORDER BY 1"
+    )
+    with ledger_store.engine.connect() as connection:
+        assert connection.execute(weeks).all() == [(0, 2), (1, 1), (40, 1)]
 
 
 def test_an_update_reports_how_many_rows_it_changed(ledger_store: SqlStore) -> None:

@@ -51,6 +51,8 @@ LOCK_TIMEOUT_S = 30.0
 
 SETTINGS = {
     "final": 1,
+    "do_not_merge_across_partitions_select_final": 1,
+    "max_partitions_per_insert_block": 0,
     "aggregate_functions_null_for_empty": 1,
     "join_use_nulls": 1,
     "prefer_column_name_to_alias": 1,
@@ -58,7 +60,8 @@ SETTINGS = {
     "use_skip_indexes_if_final_exact_mode": 1,
 }
 """`final`: every row is read in its latest version, whether or not ClickHouse has merged the parts.
-The others make SQL mean what it means in other databases; the last two find rows by their indexes
+All versions of a record are in one partition, and a block of records may be of many. The others
+make SQL mean what it means in other databases; the last two find rows by their indexes
 nevertheless."""
 
 SETTLING = "CREATE TEMPORARY TABLE IF NOT EXISTS settling (id Int64) ENGINE = Memory"

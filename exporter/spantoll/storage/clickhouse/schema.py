@@ -57,6 +57,18 @@ DURABLE = "fsync_after_insert = 1, fsync_part_directory = 1"
 """A write that was acknowledged survives a power loss; ClickHouse by default leaves that to the
 operating system (https://clickhouse.com/docs/operations/settings/merge-tree-settings)."""
 
+WEEK_NS = 7 * 24 * 3600 * 10**9
+MERGE_AFTER_S = 3_600
+WEEKLY = f"intDiv(received_ns, {WEEK_NS})"
+MERGED = (
+    f"min_age_to_force_merge_seconds = {MERGE_AFTER_S}, "
+    "min_age_to_force_merge_on_partition_only = 1"
+)
+"""A week that has got nothing for an hour becomes one part, in which each record has one version:
+reading it takes no comparing of versions (https://clickhouse.com/docs/guides/replacing-merge-tree).
+No correction changes when a record was received, as one may change when it started, so all versions
+of a record are in one partition."""
+
 
 def migrate(engine: Engine) -> None:
     """Make what is missing of the schema. Raises SchemaMismatch for one that is newer."""
@@ -117,7 +129,9 @@ def _list_statements(connection: Connection, present: set[str]) -> Iterator[str]
 def _create(table: Table) -> str:
     parts = [_declare(column) for column in table.columns]
     key = ["tenant_id", "trace_id", "span_id"]
+    layout, settings = "", DURABLE
     if table is usage_record:
+        layout, settings = f"PARTITION BY {WEEKLY} ", f"{DURABLE}, {MERGED}"
         parts += [
             f"INDEX ix_{name} {name} TYPE {kind} GRANULARITY 1" for name, kind in INDEXED.items()
         ]
@@ -127,7 +141,7 @@ def _create(table: Table) -> str:
     return (
         f"CREATE TABLE IF NOT EXISTS {table.name} ({', '.join(parts)}) "
         f"ENGINE = ReplacingMergeTree({ROW_VERSION}, {IS_DELETED}) "
-        f"ORDER BY ({', '.join(key)}) SETTINGS {DURABLE}"
+        f"{layout}ORDER BY ({', '.join(key)}) SETTINGS {settings}"
     )
 
 
