@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from spantoll.records import UsageRecord
 from spantoll.storage import KeyRing, Store, list_keys, make_key, revoke_key
 from spantoll.surfaces.dashboard import add_dashboard
 from spantoll.surfaces.rest import Access, RestContext, make_application
 from spantoll.surfaces.rest.sessions import COOKIE, LIFETIME_S, MOST, Sessions
-from tests.surfaces.dashboard.conftest import NOW_NS
+from tests.surfaces.dashboard.conftest import DAY_NS, NOW_NS
 from tests.surfaces.dashboard.test_pages import PAGES, card
 
 ORIGIN = "http://127.0.0.1:4318"
@@ -18,9 +21,17 @@ EVIL = {"Origin": "https://evil.example"}
 
 
 @pytest.fixture
-def secret(store: Store, filled: None) -> str:
-    """The secret of a key that sees the customer acme only."""
-    return make_key(store, "acme", scopes=["read"], customer_id="acme", now_ns=NOW_NS)
+def secret(store: Store, record: Callable[..., UsageRecord]) -> str:
+    """The secret of a key that sees the tenant acme only; the calls of a tenant are of customers
+    of the same name."""
+    calls: Sequence[dict[str, Any]] = (
+        *({"customer_id": "acme", "input_tokens": 1_000} for _ in range(2)),
+        {"customer_id": "globex", "started_ns": NOW_NS - 2 * DAY_NS},
+        {"customer_id": "acme", "model": "o3<b>", "status": "error", "error_type": "timeout"},
+        {"customer_id": "new-model", "model": "new-model", "pricing_status": "unpriced"},
+    )
+    store.write([record(tenant_id=call["customer_id"], **call) for call in calls])
+    return make_key(store, "acme", scopes=["read"], tenant_id="acme", now_ns=NOW_NS)
 
 
 @pytest.fixture
@@ -143,6 +154,21 @@ def test_a_key_that_is_not_known_is_said_on_the_form(closed: TestClient, given: 
     assert answer.status_code == 401
     assert re.search(r'role="alert">This key is not known', answer.text)
     assert COOKIE not in closed.cookies
+
+
+def test_a_key_of_one_customer_opens_no_page_with_costs(
+    closed: TestClient, store: Store, keys: KeyRing
+) -> None:
+    customer = make_key(store, "c", scopes=["read"], customer_id="acme", now_ns=NOW_NS)
+    keys.load(store.engine)
+    token = find_token(closed.get("/login").text)
+
+    answer = closed.post("/login", data={"csrf": token, "key": customer})
+    page = closed.get("/records", headers={"Authorization": f"Bearer {customer}"})
+
+    assert answer.status_code == 401
+    assert "every page shows costs" in answer.text
+    assert (page.status_code, COOKIE in closed.cookies) == (403, False)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import openpyxl
+import pyarrow.parquet
 import pytest
 from starlette.testclient import TestClient
 
-from spantoll.query import DIMENSIONS
+from spantoll.query import DIMENSIONS, QUESTIONS
 from spantoll.records import UsageRecord
 from spantoll.storage import KeyRing, Store, list_keys, make_key, revoke_key
 from spantoll.storage.audit_events import list_audit_events
@@ -196,6 +200,17 @@ HIDDEN = tuple(
     )
 )
 """What a limited key may not read at all."""
+SHOWN = tuple(
+    f"{API}{path}"
+    for path in (
+        *("/usage/query", "/usage/growth", "/usage/summary", "/questions", "/questions/{question}"),
+        *("/records", "/records/{record_id}", "/exports/records", "/health/data", "/providers"),
+        *("/customers", "/customers/{customer}/statement"),
+    )
+)
+"""What a key of a customer reads."""
+OPEN = (f"{API}/openapi.json",)
+"""What every key reads, and no scope is needed for."""
 READ_ROUTES = [path for path, item in DOCUMENT["paths"].items() if "get" in item]
 
 
@@ -220,7 +235,8 @@ def test_a_limited_key_sees_nothing_of_others(
     answers = [client.get(address, headers=headers) for address in addresses]
 
     shown = [answer.text for answer in answers if answer.status_code == 200]
-    assert shown or RIVAL in addresses[0] or path in HIDDEN
+    hidden = limit == "customer_id" and path not in (*SHOWN, *OPEN)
+    assert bool(shown) != (hidden or path in HIDDEN) or RIVAL in addresses[0]
     assert not [text for text in shown if RIVAL in text or "777" in text]
 
 
@@ -235,7 +251,9 @@ def test_a_limited_key_sees_all_that_is_its_own(
     pages = local.get(f"{API}/records?limit=100", headers=headers).json()["records"]
     everything = local.get(f"{API}/usage/query", headers=rival).json()
 
-    assert [(row["customer_id"], row["cost_usd"]) for row in own["rows"]] == [(MINE, "6.000000000")]
+    cost = {} if limit == "customer_id" else {"cost_usd": "6.000000000"}
+    assert [row["customer_id"] for row in own["rows"]] == [MINE]
+    assert {name: own["totals"][name] for name in own["totals"] if name == "cost_usd"} == cost
     assert len(pages) == 6
     assert everything["totals"]["cost_usd"] == "4668.000000000"
 
@@ -247,7 +265,7 @@ BODIES = {
     f"{API}/usage/query": {"by": ["customer_id"], "uncounted": True},
 }
 """Bodies of what is asked by POST; what is changed takes any."""
-ANSWERED = ("/llm/estimate-cost", f"{API}/estimate", f"{API}/usage/query")
+ANSWERED = (f"{API}/usage/query",)
 POST_ROUTES = [path for path, item in DOCUMENT["paths"].items() if "post" in item]
 
 
@@ -281,4 +299,104 @@ def test_a_body_reaches_no_further_than_an_address(
 
     answer = local.post(f"{API}/usage/query", json=body, headers=headers).json()
 
-    assert (answer["rows"], answer["totals"]["cost_usd"]) == ([], None)
+    assert (answer["rows"], answer["totals"]["requests"]) == ([], 0)
+
+
+NAMING_COSTS = (
+    *(f"order={name}" for name in ("cost", "-cost_usd", "margin")),
+    *(f"measure={name}" for name in ("cost", "margin_usd", "margin_percent", "cache_savings_usd")),
+    *("cost_usd=1", "where=cost_usd>%3D1", "cost_usd>=1", "where=reported_cost_usd%3D1"),
+    *("by=cost_source", "where=cost_source%3Dlist"),
+)
+COSTS = re.compile(r"cost|margin|markup|saving|777", re.IGNORECASE)
+"""What an answer about the calls of `sold` would say of their cost, by name or by amount."""
+
+
+def list_names(format: str, content: bytes) -> list[str]:
+    """Return the names of the columns of a file."""
+    if format == "parquet":
+        return list(pyarrow.parquet.read_schema(io.BytesIO(content)).names)
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    return [str(cell.value) for cell in next(book.worksheets[0].rows)]
+
+
+@pytest.fixture
+def sold(store: Store, record: Make) -> None:
+    """Calls of a customer, whose costs begin with 777 and whose revenues with 3."""
+    for model, revenue in (("a", 300_000_000), ("b", 310_000_000)):
+        costs = dict.fromkeys(
+            ("cost_nano", "input_cost_nano", "reported_cost_nano", "catalogue_cost_nano"),
+            777_000_000_000,
+        )
+        store.write([record(customer_id=MINE, model=model, revenue_nano=revenue, **costs)])
+
+
+@pytest.mark.parametrize("path", READ_ROUTES)
+def test_a_key_of_a_customer_sees_no_cost(
+    context: RestContext, keys: KeyRing, key: KeyMaker, sold: None, path: str
+) -> None:
+    client = serve(context, Access(keys, rate="100000/minute"))
+    headers = bearer(key("read", customer_id=MINE))
+    known = {"customer": MINE, "record_id": 1, "run": 1, "provider": "openai", "model": "gpt-4o"}
+    known |= {"modelId": "gpt-4o", "workspaceId": "w"}
+    names = QUESTIONS if "{question}" in path else ("",)
+    addresses = [path.format(**known, question=name) for name in names]
+    formats = ["json", "csv", "jsonl"] if "{record_id}" not in path else ["json"]
+    formats = formats[1:] if "exports" in path else formats
+    period = "period=2026-11&" if path.endswith("/statement") else ""
+
+    answers = [
+        client.get(f"{address}?{period}format={format}", headers=headers)
+        for address in addresses
+        for format in formats
+    ]
+
+    if path in OPEN:
+        return
+    assert {answer.status_code for answer in answers} == {200 if path in SHOWN else 403}
+    if path in SHOWN and not path.endswith("/questions"):  # which names and describes all of them
+        assert not [answer.text for answer in answers if COSTS.search(answer.text)]
+    if path in (f"{API}/records", f"{API}/exports/records"):
+        assert all("0.310000000" in answer.text for answer in answers)
+
+
+@pytest.mark.parametrize("given", NAMING_COSTS)
+@pytest.mark.parametrize("path", ["usage/query", "usage/growth", "records", "exports/records"])
+def test_a_key_of_a_customer_names_no_cost(
+    local: TestClient, key: KeyMaker, sold: None, path: str, given: str
+) -> None:
+    headers = bearer(key("read", customer_id=MINE))
+
+    answer = local.get(f"{API}/{path}?{given}", headers=headers)
+
+    assert answer.status_code == 403
+    assert "777" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "body", [{"measure": ["cost"]}, {"order": ["-cost_usd"]}, {"where": ["cost_usd>=1"]}], ids=str
+)
+def test_a_body_names_no_cost_either(
+    local: TestClient, key: KeyMaker, sold: None, body: dict[str, list[str]]
+) -> None:
+    headers = bearer(key("read", customer_id=MINE))
+
+    answer = local.post(f"{API}/usage/query", json=body, headers=headers)
+    plain = local.post(f"{API}/usage/query", json={}, headers=headers)
+
+    assert answer.status_code == 403
+    assert plain.json()["totals"]["revenue_usd"] == "0.610000000"
+
+
+@pytest.mark.parametrize("format", ["xlsx", "parquet"])
+@pytest.mark.parametrize("path", ["usage/query", "records", "exports/records"])
+def test_a_file_for_a_customer_has_no_cost(
+    local: TestClient, key: KeyMaker, sold: None, path: str, format: str
+) -> None:
+    headers = bearer(key("read", customer_id=MINE))
+
+    answer = local.get(f"{API}/{path}?format={format}", headers=headers)
+    names = list_names(format, answer.content)
+
+    assert "revenue_usd" in names
+    assert not [name for name in names if COSTS.search(name)]

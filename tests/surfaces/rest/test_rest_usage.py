@@ -208,3 +208,20 @@ def test_quarters_begin_in_the_month_that_is_set(
     answer = client.get(f"{API}/usage/{path}?{period}{given}").json()
 
     assert answer["rows"][0]["window_start"].startswith(start)
+
+
+@pytest.mark.parametrize("format", ["json", "csv", "jsonl"])
+def test_every_format_says_how_much_is_priced(
+    client: TestClient, stored: Stored, record: Make, format: str
+) -> None:
+    stored([record(), record(pricing_status="estimated"), record(pricing_status="unpriced")])
+
+    answer = client.get(f"{API}/usage/query?by=model&format={format}")
+
+    counts = "requests=3, unpriced=1, partial=0, estimated=1, free=0, notes=0"
+    assert answer.headers["spantoll-coverage"] == counts
+    if format == "json":
+        assert "link" not in answer.headers
+    else:
+        described = answer.links["describedby"]["url"]
+        assert client.get(described).json()["coverage"]["unpriced_requests"] == 1

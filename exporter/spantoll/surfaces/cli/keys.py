@@ -26,7 +26,10 @@ def make(
         list[str] | None, typer.Option(help="ingest, read (if none is given), write or admin.")
     ] = None,
     customer: Annotated[
-        str | None, typer.Option(metavar="ID", help="It reads the records of this customer only.")
+        str | None,
+        typer.Option(
+            metavar="ID", help="It reads the records of this customer only, and no costs."
+        ),
     ] = None,
     tenant: Annotated[
         str | None, typer.Option(metavar="ID", help="It reads the records of this tenant only.")

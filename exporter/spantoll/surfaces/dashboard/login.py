@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from spantoll.storage import AccessKey
 from spantoll.surfaces.dashboard.render import render
 from spantoll.surfaces.rest.guard import Access
 from spantoll.surfaces.rest.problem import ProblemError
@@ -55,8 +56,8 @@ async def sign_in(request: Request, form: CheckedForm) -> HTMLResponse | Redirec
     access: Access = request.app.state.access
     following = read_address(form.get("next", "/"))
     key = access.keys.find(form.get("key", "").strip())
-    if key is None or not key.allows("read"):
-        problem = "This key is not known." if key is None else "This key may not read."
+    problem = describe_refusal(key)
+    if key is None or problem:
         return render(request, "login.html", status=401, problem=problem, next=following)
     response = RedirectResponse(following, 303)
     response.set_cookie(
@@ -78,6 +79,20 @@ async def sign_out(request: Request, form: CheckedForm) -> RedirectResponse:
     response = RedirectResponse("/login", 303)
     response.delete_cookie(COOKIE)
     return response
+
+
+def describe_refusal(key: AccessKey | None) -> str:
+    """Say why a key opens no page; nothing where it does."""
+    if key is None:
+        return "This key is not known."
+    if not key.allows("read"):
+        return "This key may not read."
+    if key.customer_id is not None:
+        return (
+            "This key sees what one customer is charged, and every page shows costs. "
+            "It reads the API: its statement is /api/v1/customers/ID/statement."
+        )
+    return ""
 
 
 def read_address(text: str) -> str:

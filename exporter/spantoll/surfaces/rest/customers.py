@@ -31,6 +31,7 @@ from spantoll.surfaces.rest.context import (
 )
 from spantoll.surfaces.rest.exact import ExactRoute
 from spantoll.surfaces.rest.guard import Actor, require
+from spantoll.surfaces.rest.hidden_costs import hide_measures
 from spantoll.surfaces.rest.media import Answer, write_answer
 from spantoll.surfaces.rest.models import NoParameters
 from spantoll.surfaces.rest.openapi import describe_formats, describe_json
@@ -106,6 +107,7 @@ def get_customers(
         tz=period["tz"],
         order=("-cost_usd",),
     )
+    query = hide_measures(query, visible)
     return write_answer(request, answer_with_adjustments(context, query, visible), wanted.format)
 
 

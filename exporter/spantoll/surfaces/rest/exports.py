@@ -19,6 +19,7 @@ from starlette.background import BackgroundTask
 from spantoll.query import RECORD_HEADERS, RecordQuery, parse_filters, parse_period
 from spantoll.surfaces.exports import FORMATS, Export, describe_query, iterate_plain_records
 from spantoll.surfaces.rest.context import Context, Visible
+from spantoll.surfaces.rest.hidden_costs import hide_costs, hides_costs, is_cost
 from spantoll.surfaces.rest.media import write_rows
 from spantoll.surfaces.rest.openapi import describe_files
 from spantoll.surfaces.rest.parameters import FILTERS, ExportParameters, Filters
@@ -58,10 +59,14 @@ def export_records(
     )
     rows = iterate_plain_records(context.engine, query, context.links)
     about = describe_query(query, tz=period["tz"])
+    hidden = hides_costs(visible)
+    headers = [name for name in RECORD_HEADERS if not (hidden and is_cost(name))]
+    if hidden:
+        rows = map(hide_costs, rows)
     # It is a BinaryIO, by its documentation; closed when it is sent.
     file = cast(BinaryIO, SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115  as said
     try:
-        write_rows(file, Export(RECORD_HEADERS, rows, about), wanted.format)
+        write_rows(file, Export(headers, rows, about), wanted.format)
         length = file.tell()
         file.seek(0)
     except BaseException:

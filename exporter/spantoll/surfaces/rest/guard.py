@@ -28,6 +28,7 @@ from spantoll.errors import Unauthenticated
 from spantoll.query import Filter
 from spantoll.receiver.tokens import read_bearer
 from spantoll.storage import AccessKey, KeyRing
+from spantoll.surfaces.rest.hidden_costs import check_costs
 from spantoll.surfaces.rest.problem import ProblemError, make_problem
 from spantoll.surfaces.rest.sessions import Sessions
 
@@ -147,7 +148,7 @@ def require(scope: str) -> Sequence[Dependency]:
         if key is not None and not key.allows(scope):
             raise ProblemError(403, f"the key {key.name!r} has not the scope {scope}")
 
-    return [BEARER, Depends(check_scope)]
+    return [BEARER, Depends(check_scope), Depends(check_costs)]
 
 
 def name_actor(request: Request) -> str:

@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
 
@@ -19,6 +19,7 @@ from pydantic import Field
 
 from spantoll.errors import ConfigurationError
 from spantoll.surfaces.exports import FORMATS, Export, write_export
+from spantoll.surfaces.rest.hidden_costs import hide_costs, hides_costs, is_cost
 from spantoll.surfaces.rest.problem import Problem, ProblemError
 
 __all__ = ["HTML", "MEDIA_TYPES", "Answer", "Format", "Page", "write_answer", "write_rows"]
@@ -48,6 +49,8 @@ class Answer:
     """Relation to address (RFC 8288)."""
     about: Sequence[tuple[str, str]] = ()
     """What a workbook says on its sheet About."""
+    has_costs: bool = True
+    """False for what every reader may see as it is: what a customer is charged."""
 
 
 class Page(NamedTuple):
@@ -62,19 +65,50 @@ class Page(NamedTuple):
 def write_answer(
     request: Request, answer: Answer, format: str | None, *, page: Page | None = None
 ) -> Response:
-    """Write an answer as the request accepts it. Raises ProblemError when it accepts nothing."""
+    """Write an answer as the request accepts it, without costs where its key sees none.
+
+    Raises ProblemError when it accepts nothing.
+    """
+    if answer.has_costs and hides_costs(request.scope.get("spantoll.filters", ())):
+        answer = _hide_costs(answer)
     offered = MEDIA_TYPES if page is None else {**MEDIA_TYPES, "html": HTML}
     chosen = format or _negotiate(request.headers.get("accept", ""), offered)
     body = _write_body(answer, chosen, page)
     etag = f'W/"{sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
-    if answer.links:
-        headers["Link"] = ", ".join(f'<{url}>; rel="{rel}"' for rel, url in answer.links.items())
+    links = dict(answer.links)
+    if coverage := answer.document.get("coverage"):
+        headers["SpanToll-Coverage"] = _describe_coverage(coverage, answer.document)
+        if chosen != "json":  # rows alone say neither what they leave out nor of when they are
+            whole = request.url.include_query_params(format="json")
+            links["describedby"] = f"{whole.path}?{whole.query}"
+    if links:
+        headers["Link"] = ", ".join(f'<{url}>; rel="{rel}"' for rel, url in links.items())
     if page is not None and chosen == "html":
         headers |= page.headers
     if request.method in ("GET", "HEAD") and etag in _list_tags(request):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=offered[chosen])
+
+
+def _describe_coverage(coverage: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    """Write how many calls have which cost, and how many notes there are (RFC 9651 section 3.2)."""
+    counts = {
+        name: coverage[f"{name}_requests"] for name in ("unpriced", "partial", "estimated", "free")
+    }
+    counts = {"requests": coverage["requests"], **counts, "notes": len(document.get("notes", ()))}
+    return ", ".join(f"{name}={count}" for name, count in counts.items())
+
+
+def _hide_costs(answer: Answer) -> Answer:
+    """Return an answer without costs; what a workbook says about it is of costs and prices."""
+    return replace(
+        answer,
+        document=hide_costs(answer.document),
+        headers=[name for name in answer.headers if not is_cost(name)],
+        rows=[hide_costs(row) for row in answer.rows],
+        about=(),
+    )
 
 
 def _write_body(answer: Answer, format: str, page: Page | None) -> bytes:

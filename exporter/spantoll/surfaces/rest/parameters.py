@@ -26,6 +26,7 @@ from spantoll.query import (
     parse_query,
 )
 from spantoll.surfaces.rest.context import RestContext
+from spantoll.surfaces.rest.hidden_costs import hide_measures
 from spantoll.surfaces.rest.media import Format
 from spantoll.surfaces.rest.problem import Problem, ProblemError
 
@@ -130,7 +131,7 @@ class SumsQuery(PeriodQuery):
             now_ns=context.now_ns(),
             **more,
         )
-        return replace(query, filters=(*query.filters, *visible))
+        return hide_measures(replace(query, filters=(*query.filters, *visible)), visible)
 
 
 class UsageQuery(SumsQuery):

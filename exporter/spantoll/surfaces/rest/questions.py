@@ -28,6 +28,7 @@ from spantoll.storage.periods import list_periods
 from spantoll.surfaces.adjusted import ADJUSTMENT_HEADERS, plain_adjustment
 from spantoll.surfaces.rest.context import Context, RestContext, Visible, find_limit
 from spantoll.surfaces.rest.coverage import cover_result
+from spantoll.surfaces.rest.hidden_costs import hide_measures
 from spantoll.surfaces.rest.kept_answers import SLOW_S, identify_request, write_kept_answer
 from spantoll.surfaces.rest.media import Answer, write_answer
 from spantoll.surfaces.rest.models import NoParameters
@@ -150,7 +151,7 @@ def answer_question(
         end_ns=now_ns if end_ns is None else end_ns,
         tz=period["tz"],
     )
-    query = find_question(question)(scope)
+    query = hide_measures(find_question(question)(scope), visible)
 
     def make() -> Answer:
         return answer_with_adjustments(context, query, visible)

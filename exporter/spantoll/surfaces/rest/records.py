@@ -33,6 +33,7 @@ from spantoll.surfaces.explained_revenue import plain_revenue_lines
 from spantoll.surfaces.exports import describe_query
 from spantoll.surfaces.rest.context import Context, RestContext, Visible
 from spantoll.surfaces.rest.coverage import cover_records
+from spantoll.surfaces.rest.hidden_costs import hides_costs
 from spantoll.surfaces.rest.media import Answer, write_answer
 from spantoll.surfaces.rest.openapi import describe_formats, describe_json
 from spantoll.surfaces.rest.parameters import FILTERS, Filters, RecordParameters
@@ -103,9 +104,13 @@ def get_record(
 ) -> Response:
     """Explain a record: how it was read, counted and priced."""
     explained = find_explanation(context, visible, record_id)
+    explanation = plain_explanation(explained, context.links)
+    if hides_costs(visible):
+        for name in ("facts", "lines"):  # of how the cost was computed
+            del explanation[name]
     document = {
         "currency": "USD",
-        **plain_explanation(explained, context.links),
+        **explanation,
         "revenue_lines": explain_revenue(context, visible, explained),
     }
     return write_answer(request, Answer(document, (), ()), "json")

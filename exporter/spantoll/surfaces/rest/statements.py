@@ -97,6 +97,6 @@ def get_statement(
         *((name, str(document[name])) for name in ("customer", "period", "tz", "currency")),
         *(("note", note) for note in shown.notes),
     ]
-    answer = Answer(document, headers, document["lines"], about=about)
+    answer = Answer(document, headers, document["lines"], about=about, has_costs=wanted.cost)
     page = Page(lambda: render_statement(shown, cost=wanted.cost), PAGE_HEADERS)
     return write_answer(request, answer, wanted.format, page=page)
