@@ -69,13 +69,13 @@ class Settings(BaseSettings):
     tokens: SecretStr = SecretStr("")
     """Bearer tokens that senders may use, comma separated; none = anybody who can connect."""
     token_file: Path | None = None
-    """The same in a file, one a line, read again when it changes."""
+    """File of such tokens, one a line, read again when it changes."""
     insecure: bool = False
     """Listen beyond this machine without tokens."""
     tls_cert: Path | None = None
     """PEM file of the certificate that the ports are served with; read again when it changes."""
     tls_key: Path | None = None
-    """PEM file of its key."""
+    """PEM file of the key of that certificate."""
     tls_client_ca: Path | None = None
     """PEM file of the authority that must have signed the certificates of clients."""
     trace_url: str | None = None
@@ -87,16 +87,16 @@ class Settings(BaseSettings):
     forward_durable: bool = False
     """Acknowledge a request when it is on the disk of that queue; refuse it while it cannot be."""
     forward_headers: SecretStr = SecretStr("")
-    """Headers for them, comma separated NAME=VALUE, or 'URL NAME=VALUE' if they are several."""
+    """Headers of what is forwarded, comma separated NAME=VALUE, or 'URL NAME=VALUE' for several."""
     max_body_bytes: int = Field(default=64 << 20, gt=0)
-    """Of one request, before and after decompression."""
+    """Bytes of the largest request that is taken, before and after decompression."""
     max_inflight_bytes: int = Field(default=128 << 20, gt=0)
-    """Of the bodies of all requests under way, decompressed."""
+    """Bytes of the bodies of all requests under way, decompressed."""
     workers: int | None = Field(default=None, ge=1, le=64)
     """Processes that decode and price what is received; with 1, the receiver's own. Unless set,
     2 on two cores and more, which start when there is work for them."""
     grace_s: float = Field(default=20.0, ge=0)
-    """How long a stopping receiver finishes what is under way."""
+    """Seconds that a stopping receiver takes to finish what is under way."""
     price_sources: str = ""
     """What a running receiver imports prices from every 24 hours, comma separated: genai-prices,
     litellm, URLs, files; nothing unless set."""
@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     cache: str = "memory"
     """Where answers in real time are kept: memory, redis://HOST:PORT for several processes, off."""
     cache_s: float = Field(default=300.0, gt=0)
-    """How old such an answer may be."""
+    """Seconds after which such an answer is made again."""
     tz: str = "UTC"
     """IANA zone of reports that name none."""
     fiscal_start: int = Field(default=1, ge=1, le=12)
