@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 from hypothesis import settings
+
+from spantoll.storage import open_store
 
 # The machine may be busy with other tests: no result depends on how long an example takes.
 settings.register_profile("busy-machine", settings(), deadline=None)
@@ -23,3 +26,11 @@ def missing() -> Callable[[str, str], NoReturn]:
         pytest.skip(message)
 
     return report
+
+
+@pytest.fixture(scope="session")
+def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger to copy: making its tables for each test would take longer than many tests."""
+    path = tmp_path_factory.mktemp("empty") / "ledger.db"
+    open_store(f"sqlite:///{path}").close()
+    return path

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,9 +20,10 @@ def record() -> Callable[..., UsageRecord]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
+def ledger(tmp_path: Path, empty_ledger: Path) -> Iterator[Callable[..., Engine]]:
     """Write records to a real database and give what queries run on."""
-    store = open_store(f"sqlite:///{tmp_path}/usage.db")
+    path = shutil.copy(empty_ledger, tmp_path / "usage.db")
+    store = open_store(f"sqlite:///{path}")
 
     def write(*records: UsageRecord) -> Engine:
         store.write(list(records))

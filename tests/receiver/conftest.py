@@ -309,14 +309,6 @@ def rate_card() -> RateCard:
     return load_rate_card()
 
 
-@pytest.fixture(scope="session")
-def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ledger that is made once: migrating for each test would take longer than the tests."""
-    path = tmp_path_factory.mktemp("empty") / "ledger.db"
-    open_store(f"sqlite:///{path}").close()
-    return path
-
-
 @pytest.fixture
 def rows(tmp_path: Path, empty_ledger: Path) -> Rows:
     return Rows(Path(shutil.copy(empty_ledger, tmp_path / "ledger.db")))

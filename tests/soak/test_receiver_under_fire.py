@@ -19,11 +19,11 @@ import grpc
 import psutil
 import pytest
 
-from tests.receiver.conftest import EXPORT, PROTOBUF, Process, database, empty_ledger, rows, spawn
+from tests.receiver.conftest import EXPORT, PROTOBUF, Process, database, rows, spawn
 from tests.soak.http2 import Http2Connection
 from tests.soak.senders import Load, Sent, percentile_s, send
 
-__all__ = ["database", "empty_ledger", "rows", "spawn"]
+__all__ = ["database", "rows", "spawn"]
 
 pytestmark = pytest.mark.soak
 

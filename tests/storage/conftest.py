@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -17,7 +18,9 @@ class Backend(NamedTuple):
 
     name: str
     url: Callable[[pytest.FixtureRequest], str]
-    """Makes a database that is empty."""
+    """Makes a ledger without records."""
+    new: Callable[[pytest.FixtureRequest], str] | None = None
+    """Makes a database without tables, where `url` copies one that has them."""
     lasts: bool = True
     """What was written is there when the store is opened again, also from another process."""
     shared: bool = False
@@ -28,9 +31,20 @@ def make_file(request: pytest.FixtureRequest) -> str:
     return f"sqlite:///{request.getfixturevalue('tmp_path')}/ledger.db"
 
 
+def copy_file(request: pytest.FixtureRequest) -> str:
+    url = make_file(request)
+    shutil.copy(request.getfixturevalue("empty_ledger"), url.removeprefix("sqlite:///"))
+    return url
+
+
 def make_postgresql(request: pytest.FixtureRequest) -> str:
     server: postgresql.Server = request.getfixturevalue("postgresql_server")
     return server.make_database()
+
+
+def copy_postgresql(request: pytest.FixtureRequest) -> str:
+    server: postgresql.Server = request.getfixturevalue("postgresql_server")
+    return server.copy_database(request.getfixturevalue("postgresql_ledger"))
 
 
 def make_mariadb(request: pytest.FixtureRequest) -> str:
@@ -46,9 +60,9 @@ def make_clickhouse(request: pytest.FixtureRequest) -> str:
 
 
 BACKENDS = [
-    Backend("sqlite", make_file),
+    Backend("sqlite", copy_file, new=make_file),
     Backend("memory", lambda request: "memory:", lasts=False),
-    Backend("postgresql", make_postgresql, shared=True),
+    Backend("postgresql", copy_postgresql, new=make_postgresql, shared=True),
     Backend("mariadb", make_mariadb, shared=True),
     Backend("clickhouse", make_clickhouse, shared=True),
 ]
@@ -142,6 +156,14 @@ def postgresql_server(missing: Callable[[str, str], NoReturn]) -> Iterator[postg
 
 
 @pytest.fixture(scope="session")
+def postgresql_ledger(postgresql_server: postgresql.Server) -> str:
+    """A ledger to copy: making its tables for each test would take longer than many tests."""
+    url = postgresql_server.make_database()
+    open_store(url).close()
+    return url
+
+
+@pytest.fixture(scope="session")
 def mariadb_server(missing: Callable[[str, str], NoReturn]) -> Iterator[mariadb.MariadbServer]:
     programs = mariadb.find_programs()
     if programs is None:
@@ -162,6 +184,11 @@ def clickhouse_server(missing: Callable[[str, str], NoReturn]) -> Iterator[click
 @pytest.fixture
 def url(backend: Backend, request: pytest.FixtureRequest) -> str:
     return backend.url(request)
+
+
+@pytest.fixture
+def new_url(backend: Backend, request: pytest.FixtureRequest) -> str:
+    return (backend.new or backend.url)(request)
 
 
 @pytest.fixture

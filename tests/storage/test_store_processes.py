@@ -39,16 +39,16 @@ def stored(url: str) -> list[int]:
     return found
 
 
-def test_processes_that_start_at_once_share_a_new_database(backend: Backend, url: str) -> None:
+def test_processes_that_start_at_once_share_a_new_database(backend: Backend, new_url: str) -> None:
     if not backend.lasts:
         pytest.skip("no other process sees it")
-    writers = [start(url, first=n, batches=1, size=20) for n in range(6)]
+    writers = [start(new_url, first=n, batches=1, size=20) for n in range(6)]
 
     ends = [writer.communicate()[0].split() for writer in writers]
 
     assert [writer.returncode for writer in writers] == [0] * 6
     assert ends == [["open", str(n)] for n in range(6)]
-    assert stored(url) == sorted(spans(list(range(6)), 20))
+    assert stored(new_url) == sorted(spans(list(range(6)), 20))
 
 
 def test_processes_that_write_the_same_store_each_record_once(backend: Backend, url: str) -> None:

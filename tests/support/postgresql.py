@@ -22,16 +22,23 @@ _numbers = count(1)
 
 
 class Server:
-    """A running server; every database it makes is empty."""
+    """A running server."""
 
     def __init__(self, port: int) -> None:
         self._port = port
 
     def make_database(self) -> str:
-        """Create a database; return its URL."""
+        """Create an empty database; return its URL."""
+        return self._create("template1")
+
+    def copy_database(self, url: str) -> str:
+        """Create a database with what another has, to which nobody is connected; return its URL."""
+        return self._create(url.rpartition("/")[2])
+
+    def _create(self, template: str) -> str:
         name = f"ledger_{next(_numbers)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
     def url(self, name: str) -> str:

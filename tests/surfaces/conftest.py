@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -50,6 +51,13 @@ def database(tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def empty_database(database: str, empty_ledger: Path) -> str:
+    """The test's ledger with its tables, where `database` is not made yet."""
+    shutil.copy(empty_ledger, database.removeprefix("sqlite:///"))
+    return database
+
+
+@pytest.fixture
 def spantoll(capfd: pytest.CaptureFixture[str], database: str) -> Cli:
     """Run a command on the test's ledger, in this process."""
 
@@ -68,11 +76,11 @@ def record() -> Callable[..., UsageRecord]:
 
 
 @pytest.fixture
-def stored(database: str) -> Callable[[Sequence[UsageRecord]], None]:
+def stored(empty_database: str) -> Callable[[Sequence[UsageRecord]], None]:
     """Write records to the test's ledger."""
 
     def write(records: Sequence[UsageRecord]) -> None:
-        store = open_store(database)
+        store = open_store(empty_database)
         store.write(records)
         store.close()
 

@@ -26,8 +26,8 @@ COSTS = {"gpt-4o": Decimal("7.50"), "o3<b>": Decimal("2.50")}
 
 
 @pytest.fixture
-def store(database: str) -> Iterator[Store]:
-    opened = open_store(database)
+def store(empty_database: str) -> Iterator[Store]:
+    opened = open_store(empty_database)
     yield opened
     opened.close()
 

@@ -20,8 +20,8 @@ Stored = Callable[[Sequence[UsageRecord]], None]
 
 
 @pytest.fixture
-def store(database: str) -> Iterator[Store]:
-    opened = open_store(database)
+def store(empty_database: str) -> Iterator[Store]:
+    opened = open_store(empty_database)
     yield opened
     opened.close()
 
