@@ -13,6 +13,8 @@ from spantoll.storage import open_store
 # The machine may be busy with other tests: no result depends on how long an example takes.
 settings.register_profile("busy-machine", settings(), deadline=None)
 settings.load_profile("busy-machine")
+# For properties that were tested in full on another Python: `pytest --hypothesis-profile=few`.
+settings.register_profile("few", settings(), max_examples=20)
 
 
 @pytest.fixture(scope="session")

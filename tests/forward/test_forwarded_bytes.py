@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -16,7 +16,6 @@ NOTE = encode_field(0x4A, PRICE.SerializeToString())
 UNKNOWN = b"\xfa\x3e\x03abc\x83\x3f\x08\x01\x84\x3f"
 """Field 1007, and a group, which no message of OTLP has."""
 
-no_deadline = settings(deadline=None, max_examples=100)
 ids = st.binary(min_size=8, max_size=8).filter(any)
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
@@ -63,7 +62,6 @@ def all_spans(export: ExportTraceServiceRequest) -> list[Span]:
     ]
 
 
-@no_deadline
 @given(requests(), st.data())
 def test_only_the_cost_is_added_to_a_request(
     export: ExportTraceServiceRequest, data: st.DataObject
@@ -82,7 +80,6 @@ def test_only_the_cost_is_added_to_a_request(
     assert (forwarded is body) == (not billed)
 
 
-@no_deadline
 @given(requests())
 def test_bytes_are_identical_if_nothing_is_billed(export: ExportTraceServiceRequest) -> None:
     body = export.SerializeToString() + UNKNOWN
@@ -129,7 +126,6 @@ def test_ids_are_found_after_other_fields() -> None:
     assert forwarded == encode_field(0x0A, encode_field(0x12, encode_field(0x12, raw + NOTE)))
 
 
-@no_deadline
 @given(requests(), st.integers(150, 2_000))
 def test_parts_are_within_the_limit_and_hold_every_span_once(
     export: ExportTraceServiceRequest, limit_bytes: int
@@ -145,7 +141,6 @@ def test_parts_are_within_the_limit_and_hold_every_span_once(
         assert len(part.body) <= limit_bytes or part.spans <= 1
 
 
-@no_deadline
 @given(requests(), st.integers(150, 2_000), st.data())
 def test_a_request_is_continued_after_any_part(
     export: ExportTraceServiceRequest, limit_bytes: int, data: st.DataObject

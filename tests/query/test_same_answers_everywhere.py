@@ -163,7 +163,6 @@ def queries(draw: st.DrawFn) -> Query:
     )
 
 
-@settings(max_examples=100)
 @given(queries())
 def test_an_answer_is_that_of_plain_python(engine: Engine, query: Query) -> None:
     groups, totals = reference.answer_query(RECORDS, query)

@@ -226,7 +226,7 @@ def emptied() -> Iterator[Callable[[], SqlStore]]:
         store.close()
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(case=ledgers(), closed_after=st.integers(0, 8))
 def test_closed_records_stay_and_their_sums_with_adjustments_are_as_if_open(
     emptied: Callable[[], SqlStore], case: Case, closed_after: int

@@ -443,7 +443,7 @@ def write_case(store: Store, case: Case, card: RateCard) -> None:
         left = left[size:]
 
 
-PROPERTY = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+PROPERTY = settings(suppress_health_check=[HealthCheck.too_slow])
 Emptied = Callable[[], SqlStore]
 
 

@@ -347,35 +347,34 @@ responses = st.none() | st.sampled_from(["a", "b", "c"])
 spans = st.lists(st.tuples(st.sampled_from("xy"), traces, responses), max_size=10)
 
 
-@settings(
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(spans=spans, data=st.data())
-def test_order_batches_and_resending_change_nothing(
-    store: Store, spans: list[tuple[str, int, str | None]], data: st.DataObject
-) -> None:
-    example = make_record().trace_id.hex()
-    records = [
-        record_of_response(
-            response,
-            tenant_id=f"{example}{tenant}",
-            trace_id=bytes([trace]) * 16,
-            duration_ns=0,
-        )
-        for tenant, trace, response in spans
-    ]
-    shuffled = data.draw(st.permutations(records + records[: len(records) // 2]))
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(shuffled)))) | {0, len(shuffled)})
+@pytest.mark.parametrize("examples", [25, pytest.param(100, marks=pytest.mark.soak)])
+def test_order_batches_and_resending_change_nothing(store: Store, examples: int) -> None:
+    @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
+    @given(spans=spans, data=st.data())
+    def check(spans: list[tuple[str, int, str | None]], data: st.DataObject) -> None:
+        example = make_record().trace_id.hex()
+        records = [
+            record_of_response(
+                response,
+                tenant_id=f"{example}{tenant}",
+                trace_id=bytes([trace]) * 16,
+                duration_ns=0,
+            )
+            for tenant, trace, response in spans
+        ]
+        shuffled = data.draw(st.permutations(records + records[: len(records) // 2]))
+        cuts = sorted(data.draw(st.sets(st.integers(0, len(shuffled)))) | {0, len(shuffled)})
 
-    store.write([in_another_ledger(record) for record in records], settle=settle_repeats)
-    for start, end in pairwise(cuts):
-        store.write(shuffled[start:end], settle=settle_repeats)
+        store.write([in_another_ledger(record) for record in records], settle=settle_repeats)
+        for start, end in pairwise(cuts):
+            store.write(shuffled[start:end], settle=settle_repeats)
 
-    stored = rows(store)
-    in_parts = [record for record in stored if record.tenant_id.startswith(example)]
-    at_once = [record for record in stored if record.tenant_id.startswith(f"other {example}")]
-    assert [in_another_ledger(record) for record in in_parts] == at_once
+        stored = rows(store)
+        in_parts = [record for record in stored if record.tenant_id.startswith(example)]
+        at_once = [r for r in stored if r.tenant_id.startswith(f"other {example}")]
+        assert [in_another_ledger(record) for record in in_parts] == at_once
+
+    check()
 
 
 def in_another_ledger(record: UsageRecord) -> UsageRecord:
