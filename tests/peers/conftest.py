@@ -89,6 +89,12 @@ class Peer:
             raise RuntimeError(f"{self._command[0]} ended: {self.read_log()}")
         return all(map(accepts_connections, self._listens))
 
+    @property
+    def pid(self) -> int:
+        """The id of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def end(self, how: signal.Signals = signal.SIGKILL) -> int:
         """Send a signal, wait for the end and return the exit status."""
         assert self._process is not None
