@@ -34,7 +34,7 @@ from spantoll.records.record import COLUMNS
 from spantoll.storage.roll_up_sums import NEVER_NULL, known_name
 from spantoll.storage.roll_ups import ROLL_UPS, roll_up_gap, select_sums
 
-__all__ = ["VIEWS", "drop_views", "make_views"]
+__all__ = ["MONEY", "NAMED", "VIEWS", "drop_views", "make_views"]
 
 NAMED = (
     *("tenant_id", "trace_id", "span_id", "source", "counted", "counted_reason"),

@@ -27,7 +27,7 @@ from tests.surfaces.conftest import DemoServer
 
 PAGES = (
     "/",
-    "/explore?by=team&window=week&last=30d&measure=cost_usd",
+    "/explore?by=team&by=model&window=week&last=30d&measure=cost_usd&pivot=true",
     "/records?uncounted=true",
     "/records/1",
     "/models?provider=mistral_ai",

@@ -6,7 +6,6 @@ table whose rows lead to their records, and addresses of the same answer in the 
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from spantoll.query.measures import find_measure
 from spantoll.surfaces.cells import format_measure
 from spantoll.surfaces.dashboard.chart import Chart, Point, Series, draw_bars, draw_stacks
 from spantoll.surfaces.dashboard.comparison import compare, describe_period
+from spantoll.surfaces.dashboard.copy_as import write_command, write_request, write_sql
 from spantoll.surfaces.dashboard.downloads import Downloads, list_downloads
 from spantoll.surfaces.dashboard.explore_table import (
     ROWS,
@@ -31,8 +31,10 @@ from spantoll.surfaces.dashboard.explore_table import (
 from spantoll.surfaces.dashboard.live import share_live
 from spantoll.surfaces.dashboard.palette import OTHERS, choose_styles
 from spantoll.surfaces.dashboard.period import View, read_or_default
+from spantoll.surfaces.dashboard.pivot import can_pivot, make_pivot
 from spantoll.surfaces.dashboard.render import Page
 from spantoll.surfaces.rest.context import RestContext
+from spantoll.surfaces.rest.guard import KEY
 from spantoll.surfaces.rest.media import MEDIA_TYPES
 
 __all__ = ["router"]
@@ -83,9 +85,15 @@ def show_explore(request: Request, context: RestContext, visible: Sequence[Filte
     """Show measures by dimensions and windows, as the address says."""
     view, problem = read_or_default(request, context, visible)
     question = read_question(request)
-    view = view._replace(asked=tuple(question.list_parameters()))
+    pivoted = request.query_params.get("pivot") == "true"
+    pairs = [*question.list_parameters(), *([("pivot", "true")] if pivoted else [])]
+    view = view._replace(asked=tuple(pairs))
+    pivot = None
     try:
         table, compared_with = read_table(context, view, question)
+        query = question.make_query(view)
+        if pivoted and can_pivot(query):
+            pivot = make_pivot(context.engine, view, query)
         chart = draw_answer(context, view, question, table.result)
     except QueryError as error:
         problem = problem or str(error)
@@ -110,7 +118,11 @@ def show_explore(request: Request, context: RestContext, visible: Sequence[Filte
                 "usage",
                 list(list_downloads(view, question.list_parameters(), tuple(MEDIA_TYPES))),
             ),
-            "command": write_command(view, question),
+            "copies": write_copies(request, context, view, question),
+            "pivot": pivot,
+            "pivot_link": f"{view.stay(request.url.path)}&pivot=true"
+            if not pivoted and can_pivot(question.make_query(view))
+            else "",
         },
     )
 
@@ -140,11 +152,25 @@ def pad(names: Sequence[str], length: int) -> list[str]:
     return [*names, *("" for _ in range(length - len(names)))]
 
 
-def write_command(view: View, question: Question) -> str:
-    """Return the command that asks the same."""
-    pairs = [*view.list_parameters(), *question.list_parameters()]
-    options = (f"--{name.replace('_', '-')} {shlex.quote(value)}" for name, value in pairs)
-    return " ".join(("spantoll usage", *options))
+def write_copies(
+    request: Request, context: RestContext, view: View, question: Question
+) -> list[tuple[str, str]]:
+    """Return what asks the same elsewhere: names, each with a text to copy."""
+    parameters = [*view.list_parameters(), *question.list_parameters()]
+    copies = [
+        ("On the command line", write_command(parameters)),
+        (
+            "From the REST API",
+            write_request(
+                parameters,
+                server=str(request.base_url).rstrip("/"),
+                needs_key=request.scope.get(KEY) is not None,
+            ),
+        ),
+    ]
+    query = replace(question.make_query(view), limit=None, order=())
+    sql = write_sql(query, context.engine.dialect)
+    return copies if sql is None else [*copies, ("In SQL, of the ledger's view v1_call", sql)]
 
 
 def draw_answer(context: RestContext, view: View, question: Question, result: Result) -> Chart:

@@ -1,5 +1,5 @@
 "use strict";
-// Saves a chart as PNG: its bars are drawn again on a canvas, in the colours of the page, with its
+// Copies texts, and saves a chart as PNG: its bars are drawn again on a canvas, in the colours of the page, with its
 // title and the sentence that describes it. The policy of the page allows no image but its own, so
 // the SVG itself cannot be loaded as one.
 const PICTURE = { width: 1200, height: 400, margin: 24, line: 24, font: "16px system-ui, sans-serif" };
@@ -91,11 +91,18 @@ function drawPicture(plot) {
   return canvas;
 }
 
+/** Show the buttons that need a script; a page has a clipboard on this machine or over HTTPS. */
 function showButtons() {
-  for (const button of document.querySelectorAll("[data-png]")) button.hidden = false;
+  const usable = navigator.clipboard ? "[data-png], [data-copy]" : "[data-png]";
+  for (const button of document.querySelectorAll(usable)) button.hidden = false;
 }
 
-document.addEventListener("click", (event) => {
+document.addEventListener("click", async (event) => {
+  const copied = event.target.closest("[data-copy]");
+  if (copied) {
+    await navigator.clipboard.writeText(copied.dataset.copy);
+    copied.textContent = "Copied";
+  }
   const button = event.target.closest("[data-png]");
   if (!button) return;
   const plot = document.querySelector(`[data-plot="${CSS.escape(button.dataset.png)}"]`);
