@@ -175,3 +175,29 @@ def test_one_odd_value_does_not_cost_the_others() -> None:
     read = reader({"odd": Via("a", odd), "odder": odd, "sum": Sum("b", "a"), "good": "b"})
 
     assert read({"a": "x", "b": 3}) == {"sum": 3, "good": 3}
+
+
+BODY: dict[str, Any] = {
+    "model": "gpt-4o",
+    "temperature": 0.5,
+    "seed": None,
+    "stop": "end",
+    "n": 2,
+    "max_tokens": 100,
+    "max_completion_tokens": 200,
+    "reasoning": {"effort": "low"},
+    "response_format": {"type": "json_schema"},
+    "user": "ann",
+    "user_security_context": {"end_user_id": "bob"},
+    "metadata": {"team": "search"},
+    "unknown": 1,
+}
+
+
+@given(st.lists(st.sampled_from(list(BODY)), unique=True))
+def test_a_small_dict_is_read_like_any_mapping_in_any_order(names: list[str]) -> None:
+    body = {name: BODY[name] for name in names}
+
+    assert openai_chat.CHAT.read_request(body) == openai_chat.CHAT.read_request(
+        MappingProxyType(body)
+    )

@@ -1,4 +1,8 @@
-"""The one guard that keeps SpanToll's own errors away from the application."""
+"""The one guard that keeps SpanToll's own errors away from the application.
+
+Input: a function that application code calls, and what to return instead of its result. Output: a
+function that logs an error of the first and never raises it.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +43,23 @@ def guarded(otherwise: Callable[..., Any]) -> Callable[[F], F]:
 
         @functools.wraps(function)
         def safe_of_two(one: Any, two: Any) -> Any:
-            # Passing arguments on as they are: this one is on the path of every stream chunk.
+            # Passing arguments on as they are: on the path of each call and of each stream chunk.
             try:
                 return function(one, two)
             except Exception as error:
                 return log_and_return(error, one, two)
 
+        @functools.wraps(function)
+        def safe_of_three(one: Any, two: Any, three: Any) -> Any:
+            try:
+                return function(one, two, three)
+            except Exception as error:
+                return log_and_return(error, one, two, three)
+
         code = function.__code__
-        two = code.co_argcount == 2 and not code.co_kwonlyargcount and not function.__defaults__
-        return safe_of_two if two else safe  # type: ignore[return-value]  # same signature, by wraps
+        if code.co_kwonlyargcount or function.__defaults__:
+            return safe  # type: ignore[return-value]  # same signature, by wraps
+        by_count = {2: safe_of_two, 3: safe_of_three}
+        return by_count.get(code.co_argcount, safe)  # type: ignore[return-value]  # likewise
 
     return decorate

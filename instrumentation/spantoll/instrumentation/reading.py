@@ -121,20 +121,38 @@ def reader(table: Table) -> Callable[[Any], dict[str, Any]]:
             _add_path(root, reading, key, -1)
     code = _Code()
     code.visit(root.below, "source", 1)
-    body = "\n".join(code.lines)
-    scope = {
-        "get_of": _getter,
-        "put": _put,
-        "add": _add,
-        "rank_of": _rank_of,
-        "rank_as_is": _rank_as_is,
-        "each": _each,
-        **code.names,
-    }
-    text = f"def read(source):\n    found, ranks = {{}}, {{}}\n{body}\n    return found\n"
-    exec(text, scope)  # noqa: S102 - its parts are the literals of a table, quoted by repr
-    read: Callable[[Any], dict[str, Any]] = scope["read"]
+    read: Callable[[Any], dict[str, Any]] = code.compile("source", "return found")
+    if len(root.below) >= MANY_NAMES:
+        read = _with_small_dicts(read, root.below)
     return _with_computed(read, tuple(computed)) if computed else read
+
+
+MANY_NAMES = 16
+"""Names of a table from which a small dict is read by its own names: a request has 4 of 24."""
+
+
+def _with_small_dicts(
+    read: Callable[[Any], dict[str, Any]], nodes: dict[str, _Node]
+) -> Callable[[Any], dict[str, Any]]:
+    """Read a dict with fewer names than the table by the names that it has."""
+    steps: dict[str, Callable[[Any, dict[str, Any], dict[str, int]], None]] = {}
+    for name, node in nodes.items():
+        code = _Code()
+        code.take(node, "value0", 1)
+        steps[name] = code.compile("value0, found, ranks")
+    most = len(steps)
+
+    def read_by_name(source: Any) -> dict[str, Any]:
+        if type(source) is not dict or len(source) >= most:
+            return read(source)
+        found: dict[str, Any] = {}
+        ranks: dict[str, int] = {}
+        for name, value in source.items():
+            if value is not None and (step := steps.get(name)) is not None:
+                step(value, found, ranks)
+        return found
+
+    return read_by_name
 
 
 class _Code:
@@ -144,19 +162,39 @@ class _Code:
         self.lines: list[str] = []
         self.names: dict[str, Any] = {}
 
+    def compile(self, parameters: str, end: str = "return") -> Callable[..., Any]:
+        """Return the function of the steps that were written."""
+        start = "    found, ranks = {}, {}" if "found" not in parameters else ""
+        body = "\n".join((f"def read({parameters}):", start, *self.lines, f"    {end}"))
+        scope = {
+            "get_of": _getter,
+            "put": _put,
+            "add": _add,
+            "rank_of": _rank_of,
+            "rank_as_is": _rank_as_is,
+            "each": _each,
+            **self.names,
+        }
+        exec(body, scope)  # noqa: S102 - its parts are the literals of a table, quoted by repr
+        return scope["read"]  # type: ignore[no-any-return]  # made by `exec`
+
     def visit(self, nodes: dict[str, _Node], source: str, depth: int) -> None:
         """Write the steps that read what the nodes name from `source`, a variable."""
         get, value = f"get{depth}", f"value{depth}"
         self._line(depth, f"{get} = get_of({source})")
         for name, node in nodes.items():
             self._line(depth, f"if ({value} := {get}({name!r})) is not None:")
-            for leaf in node.leaves:
-                self._take(leaf, value, depth + 1)
-            for item, below in node.each.items():
-                key = below.leaves[0].key
-                self._line(depth + 1, f"each(found, {key!r}, {value}, {item!r})")
-            if node.below:
-                self.visit(node.below, value, depth + 1)
+            self.take(node, value, depth + 1)
+
+    def take(self, node: _Node, value: str, depth: int) -> None:
+        """Write the steps that take a node's value, and what is below it, from a variable."""
+        for leaf in node.leaves:
+            self._take(leaf, value, depth)
+        for item, below in node.each.items():
+            key = below.leaves[0].key
+            self._line(depth, f"each(found, {key!r}, {value}, {item!r})")
+        if node.below:
+            self.visit(node.below, value, depth)
 
     def _take(self, leaf: _Leaf, value: str, depth: int) -> None:
         if leaf.convert is not None:
@@ -168,9 +206,12 @@ class _Code:
             self._line(depth, f"rank_as_is(found, ranks, {leaf.key!r}, {value}, {leaf.rank})")
         elif leaf.rank >= 0:
             self._line(depth, f"if {value}.__class__ is int:")
-            self._line(depth + 1, f"if ranks.get({leaf.key!r}, 1_000) > {leaf.rank}:")
-            self._line(depth + 2, f"found[{leaf.key!r}] = {value}")
-            self._line(depth + 2, f"ranks[{leaf.key!r}] = {leaf.rank}")
+            better = depth + 1
+            if leaf.rank > 0:
+                self._line(better, f"if ranks.get({leaf.key!r}, 1_000) > {leaf.rank}:")
+                better += 1
+            self._line(better, f"found[{leaf.key!r}] = {value}")
+            self._line(better, f"ranks[{leaf.key!r}] = {leaf.rank}")
             self._line(depth, "else:")
             self._line(depth + 1, f"rank_of(found, ranks, {leaf.key!r}, {value}, {leaf.rank})")
         elif leaf.rank == ADD:

@@ -52,8 +52,8 @@ def _read_request(
     values: dict[str, Any] = {
         keys.OPERATION_NAME: call.operation,
         keys.PROVIDER_NAME: server.provider,
+        **call.read_request(request.body),
     }
-    values.update(call.read_request(request.body))
     if call.constant:
         values.update(call.constant)
     if server.address:
@@ -83,6 +83,7 @@ class CallSpan:
         "_content",
         "_content_chunks",
         "_has_values",
+        "_is_recorded",
         "_open",
         "_outputs",
         "_reads",
@@ -145,8 +146,8 @@ class CallSpan:
         )
         # A stream may live long; the caller's messages need not live with it.
         request.body = None
-        recorded_elsewhere = outputs.instruments is not None or outputs.events is not None
-        self._reads = recorded_elsewhere or self.span.is_recording()
+        self._is_recorded = outputs.instruments is not None or outputs.events is not None
+        self._reads = self._is_recorded or self.span.is_recording()
 
     @property
     def ended(self) -> bool:
@@ -181,9 +182,10 @@ class CallSpan:
     def observe_response(self, response: Any) -> None:
         """Read a complete response."""
         if self._reads:
-            self._merge(self.request.call.read_response(response))
-            if self._content_chunks is not None and self.request.call.answers is not None:
-                self._content.update(self.request.call.answers(response))
+            call = self.request.call
+            self._merge(call.read_response(response))
+            if self._content_chunks is not None and call.answers is not None:
+                self._content.update(call.answers(response))
 
     def set_value(self, key: str, value: Any) -> None:
         """Set an attribute that no table can reach; None sets nothing."""
@@ -200,7 +202,8 @@ class CallSpan:
             return
         refused = self._values.get(keys.ERROR_TYPE)
         try:
-            self._settle(complete=complete, failed=refused is not None)
+            if self._reads:
+                self._settle(complete=complete, failed=refused is not None)
             if refused is not None:
                 # The provider reported the failure inside a response with a good status.
                 self.span.set_status(Status(StatusCode.ERROR, str(refused)))
@@ -218,13 +221,16 @@ class CallSpan:
         try:
             self.span.set_status(Status(StatusCode.ERROR, message))
             self._values[keys.ERROR_TYPE] = name
-            if self.request.kept is not None:
-                self._merge(self.request.call.read_response(self.request.kept))
-            self._settle(complete=False, failed=True)
+            if self._reads:
+                if self.request.kept is not None:
+                    self._merge(self.request.call.read_response(self.request.kept))
+                self._settle(complete=False, failed=True)
         finally:
             self.span.end()
 
     def _close(self) -> bool:
+        if self.finalizer is not None:
+            self.finalizer.detach()
         try:
             # list.pop is atomic: two threads cannot both end the span.
             return self._open.pop()
@@ -247,13 +253,11 @@ class CallSpan:
 
     def _settle(self, *, complete: bool, failed: bool) -> None:
         values = self._values
-        if not self._reads:
-            return
+        call = self.request.call
         if self.request.late:
             values.update(self.request.late)
-        conclude = self.request.call.conclude
-        if conclude is not None:
-            conclude(values)
+        if call.conclude is not None:
+            call.conclude(values)
         reasons = values.get(keys.RESPONSE_FINISH_REASONS)
         if self.first_chunk_s is not None:
             values[keys.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk_s
@@ -268,10 +272,9 @@ class CallSpan:
                 )
         if keys.USAGE_CACHE_WRITE in values:
             values[keys.USAGE_CACHE_CREATION] = values[keys.USAGE_CACHE_WRITE]
-        batch = self.request.call.submits
-        if batch is not None and batch in values:
-            submissions.add(values[batch], self.span.get_span_context(), self._attribution)
-        if self.request.call.billed:
+        if call.submits is not None and call.submits in values:
+            submissions.add(values[call.submits], self.span.get_span_context(), self._attribution)
+        if call.billed:
             has_usage = keys.USAGE_INPUT_TOKENS in values or any(
                 map(_is_usage, chain(values, self._request_values))
             )
@@ -280,12 +283,13 @@ class CallSpan:
                 values[keys.SPANTOLL_USAGE_STATUS] = "reported" if whole else "partial"
             elif not failed or self.answered:
                 values[keys.SPANTOLL_USAGE_STATUS] = "missing"
-        if self._content_chunks and self.request.call.stream_answers is not None:
-            self._content.update(self.request.call.stream_answers(self._content_chunks))
+        if self._content_chunks and call.stream_answers is not None:
+            self._content.update(call.stream_answers(self._content_chunks))
         self.span.set_attributes(values)
         if self._content and self._settings.content:
             self.span.set_attributes(self._content)
-        self._record(time.perf_counter() - self._started)
+        if self._is_recorded:
+            self._record(time.perf_counter() - self._started)
 
     def _gaps_between_chunks(self) -> list[float]:
         times = self._chunk_times or ()

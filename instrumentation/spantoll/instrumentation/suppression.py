@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from opentelemetry import context
+from opentelemetry import context, trace
 from opentelemetry.context import Context
+from opentelemetry.trace import Span
 
 __all__ = ["is_suppressed", "is_suppressed_by_us", "suppress", "suppress_in"]
 
@@ -22,6 +23,8 @@ _SUPPRESS_PLAIN = "suppress_instrumentation"
 _SUPPRESS: str = getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", _SUPPRESS_PLAIN)
 """What `opentelemetry.instrumentation.utils.suppress_instrumentation` sets: it is made with
 `create_key`, so its name has a random end."""
+_SPAN = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
+"""OpenTelemetry's key of the current span, which has a random end too."""
 
 
 def is_suppressed(here: Context) -> bool:
@@ -33,9 +36,15 @@ def is_suppressed(here: Context) -> bool:
     return bool(get(_LLM) or get(_UTIL_GENAI) is not None or get(_SUPPRESS) or get(_SUPPRESS_PLAIN))
 
 
-def suppress_in(here: Context) -> Context:
-    """Return the context that an SDK runs in: a call it makes inside is not a second call."""
-    return context.set_value(_LLM, _OURS, here)
+def suppress_in(here: Context, span: Span | None = None) -> Context:
+    """Return the context that an SDK runs in: a call it makes inside is not a second call.
+
+    `span`, where there is one, becomes the current span in it.
+    """
+    if span is None:
+        return context.set_value(_LLM, _OURS, here)
+    # One copy of the context for both values: this runs before every call.
+    return Context({**here, _SPAN: span, _LLM: _OURS})
 
 
 def is_suppressed_by_us(here: Context) -> bool:

@@ -83,11 +83,6 @@ class GuardedSpan(CallSpan):
         """
         self.finalizer = weakref.finalize(holder, _end_abandoned, self, complete)
 
-    def _close(self) -> bool:
-        if self.finalizer is not None:
-            self.finalizer.detach()
-        return CallSpan._close(self)
-
     @guarded(_return_none)
     def finish_with(self, result: DeferredResult) -> None:
         """Read a result that is there already, and end the span."""
@@ -231,8 +226,7 @@ def is_real(provider: object) -> bool:
 
 def _enter(observer: GuardedSpan, *, as_parent: bool) -> tuple[Context, Token[Context]]:
     """Make a span current while the SDK works on its request; never across a yield."""
-    here = trace.set_span_in_context(observer.span, observer.here) if as_parent else observer.here
-    inner = suppression.suppress_in(here)
+    inner = suppression.suppress_in(observer.here, observer.span if as_parent else None)
     return inner, context.attach(inner)
 
 
@@ -251,8 +245,7 @@ def wrap(function: F, hook: Hook, emitter: Emitter) -> F:
     def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> GuardedSpan | None:
         if not emitter.is_enabled():
             return None
-        arguments = dict(zip(names, args, strict=False))
-        arguments.update(kwargs)
+        arguments = {**dict(zip(names, args, strict=False)), **kwargs}
         observer = emitter.start_span(hook, args[0] if is_method else None, arguments)
         if observer is not None and observer.request.override:
             kwargs.update(observer.request.override)
