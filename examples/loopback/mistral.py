@@ -1,4 +1,4 @@
-"""What Mistral's API has beside OpenAI's shape: OCR, fill-in-the-middle, conversations."""
+"""What Mistral's API has beside OpenAI's shape: OCR, speech, fill-in-the-middle, conversations."""
 
 from __future__ import annotations
 
@@ -23,6 +23,23 @@ def ocr(ask: Ask) -> Reply:
     counted = {"pages_processed": ask.script.number("pages", 3), "doc_size_bytes": 10}
     answer = {"pages": [], "model": ask.model, "usage_info": counted}
     return openai.failure(ask) or json_reply(answer)
+
+
+def speech(ask: Ask) -> Reply:
+    """POST /v1/audio/speech: OpenAI's names a `voice`, Mistral's does not."""
+    if "voice" in ask.body:
+        return openai.speech(ask)
+    wrong = openai.failure(ask)
+    if wrong is not None:
+        return wrong
+    if not ask.body.get("stream"):
+        return json_reply({"audio_data": "SUQz"})
+    usage = {"prompt_tokens": ask.script.input, "completion_tokens": ask.script.output}
+    found = [
+        *({"type": "speech.audio.delta", "audio_data": "SUQz"} for _ in ask.script.words),
+        {"type": "speech.audio.done", "usage": usage},
+    ]
+    return events(found, named=True, done=False)
 
 
 def _usage(ask: Ask) -> dict[str, Any]:
@@ -83,5 +100,6 @@ ROUTES: dict[str, Handler] = {
     r"GET /v1/batch/jobs/([\w-]+)": batch_job,
     r"POST /v1/(?:agents|fim)/completions": chat,
     r"POST /v1/ocr": ocr,
+    r"POST /v1/audio/speech": speech,
     r"POST /v1/conversations(?:/[\w-]+)?": conversation,
 }

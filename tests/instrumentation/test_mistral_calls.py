@@ -27,6 +27,14 @@ CHAT = COUNTED | {
 }
 TALK = COUNTED | {"gen_ai.operation.name": "chat", "spantoll.usage.units.web_searches": 2}
 STREAM = {"gen_ai.request.stream": True}
+VOICE = "voxtral-mini-tts-latest"
+SPEECH = {
+    "gen_ai.operation.name": "speech",
+    "gen_ai.request.model": VOICE,
+    "gen_ai.output.type": "speech",
+    "spantoll.usage.characters": len(NUMBERS),
+    "spantoll.usage.status": "reported",
+}
 
 PLAIN: dict[str, Case] = {
     "chat": (
@@ -69,12 +77,22 @@ PLAIN: dict[str, Case] = {
         ),
         {"gen_ai.operation.name": "ocr", "spantoll.usage.units.pages": 4},
     ),
+    "speech": (
+        lambda c: c.audio.speech.complete(
+            model=VOICE, input=NUMBERS, metadata={"customer_id": "acme"}
+        ),
+        SPEECH | {"spantoll.customer_id": "acme", "gen_ai.usage.input_tokens": None},
+    ),
     "conversation": (
         lambda c: c.beta.conversations.start(model=SMALL, inputs=NUMBERS + " #connected=40"),
         TALK,
     ),
 }
 STREAMED: dict[str, Case] = {
+    "speech": (
+        lambda c: c.audio.speech.complete(model=VOICE, input=NUMBERS, stream=True),
+        COUNTED | SPEECH | STREAM,
+    ),
     "chat": (lambda c: c.chat.stream(model=SMALL, messages=MESSAGES), CHAT | STREAM),
     "fill in the middle": (
         lambda c: c.fim.stream(model=SMALL, prompt=NUMBERS),

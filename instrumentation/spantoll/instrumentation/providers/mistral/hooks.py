@@ -21,7 +21,7 @@ def _server(client: Any, settings: Settings) -> Server:
     return server_of_url(url, settings, default="mistral_ai")
 
 
-METHODS: tuple[tuple[str, str, Call, bool], ...] = (
+METHODS: tuple[tuple[str, str, Call, bool | str], ...] = (
     ("chat", "Chat.complete", readings.CHAT, False),
     ("chat", "Chat.stream", readings.CHAT, True),
     ("fim", "Fim.complete", readings.FIM, False),
@@ -32,6 +32,7 @@ METHODS: tuple[tuple[str, str, Call, bool], ...] = (
     ("ocr", "Ocr.process", readings.OCR, False),
     ("transcriptions", "Transcriptions.complete", readings.TRANSCRIPTION, False),
     ("transcriptions", "Transcriptions.stream", readings.TRANSCRIPTION, True),
+    ("speech", "Speech.complete", readings.SPEECH, "stream"),
     ("conversations", "Conversations.start", readings.CONVERSATION, False),
     ("conversations", "Conversations.start_stream", readings.CONVERSATION, True),
     ("conversations", "Conversations.append", readings.CONVERSATION, False),
@@ -39,7 +40,8 @@ METHODS: tuple[tuple[str, str, Call, bool], ...] = (
     ("conversations", "Conversations.restart", readings.CONVERSATION, False),
     ("conversations", "Conversations.restart_stream", readings.CONVERSATION, True),
 )
-"""Module, method, call, whether it streams; each has an `_async` form."""
+"""Module, method, call, whether it streams or which argument decides it; each has an `_async`
+form."""
 
 
 def _hooks() -> tuple[Hook, ...]:

@@ -17,7 +17,7 @@ from spantoll.instrumentation.reading import Sum, Table, Via, nest_table
 from spantoll.instrumentation.values import as_list, as_wire, whole_milliseconds
 from spantoll.semconv import attributes as keys
 
-__all__ = ["AGENT", "CHAT", "CONVERSATION", "EMBEDDING", "FIM", "OCR", "TRANSCRIPTION"]
+__all__ = ["AGENT", "CHAT", "CONVERSATION", "EMBEDDING", "FIM", "OCR", "SPEECH", "TRANSCRIPTION"]
 
 
 def _messages(request: Any) -> Mapping[str, Any]:
@@ -101,6 +101,15 @@ TRANSCRIPTION = Call(
     chunk=nest_table("data", {keys.RESPONSE_MODEL: "model", **USAGE}),
     has_values=lambda event: getattr(event.data, "usage", None) is not None,
     constant={keys.OUTPUT_TYPE: "text"},
+)
+SPEECH = Call(
+    "speech",
+    # Billed by the character, which the request has; only a stream reports tokens, at its end.
+    request={keys.REQUEST_MODEL: "model", keys.SPANTOLL_CHARACTERS: Via("input", len)},
+    caller=CALLER,
+    chunk=nest_table("data", USAGE),
+    has_values=lambda event: getattr(event.data, "usage", None) is not None,
+    constant={keys.OUTPUT_TYPE: "speech"},
 )
 CONVERSATION_VALUES: Table = {
     keys.CONVERSATION_ID: "conversation_id",
