@@ -96,13 +96,15 @@ def test_doctor_warns_where_sampling_loses_calls(
     spantoll: Cli, stored: Any, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
     stored([])
-    for name, value in environment.items():
+    for name, value in (environment | {"OTEL_SERVICE_NAME": "checkout"}).items():
         monkeypatch.setenv(name, value)
 
     [warning] = findings(spantoll, "sampling")
 
     assert warning["level"] == "warning"
     assert environment["OTEL_TRACES_SAMPLER"] in warning["text"]
+    assert "service checkout" in warning["text"]
+    assert "SPANTOLL_USAGE_LOGS=true" in warning["advice"]
 
 
 @pytest.mark.parametrize("environment", KEEPING.values(), ids=list(KEEPING))

@@ -5,6 +5,7 @@ In the order in which data flows: SDKs, sampling, receiver, forwarding, prices, 
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,9 +82,14 @@ def _check_sampling() -> Iterator[Finding]:
         yield Finding(
             "warning",
             "sampling",
-            f"OTEL_TRACES_SAMPLER is {sampler}: calls that it drops are in no bill",
+            f"OTEL_TRACES_SAMPLER is {sampler}: calls {_in_service()}that it drops are in no bill",
             "set SPANTOLL_USAGE_LOGS=true and OTEL_LOGS_EXPORTER=otlp, or sample behind SpanToll",
         )
+
+
+def _in_service() -> str:
+    service = os.environ.get("OTEL_SERVICE_NAME")
+    return f"of the service {service} " if service else ""
 
 
 def _check_http(address: str | None) -> Finding:
