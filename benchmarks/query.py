@@ -4,7 +4,8 @@
     python benchmarks/query.py --records 100000
     python benchmarks/query.py --ledger FILE            # keep the ledger, or use one that was kept
 
-Times are medians of `--rounds` runs after one that warms up, in milliseconds. The records are those
+Times are medians of `--rounds` runs after one that warms up, in milliseconds; CPU time is that of
+SpanToll and SQLite, which is the same on a machine that does other work. The records are those
 of `load.py`: 20 models of 6 providers, 50 users.
 """
 
@@ -41,7 +42,7 @@ def fill(store: SqlStore, number: int) -> None:
 
 def compare(store: SqlStore, raw: sqlite3.Connection, rounds: int) -> None:
     """Print one line per question."""
-    print(f"{'ms':31} roll-ups   records   raw SQL  raw / roll-ups  read from")
+    print(f"{'ms':31} roll-ups  CPU time   records   raw SQL  raw / roll-ups  read from")
     for case in list_cases("sqlite"):
         from_records = replace(case.query, roll_ups=False)
         answer = run(store.engine, case.query)
@@ -49,11 +50,16 @@ def compare(store: SqlStore, raw: sqlite3.Connection, rounds: int) -> None:
             raise SystemExit(f"{case.name}: roll-ups and records answer differently")
         check(case, answer, raw.execute(case.sql).fetchall())
         rolled = median_ms(lambda query=case.query: run(store.engine, query), rounds)  # type: ignore[misc]  # bound now
+        cpu = median_ms(
+            lambda query=case.query: run(store.engine, query),  # type: ignore[misc]  # bound now
+            rounds,
+            clock=time.process_time,
+        )
         read = median_ms(lambda query=from_records: run(store.engine, query), 1)  # type: ignore[misc]  # bound now
         plain = median_ms(lambda sql=case.sql: raw.execute(sql).fetchall(), 3)  # type: ignore[misc]  # bound now
         print(
-            f"{case.name:31} {rolled:8.1f}  {read:8.0f}  {plain:8.0f}  {plain / rolled:14.0f}  "
-            + ", ".join(answer.sources)
+            f"{case.name:31} {rolled:8.1f}  {cpu:8.1f}  {read:8.0f}  {plain:8.0f}  "
+            f"{plain / rolled:14.0f}  " + ", ".join(answer.sources)
         )
     users = run(store.engine, Query(measures=["requests"], dimensions=["user_id"], limit=1)).rows
     for title, user in (
@@ -62,7 +68,12 @@ def compare(store: SqlStore, raw: sqlite3.Connection, rounds: int) -> None:
     ):
         newest = RecordQuery(filters=[Filter("user_id", (user,))], limit=50)
         page = median_ms(lambda query=newest: list_records(store.engine, query), rounds)  # type: ignore[misc]  # bound now
-        print(f"{title:31} {page:8.1f}")
+        cpu = median_ms(
+            lambda query=newest: list_records(store.engine, query),  # type: ignore[misc]  # bound now
+            rounds,
+            clock=time.process_time,
+        )
+        print(f"{title:31} {page:8.1f}  {cpu:8.1f}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
