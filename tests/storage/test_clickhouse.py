@@ -85,6 +85,22 @@ def test_records_of_one_week_are_in_one_partition(ledger_store: SqlStore) -> Non
         assert connection.execute(weeks).all() == [(0, 2), (1, 1), (40, 1)]
 
 
+def test_what_reports_group_by_is_kept_in_dictionaries(ledger_store: SqlStore) -> None:
+    ledger_store.write([make_record(provider=None, model="a"), make_record(provider="b")])
+
+    kinds = text(
+        "SELECT name, type FROM system.columns WHERE database = currentDatabase() "
+        "AND table = 'usage_record' AND name IN ('model', 'pricing_status', 'user_id')"
+    )
+    with ledger_store.engine.connect() as connection:
+        assert dict(connection.execute(kinds).all()) == {
+            "model": "LowCardinality(Nullable(String))",
+            "pricing_status": "LowCardinality(String)",
+            "user_id": "Nullable(String)",
+        }
+    assert {record.provider for record in rows(ledger_store)} == {None, "b"}
+
+
 def test_an_update_reports_how_many_rows_it_changed(ledger_store: SqlStore) -> None:
     ledger_store.write([make_record(model="a"), make_record(model="a"), make_record(model="b")])
 

@@ -35,6 +35,7 @@ from spantoll.records.columns import metadata, usage_record
 from spantoll.storage.clickhouse.dialect import LONGEST_FIXED
 from spantoll.storage.migrate import HEAD, REVISIONS
 from spantoll.storage.registry import MODULES
+from spantoll.storage.roll_ups import ROLL_UPS
 from spantoll.storage.views import make_views
 
 __all__ = ["IS_DELETED", "NOW_NS", "NUMBERS", "ROW_VERSION", "migrate", "spell_type"]
@@ -52,6 +53,12 @@ INDEXED = {
     "started_ns": "minmax",
 }
 """Columns of `usage_record` by which records are found, beside their identity: the skip index."""
+
+GROUPED = {name for each in ROLL_UPS for name in each.dimensions} - {"tenant_id", "user_id"}
+"""Columns of `usage_record` by which reports group and filter. Those of text have few values and
+are kept as numbers of a dictionary, which are faster to compare
+(https://clickhouse.com/docs/sql-reference/data-types/lowcardinality). Users may be too many for
+one, and the tenant is in the key, where it takes next to nothing."""
 
 DURABLE = "fsync_after_insert = 1, fsync_part_directory = 1"
 """A write that was acknowledged survives a power loss; ClickHouse by default leaves that to the
@@ -146,11 +153,14 @@ def _create(table: Table) -> str:
 
 
 def _declare(column: Column[Any]) -> str:
-    return f"`{column.name}` {spell_type(column)}"
+    kind = spell_type(column)
+    if column.table is usage_record and column.name in GROUPED and isinstance(column.type, String):
+        kind = f"LowCardinality({kind})"
+    return f"`{column.name}` {kind}"
 
 
 def spell_type(column: Column[Any]) -> str:
-    """Return the type of ClickHouse that keeps the values of a column."""
+    """Return the type in which ClickHouse is given the values of a column."""
     kind = next(name for kind, name in TYPES.items() if isinstance(column.type, kind))
     length = getattr(column.type, "length", None)
     if isinstance(column.type, LargeBinary) and length is not None and length <= LONGEST_FIXED:
