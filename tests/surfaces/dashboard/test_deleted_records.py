@@ -10,7 +10,7 @@ from spantoll.storage import SqlStore, Store
 from tests.surfaces.dashboard.conftest import DAY_NS, NOW_NS
 
 
-@pytest.mark.parametrize("path", ["/", "/explore"])
+@pytest.mark.parametrize("path", ["/", "/explore", "/records?from=2026-11-19&to=2026-11-20"])
 def test_a_page_says_which_records_are_deleted(
     client: TestClient, store: Store, filled: None, path: str
 ) -> None:

@@ -29,6 +29,7 @@ from spantoll.surfaces.dashboard.explore_table import (
     list_rows,
 )
 from spantoll.surfaces.dashboard.live import share_live
+from spantoll.surfaces.dashboard.nothing import explain_nothing
 from spantoll.surfaces.dashboard.palette import OTHERS, choose_styles
 from spantoll.surfaces.dashboard.period import View, read_or_default
 from spantoll.surfaces.dashboard.pivot import can_pivot, make_pivot
@@ -113,6 +114,9 @@ def show_explore(request: Request, context: RestContext, visible: Sequence[Filte
             "windows": WINDOWS,
             "table": table,
             "before": compared_with,
+            "nothing": None
+            if table.result.totals.requests
+            else explain_nothing(context.engine, view, visible, request.url.path),
             "chart": chart,
             "downloads": Downloads(
                 "usage",

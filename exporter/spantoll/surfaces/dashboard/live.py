@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 from fastapi import Request, Response
 
+from spantoll.errors import StoreUnavailable
 from spantoll.query import Filter
 from spantoll.surfaces.dashboard.render import Page, render_changed, render_page
 from spantoll.surfaces.rest.context import Context, RestContext, Visible
@@ -77,11 +78,14 @@ def share_live(make: MakePage) -> Callable[..., Response]:
     """Return the route of a page, which shares it where its address says `live`."""
 
     def respond(request: Request, context: Context, visible: Visible) -> Response:
-        if not request.query_params.get("live"):
-            return render_page(request, make(request, context, visible))
-        pages: LivePages = request.app.state.live_pages
-        key = request.url.netloc, request.url.path, request.url.query, tuple(visible)
-        page = pages.fetch(key, lambda: _add_time(make(request, context, visible), context))
+        try:
+            if not request.query_params.get("live"):
+                return render_page(request, make(request, context, visible))
+            pages: LivePages = request.app.state.live_pages
+            key = request.url.netloc, request.url.path, request.url.query, tuple(visible)
+            page = pages.fetch(key, lambda: _add_time(make(request, context, visible), context))
+        except StoreUnavailable as error:
+            return render_page(request, Page("unavailable.html", {"reason": str(error)}, 503))
         return render_changed(request, page)
 
     respond.__doc__ = make.__doc__

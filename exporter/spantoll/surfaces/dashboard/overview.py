@@ -31,6 +31,7 @@ from spantoll.surfaces.dashboard.downloads import Card, make_downloads, make_wor
 from spantoll.surfaces.dashboard.heat_map import LONGEST_NS, make_heat_map
 from spantoll.surfaces.dashboard.latency_chart import PERCENTILES, draw_latencies
 from spantoll.surfaces.dashboard.live import share_live
+from spantoll.surfaces.dashboard.nothing import explain_nothing
 from spantoll.surfaces.dashboard.palette import OTHERS, Style
 from spantoll.surfaces.dashboard.period import View, read_or_default, read_view
 from spantoll.surfaces.dashboard.render import Page
@@ -130,7 +131,7 @@ def show_overview(request: Request, context: RestContext, visible: Sequence[Filt
             "heat_map": make_heat_map(run(engine, cards["hours"].query))
             if totals.requests and "hours" in cards
             else None,
-            "newest": None if totals.requests else find_newest(context, view, visible),
+            "nothing": None if totals.requests else explain_nothing(engine, view, visible, "/"),
         },
     )
 
@@ -172,12 +173,6 @@ def is_empty(context: RestContext, visible: Sequence[Filter]) -> bool:
     """Return whether there is no record at all."""
     anything = RecordQuery(filters=visible, limit=1, uncounted=True)
     return not list_records(context.engine, anything).records
-
-
-def find_newest(context: RestContext, view: View, visible: Sequence[Filter]) -> str | None:
-    """Return when the newest counted call began, for a period that has none."""
-    newest = list_records(context.engine, RecordQuery(filters=visible, limit=1)).records
-    return view.show_time(newest[0].record.started_ns) if newest else None
 
 
 def draw_cost(view: View, result: Result) -> Chart:

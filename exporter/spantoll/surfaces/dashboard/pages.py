@@ -38,6 +38,7 @@ from spantoll.surfaces.dashboard import (
     theme,
 )
 from spantoll.surfaces.dashboard.live import LivePages, share_live
+from spantoll.surfaces.dashboard.nothing import explain_nothing
 from spantoll.surfaces.dashboard.period import read_or_default
 from spantoll.surfaces.dashboard.render import Page, render
 from spantoll.surfaces.rest.context import Context, RestContext
@@ -92,6 +93,9 @@ def show_records(request: Request, context: RestContext, visible: Sequence[Filte
             "view": view,
             "problem": problem,
             "page": page,
+            "nothing": None
+            if page.records or after or uncounted
+            else explain_nothing(context.engine, view, visible, "/records"),
             "uncounted": uncounted,
             "following": following,
             "links": context.links,
