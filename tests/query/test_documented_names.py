@@ -9,6 +9,7 @@ import pytest
 
 from spantoll.query import DIMENSIONS, MEASURES, QUESTIONS
 from spantoll.query.dimensions import ALIASES as DIMENSION_ALIASES
+from spantoll.query.dimensions import NUMBERS
 from spantoll.query.measures import ALIASES as MEASURE_ALIASES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "querying.md"
@@ -33,6 +34,13 @@ def dimension_table() -> Iterator[str]:
         yield f"| `{name}` | {short_names(DIMENSION_ALIASES, name)} |"
 
 
+def number_table() -> Iterator[str]:
+    yield "| number | also a measure |"
+    yield "|---|---|"
+    for name in NUMBERS:
+        yield f"| `{name}` | {'yes' if name in MEASURES else ''} |"
+
+
 def question_table() -> Iterator[str]:
     yield "| question | answer |"
     yield "|---|---|"
@@ -44,6 +52,7 @@ def question_table() -> Iterator[str]:
 TABLES = {
     "measures": measure_table,
     "dimensions": dimension_table,
+    "numbers": number_table,
     "questions": question_table,
 }
 

@@ -12,7 +12,7 @@ NOW_NS = 1_795_176_000 * 10**9
 
 def test_words_become_a_query() -> None:
     query = parse_query(
-        measures=["cost"],
+        measure=["cost"],
         by=["customer"],
         where=["provider=openai"],
         last="7d",

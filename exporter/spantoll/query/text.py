@@ -27,7 +27,7 @@ FILTER_FORMS = ("field=value", "field!=value", "field^=prefix", "field>=number",
 
 def parse_query(
     *,
-    measures: Sequence[str] = (),
+    measure: Sequence[str] = (),
     by: Sequence[str] = (),
     where: Sequence[str] = (),
     start: str | None = None,
@@ -45,10 +45,14 @@ def parse_query(
     fiscal_start: int = 1,
     now_ns: int,
 ) -> Query:
-    """Build a query from text. Raises QueryError naming what cannot be read."""
+    """Build a query from text, by the names of REST parameters and options of the command line.
+
+    `start` and `end` are `from` and `to` there: `from` is a keyword of Python. Raises QueryError
+    naming what cannot be read.
+    """
     start_ns, end_ns = parse_period(start=start, end=end, last=last, tz=tz, now_ns=now_ns)
     return Query(
-        measures=measures or MEASURES,
+        measures=measure or MEASURES,
         dimensions=by,
         filters=parse_filters(where),
         start_ns=start_ns,

@@ -66,7 +66,7 @@ def growth(
 
     with open_ledger(database) as ledger:
         query = parse_query(
-            measures=measure or GROWTH_MEASURES,
+            measure=measure or GROWTH_MEASURES,
             by=by or (),
             where=where or (),
             **close_growth_period(from_, to, last),

@@ -113,5 +113,7 @@ Tz = Annotated[
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many rows.")]
 All = Annotated[
     bool,
-    typer.Option("--all", help="Also what is not counted: repetitions, agents, tools."),
+    typer.Option(
+        "--uncounted", "--all", help="Also what is not counted: repetitions, agents, tools."
+    ),
 ]

@@ -66,7 +66,7 @@ class UsageOptions(NamedTuple):
         from spantoll.surfaces.cli.ledger import now_ns
 
         return parse_query(
-            measures=self.measure or (),
+            measure=self.measure or (),
             by=self.by or (),
             where=self.where or (),
             start=self.from_,

@@ -54,7 +54,7 @@ def top(
     measures = measure or ["cost_usd", "requests", "total_tokens"]
     answer_query(
         lambda ledger: parse_query(
-            measures=measures,
+            measure=measures,
             by=by or ["model"],
             where=where or (),
             start=from_,

@@ -120,7 +120,7 @@ class SumsQuery(PeriodQuery):
     ) -> Query:
         """Return the query, of what the key of the request may see. Raises QueryError."""
         query = parse_query(
-            measures=self.measure,
+            measure=self.measure,
             by=self.by,
             where=[*self.where, *filters],
             **self.read(context.tz),
