@@ -151,6 +151,7 @@ def print_first_paints(base: str, pages: Sequence[str]) -> None:
             tab = browser.new_page()
             for _ in range(2):
                 tab.goto(base + address, wait_until="load", timeout=TIMEOUT_S * 1e3)
+            tab.wait_for_function(paint, timeout=TIMEOUT_S * 1e3)  # a paint may follow the load
             print(f"{address:66} first paint {tab.evaluate(paint):6.0f}")
             tab.close()
         browser.close()
