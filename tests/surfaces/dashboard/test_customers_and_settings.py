@@ -103,10 +103,9 @@ def test_a_month_that_is_none_is_said_on_the_page(get: Get) -> None:
     assert re.search(r'role="alert">month .*write a month such as', page)
 
 
-@pytest.fixture
-def limited(context: RestContext, store: Store, filled: None) -> TestClient:
-    """A client whose key sees the customer acme only."""
-    secret = make_key(store, "acme", scopes=["read"], customer_id="acme", now_ns=NOW_NS)
+def make_client(context: RestContext, store: Store, **limit: str) -> TestClient:
+    """Make a client whose key reads, within a limit."""
+    secret = make_key(store, "limited", scopes=["read"], now_ns=NOW_NS, **limit)
     keys = KeyRing()
     keys.load(store.engine)
     application = make_application(context, Access(keys), pages=add_dashboard)
@@ -115,15 +114,17 @@ def limited(context: RestContext, store: Store, filled: None) -> TestClient:
 
 
 @pytest.mark.parametrize("path", ["/", "/customers", "/customers/acme", "/customers/globex"])
-def test_a_key_of_a_customer_opens_no_page(limited: TestClient, path: str) -> None:
-    answer = limited.get(path)
+def test_a_key_of_a_customer_opens_no_page(
+    context: RestContext, store: Store, filled: None, path: str
+) -> None:
+    answer = make_client(context, store, customer_id="acme").get(path)
 
     assert (answer.status_code, answer.json()["title"]) == (403, "Forbidden")
     assert "sees neither costs nor prices" in answer.json()["detail"]
 
 
-def test_settings_are_for_keys_that_may_do_everything(limited: TestClient) -> None:
-    answer = limited.get("/settings")
+def test_settings_are_for_keys_that_may_do_everything(context: RestContext, store: Store) -> None:
+    answer = make_client(context, store).get("/settings")
 
     assert answer.status_code == 403
     assert "scope admin" in answer.text
