@@ -6,6 +6,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import product
 from random import Random
@@ -23,6 +24,7 @@ from spantoll.storage import SqlStore, Store, open_store
 from spantoll.storage.copy import copy_ledger
 from spantoll.storage.promoted import fill_columns, promote_attribute
 from spantoll.storage.promoted_names import name_column, parse_promoted
+from tests.support import postgresql
 from tests.support.records import make_record
 
 NAME = "app.Feature-1"
@@ -109,6 +111,38 @@ def test_answers_are_the_same_before_and_after(sql_store: SqlStore, unaware: Sql
 
     check_answers(sql_store, [*FIRST, *LATER])
     check_answers(unaware, [*FIRST, *LATER])
+
+
+def test_records_that_come_meanwhile_are_found(sql_store: SqlStore) -> None:
+    batches = [make_records(seed, 5) for seed in range(12)]
+    for batch in batches[:2]:
+        sql_store.write(batch)
+
+    with ThreadPoolExecutor(1) as receiver:
+        writing = receiver.submit(lambda: [sql_store.write(batch) for batch in batches[2:]])
+        promote_attribute(sql_store, NAME)
+        writing.result()
+
+    check_answers(sql_store, [record for batch in batches for record in batch])
+
+
+def test_an_index_that_was_interrupted_is_made_again(
+    postgresql_server: postgresql.Server,
+) -> None:
+    with closing(open_store(postgresql_server.make_database())) as store:
+        assert isinstance(store, SqlStore)
+        store.write(FIRST)
+        promote_attribute(store, NAME)
+        with store.transaction() as connection:
+            # What CREATE INDEX CONCURRENTLY leaves behind where it does not end.
+            invalid = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{}'::regclass"
+            connection.exec_driver_sql(invalid.format(name_column(NAME)))
+
+        assert list_unpromoted(store, [NAME]) == [NAME]
+        assert promote_attribute(store, NAME)
+
+        assert list_unpromoted(store, [NAME]) == []
+        check_answers(store, FIRST)
 
 
 @pytest.fixture(scope="module")
