@@ -40,7 +40,7 @@ def test_doctor_names_what_is_not_settled(
     [
         (0, "400d", "ok", "no records are deleted yet; the setting keeps 400d"),
         (1, "", "ok", "records before 2026-11-19 (UTC) are deleted; roll-ups answer for them"),
-        (2, "1y", "problem", "deleted; the setting keeps 1y; 1 periods before have no valid"),
+        (2, "1y", "problem", "deleted; the setting keeps 1y; days before have no valid roll-ups"),
     ],
     ids=["nothing yet", "deleted", "sums are lost"],
 )

@@ -28,9 +28,9 @@ def check_deleted(engine: Engine, settings: Settings) -> Iterator[Finding]:
         lost = [gap for gap in list_gaps(connection) if gap.start_ns < mark_ns] if mark_ns else []
     kept = f"; the setting keeps {settings.retention}" if settings.retention else ""
     if lost:
-        text = f"records before {name_mark(mark_ns)} are deleted{kept}; {len(lost):,} periods "
+        text = f"records before {name_mark(mark_ns)} are deleted{kept}; days before "
         advice = "restore a backup of that time; answers name what they lack"
-        yield Finding("problem", "ledger", f"{text}before have no valid roll-ups", advice)
+        yield Finding("problem", "ledger", f"{text}have no valid roll-ups", advice)
     elif mark_ns:
         text = f"records before {name_mark(mark_ns)} are deleted{kept}; roll-ups answer for them"
         yield Finding("ok", "ledger", f"{text}, sums by what docs/querying.md lists")
