@@ -30,7 +30,7 @@ PAGES = (
     "/explore?by=team&by=model&window=week&last=30d&measure=cost_usd&pivot=true",
     "/records?uncounted=true",
     "/records/1",
-    "/models?provider=mistral_ai",
+    "/models?provider=mistral_ai&test=gpt-4o",
     "/models/openai/gpt-4o",
     "/customers",
     "/customers/acme",

@@ -31,6 +31,7 @@ from spantoll.surfaces.dashboard import (
     customers,
     explore,
     login,
+    models_page,
     new_price,
     overview,
     record_page,
@@ -43,13 +44,11 @@ from spantoll.surfaces.dashboard.period import read_or_default
 from spantoll.surfaces.dashboard.render import Page, render
 from spantoll.surfaces.rest.context import Context, RestContext
 from spantoll.surfaces.rest.guard import require
-from spantoll.surfaces.rest.models import list_today
 
 __all__ = ["add_dashboard"]
 
 HERE = FilePath(__file__).parent
 ROWS = 50
-MODELS = 200
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -60,7 +59,16 @@ def add_dashboard(app: FastAPI, settings: Settings | None = None) -> None:
     app.state.live_pages = LivePages()
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.include_router(login.router)
-    for module in (overview, explore, record_page, customers, new_price, settings_page, theme):
+    for module in (
+        overview,
+        explore,
+        models_page,
+        record_page,
+        customers,
+        new_price,
+        settings_page,
+        theme,
+    ):
         app.include_router(module.router, dependencies=require("read"))
     app.include_router(router, dependencies=require("read"))
 
@@ -100,30 +108,6 @@ def show_records(request: Request, context: RestContext, visible: Sequence[Filte
             "following": following,
             "links": context.links,
         },
-    )
-
-
-@router.get("/models")
-def show_models(request: Request, context: Context) -> HTMLResponse:
-    """Browse the models that have a price."""
-    given = request.query_params
-    name, provider = given.get("name", "").lower(), given.get("provider", "")
-    day, models = list_today(context)
-    found = [
-        model
-        for model in models
-        if name in model.model.lower()
-        and provider in ("", model.provider)
-        and (given.get("free") != "true" or model.free)
-    ]
-    return render(
-        request,
-        "models.html",
-        day=day,
-        models=found[:MODELS],
-        count=len(found),
-        providers=sorted({model.provider for model in models}),
-        given=given,
     )
 
 
