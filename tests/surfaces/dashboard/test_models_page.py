@@ -54,3 +54,12 @@ def test_a_model_string_shows_the_price_row_it_gets_or_why_none(
     tested = re.search(r'id="tested".*?</div>', page, re.DOTALL)
     assert tested
     assert expected in re.sub("<[^>]*>", "", tested[0])
+
+
+def test_prices_of_a_model_over_time_are_a_chart(get: Get) -> None:
+    page = get("/models/openai/gpt-4o")
+
+    bars = re.findall(r"<title>([^:]*): ([\d.]+) USD</title>", page)
+    rows = [(row[0], row[3]) for row in read_rows(page) if row[2] == "input"]
+    assert bars == rows
+    assert len({price for _, price in bars}) > 1  # the demo has a price change

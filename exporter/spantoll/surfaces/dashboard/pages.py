@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from spantoll.errors import QueryError
 from spantoll.pricing import Unpriced
-from spantoll.pricing.browse import list_periods
+from spantoll.pricing.browse import Period, list_periods
 from spantoll.query import (
     Filter,
     RecordQuery,
@@ -38,6 +38,7 @@ from spantoll.surfaces.dashboard import (
     settings_page,
     theme,
 )
+from spantoll.surfaces.dashboard.chart import Chart, Point, draw_bars
 from spantoll.surfaces.dashboard.live import LivePages, share_live
 from spantoll.surfaces.dashboard.nothing import explain_nothing
 from spantoll.surfaces.dashboard.period import read_or_default
@@ -129,7 +130,20 @@ def show_model(
         model=model,
         missing=missing,
         periods=() if isinstance(periods, Unpriced) else periods,
+        chart=None if isinstance(periods, Unpriced) else draw_input_prices(periods),
     )
+
+
+def draw_input_prices(periods: Sequence[Period]) -> Chart | None:
+    """Draw the price of a million input tokens in each period; None without two such prices."""
+    points = [
+        Point(period.valid_from or "always", amount, f"{amount.normalize():f} USD")
+        for period in periods
+        for price in period.rate.prices
+        if price.metric == "input"
+        for amount in [price.amount_usd * 1_000_000 / price.per]
+    ]
+    return draw_bars(points, of="Input price per million tokens") if len(points) > 1 else None
 
 
 @router.get("/health")
