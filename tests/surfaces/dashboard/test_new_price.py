@@ -102,13 +102,13 @@ def test_a_form_without_the_token_of_its_page_does_nothing(
 
 
 @pytest.mark.parametrize(
-    ("scopes", "customer", "path"),
+    ("scopes", "tenant", "path"),
     [(["read"], None, "/prices/new"), (["read"], "acme", ADDRESS)],
 )
 def test_a_price_takes_a_key_that_writes_and_is_not_limited(
-    context: RestContext, store: Store, scopes: list[str], customer: str | None, path: str
+    context: RestContext, store: Store, scopes: list[str], tenant: str | None, path: str
 ) -> None:
-    secret = make_key(store, "key", scopes=scopes, customer_id=customer, now_ns=NOW_NS)
+    secret = make_key(store, "key", scopes=scopes, tenant_id=tenant, now_ns=NOW_NS)
     keys = KeyRing()
     keys.load(store.engine)
     application = make_application(context, Access(keys), pages=add_dashboard)
