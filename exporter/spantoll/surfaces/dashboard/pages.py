@@ -12,7 +12,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Path, Request
 from fastapi.responses import HTMLResponse
-from starlette.staticfiles import StaticFiles
 
 from spantoll.errors import QueryError
 from spantoll.pricing import Unpriced
@@ -43,6 +42,7 @@ from spantoll.surfaces.dashboard.live import LivePages, share_live
 from spantoll.surfaces.dashboard.nothing import explain_nothing
 from spantoll.surfaces.dashboard.period import read_or_default
 from spantoll.surfaces.dashboard.render import Page, render
+from spantoll.surfaces.dashboard.whole_files import WholeFiles
 from spantoll.surfaces.rest.context import Context, RestContext
 from spantoll.surfaces.rest.guard import require
 
@@ -58,7 +58,7 @@ def add_dashboard(app: FastAPI, settings: Settings | None = None) -> None:
     """Add the pages to the application of the REST API; `settings` are those to show."""
     app.state.settings = settings
     app.state.live_pages = LivePages()
-    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    app.mount("/static", WholeFiles(directory=HERE / "static"), name="static")
     app.include_router(login.router)
     for module in (
         overview,
