@@ -1,3 +1,4 @@
+from spantoll.storage.browser_sessions import begin_session, end_session, find_session
 from spantoll.storage.customers import (
     add_customer_prices,
     end_customer_price,
@@ -28,8 +29,11 @@ __all__ = [
     "StoredPricing",
     "WriteResult",
     "add_customer_prices",
+    "begin_session",
     "change_pricing",
     "end_customer_price",
+    "end_session",
+    "find_session",
     "hide_password",
     "list_keys",
     "list_price_sets",

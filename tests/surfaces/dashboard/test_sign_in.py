@@ -1,17 +1,31 @@
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from spantoll.errors import StoreUnavailable
 from spantoll.records import UsageRecord
-from spantoll.storage import KeyRing, Store, list_keys, make_key, revoke_key
+from spantoll.storage import (
+    KeyRing,
+    Store,
+    begin_session,
+    end_session,
+    find_session,
+    list_keys,
+    make_key,
+    open_store,
+    revoke_key,
+)
+from spantoll.storage.browser_sessions import LIFETIME_S
 from spantoll.surfaces.dashboard import add_dashboard
 from spantoll.surfaces.rest import Access, RestContext, make_application
-from spantoll.surfaces.rest.sessions import COOKIE, LIFETIME_S, MOST, Sessions
+from spantoll.surfaces.rest.sessions import COOKIE, FORM_COOKIE, RELOAD_S, Sessions
 from tests.surfaces.dashboard.conftest import DAY_NS, NOW_NS
 from tests.surfaces.dashboard.test_pages import PAGES, card
 
@@ -50,8 +64,21 @@ def keys(store: Store, secret: str) -> KeyRing:
 @pytest.fixture
 def closed(context: RestContext, keys: KeyRing, clock: list[float]) -> TestClient:
     """A browser before a server that takes keys."""
-    access = Access(keys, sessions=Sessions(clock_s=lambda: clock[0]))
-    application = make_application(context, access, pages=add_dashboard)
+    return browse(replace(context, now_ns=lambda: NOW_NS + int(clock[0] * 10**9)), keys)
+
+
+@pytest.fixture
+def restarted(context: RestContext, store: Store) -> Iterator[TestClient]:
+    """A browser before another server of the same ledger."""
+    reopened = open_store(store.url)
+    ring = KeyRing()
+    ring.load(reopened.engine)
+    yield browse(replace(context, engine=reopened.engine, store=reopened), ring)
+    reopened.close()
+
+
+def browse(context: RestContext, keys: KeyRing) -> TestClient:
+    application = make_application(context, Access(keys), pages=add_dashboard)
     return TestClient(application, base_url=ORIGIN, headers=HTML)
 
 
@@ -206,15 +233,104 @@ def test_a_session_ends_after_a_working_day(
     assert (before, closed.get("/").url.path) == ("/", "/login")
 
 
-def test_sessions_are_bounded(closed: TestClient, keys: KeyRing, secret: str) -> None:
-    sessions = Sessions()
+def test_another_server_of_the_ledger_knows_the_session_and_its_forms(
+    closed: TestClient, restarted: TestClient, store: Store, secret: str
+) -> None:
+    sign_in(closed, secret)
+    restarted.cookies.update(closed.cookies)
+    token = find_token(closed.get("/").text)
+
+    page = restarted.get("/")
+    signed_out = restarted.post("/logout", data={"csrf": token}, follow_redirects=False)
+
+    assert (page.url.path, signed_out.status_code) == ("/", 303)
+    assert find_session(store.engine, closed.cookies[COOKIE]) is None
+
+
+def test_one_server_shows_the_form_and_another_takes_it(
+    closed: TestClient, restarted: TestClient, secret: str
+) -> None:
+    token = find_token(closed.get("/login").text)
+    restarted.cookies.set(FORM_COOKIE, closed.cookies[FORM_COOKIE])
+
+    form = {"csrf": token, "key": secret}
+    answer = restarted.post("/login", data=form, follow_redirects=False)
+
+    assert (answer.status_code, COOKIE in restarted.cookies) == (303, True)
+
+
+def test_the_token_of_one_browser_is_refused_of_another(
+    closed: TestClient, restarted: TestClient, secret: str
+) -> None:
+    token = find_token(closed.get("/login").text)
+    restarted.get("/login")
+
+    answer = restarted.post("/login", data={"csrf": token, "key": secret})
+    restarted.cookies.clear()
+    without_cookie = restarted.post("/login", data={"csrf": token, "key": secret})
+
+    assert (answer.status_code, without_cookie.status_code) == (403, 403)
+
+
+def test_a_session_that_another_server_ended_is_refused_a_second_later(
+    store: Store, secret: str, keys: KeyRing, clock: list[float]
+) -> None:
+    sessions = Sessions(store.engine, now_ns=lambda: NOW_NS, clock_s=lambda: clock[0])
     key = keys.find(secret)
     assert key
+    cookie = begin_session(store, key.id, now_ns=NOW_NS)
 
-    cookies = [sessions.begin(key) for _ in range(MOST + 1)]
+    async def find() -> list[int | None]:
+        found = [await sessions.find_key_id(cookie)]
+        end_session(store, cookie)
+        found.append(await sessions.find_key_id(cookie))
+        clock[0] = RELOAD_S
+        return [*found, await sessions.find_key_id(cookie)]
 
-    assert len(set(cookies)) == MOST + 1
-    assert len(sessions) == MOST
+    assert asyncio.run(find()) == [key.id, key.id, None]
+
+
+def test_sessions_in_memory_stay_valid_while_the_database_is_away(
+    store: Store, secret: str, keys: KeyRing, clock: list[float]
+) -> None:
+    sessions = Sessions(store.engine, now_ns=lambda: NOW_NS, clock_s=lambda: clock[0])
+    key = keys.find(secret)
+    assert key
+    cookie = begin_session(store, key.id, now_ns=NOW_NS)
+
+    async def find() -> int | None:
+        await sessions.find_key_id(cookie)
+        with store.transaction() as connection:
+            connection.exec_driver_sql("ALTER TABLE browser_session RENAME TO gone")
+        clock[0] = 2 * RELOAD_S
+        return await sessions.find_key_id(cookie)
+
+    assert asyncio.run(find()) == key.id
+    with pytest.raises(StoreUnavailable):
+        asyncio.run(sessions.find_key_id("of no browser that was seen"))
+
+
+def test_a_session_that_cannot_be_looked_up_is_asked_for_again_later(
+    closed: TestClient, store: Store
+) -> None:
+    with store.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE browser_session RENAME TO gone")
+    closed.cookies.set(COOKIE, "of no browser that was seen")
+
+    answer = closed.get("/")
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
+
+
+def test_guesses_of_a_cookie_are_counted(context: RestContext, keys: KeyRing, secret: str) -> None:
+    application = make_application(context, Access(keys, rate="2/minute"), pages=add_dashboard)
+    client = TestClient(application, base_url=ORIGIN, headers=HTML, follow_redirects=False)
+
+    statuses = [
+        client.get("/", headers={"Cookie": f"{COOKIE}={guess}"}).status_code for guess in range(3)
+    ]
+
+    assert statuses == [303, 303, 429]
 
 
 def test_programs_are_not_led_to_a_form(closed: TestClient) -> None:

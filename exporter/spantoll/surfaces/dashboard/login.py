@@ -14,11 +14,12 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from spantoll.storage import AccessKey
+from spantoll.storage import AccessKey, begin_session, end_session
 from spantoll.surfaces.dashboard.render import render
+from spantoll.surfaces.rest.context import Context, find_sql_store
 from spantoll.surfaces.rest.guard import Access
 from spantoll.surfaces.rest.problem import ProblemError
-from spantoll.surfaces.rest.sessions import COOKIE, LIFETIME_S
+from spantoll.surfaces.rest.sessions import COOKIE, FormToken, Sessions, set_private_cookie
 
 __all__ = ["CheckedForm", "router"]
 
@@ -35,8 +36,7 @@ async def read_form(request: Request) -> Mapping[str, str]:
         if len(body) > LONGEST_FORM:
             raise ProblemError(413, f"a form has at most {LONGEST_FORM:,} bytes")
     form = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
-    access: Access = request.app.state.access
-    if not access.sessions.accepts(request, form.get("csrf", "")):
+    if not FormToken(request).accepts(form.get("csrf", "")):
         raise ProblemError(403, "the form is too old: load its page again")
     return form
 
@@ -51,8 +51,10 @@ async def show_login(request: Request, next: str = "/") -> HTMLResponse:
 
 
 @router.post("/login", response_model=None)
-async def sign_in(request: Request, form: CheckedForm) -> HTMLResponse | RedirectResponse:
-    """Begin a session of the key in the form."""
+def sign_in(
+    request: Request, form: CheckedForm, context: Context
+) -> HTMLResponse | RedirectResponse:
+    """Begin a session of the key in the form. Raises StoreUnavailable."""
     access: Access = request.app.state.access
     following = read_address(form.get("next", "/"))
     key = access.keys.find(form.get("key", "").strip())
@@ -60,22 +62,18 @@ async def sign_in(request: Request, form: CheckedForm) -> HTMLResponse | Redirec
     if key is None or problem:
         return render(request, "login.html", status=401, problem=problem, next=following)
     response = RedirectResponse(following, 303)
-    response.set_cookie(
-        COOKIE,
-        access.sessions.begin(key),
-        max_age=LIFETIME_S,
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
+    secret = begin_session(find_sql_store(context), key.id, now_ns=context.now_ns())
+    set_private_cookie(response, COOKIE, secret, secure=request.url.scheme == "https")
     return response
 
 
 @router.post("/logout")
-async def sign_out(request: Request, form: CheckedForm) -> RedirectResponse:
-    """End the session."""
-    access: Access = request.app.state.access
-    access.sessions.end(request)
+def sign_out(request: Request, form: CheckedForm, context: Context) -> RedirectResponse:
+    """End the session. Raises StoreUnavailable."""
+    cookie = request.cookies.get(COOKIE, "")
+    end_session(find_sql_store(context), cookie)
+    sessions: Sessions = request.app.state.sessions
+    sessions.forget(cookie)
     response = RedirectResponse("/login", 303)
     response.delete_cookie(COOKIE)
     return response

@@ -20,7 +20,7 @@ from spantoll.storage import AccessKey
 from spantoll.surfaces.cells import UNKNOWN, format_cost, format_measure, format_number
 from spantoll.surfaces.dashboard.palette import INCOMPLETE, PATTERNS
 from spantoll.surfaces.rest.guard import KEY
-from spantoll.surfaces.rest.sessions import COOKIE
+from spantoll.surfaces.rest.sessions import COOKIE, FormToken
 
 __all__ = ["THEME", "THEMES", "Page", "render", "render_changed", "render_page"]
 
@@ -76,20 +76,25 @@ def render(request: Request, name: str, *, status: int = 200, **values: Any) -> 
 
 def render_page(request: Request, page: Page) -> HTMLResponse:
     """Render a page for whoever asks for it."""
-    return HTMLResponse(_write(request, page), page.status, headers=SECURITY)
+    token = FormToken(request)
+    response = HTMLResponse(_write(request, page, token), page.status, headers=SECURITY)
+    token.keep(response)
+    return response
 
 
 def render_changed(request: Request, page: Page) -> Response:
     """Render a page with an ETag; 304 where the request names the same one."""
-    text = _write(request, page)
+    token = FormToken(request)
+    text = _write(request, page, token)
     headers = {**SECURITY, "ETag": f'"{sha256(text.encode()).hexdigest()[:32]}"'}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    return HTMLResponse(text, page.status, headers=headers)
+    response = HTMLResponse(text, page.status, headers=headers)
+    token.keep(response)
+    return response
 
 
-def _write(request: Request, page: Page) -> str:
-    sessions = request.app.state.access.sessions
+def _write(request: Request, page: Page, token: FormToken) -> str:
     key: AccessKey | None = request.scope.get(KEY)
     theme = request.cookies.get(THEME, "system")
     return templates.get_template(page.template).render(
@@ -98,7 +103,7 @@ def _write(request: Request, page: Page) -> str:
         theme=theme if theme in THEMES else "system",
         themes=THEMES,
         demo=request.app.state.context.demo,
-        csrf=sessions.make_token(request),
+        csrf=token,
         signed_in=key.name if key is not None and COOKIE in request.cookies else "",
         **page.values,
     )

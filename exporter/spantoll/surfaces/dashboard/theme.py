@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse
 
 from spantoll.surfaces.dashboard.login import read_address
 from spantoll.surfaces.dashboard.render import THEME, THEMES
+from spantoll.surfaces.rest.sessions import set_private_cookie
 
 __all__ = ["router"]
 
@@ -29,12 +30,6 @@ async def choose_theme(
 ) -> RedirectResponse:
     """Keep the choice for a year in the browser, and go back to the page it was made on."""
     response = RedirectResponse(read_address(next), 303)
-    response.set_cookie(
-        THEME,
-        theme,
-        max_age=YEAR_S,
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
+    secure = request.url.scheme == "https"
+    set_private_cookie(response, THEME, theme, secure=secure, max_age_s=YEAR_S)
     return response

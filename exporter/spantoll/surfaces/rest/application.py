@@ -34,6 +34,7 @@ from spantoll.surfaces.rest.context import RestContext
 from spantoll.surfaces.rest.guard import Access, Guard, require
 from spantoll.surfaces.rest.parameters import refuse_repeated
 from spantoll.surfaces.rest.problem import PROBLEMS, Problems, add_problem_handlers
+from spantoll.surfaces.rest.sessions import Sessions
 
 __all__ = ["API", "make_application", "make_openapi"]
 
@@ -109,13 +110,15 @@ def make_application(
     app.include_router(compatibility.router, dependencies=require("read"))
     app.include_router(compatibility_models.router, dependencies=[*require("read"), single])
     access = access or Access()
+    sessions = Sessions(context.engine, now_ns=context.now_ns)
     app.state.access = access
+    app.state.sessions = sessions
     if pages is not None:
         pages(app)
     add_problem_handlers(app)
     app.add_middleware(BoundedThreads)
     app.add_middleware(HeadAnswers)
-    app.add_middleware(Guard, access=access, has_pages=pages is not None)
+    app.add_middleware(Guard, access=access, sessions=sessions, has_pages=pages is not None)
     return app
 
 

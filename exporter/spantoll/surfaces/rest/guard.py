@@ -24,13 +24,13 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from spantoll.errors import Unauthenticated
+from spantoll.errors import StoreUnavailable, Unauthenticated
 from spantoll.query import Filter
 from spantoll.receiver.tokens import read_bearer
 from spantoll.storage import AccessKey, KeyRing
 from spantoll.surfaces.rest.hidden_costs import check_costs
-from spantoll.surfaces.rest.problem import ProblemError, make_problem
-from spantoll.surfaces.rest.sessions import Sessions
+from spantoll.surfaces.rest.problem import RETRY_AFTER_S, ProblemError, make_problem
+from spantoll.surfaces.rest.sessions import COOKIE, Sessions
 
 __all__ = ["Access", "Actor", "Guard", "require"]
 
@@ -57,16 +57,17 @@ class Access:
     anybody: bool = False
     """`--insecure`: everybody may ask and send, until the first key is made; changes take a key."""
     rate: str = RATE
-    sessions: Sessions = field(default_factory=Sessions)
-    """Of browsers that are signed in with a key."""
 
 
 class Guard:
     """Passes on the requests that may be made, with what their key may see."""
 
-    def __init__(self, app: ASGIApp, access: Access, *, has_pages: bool = False) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, *, sessions: Sessions, has_pages: bool = False
+    ) -> None:
         self._app = app
         self._access = access
+        self._sessions = sessions
         self._has_pages = has_pages
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._rate: RateLimitItem = parse(access.rate)
@@ -74,10 +75,10 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
         request = Request(scope)
-        refusal = self._refuse(request)
+        refusal = await self._refuse(request)
         await (self._app if refusal is None else refusal)(scope, receive, send)
 
-    def _refuse(self, request: Request) -> Response | None:
+    async def _refuse(self, request: Request) -> Response | None:
         key = None
         if self._is_open():
             refusal = None if self._access.anybody else _refuse_foreign(request)
@@ -87,10 +88,15 @@ class Guard:
             if request.method not in READING and _is_foreign(request):
                 return make_problem(403, "pages of another origin may not ask")
         else:
+            refusal = self._refuse_guessed(request)
+            if refusal is not None:
+                return refusal
             try:
-                key = self._find_key(request)
+                key = await self._find_key(request)
             except Unauthenticated as error:
                 return self._challenge(request, error)
+            except StoreUnavailable as error:
+                return make_problem(503, str(error), headers={"Retry-After": RETRY_AFTER_S})
             if "authorization" not in request.headers and request.method not in READING:
                 refusal = _refuse_form(request)
                 if refusal is not None:
@@ -103,10 +109,12 @@ class Guard:
         reachable = self._access.local or self._access.anybody
         return reachable and not self._access.keys.requires()
 
-    def _find_key(self, request: Request) -> AccessKey:
+    async def _find_key(self, request: Request) -> AccessKey:
         authorization = request.headers.get("authorization")
         if authorization is None:
-            key = self._access.sessions.find(request, self._access.keys)
+            cookie = request.cookies.get(COOKIE)
+            key_id = None if cookie is None else await self._sessions.find_key_id(cookie)
+            key = None if key_id is None else self._access.keys.find_id(key_id)
         else:
             key = self._access.keys.find(read_bearer(authorization))
         if key is None:
@@ -121,6 +129,12 @@ class Guard:
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(f"{LOGIN}?next={quote(request.url.path + query, safe='')}", 303)
         return make_problem(401, str(error), headers={"WWW-Authenticate": "Bearer"})
+
+    def _refuse_guessed(self, request: Request) -> Response | None:
+        """Count a cookie that is not known yet: to look for its session reads the ledger."""
+        cookie = request.cookies.get(COOKIE)
+        is_read = cookie is not None and not self._sessions.knows(cookie)
+        return self._refuse_surplus(request, None) if is_read else None
 
     def _refuse_surplus(self, request: Request, key: AccessKey | None) -> Response | None:
         address = request.client.host if request.client else ""

@@ -21,6 +21,7 @@ from spantoll.errors import EventError, QueryError, RepriceError, StoreUnavailab
 
 __all__ = [
     "PROBLEMS",
+    "RETRY_AFTER_S",
     "Problem",
     "ProblemError",
     "Problems",
