@@ -273,13 +273,31 @@ def test_settling_never_reads_the_whole_table(sqlite_store: SqliteStore, stateme
     assert [step for step in steps if step.endswith(("(tenant_id=?)", "(rowid<?)"))] == []
 
 
-@pytest.mark.parametrize("statement", ["children", "child_with_usage", "stream_events"])
-def test_what_is_below_a_span_is_read_by_its_parent(
+@pytest.mark.parametrize(
+    "statement",
+    ["children", "child_with_usage", "stream_events", "root_events", "root_requests", "orphans"],
+)
+def test_what_is_below_a_span_and_parts_of_streams_are_read_by_their_parent(
     sqlite_store: SqliteStore, statement: str
 ) -> None:
     steps = planned(sqlite_store, statement)
 
-    assert any("(trace_id=? AND parent_span_id=?" in step for step in steps)
+    assert any("ix_usage_record_parent (trace_id=? AND parent_span_id" in step for step in steps)
+
+
+def test_roots_that_report_their_usage_are_not_in_the_index_of_parents(
+    sqlite_store: SqliteStore, ledger: Path
+) -> None:
+    reported = make_record(input_tokens=5, duration_ns=7)
+    failed = make_record(input_tokens=None, output_tokens=0, duration_ns=7)
+    event, child = make_record(duration_ns=0), make_record(parent_span_id=b"p" * 8)
+
+    sqlite_store.write([reported, failed, event, child])
+
+    with closing(sqlite3.connect(ledger)) as connection:
+        connection.execute("ANALYZE ix_usage_record_parent")
+        [entries] = connection.execute("SELECT stat FROM sqlite_stat1").fetchall()
+    assert entries == ("3 1 1",)
 
 
 def test_equal_usage_is_one_step_away_however_many_used_the_same(

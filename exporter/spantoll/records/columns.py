@@ -6,12 +6,24 @@ reads, spelled for every database.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    and_,
+    func,
+    literal_column,
+    or_,
+)
 
 from spantoll.records.column_spec import identity
 from spantoll.records.record import COLUMNS
 
-__all__ = ["ADJUSTED", "FACTS", "metadata", "usage_record"]
+__all__ = ["ADJUSTED", "FACTS", "may_be_stream_part", "metadata", "usage_record"]
 
 metadata = MetaData()
 
@@ -32,8 +44,30 @@ usage_record = Table(
     UniqueConstraint("tenant_id", "trace_id", "span_id", name="uq_usage_record_span"),
 )
 
-# What is directly below a span.
-Index("ix_usage_record_parent", usage_record.c.trace_id, usage_record.c.parent_span_id)
+# Literals and not parameters: SQLite compares the text of a query with that of its indexes.
+_zero: ColumnElement[int] = literal_column("0")
+may_be_stream_part = or_(
+    usage_record.c.duration_ns == _zero,
+    usage_record.c[FACTS].is_not(None),
+    and_(
+        func.coalesce(usage_record.c.input_tokens, _zero) <= _zero,
+        func.coalesce(usage_record.c.output_tokens, _zero) <= _zero,
+    ),
+)
+"""Whether a record can be a part of a stream: zero-length, merged before, or without tokens."""
+
+# What is directly below a span, and of a trace's roots those whose usage another root may report.
+# Trace ids are random, so each entry is on a page of its own, which its commit writes: the roots
+# that have their usage, most records of applications that trace nothing else, have no entry.
+# In this order: SQLite compares the condition of a query with either side of the last OR.
+_looked_for = or_(may_be_stream_part, usage_record.c.parent_span_id.is_not(None))
+Index(
+    "ix_usage_record_parent",
+    usage_record.c.trace_id,
+    usage_record.c.parent_span_id,
+    sqlite_where=_looked_for,
+    postgresql_where=_looked_for,
+)
 _aggregate = usage_record.c.role == "aggregate"
 Index(
     "ix_usage_record_aggregate",

@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
 )
 
-from spantoll.records.columns import FACTS, usage_record
+from spantoll.records.columns import FACTS, may_be_stream_part, usage_record
 from spantoll.records.keys import neighbour_keys
 from spantoll.semconv.call import BILLABLE_ROLES
 
@@ -108,6 +108,8 @@ class Statements:
         roots = and_(
             _r.trace_id.in_(bind_list("traces", LargeBinary())),
             _r.parent_span_id.is_(None),
+            # Implied by what is asked below; by this text SQLite finds the index of these roots.
+            may_be_stream_part,
             _of_tenant,
         )
         self.stream_events = older.where(below, _billable, zero_length)
