@@ -70,15 +70,17 @@ BACKENDS = [
 
 CLICKHOUSE_FILES = {
     "test_clickhouse.py",
+    "test_clickhouse_repricing.py",
     "test_store_conformance.py",
     "test_access_keys.py",
     "test_own_prices.py",
     "test_price_sets.py",
+    "test_repricing.py",
     "test_store_settling.py",
     "test_promoted_attributes.py",
 }
 """What runs on ClickHouse. The other files start processes, of which its engine serves one at a
-time, need transactions, or change many records one by one, which takes it minutes."""
+time, need roll-ups, or change many records one by one, which takes it minutes."""
 
 QUICK_FILES = {"test_clickhouse.py", "test_promoted_attributes.py", "test_store_conformance.py"}
 """Of these, what `make test` runs; the rest is left to `make soak`, for a write that settles takes

@@ -16,7 +16,6 @@ from spantoll.storage import Correction, SqlStore, Stored, open_store
 from spantoll.storage.clickhouse.schema import WEEK_NS
 from spantoll.storage.copy import copy_ledger
 from spantoll.storage.periods import close_period
-from spantoll.storage.reprice import Selection, start_run
 from spantoll.storage.shared import read_unsettled
 from spantoll.storage.tables import audit_event, probe
 from spantoll.storage.views import VIEWS
@@ -190,8 +189,6 @@ def test_what_needs_transactions_is_refused(ledger_store: SqlStore) -> None:
         close_period(
             ledger_store, "2026-10", tz="UTC", start_ns=0, end_ns=1, by="ann", now_ns=NOON_NS
         )
-    with pytest.raises(RepriceError, match="re-pricing needs transactions"):
-        start_run(ledger_store, Selection(), end_id=1, rate_card="", by="ann", now_ns=NOON_NS)
 
 
 def test_a_ledger_is_copied_to_clickhouse_and_back(ledger_store: SqlStore, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from spantoll.storage import open_store
+from spantoll.storage.reprice import Selection, start_run
+from spantoll.storage.reprice_undo import start_undo
 from spantoll.storage.roll_ups import DAY_NS, open_gap
 from spantoll.storage.sqlite import SqliteStore
 from spantoll.storage.tables import unsettled
@@ -33,6 +35,29 @@ def test_doctor_names_what_is_not_settled(
         "text": f"1,200 records are not settled yet, since 2026-11-20 12:00:00 {says}",
         "advice": "`spantoll up` settles them every minute",
     } in [each for each in findings if each["topic"] == "ledger"]
+
+
+@pytest.mark.parametrize(
+    ("is_undone", "says"),
+    [(False, "running: not all its records are priced again"), (True, "undoing: not all its")],
+    ids=["run", "undo"],
+)
+def test_doctor_names_a_run_of_repricing_that_is_not_finished(
+    spantoll: Cli, database: str, is_undone: bool, says: str
+) -> None:
+    store = open_store(database)
+    assert isinstance(store, SqliteStore)
+    start_run(store, Selection(), end_id=9, rate_card="", by="ann", now_ns=NOON_NS)
+    if is_undone:
+        start_undo(store, 1, by="ann", now_ns=NOON_NS)
+    store.close()
+
+    findings = json.loads(spantoll("doctor", "--format", "json").out)
+
+    (found,) = [each for each in findings if "re-pricing" in each["text"]]
+    assert found["level"] == "warning"
+    assert f"run 1 of re-pricing is {says}" in found["text"]
+    assert found["advice"] == "`spantoll reprice resume 1`, unless it is under way"
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ from spantoll.storage.reprice import (
     start_run,
     write_batch,
 )
+from spantoll.storage.reprice_resume import complete_batch
 from spantoll.storage.reprice_undo import start_undo, undo_batch
 
 __all__ = [
@@ -45,9 +46,6 @@ __all__ = [
     "resume_run",
     "undo_run",
 ]
-
-BATCH = 250
-"""Records of one transaction: about 10 ms on SQLite (`tests/soak/test_repricing_soak.py`)."""
 
 P = ParamSpec("P")
 
@@ -148,6 +146,7 @@ def resume_run(
             "start anew"
         )
     _add_resumed(store, run, by=by, now_ns=now_ns)
+    complete_batch(store, run, reprice=prices.make_reprice(now_ns=now_ns))
     return _go_on(store, prices, run, now_ns=now_ns, report=report)
 
 
@@ -217,8 +216,8 @@ def _go_on(store: SqlStore, prices: _Prices, run: Run, *, now_ns: int, report: R
 
 def _undo(store: SqlStore, run: Run, *, report: Report) -> Run:
     while run.state is RunState.UNDOING:
-        run = _in_turn(undo_batch, store, run, limit=BATCH)
-        report(BATCH)
+        run = _in_turn(undo_batch, store, run, limit=store.reprice_batch)
+        report(store.reprice_batch)
     return run
 
 
@@ -233,6 +232,7 @@ def _in_turn(write: Callable[P, Run], *given: P.args, **named: P.kwargs) -> Run:
 def _batches(
     store: SqlStore, selection: Selection, *, last_id: int, end_id: int
 ) -> Iterator[list[Stored]]:
-    while batch := read_batch(store.engine, selection, last_id=last_id, end_id=end_id, limit=BATCH):
+    limit = store.reprice_batch
+    while batch := read_batch(store.engine, selection, last_id=last_id, end_id=end_id, limit=limit):
         yield batch
         last_id = batch[-1].id

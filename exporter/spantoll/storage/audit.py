@@ -19,6 +19,7 @@ __all__ = [
     "decode_values",
     "encode_content",
     "encode_values",
+    "has_content",
     "list_changes",
     "restore_content",
 ]
@@ -59,13 +60,18 @@ def encode_content(before: Stored, after: Stored) -> tuple[str, str]:
 
 def restore_content(member: Stored, *, old: str, new: str) -> Stored | None:
     """Return a stored record with its old values; None unless it has the new ones now."""
-    old_record, old_facts = _decode(old)
-    new_record, new_facts = _decode(new)
-    if not (_has(member.current, new_record) and _has(member.facts, new_facts)):
+    if not has_content(member, new):
         return None
+    old_record, old_facts = _decode(old)
     return member._replace(
         current=member.current._replace(**old_record), facts=member.facts._replace(**old_facts)
     )
+
+
+def has_content(member: Stored, values: str) -> bool:
+    """Return True if a stored record has the values that `encode_content` has written."""
+    record, facts = _decode(values)
+    return _has(member.current, record) and _has(member.facts, facts)
 
 
 def _encode(base: Stored, other: Stored) -> str:

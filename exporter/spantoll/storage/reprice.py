@@ -3,7 +3,8 @@
 Input: a `Selection` and the function that prices a stored record again. Output: rows of
 `reprice_run` and `reprice_change`, and changed records. Every batch is one short transaction that
 also moves the run's `last_id`, so that a killed run goes on where it stopped and changes nothing
-twice.
+twice. Its statements are in the order of a log: what is to change, how far the run is, the changes;
+`reprice_resume.py` completes a batch that was cut where there are no transactions.
 """
 
 from __future__ import annotations
@@ -35,10 +36,13 @@ __all__ = [
     "RunState",
     "Selection",
     "advance",
+    "check_position",
     "count_selected",
+    "encode_change",
     "find_run",
     "finish_run",
     "list_runs",
+    "list_unfinished_runs",
     "read_batch",
     "read_locked",
     "read_run",
@@ -163,11 +167,9 @@ def start_run(
     store: SqlStore, selection: Selection, *, end_id: int, rate_card: str, by: str, now_ns: int
 ) -> Run:
     """Store a run of which nothing is done yet. Raises RepriceError while another is unfinished."""
-    store.check_transactions("re-pricing")
     with store.transaction() as connection:
-        open_states = (RunState.RUNNING, RunState.UNDOING)
-        unfinished = select(reprice_run.c.run_id).where(reprice_run.c.state.in_(open_states))
-        if (other := connection.scalar(unfinished)) is not None:
+        if others := list_unfinished_runs(connection):
+            other = others[0].run_id
             raise RepriceError(
                 f"run {other} is not finished: `spantoll reprice resume {other}` goes on with it"
             )
@@ -207,12 +209,16 @@ def write_batch(
             old_cost_nano=sum(counted_cost(change.before) for change in real),
             new_cost_nano=sum(counted_cost(change.after) for change in real),
         )
-        advance(connection, run, progress)
+        check_position(connection, run)
         if rates := {each.rate_id: each for change in real for each in change.rates}:
             store.insert_missing(connection, rate, [to_row(each) for each in rates.values()])
         if real:
-            rows = [_make_change_row(run.run_id, change) for change in real]
+            rows = [
+                {"run_id": run.run_id, "record_id": change.before.id, **encode_change(change)}
+                for change in real
+            ]
             connection.execute(reprice_change.insert(), rows)
+        advance(connection, run, progress)
         pairs = [(change.before, change.after) for change in real]
         store_changes(connection, pairs, cause=Cause.REPRICE, run_id=run.run_id)
         return read_run(connection, run.run_id)
@@ -236,6 +242,14 @@ def list_runs(engine: Engine) -> list[Run]:
         return [_make_run(row) for row in connection.execute(newest_first)]
 
 
+def list_unfinished_runs(connection: Connection) -> list[Run]:
+    """List the runs that are being applied or undone, or that were interrupted in that."""
+    c = reprice_run.c
+    open_states = (RunState.RUNNING, RunState.UNDOING)
+    unfinished = select(reprice_run).where(c.state.in_(open_states)).order_by(c.run_id)
+    return [_make_run(row) for row in connection.execute(unfinished)]
+
+
 def find_run(engine: Engine, run_id: int) -> Run:
     """Find a run by its number. Raises RepriceError where there is none."""
     with engine.connect() as connection:
@@ -254,19 +268,24 @@ def read_locked(connection: Connection, ids: Sequence[int]) -> Mapping[int, Stor
     return {row.id: stored(row) for row in connection.execute(found)}
 
 
+def check_position(connection: Connection, run: Run) -> None:
+    """Raise RepriceError unless the stored run is where `run` says."""
+    now = read_run(connection, run.run_id)
+    if (now.last_id, now.state) != (run.last_id, run.state):
+        raise RepriceError(f"run {run.run_id}: another process is going on with it")
+
+
 def advance(connection: Connection, run: Run, progress: Progress) -> None:
-    """Add a batch to a run. Raises RepriceError unless the run is where `run` says."""
+    """Add a batch to a run that `check_position` has found where `run` says."""
     c = reprice_run.c
-    moved = connection.execute(
+    connection.execute(
         update(reprice_run)
-        .where(c.run_id == run.run_id, c.last_id == run.last_id, c.state == run.state)
+        .where(c.run_id == run.run_id)
         .values(
             last_id=progress.last_id,
             **{name: c[name] + getattr(progress, name) for name in Progress._fields[1:]},
         )
     )
-    if moved.rowcount != 1:
-        raise RepriceError(f"run {run.run_id}: another process is going on with it")
 
 
 def counted_cost(member: Stored) -> int:
@@ -274,14 +293,10 @@ def counted_cost(member: Stored) -> int:
     return (member.current.cost_nano or 0) if member.current.counted else 0
 
 
-def _make_change_row(run_id: int, change: Change) -> dict[str, Any]:
+def encode_change(change: Change) -> dict[str, str]:
+    """Return the columns of `reprice_change` that hold a change."""
     old, new = encode_content(change.before, change.after)
-    return {
-        "run_id": run_id,
-        "record_id": change.before.id,
-        "old_values": old,
-        "new_values": new,
-    }
+    return {"old_values": old, "new_values": new}
 
 
 def read_run(connection: Connection, run_id: int) -> Run:

@@ -53,6 +53,10 @@ class SqlStore(ABC):
     has_transactions: ClassVar[bool] = True
     """Whether all statements of a `transaction` are undone when one fails."""
 
+    reprice_batch: ClassVar[int] = 250
+    """Records that one transaction of re-pricing changes: about 10 ms on SQLite
+    (`tests/soak/test_repricing_soak.py`)."""
+
     @property
     @abstractmethod
     def url(self) -> str:

@@ -98,6 +98,7 @@ class ClickhouseStore(ServerStore):
 
     groups: ClassVar = Groups(is_settling, ClickhouseStatements)
     has_transactions: ClassVar[bool] = False
+    reprice_batch: ClassVar[int] = 5_000
 
     def __init__(self, url: URL, *, create: bool = True) -> None:
         url = url.set(drivername="clickhouse")

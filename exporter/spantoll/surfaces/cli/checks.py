@@ -34,7 +34,7 @@ from spantoll.storage.shared import read_unsettled
 from spantoll.surfaces.cells import format_measure
 from spantoll.surfaces.cli.advice import NO_USAGE, advise_unpriced, name_database
 from spantoll.surfaces.cli.finding import Finding
-from spantoll.surfaces.cli.ledger_checks import check_deleted, check_promoted
+from spantoll.surfaces.cli.ledger_checks import check_deleted, check_promoted, check_runs
 from spantoll.surfaces.cli.sdks import examine_sdks
 
 __all__ = ["Finding", "examine"]
@@ -67,6 +67,7 @@ def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Fi
         yield from _check_unsettled(store.engine, settings)
         yield from check_promoted(store, settings)
         yield from check_deleted(store.engine, settings)
+        yield from check_runs(store.engine)
         query = parse_query(last=last, tz=settings.tz, now_ns=now_ns)
         yield from _check_costs(store.engine, query, name_database(settings))
         yield from _check_emitters(store.engine, query)

@@ -1,6 +1,7 @@
 """The checks of `spantoll doctor` of what a ledger is set to do beside receiving.
 
-Input: an open ledger and the settings. Output: findings about promoted attributes and retention.
+Input: an open ledger and the settings. Output: findings about promoted attributes, retention and
+runs of re-pricing that are not finished.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from spantoll.query.run import reading
 from spantoll.settings import Settings
 from spantoll.storage import Store
 from spantoll.storage.promoted_names import parse_promoted
+from spantoll.storage.reprice import RunState, list_unfinished_runs
 from spantoll.storage.retention import name_mark, read_deleted_before
 from spantoll.storage.roll_up_fill import list_gaps
 from spantoll.surfaces.cli.finding import Finding
 
-__all__ = ["check_deleted", "check_promoted"]
+__all__ = ["check_deleted", "check_promoted", "check_runs"]
 
 
 def check_deleted(engine: Engine, settings: Settings) -> Iterator[Finding]:
@@ -47,4 +49,18 @@ def check_promoted(store: Store, settings: Settings) -> Iterator[Finding]:
             "ledger",
             f"not promoted, so that answers by them read every record: {', '.join(missing)}",
             "`spantoll db promote`, beside a running receiver",
+        )
+
+
+def check_runs(engine: Engine) -> Iterator[Finding]:
+    """Name the runs of re-pricing that are not finished: only some of their records are changed."""
+    with reading(engine) as connection:
+        unfinished = list_unfinished_runs(connection)
+    for run in unfinished:
+        what = "priced again" if run.state is RunState.RUNNING else "undone"
+        yield Finding(
+            "warning",
+            "ledger",
+            f"run {run.run_id} of re-pricing is {run.state}: not all its records are {what}",
+            f"`spantoll reprice resume {run.run_id}`, unless it is under way",
         )
