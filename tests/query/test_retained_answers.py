@@ -125,6 +125,19 @@ def test_what_is_missing_is_left_out_and_no_window_of_it_is_shown_as_empty(
     assert starts == {MARK_NS, MARK_NS + DAY_NS}
 
 
+def test_days_of_a_zone_that_only_records_can_divide_begin_at_the_mark(
+    retained: Retained,
+) -> None:
+    later = [each for each in retained.had if each.started_ns >= MARK_NS]
+    query = Query(dimensions=["user_id"], measures=["requests"], window="day", tz="Asia/Tokyo")
+
+    result = run(retained.engine, query)
+
+    assert answer(retained.engine, query) == reference.answer_query(later, query)
+    assert result.sources[0].startswith("roll_up_user_day")
+    assert ["missing" in note for note in result.notes] == [True]
+
+
 def test_notes_are_part_of_plain_answers(retained: Retained) -> None:
     query = Query(start_ns=MARK_NS, end_ns=NOON_NS, measures=["requests"])
 

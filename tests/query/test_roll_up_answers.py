@@ -22,7 +22,7 @@ from tests.query.test_same_answers_everywhere import HOUR_NS
 from tests.support.records import NOON_NS, make_record, stored_records
 from tests.support.roll_up_changes import CHANGES, DAYS
 
-ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns")
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Pacific/Auckland")
 SUMMED = sorted(name for name in reference.MEASURES if "_p" not in name)
 
 
@@ -104,12 +104,18 @@ def test_sums_from_roll_ups_are_those_of_plain_python(store: SqlStore, query: Qu
     assert result.price_sets == run(store.engine, replace(query, roll_ups=False)).price_sets
 
 
-@pytest.mark.parametrize("window", ["total", "day"])
-def test_percentiles_from_roll_ups_are_those_of_records(store: SqlStore, window: str) -> None:
+@pytest.mark.parametrize(
+    ("window", "tz"),
+    [("total", "UTC"), ("day", "UTC"), ("day", "Asia/Tokyo"), ("week", "Asia/Tokyo")],
+)
+def test_percentiles_from_roll_ups_are_those_of_records(
+    store: SqlStore, window: str, tz: str
+) -> None:
     query = Query(
         measures=["latency_p50_ms", "latency_p95_ms", "requests"],
         dimensions=["model"],
         window=window,
+        tz=tz,
         start_ns=NOON_NS - 3 * DAY_NS - HOUR_NS,
     )
 
@@ -130,6 +136,23 @@ def test_percentiles_from_roll_ups_are_those_of_records(store: SqlStore, window:
         ({"dimensions": ["team", "model"]}, ["roll_up_attribution_day: 1 period"]),
         (
             {"window": "day", "tz": "Europe/Berlin", "start_ns": NOON_NS - 3 * DAY_NS},
+            ["roll_up_model_day: 1 period", "roll_up_model_quarter: 4 periods"],
+        ),
+        (
+            {"window": "month", "tz": "Europe/Berlin", "start_ns": NOON_NS - 60 * DAY_NS},
+            ["roll_up_model_day: 1 period", "roll_up_model_quarter: 4 periods"],
+        ),
+        (
+            {
+                "window": "day",
+                "tz": "Asia/Kolkata",
+                "dimensions": ["user_id"],
+                "start_ns": NOON_NS - 3 * DAY_NS,
+            },
+            ["roll_up_user_day: 1 period", "records: 4 periods"],
+        ),
+        (
+            {"window": "hour", "tz": "Asia/Kolkata", "start_ns": NOON_NS - 3 * DAY_NS},
             ["roll_up_model_quarter: 1 period"],
         ),
         ({"measures": ["margin_usd", "cache_savings_usd"]}, ["roll_up_model_day: 1 period"]),

@@ -14,9 +14,10 @@ from sqlalchemy import ColumnElement, Connection, Label, func, null, select
 
 from spantoll.query.aggregate import Aggregate
 from spantoll.query.measure import Measure
+from spantoll.query.plan import Plan
 from spantoll.query.query import Query
-from spantoll.query.roll_ups import Plan
-from spantoll.query.statement import list_order, select_rolled_sums
+from spantoll.query.rolled_sums import select_rolled_sums
+from spantoll.query.statement import list_order
 
 __all__ = ["fill_distinct", "leave_out_measures", "plan_distinct"]
 
@@ -42,7 +43,7 @@ def plan_distinct(
         for i, each in enumerate(measures)
         if each.aggregate.parts[0].how == "distinct" and each.name not in order
     }
-    return {i: found for i, found in plans.items() if found.roll_ups}
+    return {i: found for i, found in plans.items() if found.reads_roll_ups}
 
 
 def leave_out_measures(measures: Sequence[Measure], numbers: Container[int]) -> tuple[Measure, ...]:

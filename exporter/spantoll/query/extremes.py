@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, Label
 
 from spantoll.query.measure import Measure
+from spantoll.query.plan import Plan
 from spantoll.query.query import Query
-from spantoll.query.roll_ups import Plan
 from spantoll.query.statement import list_order, select_groups
 
 __all__ = ["fill_extremes", "find_extremes"]

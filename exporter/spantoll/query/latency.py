@@ -12,11 +12,13 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
+from spantoll.query.conditions import make_filter_conditions
 from spantoll.query.percentiles import WIDTH
+from spantoll.query.plan import Plan, Span, leave_out_deleted
 from spantoll.query.query import Query
-from spantoll.query.roll_ups import Plan, Span, leave_out_deleted, make_plan, read_gaps
+from spantoll.query.roll_ups import make_plan, read_gaps
 from spantoll.query.run import reading
-from spantoll.query.statement import make_filter_conditions, select_values
+from spantoll.query.statement import select_values
 from spantoll.records.columns import usage_record
 from spantoll.storage.retention import read_deleted_before
 

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Label
 
 from spantoll.query.measure import Measure, Percentile
+from spantoll.query.plan import Plan
 from spantoll.query.query import Query
-from spantoll.query.roll_ups import Plan
 from spantoll.query.statement import select_values
 
 __all__ = ["ERROR", "fill_percentiles"]

@@ -11,8 +11,8 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, func, select
 
+from spantoll.query.conditions import restrict_period
 from spantoll.query.run import reading
-from spantoll.query.statement import restrict_period
 from spantoll.records.columns import usage_record
 
 __all__ = ["MOST_READ", "find_recent_start"]

@@ -15,10 +15,10 @@ from sqlalchemy import ColumnElement, Engine, or_, select, type_coerce
 from sqlalchemy.types import NullType
 
 from spantoll.errors import QueryError
+from spantoll.query.conditions import restrict_period
 from spantoll.query.dimensions import find_field
 from spantoll.query.query import Filter
 from spantoll.query.run import reading
-from spantoll.query.statement import restrict_period
 from spantoll.records import UsageRecord
 from spantoll.records.columns import usage_record
 

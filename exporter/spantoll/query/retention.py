@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, func, select
 
-from spantoll.query.roll_ups import Plan, Span
+from spantoll.query.plan import Plan, Span
 from spantoll.query.windows import Window, find_zone, to_local_time
 from spantoll.storage.roll_ups import ROLL_UPS
 

@@ -2,8 +2,8 @@
 
 Input: what a query groups, filters and adds up. Output: a `Plan`: periods, each read from one
 roll-up or from the records, which together are exactly the period of the query. A roll-up is read
-for whole buckets only, where each lies in one window, where it has every column that is needed, and
-outside of gaps (see `storage/roll_ups.py`).
+for whole buckets only, where it has every column that is needed, and outside of gaps (see
+`storage/roll_ups.py`). Where its buckets lie in two windows, `cut_buckets.py` corrects them.
 """
 
 from __future__ import annotations
@@ -25,48 +25,26 @@ from sqlalchemy import (
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.functions import coalesce
 
+from spantoll.query.cut_buckets import cut_buckets
 from spantoll.query.measure import count_known
-from spantoll.query.windows import LAST_NS, Window
+from spantoll.query.plan import Plan, Span, subtract_gaps
+from spantoll.query.windows import Window
 from spantoll.records.columns import usage_record
 from spantoll.storage.roll_up_sums import NEVER_NULL, SUMS, known_name
 from spantoll.storage.roll_ups import ROLL_UPS, RollUp, has_roll_ups, roll_up_gap
 
 __all__ = [
-    "Plan",
     "RolledSum",
-    "Span",
     "find_sum",
-    "leave_out_deleted",
     "make_plan",
     "move_to",
+    "move_to_middle",
     "read_gaps",
 ]
 
 r = usage_record.c
 
 TIME = "started_ns"
-
-
-class Span(NamedTuple):
-    """A half-open period; None is the beginning or the end of the ledger."""
-
-    start_ns: int | None
-    end_ns: int | None
-
-
-class Plan(NamedTuple):
-    """What is read from where; the periods are disjoint."""
-
-    roll_ups: tuple[tuple[RollUp, tuple[Span, ...]], ...]
-    records: tuple[Span, ...]
-    missing: tuple[Span, ...] = ()
-    """Periods whose records are deleted and that no roll-up answers for."""
-
-    def describe(self) -> list[str]:
-        """Name the sources, each with the number of its periods."""
-        named = [(each.name, len(spans)) for each, spans in self.roll_ups]
-        named += [("records", len(self.records))] if self.records else []
-        return [f"{name}: {count} period{'s' * (count > 1)}" for name, count in named]
 
 
 class RolledSum(NamedTuple):
@@ -103,34 +81,30 @@ def make_plan(
         for each in ROLL_UPS
         if names <= set(each.dimensions)
         and all(find_sum(each, expression) is not None for expression in added)
-        and all(window.start_ns % each.width_ns == 0 for window in covering)
     ]
+    whole = _choose_widths([each for each in usable if _fits(each, covering)])
+    across = _choose_widths([each for each in usable if not _fits(each, covering)])
+    cut, outside = None, [period]
+    if across:
+        finer = whole[0] if whole else None
+        cut, outside = cut_buckets(period, covering, roll_up=across[0], finer=finer, gaps=gaps)
     found: dict[str, tuple[RollUp, list[Span]]] = {}
     records: list[Span] = []
-    for source, span in _split(period, _choose_widths(usable)):
+    for source, span in (piece for each in outside for piece in _split(each, whole)):
         if source is None:
             records.append(span)
             continue
-        valid, invalid = _subtract_gaps(span, gaps)
+        valid, invalid = subtract_gaps(span, gaps)
         records += invalid
         found.setdefault(source.name, (source, []))[1].extend(valid)
     rolled = tuple((source, tuple(spans)) for source, spans in found.values() if spans)
-    return Plan(rolled, tuple(records)) if rolled else Plan((), (period,))
+    plan = Plan(rolled, tuple(records), cut=cut)
+    return plan if plan.reads_roll_ups else Plan((), (period,))
 
 
-def leave_out_deleted(plan: Plan, deleted_before_ns: int) -> Plan:
-    """Read no records that started before the mark of retention: some are there, most are not."""
-    kept: list[Span] = []
-    missing: list[Span] = []
-    for span in plan.records:
-        if (span.start_ns or 0) >= deleted_before_ns:
-            kept.append(span)
-            continue
-        end_ns = LAST_NS if span.end_ns is None else span.end_ns
-        missing.append(Span(span.start_ns, min(end_ns, deleted_before_ns)))
-        if end_ns > deleted_before_ns:
-            kept.append(Span(deleted_before_ns, span.end_ns))
-    return Plan(plan.roll_ups, tuple(kept), tuple(missing))
+def _fits(roll_up: RollUp, covering: Sequence[Window]) -> bool:
+    """Return whether each bucket lies in one window."""
+    return all(window.start_ns % roll_up.width_ns == 0 for window in covering)
 
 
 def find_sum(roll_up: RollUp, expression: ColumnElement[Any]) -> RolledSum | None:
@@ -145,6 +119,16 @@ def move_to(roll_up: RollUp, expression: Any) -> Any:
         if isinstance(element, Column) and element.table is usage_record:
             return roll_up.table.c["bucket_ns" if element.name == TIME else element.name]
         return None
+
+    return visitors.replacement_traverse(expression, {}, replace)
+
+
+def move_to_middle(expression: Any, width_ns: int) -> Any:
+    """Return an expression over records with the middle of their bucket as their time."""
+    middle = r.started_ns - r.started_ns % width_ns + width_ns // 2
+
+    def replace(element: Any, **_: Any) -> Any:
+        return middle if element is r.started_ns else None
 
     return visitors.replacement_traverse(expression, {}, replace)
 
@@ -233,24 +217,3 @@ def _split(period: Span, sources: Sequence[RollUp]) -> Iterable[tuple[RollUp | N
     yield source, Span(first, last)
     if last != end_ns and last is not None:
         yield from _split(Span(last, end_ns), finer)
-
-
-def _subtract_gaps(span: Span, gaps: Sequence[Span]) -> tuple[list[Span], list[Span]]:
-    """Part a span into what no gap covers, and what is in one."""
-    valid: list[Span] = []
-    invalid: list[Span] = []
-    start_ns = span.start_ns or 0
-    end_ns = LAST_NS if span.end_ns is None else span.end_ns
-    at_ns = start_ns
-    for gap_start_ns, gap_end_ns in sorted((gap.start_ns or 0, gap.end_ns or 0) for gap in gaps):
-        if gap_end_ns <= at_ns or gap_start_ns >= end_ns:
-            continue
-        if gap_start_ns > at_ns:
-            valid.append(Span(at_ns, gap_start_ns))
-        first_ns = max(at_ns, gap_start_ns)
-        at_ns = min(gap_end_ns, end_ns)
-        is_open = span.end_ns is None and at_ns == LAST_NS
-        invalid.append(Span(first_ns, None if is_open else at_ns))
-    if at_ns < end_ns:
-        valid.append(Span(at_ns or None, span.end_ns))
-    return valid, invalid

@@ -16,12 +16,14 @@ from sqlalchemy import Row as DatabaseRow
 from sqlalchemy.exc import DBAPIError
 
 from spantoll.errors import StoreUnavailable
+from spantoll.query.conditions import make_filter_conditions
 from spantoll.query.dimensions import Dimension, find_dimension
 from spantoll.query.distinct import fill_distinct, leave_out_measures, plan_distinct
 from spantoll.query.extremes import fill_extremes, find_extremes
 from spantoll.query.fill import fill_windows
 from spantoll.query.measures import Measure, find_measure
 from spantoll.query.percentiles import fill_percentiles
+from spantoll.query.plan import Plan, Span, leave_out_deleted
 from spantoll.query.query import Query
 from spantoll.query.result import PriceSetUsed, Result, Row
 from spantoll.query.retention import (
@@ -29,14 +31,13 @@ from spantoll.query.retention import (
     drop_missing_windows,
     read_deleted_bounds,
 )
-from spantoll.query.roll_ups import Plan, Span, leave_out_deleted, make_plan, read_gaps
+from spantoll.query.roll_ups import make_plan, read_gaps
+from spantoll.query.rolled_sums import WINDOW
 from spantoll.query.statement import (
-    WINDOW,
     Kept,
     list_keys,
     list_measures,
     list_order,
-    make_filter_conditions,
     select_bounds,
     select_groups,
     select_price_sets,
@@ -216,7 +217,7 @@ def _execute(
     extremes = find_extremes(query, keys, measures)
     summed = leave_out_measures(measures, {*distinct, *extremes})
     plan = plans.make(keys, summed)
-    if not plan.roll_ups:  # one pass over the records reads all of them
+    if not plan.reads_roll_ups:  # one pass over the records reads all of them
         distinct, extremes, summed = {}, {}, tuple(measures)
     made = [plan, *distinct.values()]
 

@@ -6,48 +6,28 @@ statements that group, bound and restrict records; no SQL text of one database.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Integer,
-    Label,
-    Select,
-    String,
-    and_,
-    case,
-    false,
-    func,
-    not_,
-    or_,
-    select,
-    true,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Label, Select, and_, case, false, func, or_, select
 
-from spantoll.errors import QueryError
 from spantoll.query.aggregate import Part
+from spantoll.query.conditions import Condition, make_conditions
 from spantoll.query.cost_state import STATE_MEASURES
-from spantoll.query.dimensions import Dimension, Value, find_dimension, find_field
+from spantoll.query.dimensions import find_dimension
 from spantoll.query.measures import Measure, find_measure
-from spantoll.query.query import Filter, Operator, Query
+from spantoll.query.plan import Plan
+from spantoll.query.query import Query
 from spantoll.query.revenue_measures import REVENUE_MEASURES
-from spantoll.query.roll_ups import Plan, Span, find_sum, move_to
+from spantoll.query.rolled_sums import WINDOW, select_rolled_sums
 from spantoll.query.windows import WindowRun
 from spantoll.records.columns import usage_record
 from spantoll.storage.tables import rate
 
 __all__ = [
-    "WINDOW",
     "list_keys",
     "list_measures",
     "list_order",
-    "make_conditions",
-    "make_filter_conditions",
-    "restrict_period",
     "select_bounds",
     "select_groups",
     "select_price_sets",
@@ -55,11 +35,6 @@ __all__ = [
 ]
 
 r = usage_record.c
-
-WINDOW = "w"
-"""The key that is the start of a window."""
-
-Condition = ColumnElement[bool]
 
 
 def list_measures(query: Query) -> tuple[Measure, ...]:
@@ -97,7 +72,7 @@ def select_groups(
         for i, each in enumerate(measures)
         for j, part in enumerate(each.aggregate.parts)
     }
-    if plan.roll_ups:
+    if plan.reads_roll_ups:
         added = {name: part.expression for name, part in parts.items()}
         answer = select_rolled_sums(query, keys, added, plan).subquery("answer")
     else:
@@ -126,7 +101,7 @@ def select_values(
     Columns: the keys, `value`, and `n` records. NULL is no value.
     """
     value = column.label("value")
-    if plan.roll_ups:
+    if plan.reads_roll_ups:
         rolled = select_rolled_sums(query, [*keys, value], {}, plan).subquery("rolled")
         columns = [rolled.c[key.name] for key in keys]
         known = rolled.c.value.is_not(None)
@@ -137,60 +112,6 @@ def select_values(
         .group_by(*(key.name for key in keys), "value")
         .order_by("value")
     )
-
-
-def select_rolled_sums(
-    query: Query,
-    keys: Sequence[Label[Any]],
-    added: Mapping[str, ColumnElement[Any]],
-    plan: Plan,
-) -> Select[Any]:
-    """Select sums of counted records from roll-ups, and from records where the plan says so.
-
-    Columns: the keys, a sum per name of `added`, NULL where no record knows it, and `n` records.
-    """
-    names = [key.name for key in keys]
-    sources: list[Any] = []  # of any columns: the type of a Select names each
-    for roll_up, spans in plan.roll_ups:
-        sums = {name: find_sum(roll_up, each) for name, each in added.items()}
-        columns = [
-            column
-            for name, each in sums.items()
-            if each is not None
-            for column in (func.sum(each.total).label(name), func.sum(each.known).label(f"{name}n"))
-        ]
-        kept = [*make_filter_conditions(query), _within(spans)]
-        moved = [move_to(roll_up, key) for key in keys]
-        rows: Select[Any] = select(*moved, func.sum(roll_up.table.c.records).label("n"), *columns)
-        where = (move_to(roll_up, each) for each in kept)
-        sources.append(rows.where(*where).group_by(*names))
-    if plan.records:
-        columns = [
-            column
-            for name, each in added.items()
-            for column in (func.sum(each).label(name), func.count(each).label(f"{name}n"))
-        ]
-        period = replace(query, start_ns=None, end_ns=None)
-        rows = select(*keys, func.count().label("n"), *columns)
-        sources.append(rows.where(*make_conditions(period), _within(plan.records)).group_by(*names))
-    u = union_all(*sources).subquery("sources").c
-    totals = (case((func.sum(u[f"{name}n"]) != 0, func.sum(u[name]))).label(name) for name in added)
-    answer: Select[Any] = select(*(u[name] for name in names), *totals, func.sum(u.n).label("n"))
-    # A group whose records have all been subtracted is none.
-    return (
-        answer.group_by(*(u[name] for name in names)).having(func.sum(u.n) != 0)
-        if names
-        else answer
-    )
-
-
-def _within(spans: Sequence[Span]) -> Condition:
-    periods = []
-    for start_ns, end_ns in spans:
-        conditions = [] if start_ns is None else [r.started_ns >= start_ns]
-        conditions += [] if end_ns is None else [r.started_ns < end_ns]
-        periods.append(and_(true(), *conditions))
-    return or_(false(), *periods)
 
 
 def list_keys(
@@ -232,7 +153,7 @@ def _total(query: Query, plan: Plan, part: Part, column: ColumnElement[Any]) -> 
 def select_price_sets(query: Query, plan: Plan) -> Select[str, str]:
     """Select which price sets priced the records of a query, with their sources."""
     used = select(r.rate_id).where(*_restrict_to_plan(query, plan))
-    if plan.roll_ups:
+    if plan.reads_roll_ups:
         rolled = select_rolled_sums(query, [r.rate_id.label("rate_id")], {}, plan).subquery()
         used = select(rolled.c.rate_id)
     return (
@@ -243,89 +164,10 @@ def select_price_sets(query: Query, plan: Plan) -> Select[str, str]:
     )
 
 
-def make_conditions(query: Query) -> list[Condition]:
-    """Select the records a query is about."""
-    return restrict_period(
-        query.filters, start_ns=query.start_ns, end_ns=query.end_ns, uncounted=query.uncounted
-    )
-
-
 def _restrict_to_plan(query: Query, plan: Plan) -> list[Condition]:
     """Select the records of a query where a plan reads nothing but records."""
     deleted = [r.started_ns >= span.end_ns for span in plan.missing if span.end_ns is not None]
     return [*make_conditions(query), *deleted]
-
-
-def restrict_period(
-    filters: Iterable[Filter], *, start_ns: int | None, end_ns: int | None, uncounted: bool
-) -> list[Condition]:
-    """Select records by time, counting and filters."""
-    wanted: list[Condition] = [] if uncounted else [r.counted == true()]
-    if start_ns is not None:
-        wanted.append(r.started_ns >= start_ns)
-    if end_ns is not None:
-        wanted.append(r.started_ns < end_ns)
-    return wanted + [_make_condition(each) for each in filters]
-
-
-def make_filter_conditions(query: Query) -> list[Condition]:
-    """Select by the filters of a query alone."""
-    return [_make_condition(each) for each in query.filters]
-
-
-def _make_condition(wanted: Filter) -> Condition:
-    found = find_field(wanted.field)
-    values = [_read_value(found, value) for value in wanted.values]
-    known = [value for value in values if value is not None]
-    unknown_too = len(known) < len(values)
-    if not wanted.negate:
-        chosen = _match(found, wanted, known)
-        return or_(chosen, found.expression.is_(None)) if unknown_too else chosen
-    # NULL NOT IN (...) is NULL: what is not known would be in neither half
-    others = not_(_match(found, wanted, known))
-    return (
-        others & found.expression.is_not(None)
-        if unknown_too
-        else others | found.expression.is_(None)
-    )
-
-
-def _match(found: Dimension, wanted: Filter, values: Sequence[Any]) -> Condition:
-    """Match any of the values by the operator of a filter. Raises QueryError where it has none."""
-    column = found.expression
-    if wanted.operator == "=":
-        return column.in_(values)
-    if wanted.operator == "^=":
-        if not isinstance(column.type, String):
-            raise QueryError(f"filter {found.name}: ^= is for text", field=found.name)
-        # not LIKE: SQLite ignores case in it
-        begins = (func.substr(column, 1, len(value)) == value for value in values)
-        return or_(false(), *begins)
-    if len(values) != 1 or not isinstance(column.type, Integer):
-        raise QueryError(
-            f"filter {found.name}: {wanted.operator} compares a number with one value",
-            field=found.name,
-        )
-    return COMPARE[wanted.operator](column, values[0])
-
-
-COMPARE: Mapping[Operator, Callable[[Any, Any], Condition]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-
-def _read_value(read_by: Dimension, value: Value) -> Any:
-    if value is None or not isinstance(value, str):
-        return value
-    try:
-        return read_by.read(value)
-    except ValueError as error:
-        raise QueryError(
-            f"filter {read_by.name}: cannot read {value!r}: {error}", field=read_by.name
-        ) from None
 
 
 def _window_start(runs: Sequence[WindowRun]) -> ColumnElement[int]:

@@ -123,7 +123,7 @@ def _declare(
     return RollUp(name, width_ns, dimensions, tuple(sums), table)
 
 
-# The day answers long periods in UTC; 15 minutes every other zone, and the edges.
+# The day answers long periods; 15 minutes the edges, of periods and of days of other zones.
 _MODEL_DAY = _declare("roll_up_model_day", DAY_NS, (*_MODEL, *_PRICE))
 _MODEL_QUARTER = _declare("roll_up_model_quarter", QUARTER_NS, (*_MODEL, *_PRICE))
 # Buckets of 15 minutes would have about as many rows as there are records.

@@ -15,9 +15,9 @@ from sqlalchemy import Column, ColumnElement, Dialect, column, func, select, tab
 from sqlalchemy.sql import visitors
 
 from spantoll.query import Query
+from spantoll.query.conditions import restrict_period
 from spantoll.query.dimensions import find_dimension
 from spantoll.query.measures import find_measure
-from spantoll.query.statement import restrict_period
 from spantoll.records.columns import usage_record
 from spantoll.records.record import COLUMNS
 from spantoll.storage.views import MONEY, NAMED
