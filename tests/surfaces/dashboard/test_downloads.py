@@ -65,8 +65,8 @@ def test_the_workbook_has_a_sheet_for_each_card_and_says_what_it_is_of(
     totals = dict(zip(*rows["Totals"], strict=True))
     about = dict(row[:2] for row in rows["About"])
     assert list(rows) == [
-        *("Totals", "Cost and outcomes by day", "Latency by day", "By hour", "By provider"),
-        *("By model", "By customer", "By team", "About"),
+        *("Totals", "Cost and outcomes by day", "Latency by day", "Cost by day and model"),
+        *("By hour", "By provider", "By model", "By customer", "By team", "About"),
     ]
     assert sum(row[headers.index("requests")] for row in models) == totals["requests"]
     assert (about["filters"], about["time zone"]) == ("provider = openai", "UTC")

@@ -255,7 +255,7 @@ def test_a_printed_page_is_light_and_has_the_period_and_all_tables(visit: Visit)
 
 def test_every_bar_of_the_first_page_adds_up_to_its_card(visit: Visit) -> None:
     visitor = visit()
-    visitor.go("/?last=30d&where=provider%3Danthropic&where=error_type%3D")
+    visitor.go("/?last=30d&by=&where=provider%3Danthropic&where=error_type%3D")
 
     titles = visitor.page.eval_on_selector_all(
         '[data-plot="cost-by-day"] title', "titles => titles.map(each => each.textContent)"
@@ -286,7 +286,7 @@ def test_a_page_refreshes_itself_where_its_address_says_so(visit: Visit) -> None
 
 def test_the_keyboard_reads_the_bars_of_a_chart_and_zooms_in(visit: Visit) -> None:
     visitor = visit()
-    visitor.go("/?from=2026-11-08&to=2026-11-15")
+    visitor.go("/?from=2026-11-08&to=2026-11-15&by=")
     keyboard, chart = visitor.page.keyboard, visitor.page.locator('[data-plot="cost-by-day"]')
     tip = chart.locator(".tip")
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+from decimal import Decimal
 from html import unescape
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from spantoll.query import run
 from spantoll.surfaces.dashboard.latency_chart import format_duration
+from spantoll.surfaces.dashboard.over_time import GROUPS, draw_groups
+from spantoll.surfaces.dashboard.period import View, narrow_filters
 from tests.surfaces.conftest import DEMO_NOW_NS, DemoServer
 from tests.surfaces.dashboard.conftest import Get
 
@@ -76,6 +81,98 @@ def test_lines_of_percentiles_are_those_of_the_api(get: Get) -> None:
     assert page.count('class="mark ') == 6  # in the chart and in its legend
 
 
+def read_split_table(page: str, name: str) -> tuple[list[str], list[list[tuple[str, str]]]]:
+    """Return the headings of a stacked chart's table and, for each window, links and amounts."""
+    table = re.search(rf'<table data-chart="{name}">(.*?)</table>', page, re.DOTALL)
+    assert table
+    headings = re.findall(r"<th[^>]*>([^<]*)</th>", table[1])
+    rows = [
+        [(unescape(link), text) for link, text in re.findall(r'<a href="([^"]*)">([^<]*)<', row)]
+        for row in re.findall(r"<tr><td>(.*?)</tr>", table[1], re.DOTALL)
+    ]
+    return headings, rows
+
+
+@pytest.mark.parametrize("name", ["model", "provider", "customer_id"])
+def test_parts_of_the_cost_add_up_to_the_cost_of_each_window(
+    demo_server: DemoServer, name: str
+) -> None:
+    view = View({}, (), (), NOVEMBER_NS, None, "Europe/Berlin", now_ns=DEMO_NOW_NS)
+    totals = run(demo_server.store.engine, view.query("cost_usd", window="day", fill=True))
+
+    chart = draw_groups(
+        demo_server.store.engine,
+        view,
+        "cost_usd",
+        by=(name,),
+        window="day",
+        of="Cost",
+        totals=totals.rows,
+    )
+
+    amounts = [Decimal(point.amount or 0) for point in chart.points]
+    width = len(chart.legend)
+    sums = [sum(amounts[each : each + width]) for each in range(0, len(amounts), width)]
+    assert width <= GROUPS + 1
+    assert sums == [row.measures["cost_usd"] or 0 for row in totals.rows]
+    assert sum(sums) > 0
+
+
+def test_every_part_of_the_cost_leads_to_its_records(get: Get) -> None:
+    page = get("/?from=2026-11-09&to=2026-11-12")
+
+    headings, rows = read_split_table(page, "cost-by-day-and-model")
+    # the filters of a page of records are those of the API, which counts more than a page of them
+    asked = [
+        link.replace("/records?", "/api/v1/usage/query?measure=requests&") for link, _ in rows[1]
+    ]
+    *parts, whole = (json.loads(get(address))["totals"]["requests"] for address in asked)
+
+    assert (headings[0], headings[-2:]) == ("Day", ["others", "all"])
+    assert len(rows) == 3
+    assert sum(parts) == whole > 0
+    assert len(get(rows[1][0][0]).split('<a href="/records/')) - 1 == parts[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("by=provider", "cost-by-day-and-provider"),
+        ("by=customer_id", "cost-by-day-and-customer"),
+        ("by=", "cost-by-day"),
+    ],
+)
+def test_the_cost_over_time_is_split_as_the_address_says(get: Get, query: str, name: str) -> None:
+    page = get(f"/?last=7d&{query}")
+
+    assert f'data-plot="{name}"' in page
+    assert f'{query}">This month' in unescape(page)
+
+
+def test_a_split_that_is_not_there_is_said_on_the_page(get: Get) -> None:
+    page = get("/?by=modle")
+
+    assert "did you mean" in unescape(page)
+    assert 'data-plot="cost-by-day-and-model"' in page
+
+
+@pytest.mark.parametrize(
+    ("kept", "more", "expected"),
+    [
+        (["model=a", "model=b"], ["model=a"], ["model=a"]),
+        (["model=a", "team=x"], ["model!=b"], ["model=a", "team=x", "model!=b"]),
+        (["model!=a"], ["model!=a", "model!=b"], ["model!=a", "model!=b"]),
+        (["status=error"], ["status=error", "status=timeout"], ["status=error"]),
+        (["model^=gpt"], ["model=gpt-4o"], ["model^=gpt", "model=gpt-4o"]),
+        (["input_tokens>=5"], ["customer_id="], ["input_tokens>=5", "customer_id="]),
+    ],
+)
+def test_a_link_narrows_what_the_page_shows(
+    kept: list[str], more: list[str], expected: list[str]
+) -> None:
+    assert narrow_filters(kept, more) == expected
+
+
 def test_month_to_date_is_of_the_month_whatever_the_period_is(
     demo_server: DemoServer, get: Get
 ) -> None:
@@ -104,7 +201,8 @@ def test_month_to_date_is_of_the_month_whatever_the_period_is(
 def test_the_chosen_period_is_marked(get: Get, query: str, chosen: str | None) -> None:
     page = get(f"/?{query}")
 
-    marked = re.findall(r'aria-current="true">([^<]*)<', page)
+    periods, _, _ = page.partition("</section>")
+    marked = re.findall(r'aria-current="true">([^<]*)<', periods)
     assert marked == ([] if chosen is None else [chosen])
 
 

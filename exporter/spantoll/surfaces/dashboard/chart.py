@@ -66,6 +66,8 @@ class Bar(NamedTuple):
     height: int
     point: Point
     style: Style = PLAIN
+    window_link: str = ""
+    """Of a part of a stack: the address of all records of its window."""
 
 
 class Chart(NamedTuple):
@@ -81,6 +83,8 @@ class Chart(NamedTuple):
     highest: str = ""
     """The amount of the highest bar, where it is one amount."""
     marks: Sequence[Mark] = ()
+    totals: Sequence[Point] = ()
+    """Of a stacked chart, where they are known: a point for each whole window."""
 
     @property
     def name(self) -> str:
@@ -113,11 +117,14 @@ def draw_bars(points: Sequence[Point], *, of: str) -> Chart:
     return Chart(of, bars, points, WIDTH, HEIGHT, summary, highest=highest)
 
 
-def draw_stacks(groups: Sequence[Series], *, of: str) -> Chart:
-    """Draw a bar for each window, made of the amounts of the groups on top of each other."""
+def draw_stacks(groups: Sequence[Series], *, of: str, totals: Sequence[Point] = ()) -> Chart:
+    """Draw a bar for each window, made of the amounts of the groups on top of each other.
+
+    `totals` are points of the whole windows, as many as each group has, or none.
+    """
     windows = list(zip(*(group.points for group in groups), strict=True))
-    totals = [sum(map(_read_amount, points), Decimal(0)) for points in windows]
-    most = max(totals, default=Decimal(0))
+    sums = [sum(map(_read_amount, points), Decimal(0)) for points in windows]
+    most = max(sums, default=Decimal(0))
     step = max(1, WIDTH // max(1, len(windows)))
     # Small amounts are drawn higher than they are: there is room for one of every group.
     base = HEIGHT + LEAST_HEIGHT * len(groups)
@@ -129,11 +136,16 @@ def draw_stacks(groups: Sequence[Series], *, of: str) -> Chart:
             top -= height
             named = point._replace(label=f"{point.label}, {group.name}")
             if height:
-                bars.append(Bar(index * step, top, max(1, step - GAP), height, named, group.style))
-    summary = _describe_stacks(groups, windows, totals, of)
+                all_of_window = totals[index].link if totals else ""
+                width = max(1, step - GAP)
+                bars.append(
+                    Bar(index * step, top, width, height, named, group.style, all_of_window)
+                )
+    highest = totals[sums.index(most)].text if most and totals else ""
+    summary = _describe_stacks(groups, windows, sums, of, highest=highest)
     drawn = [point for points in windows for point in points]
     legend = [Key(group.name, group.style) for group in groups]
-    return Chart(of, bars, drawn, WIDTH, base, summary, legend)
+    return Chart(of, bars, drawn, WIDTH, base, summary, legend, highest=highest, totals=totals)
 
 
 def _read_amount(point: Point) -> Decimal:
@@ -162,15 +174,19 @@ def _describe_stacks(
     windows: Sequence[Sequence[Point]],
     totals: Sequence[Decimal],
     of: str,
+    *,
+    highest: str,
 ) -> str:
     if not windows:
         return f"{of}: nothing in this period."
-    highest = max(range(len(windows)), key=lambda index: totals[index])
+    top = max(range(len(windows)), key=lambda index: totals[index])
+    with_amount = f" with {highest}" if highest else ""
     sums = [sum(map(_read_amount, group.points), Decimal(0)) for group in groups]
     largest = max(range(len(groups)), key=lambda index: sums[index])
     return (
         f"{of}, {windows[0][0].label} to {windows[-1][0].label}, {len(windows)} bars. "
-        f"The highest is {windows[highest][0].label}; of the groups, {groups[largest].name}."
+        f"The highest is {windows[top][0].label}{with_amount}; "
+        f"of the groups, {groups[largest].name}."
         f"{_name_incomplete([points[0] for points in windows])}"
     )
 

@@ -14,10 +14,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from spantoll.errors import QueryError
-from spantoll.query import DIMENSIONS, MEASURES, WINDOWS, Filter, Query, Result, Row, run
+from spantoll.query import DIMENSIONS, MEASURES, WINDOWS, Filter, Query, Result, run
 from spantoll.query.measures import find_measure
 from spantoll.surfaces.cells import format_measure
-from spantoll.surfaces.dashboard.chart import Chart, Point, Series, draw_bars, draw_stacks
+from spantoll.surfaces.dashboard.chart import Chart, Point, draw_bars
 from spantoll.surfaces.dashboard.comparison import compare, describe_period
 from spantoll.surfaces.dashboard.copy_as import write_command, write_request, write_sql
 from spantoll.surfaces.dashboard.downloads import Downloads, list_downloads
@@ -30,7 +30,7 @@ from spantoll.surfaces.dashboard.explore_table import (
 )
 from spantoll.surfaces.dashboard.live import share_live
 from spantoll.surfaces.dashboard.nothing import explain_nothing
-from spantoll.surfaces.dashboard.palette import OTHERS, choose_styles
+from spantoll.surfaces.dashboard.over_time import draw_groups, draw_windows, name_group
 from spantoll.surfaces.dashboard.period import View, read_or_default
 from spantoll.surfaces.dashboard.pivot import can_pivot, make_pivot
 from spantoll.surfaces.dashboard.render import Page
@@ -44,10 +44,6 @@ MEASURES_SHOWN = ("cost_usd", "requests")
 """Asked for where the address names none."""
 INPUTS = 3
 """Of the form; an address may have more."""
-SERIES = 7
-"""Groups of a stacked chart, beside which the others are one: as many as there are colours."""
-BEYOND = "others"
-"""Name of the groups beyond SERIES, together."""
 ADDITIVE = ("USD", "requests", "tokens")
 """Units whose amounts may stand on top of each other."""
 
@@ -193,53 +189,15 @@ def draw_answer(context: RestContext, view: View, question: Question, result: Re
         ]
         return draw_bars(points, of=f"{title} by {' and '.join(result.query.dimensions) or 'all'}")
     stacked = bool(question.by) and measure.unit in ADDITIVE
-    over_time = run(
-        context.engine,
-        view.query(
-            measure.name,
-            by=result.query.dimensions if stacked else (),
-            window=question.window,
-            limit=SERIES if stacked else None,
-            others=stacked,
-            fill=True,
-        ),
-    )
     of = f"{title} by {question.window}"
     if stacked:
-        return draw_stacks(list_series(view, over_time, measure.name), of=of)
-    return draw_bars(list_points(view, over_time.rows, measure.name, question.window), of=of)
-
-
-def list_series(view: View, result: Result, measure: str) -> list[Series]:
-    """Return the points of each group over time, the largest group first, the others last."""
-    rows: dict[str, list[Row]] = {}
-    for row in result.rows:
-        rows.setdefault(name_group(row), []).append(row)
-    styles = dict(zip(rows, choose_styles(list(rows)), strict=True)) | {BEYOND: OTHERS}
-    return [
-        Series(name, list_points(view, each, measure, result.query.window), styles[name])
-        for name, each in rows.items()
-    ]
-
-
-def list_points(view: View, rows: Sequence[Row], measure: str, kind: str) -> list[Point]:
-    """Return a point for each window of a kind."""
-    return [
-        Point(
-            view.label(row.window, kind),
-            row.measures[measure],
-            format_measure(row, measure),
-            view.limit_to(row.window).link("/records"),
-            view.is_whole(row.window),
+        return draw_groups(
+            context.engine,
+            view,
+            measure.name,
+            by=result.query.dimensions,
+            window=question.window,
+            of=of,
         )
-        for row in rows
-        if row.window is not None
-    ]
-
-
-def name_group(row: Row) -> str:
-    """Return the values of a row's dimensions as they are read."""
-    if row.others:
-        return BEYOND
-    values = ["unknown" if value is None else str(value) for value in row.dimensions.values()]
-    return " · ".join(values) or "all"
+    over_time = run(context.engine, view.query(measure.name, window=question.window, fill=True))
+    return draw_windows(view, over_time.rows, measure.name, window=question.window, of=of)

@@ -24,14 +24,16 @@ from spantoll.query import (
     parse_period,
     run,
 )
-from spantoll.surfaces.cells import format_measure, format_number
-from spantoll.surfaces.dashboard.chart import Chart, Point, Series, draw_bars, draw_stacks
+from spantoll.query.names import make_unknown_name_error
+from spantoll.surfaces.cells import format_number
+from spantoll.surfaces.dashboard.chart import Chart, Point, Series, draw_stacks
 from spantoll.surfaces.dashboard.comparison import compare, describe_change, describe_period
 from spantoll.surfaces.dashboard.downloads import Card, make_downloads, make_workbook
 from spantoll.surfaces.dashboard.heat_map import LONGEST_NS, make_heat_map
 from spantoll.surfaces.dashboard.latency_chart import PERCENTILES, draw_latencies
 from spantoll.surfaces.dashboard.live import share_live
 from spantoll.surfaces.dashboard.nothing import explain_nothing
+from spantoll.surfaces.dashboard.over_time import draw_groups, draw_windows
 from spantoll.surfaces.dashboard.palette import OTHERS, Style
 from spantoll.surfaces.dashboard.period import View, read_or_default, read_view
 from spantoll.surfaces.dashboard.render import Page
@@ -43,6 +45,11 @@ TOP = 8
 """Rows of a card; the link below it leads to all."""
 SPLITS = ("provider", "model", "customer_id", "team")
 """What the cost is split by."""
+SPLIT_LABELS: Mapping[str, str] = {
+    **{name: name.removesuffix("_id").capitalize() for name in SPLITS},
+    "": "Nothing",
+}
+"""Values of `by`, and what the page calls them."""
 TOTALS: Mapping[str, str] = {
     "cost_usd": "Cost",
     "requests": "Calls",
@@ -84,7 +91,8 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 def download_overview(request: Request, context: Context, visible: Visible) -> Response:
     """Answer with the numbers of the page as a workbook. Raises QueryError and ProblemError."""
     view = read_view(request, context, visible)
-    return make_workbook(context, list(make_cards(view).values()), file="overview")
+    cards = make_cards(view, read_split(request))
+    return make_workbook(context, list(cards.values()), file="overview")
 
 
 @router.get("/")
@@ -94,8 +102,14 @@ def show_overview(request: Request, context: RestContext, visible: Sequence[Filt
     if is_empty(context, visible):
         return Page("empty.html", {"endpoint": str(request.base_url).rstrip("/")})
     view, problem = read_or_default(request, context, visible)
+    split = SPLITS[1]
+    try:
+        split = read_split(request)
+    except QueryError as error:
+        problem = problem or str(error)
+    view = view._replace(asked=(("by", split),) if "by" in request.query_params else ())
     engine = context.engine
-    cards = make_cards(view)
+    cards = make_cards(view, split)
     asked = cards["totals"].query
     growth = None
     if view.against:
@@ -122,7 +136,9 @@ def show_overview(request: Request, context: RestContext, visible: Sequence[Filt
             else {},
             "before": describe_period(view, growth) if growth else "",
             "month": measure_month(context, view),
-            "cost_chart": draw_cost(view, over_time),
+            "cost_chart": draw_cost(context, view, over_time, split),
+            "split": split,
+            "splits": SPLIT_LABELS,
             "outcome_chart": draw_outcomes(view, over_time),
             "outcomes": list(list_outcomes(totals=over_time.totals)),
             "latency_chart": draw_latencies(view, count_latencies(engine, asked), percentiles),
@@ -136,7 +152,7 @@ def show_overview(request: Request, context: RestContext, visible: Sequence[Filt
     )
 
 
-def make_cards(view: View) -> dict[str, Card]:
+def make_cards(view: View, split: str) -> dict[str, Card]:
     """Return what each part of the page is an answer to."""
     totals = view.query(*dict.fromkeys((*TOTALS, *PERCENTILES)))
     over_time = view.query(*OVER_TIME, window=view.window, fill=True)
@@ -146,6 +162,9 @@ def make_cards(view: View) -> dict[str, Card]:
         "time": Card(f"Cost and outcomes by {view.window}", over_time),
         "latency": Card(f"Latency by {view.window}", latency),
     }
+    if split:
+        by_group = view.query("cost_usd", "requests", by=[split], window=view.window)
+        cards["split"] = Card(name_cost(view, split), by_group)
     if is_short(view):
         cards["hours"] = Card("By hour", view.query("cost_usd", "requests", window="hour"))
     for name in SPLITS:
@@ -175,20 +194,28 @@ def is_empty(context: RestContext, visible: Sequence[Filter]) -> bool:
     return not list_records(context.engine, anything).records
 
 
-def draw_cost(view: View, result: Result) -> Chart:
-    """Draw the cost of each window; a bar leads to the records of its window."""
-    points = [
-        Point(
-            view.label(row.window),
-            row.measures["cost_usd"],
-            format_measure(row, "cost_usd"),
-            view.limit_to(row.window).link("/records"),
-            view.is_whole(row.window),
-        )
-        for row in result.rows
-        if row.window is not None
-    ]
-    return draw_bars(points, of=f"Cost by {view.window}")
+def draw_cost(context: RestContext, view: View, result: Result, split: str) -> Chart:
+    """Draw the cost of each window, whole or made of the groups of `split`."""
+    of, window = name_cost(view, split), view.window
+    if not split:
+        return draw_windows(view, result.rows, "cost_usd", window=window, of=of)
+    return draw_groups(
+        context.engine, view, "cost_usd", by=(split,), window=window, of=of, totals=result.rows
+    )
+
+
+def name_cost(view: View, split: str) -> str:
+    """Return the title of the cost over time."""
+    by = f" and {split.removesuffix('_id')}" if split else ""
+    return f"Cost by {view.window}{by}"
+
+
+def read_split(request: Request) -> str:
+    """Return what the cost over time is split by, empty for nothing. Raises QueryError."""
+    split = request.query_params.get("by", SPLITS[1])
+    if split and split not in SPLITS:
+        raise make_unknown_name_error(split, field="by", allowed=SPLITS)
+    return split
 
 
 def draw_outcomes(view: View, result: Result) -> Chart:

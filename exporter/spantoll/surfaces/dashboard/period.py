@@ -6,6 +6,7 @@ Input: the parameters of a request, under the names the REST API has. Output: `V
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -60,6 +61,8 @@ COMPARISONS: Mapping[str, str] = {
     "year": "the same days a year ago",
 }
 """Values of the parameter `against` of the REST API, and what the form calls them."""
+EQUALITY = re.compile(r"[^=!<>^]+=")
+"""The beginning of a filter by values of a field: the field and `=`."""
 OF_PAGES = ("live", "month", "emitters")
 """Parameters of pages that are no filters and that the REST API does not have."""
 
@@ -106,10 +109,10 @@ class View(NamedTuple):
         )
 
     def link(self, path: str, *more: str, without: str | None = None, **changed: str) -> str:
-        """Return the address of a page with this view, more filters and changed parameters."""
+        """Return the address of a page with this view, narrowed by more filters, and parameters."""
         kept = [text for text in self.where if text != without]
         pairs = [*({**self.parameters, **changed}.items())]
-        pairs += [("where", text) for text in dict.fromkeys((*kept, *more))]
+        pairs += [("where", text) for text in narrow_filters(kept, more)]
         return f"{path}?{urlencode(pairs)}" if pairs else path
 
     def stay(self, path: str, *, without: str | None = None, **changed: str) -> str:
@@ -194,6 +197,19 @@ class View(NamedTuple):
         end_ns = self.now_ns if self.end_ns is None else self.end_ns
         filters = "; ".join(self.where) or "none"
         return f"{start} to {self.show_time(end_ns)} ({self.tz}). Filters: {filters}."
+
+
+def narrow_filters(kept: Sequence[str], more: Sequence[str]) -> list[str]:
+    """Return filters that keep what both keep, each a list of texts.
+
+    Values of one field are alternatives (`model=a` and `model=b` keep both models), so the values
+    that `more` has for a field take the place of those in `kept`, as far as these have them too.
+    """
+    fields = {match[0] for text in more if (match := EQUALITY.match(text))}
+    replaced = {text for text in kept if (match := EQUALITY.match(text)) and match[0] in fields}
+    common = {text.partition("=")[0] for text in more if text in replaced}
+    added = [text for text in more if text in replaced or text.partition("=")[0] not in common]
+    return list(dict.fromkeys([*(text for text in kept if text not in replaced), *added]))
 
 
 def read_view(request: Request, context: RestContext, visible: Sequence[Filter]) -> View:

@@ -57,8 +57,9 @@ function follow(bar) {
   const columns = findColumns(plot.chart);
   const [first, last] = [plot.anchor, plot.current].sort((a, b) => a - b);
   if (first === last) {
-    const link = (bar ?? columns[first][0]).dataset.link;
-    if (link) location.assign(link);
+    const { link, windowLink } = columns[first][0].dataset;
+    const address = bar?.dataset.link ?? windowLink ?? link;
+    if (address) location.assign(address);
     return;
   }
   const [begins, ends] = [first, last].map((index) => {
