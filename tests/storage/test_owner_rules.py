@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from spantoll.query import Filter, Query, RecordQuery, list_records, run
 from spantoll.query.owner_rows import read_owner_rows
+from spantoll.query.owners import read_assigning_rules
 from spantoll.storage import Store
 from spantoll.storage.owner_rules import add_owner_rules
 from tests.support.records import make_record
@@ -60,3 +61,25 @@ def test_owners_filter_sums_and_records(store: Store) -> None:
 
     assert result.totals.requests == len(listed) == 3
     assert len(list_records(engine, RecordQuery(filters=others)).records) == 2
+
+
+def test_a_record_names_the_rules_that_assign_it(store: Store) -> None:
+    engine = fill(store)
+    by_start = {
+        (listed.record.user_id, listed.record.started_ns): listed.id
+        for listed in list_records(engine, RecordQuery()).records
+    }
+
+    with engine.connect() as connection:
+        assigned = {
+            key: [(rule.kind, rule.owner) for rule in read_assigning_rules(connection, number)]
+            for key, number in by_start.items()
+        }
+
+    assert assigned == {
+        ("ann", 10): [("team", "b")],
+        ("ann", 20): [("team", "b"), ("cost_centre", "4712")],
+        ("bob", 20): [("team", "a"), ("cost_centre", "4711"), ("customer", "umbrella")],
+        ("Ann", 20): [("team", "c")],
+        (None, 20): [],
+    }

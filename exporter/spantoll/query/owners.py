@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, case, func, or_, select
 
 from spantoll.records.columns import usage_record
 from spantoll.storage.json_values import json_text
-from spantoll.storage.owner_rules import OWNER_KINDS, owner_rule
+from spantoll.storage.owner_rules import OWNER_KINDS, OwnerRule, owner_rule, read_owner_rules
 
-__all__ = ["OWNERS", "RULE_ATTRIBUTE", "RULE_FIELDS"]
+__all__ = ["OWNERS", "RULE_ATTRIBUTE", "RULE_FIELDS", "read_assigning_rules"]
 
 RULE_FIELDS = (
     *("tenant_id", "customer_id", "organisation", "project", "workspace_id", "team"),
@@ -39,9 +39,10 @@ def _match_value() -> ColumnElement[bool]:
     return begins == o.value
 
 
-def _find_owner(kind: str) -> ColumnElement[Any]:
+def _find_owner(kind: str, answer: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Select a column of the rule that decides who of a kind owns a record."""
     return (
-        select(o.owner)
+        select(answer)
         .where(
             o.kind == kind,
             o.valid_from_ns <= r.started_ns,
@@ -56,6 +57,14 @@ def _find_owner(kind: str) -> ColumnElement[Any]:
 
 
 OWNERS: Mapping[str, ColumnElement[Any]] = {
-    f"owner_{kind}": _find_owner(kind) for kind in OWNER_KINDS
+    f"owner_{kind}": _find_owner(kind, o.owner) for kind in OWNER_KINDS
 }
 """Dimension -> expression."""
+_DECIDING = [_find_owner(kind, o.id).label(kind) for kind in OWNER_KINDS]
+
+
+def read_assigning_rules(connection: Connection, record_id: int) -> list[OwnerRule]:
+    """Return the rules that assign a record to its owners, at most one of each kind."""
+    wanted = select(*_DECIDING).where(r.id == record_id)
+    numbers = set(next(iter(connection.execute(wanted)), ()))
+    return [rule for rule in read_owner_rules(connection) if rule.id in numbers]

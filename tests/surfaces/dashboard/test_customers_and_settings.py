@@ -156,7 +156,32 @@ def test_settings_show_rules_of_owners_and_closed_periods(
 
     page = client.get("/settings").text
 
-    assert "<td>service_name^=search-</td><td>team search&lt;b&gt;</td>" in page
+    text_of = re.sub("<(?!td)[^>]*>", "", page)
+    assert "<td>service_name^=search-<td>team search&lt;b&gt;" in text_of
     assert "2026-10 (UTC), closed 2026-11-21" in page
     assert "by finance&lt;b&gt;" in page
     assert "<dt>Schema</dt>" in page
+
+
+def test_a_rule_of_owners_leads_to_its_records_and_a_record_to_its_rule(
+    client: TestClient, store: SqlStore, record: Callable[..., UsageRecord]
+) -> None:
+    rules = [
+        OwnerRule("team", "user_id", "ann", 0, "search & <co>"),
+        OwnerRule("cost_centre", "user_id", "a", 1, "4711", valid_from_ns=NOW_NS),
+    ]
+    store.write([record(user_id="ann"), record(user_id="ann"), record(user_id="bob")])
+    with store.transaction() as connection:
+        team, later = add_owner_rules(connection, rules, now_ns=NOW_NS)
+
+    settings = client.get("/settings").text
+    links = [unescape(each) for each in re.findall(r'href="(/records\?[^"]*)"', settings)]
+    counts = [client.get(each).text.count('<a href="/records/') for each in links]
+    page = client.get("/records/1").text
+    shown = re.findall(r'data-owner="(\w+)">\w+ <a href="([^"]*)">([^<]*)</a>', page)
+
+    assert counts == [2, 2, 0, 0]
+    assert [(kind, unescape(owner)) for kind, _, owner in shown] == [("team", "search & <co>")]
+    assert unescape(shown[0][1]) == links[1]
+    assert f'href="/settings#owner-{team.id}"' in page
+    assert f'<tr id="owner-{later.id}">' in settings

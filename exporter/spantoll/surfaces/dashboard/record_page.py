@@ -14,8 +14,10 @@ from fastapi.responses import HTMLResponse
 from spantoll.customers import compute_revenue
 from spantoll.pipeline.customer_book import read_customer_book
 from spantoll.query import CostState, Explanation, plain_explanation, to_usd
+from spantoll.query.owners import read_assigning_rules
 from spantoll.query.run import reading
 from spantoll.surfaces.cells import format_dollars
+from spantoll.surfaces.dashboard.owner_links import OwnerLinks, link_owners
 from spantoll.surfaces.dashboard.period import read_or_default
 from spantoll.surfaces.dashboard.render import render
 from spantoll.surfaces.explained_revenue import plain_revenue_lines
@@ -63,7 +65,16 @@ def show_record(
         plain=plain_explanation(explained, context.links),
         state=CostState.from_record(explained.listed.record),
         charge=explain_charge(context, explained),
+        owners=list_owners(context, visible, record_id),
     )
+
+
+def list_owners(context: RestContext, visible: Visible, record_id: int) -> list[OwnerLinks]:
+    """Return the rules that assign a record; none to limited keys, as rules name others."""
+    if visible:
+        return []
+    with reading(context.engine) as connection:
+        return link_owners(read_assigning_rules(connection, record_id))
 
 
 def explain_charge(context: RestContext, explained: Explanation) -> Charge | None:

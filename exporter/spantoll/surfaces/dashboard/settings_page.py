@@ -22,6 +22,7 @@ from spantoll.storage import AccessKey, list_keys
 from spantoll.storage.migrate import HEAD
 from spantoll.storage.owner_rules import read_owner_rules
 from spantoll.storage.periods import read_periods
+from spantoll.surfaces.dashboard.owner_links import link_owners
 from spantoll.surfaces.dashboard.render import render
 from spantoll.surfaces.rest.context import Context, RestContext
 from spantoll.surfaces.rest.guard import KEY
@@ -51,7 +52,7 @@ def show_settings(request: Request, context: Context) -> HTMLResponse:
         settings=[] if settings is None else list_settings(settings),
         price_set=context.rate_card.price_set,
         keys=list_keys(context.engine),
-        rules=rules,
+        owners=link_owners(rules),
         periods=periods,
         rates=rates,
         time=format_time,
