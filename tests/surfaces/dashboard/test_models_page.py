@@ -28,6 +28,13 @@ def test_models_are_filtered_by_price_and_operation(get: Get) -> None:
     assert all(float(row[4]) <= 0.05 for row in rows)
 
 
+def test_a_provider_as_spans_name_it_has_the_models_of_its_price_list(get: Get) -> None:
+    page = get("/models?provider=mistral_ai")
+
+    assert "<option selected>mistral</option>" in page
+    assert {row[0] for row in read_rows(page)} == {"mistral"}
+
+
 def test_models_are_filtered_by_what_they_take_beyond_text(get: Get) -> None:
     names = {row[1] for row in read_rows(get("/models?provider=openai&modality=audio"))}
 

@@ -26,6 +26,17 @@ def read_pivot(page: str) -> tuple[list[str], list[list[str]]]:
     return rows[0], rows[1:]
 
 
+def test_a_pivot_table_keeps_the_period_and_the_filters(get: Get) -> None:
+    asked = "measure=requests&by=provider&by=team&from=2026-11-01&where=team%3Dsupport"
+    page = get(f"/explore?{asked}&pivot=true")
+
+    headings, _ = read_pivot(page)
+
+    assert headings[1:] == ["support", "total"]
+    assert "unknown filter" not in page
+    assert 'name="from" size="12" value="2026-11-01"' in page
+
+
 def test_cells_are_those_of_sql_and_add_up_to_the_totals(demo_server: DemoServer, get: Get) -> None:
     page = get("/explore?measure=requests&by=provider&by=team&last=&pivot=true")
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from starlette.testclient import TestClient
 
 from tests.surfaces.rest.conftest import API
@@ -18,6 +19,15 @@ def test_models_are_filtered_and_paged(client: TestClient) -> None:
 
     assert found == whole
     assert {"gpt-4o", "gpt-4o-mini"} <= {each["model"] for each in whole}
+
+
+@pytest.mark.parametrize(("provider", "listed"), [("mistral_ai", "mistral"), ("nobody", None)])
+def test_models_are_those_of_the_price_list_of_a_provider(
+    client: TestClient, provider: str, listed: str | None
+) -> None:
+    models = client.get(f"{API}/models?provider={provider}").json()["models"]
+
+    assert {model["provider"] for model in models} == ({listed} if listed else set())
 
 
 def test_providers_count_their_models(client: TestClient) -> None:

@@ -52,6 +52,7 @@ def _listed(
     card: Any, day: str, name: str, provider: str | None, operation: str | None, free: bool | None
 ) -> list[dict[str, Any]]:
     from spantoll.pricing.browse import list_models
+    from spantoll.pricing.lists import owners_of_provider
 
     return [
         {
@@ -62,7 +63,7 @@ def _listed(
         }
         for model in list_models(card, day=day)
         if name.lower() in model.model.lower()
-        and provider in {None, model.provider}
+        and (provider is None or model.provider in owners_of_provider(provider))
         and operation in {None, model.operation}
         and free in {None, model.free}
     ]

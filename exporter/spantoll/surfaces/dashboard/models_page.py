@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse
 from spantoll.errors import QueryError
 from spantoll.pricing.browse import ListedModel
 from spantoll.pricing.estimate import estimate_cost
+from spantoll.pricing.lists import owners_of_provider
 from spantoll.surfaces.dashboard.render import render
 from spantoll.surfaces.rest.context import Context, RestContext
 from spantoll.surfaces.rest.models import list_today
@@ -52,6 +53,7 @@ def show_models(request: Request, context: Context) -> HTMLResponse:
         operations=sorted({model.operation for model in models}),
         modalities=sorted({kind for model in models for kind in model.modality}),
         given=given,
+        provider=owners_of_provider(given.get("provider", ""))[0],
         problem=problem,
         tested=price_string(context, given.get("test", "").strip()[:LONGEST]),
     )
@@ -63,12 +65,13 @@ def filter_models(models: Sequence[ListedModel], given: Mapping[str, str]) -> It
     A model without a price of input tokens is not below any.
     """
     name, provider = given.get("name", "").lower(), given.get("provider", "")
+    price_lists = owners_of_provider(provider)
     operation, modality = given.get("operation", ""), given.get("modality", "")
     most_usd = read_price(given.get("most", ""))
     for model in models:
         if (
             name in model.model.lower()
-            and provider in ("", model.provider)
+            and (not provider or model.provider in price_lists)
             and operation in ("", model.operation)
             and modality in ("", *model.modality)
             and (given.get("free") != "true" or model.free)

@@ -63,7 +63,7 @@ COMPARISONS: Mapping[str, str] = {
 """Values of the parameter `against` of the REST API, and what the form calls them."""
 EQUALITY = re.compile(r"[^=!<>^]+=")
 """The beginning of a filter by values of a field: the field and `=`."""
-OF_PAGES = ("live", "month", "emitters")
+OF_PAGES = ("live", "month", "emitters", "pivot")
 """Parameters of pages that are no filters and that the REST API does not have."""
 
 

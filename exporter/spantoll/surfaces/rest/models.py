@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from spantoll.pricing import RateCard, Unpriced
 from spantoll.pricing.browse import ListedModel, list_models, list_periods
 from spantoll.pricing.estimate import estimate_cost
+from spantoll.pricing.lists import owners_of_provider
 from spantoll.surfaces.rest.context import Context, RestContext
 from spantoll.surfaces.rest.exact import ExactRoute
 from spantoll.surfaces.rest.media import Answer, Format, write_answer
@@ -95,11 +96,12 @@ def get_models(
 ) -> Response:
     """List the models that have a price, with the price of a million tokens."""
     day, models = list_today(context)
+    price_lists = None if wanted.provider is None else owners_of_provider(wanted.provider)
     found = [
         model
         for model in models
         if wanted.name.lower() in model.model.lower()
-        and wanted.provider in {None, model.provider}
+        and (price_lists is None or model.provider in price_lists)
         and wanted.operation in {None, model.operation}
         and wanted.free in {None, model.free}
         and (wanted.after is None or _name(model) > wanted.after)
