@@ -70,7 +70,9 @@ BACKENDS = [
 
 CLICKHOUSE_FILES = {
     "test_clickhouse.py",
+    "test_clickhouse_periods.py",
     "test_clickhouse_repricing.py",
+    "test_closed_periods.py",
     "test_store_conformance.py",
     "test_access_keys.py",
     "test_own_prices.py",
@@ -82,7 +84,13 @@ CLICKHOUSE_FILES = {
 """What runs on ClickHouse. The other files start processes, of which its engine serves one at a
 time, need roll-ups, or change many records one by one, which takes it minutes."""
 
-QUICK_FILES = {"test_clickhouse.py", "test_promoted_attributes.py", "test_store_conformance.py"}
+QUICK_FILES = {
+    "test_clickhouse.py",
+    "test_clickhouse_periods.py",
+    "test_clickhouse_repricing.py",
+    "test_promoted_attributes.py",
+    "test_store_conformance.py",
+}
 """Of these, what `make test` runs; the rest is left to `make soak`, for a write that settles takes
 ClickHouse some tenths of a second, however small."""
 

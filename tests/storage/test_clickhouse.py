@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, text, update
 
-from spantoll.errors import ConfigurationError, RepriceError, StoreUnavailable
+from spantoll.errors import ConfigurationError, StoreUnavailable
 from spantoll.records import usage_record
 from spantoll.storage import Correction, SqlStore, Stored, open_store
 from spantoll.storage.clickhouse.schema import WEEK_NS
 from spantoll.storage.copy import copy_ledger
-from spantoll.storage.periods import close_period
 from spantoll.storage.shared import read_unsettled
 from spantoll.storage.tables import audit_event, probe
 from spantoll.storage.views import VIEWS
@@ -182,13 +181,6 @@ def test_what_a_crash_leaves_is_settled_later(
     assert again.inserted == 2 - stored
     assert sorted(record.counted for record in rows(ledger_store)) == [False, True]
     assert read_unsettled(ledger_store.engine) is None
-
-
-def test_what_needs_transactions_is_refused(ledger_store: SqlStore) -> None:
-    with pytest.raises(RepriceError, match="closing a period needs transactions"):
-        close_period(
-            ledger_store, "2026-10", tz="UTC", start_ns=0, end_ns=1, by="ann", now_ns=NOON_NS
-        )
 
 
 def test_a_ledger_is_copied_to_clickhouse_and_back(ledger_store: SqlStore, tmp_path: Path) -> None:

@@ -66,10 +66,11 @@ def void_record(store: SqlStore, record_id: int, *, why: str, by: str, now_ns: i
             facts=before.facts._replace(counted=False, counted_reason=VOIDED),
             current=before.current._replace(counted=False, counted_reason=VOIDED),
         )
-        store_changes(connection, [(before, after)])
+        # The audit first: without transactions a crash leaves a row too many, never one too few.
         add_audit_event(
             connection, "void", by=by, why=why, now_ns=now_ns, records=1, record_id=record_id
         )
+        store_changes(connection, [(before, after)])
     return before.current
 
 

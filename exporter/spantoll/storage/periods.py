@@ -40,7 +40,6 @@ def close_period(
     store: SqlStore, name: str, *, tz: str, start_ns: int, end_ns: int, by: str, now_ns: int
 ) -> ClosedPeriod:
     """Close a period that is over. Raises RepriceError if it is not, or overlaps a closed one."""
-    store.check_transactions("closing a period")
     if now_ns < end_ns:
         raise RepriceError(f"{name} is not over yet in {tz}: only a period that is can be closed")
     with store.transaction() as connection:

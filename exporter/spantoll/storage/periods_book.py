@@ -2,13 +2,14 @@
 
 Input: records as they are and as they are to be, or records that came late. Output: rows of
 `adjustment`; the row of the record keeps its columns, and what it should be stands in `adjusted`,
-so that settling and re-pricing go on from there. A late record is stored as not counted.
+so that settling and re-pricing go on from there. A late record is stored as not counted. The
+adjustments are stored first: where a crash leaves them alone, `periods_resume.py` adds the rest.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -20,7 +21,16 @@ from spantoll.storage.periods import ClosedPeriod, find_period, read_periods
 from spantoll.storage.store import Stored
 from spantoll.storage.tables import adjustment
 
-__all__ = ["CLOSED", "book_changes", "book_late_records", "split_changes"]
+__all__ = [
+    "CLOSED",
+    "book_changes",
+    "book_late",
+    "book_late_records",
+    "encode_late",
+    "is_late",
+    "keep_rows",
+    "split_changes",
+]
 
 CLOSED = "closed_period"
 """`counted_reason` of a record that came after its period was closed."""
@@ -76,8 +86,8 @@ def book_changes(
     if not changes:
         return
     kept = _read_rows(connection, [before.id for before, _ in changes])
-    _keep_rows(connection, [(kept[after.id], after) for _, after in changes])
     _book(connection, changes, periods, cause=cause, run_id=run_id)
+    keep_rows(connection, [(kept[after.id], after) for _, after in changes])
 
 
 def book_late_records(
@@ -92,16 +102,42 @@ def book_late_records(
     late = (record for record in records if record.started_ns < latest_ns)
     if not ids or not any(find_period(periods, record.started_ns) for record in late):
         return
-    changes: list[Change] = []
-    kept: list[tuple[UsageRecord, Stored]] = []
-    for number, record in _read_rows(connection, ids).items():
-        if record.counted and find_period(periods, record.started_ns):
-            row = record._replace(counted=False, counted_reason=CLOSED)
-            after = Stored(number, record, record)
-            kept.append((row, after))
-            changes.append((after._replace(current=row), after))
-    _keep_rows(connection, kept)
+    found = {
+        number: record
+        for number, record in _read_rows(connection, ids).items()
+        if is_late(record, periods)
+    }
+    book_late(connection, found, periods)
+    keep_rows(
+        connection,
+        [(_discount(record), Stored(number, record, record)) for number, record in found.items()],
+    )
+
+
+def is_late(record: UsageRecord, periods: Sequence[ClosedPeriod]) -> bool:
+    """Return True if a new record would be in the sums of a closed period."""
+    return record.counted and find_period(periods, record.started_ns) is not None
+
+
+def book_late(
+    connection: Connection, late: Mapping[int, UsageRecord], periods: Sequence[ClosedPeriod]
+) -> None:
+    """Book late records by id, given as they count."""
+    changes = [
+        (Stored(number, record, _discount(record)), Stored(number, record, record))
+        for number, record in late.items()
+    ]
     _book(connection, changes, periods, cause=Cause.LATE_RECORD, run_id=None)
+
+
+def encode_late(record: UsageRecord) -> tuple[UsageRecord, str | None]:
+    """Return the columns of a late record, and what it should be: `facts` and `adjusted` of it."""
+    row = _discount(record)
+    return row, encode_values(list_changes(row, record))
+
+
+def _discount(record: UsageRecord) -> UsageRecord:
+    return record._replace(counted=False, counted_reason=CLOSED)
 
 
 def _read_rows(connection: Connection, ids: Sequence[int]) -> dict[int, UsageRecord]:
@@ -113,8 +149,8 @@ def _read_rows(connection: Connection, ids: Sequence[int]) -> dict[int, UsageRec
     return found
 
 
-def _keep_rows(connection: Connection, kept: Iterable[tuple[UsageRecord, Stored]]) -> None:
-    """Store what records should be beside their columns."""
+def keep_rows(connection: Connection, kept: Iterable[tuple[UsageRecord, Stored]]) -> None:
+    """Store what records should be beside their columns, which are given as they stay."""
     rows = [
         {
             "which": after.id,
@@ -137,11 +173,16 @@ def _book(
     cause: Cause,
     run_id: int | None,
 ) -> None:
-    booked_ns = time.time_ns()
-    entries = [
-        entry
+    found = [
+        (before, after, period)
         for before, after in changes
         if (period := find_period(periods, before.current.started_ns)) is not None
+    ]
+    # The same for all: it is how `periods_resume` knows what was booked last.
+    booked_ns = max([time.time_ns(), *(period.end_ns for _, _, period in found)])
+    entries = [
+        entry
+        for before, after, period in found
         for entry in make_adjustments(
             before, after, period, booked_ns=booked_ns, cause=cause, run_id=run_id
         )

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from sqlalchemy import Connection, Engine, Table, update
 from sqlalchemy.exc import DBAPIError
 
-from spantoll.errors import RecordRejected, RepriceError
+from spantoll.errors import RecordRejected
 from spantoll.pricing.result import Rate
 from spantoll.records.record import UsageRecord
 from spantoll.storage.facts import list_corrections, store_changes
@@ -126,14 +126,6 @@ class SqlStore(ABC):
 
     def continue_numbering(self, connection: Connection, table: Table) -> None:  # noqa: B027  optional
         """Let the next row of a table, into which rows with ids were copied, have a higher one."""
-
-    def check_transactions(self, what: str) -> None:
-        """Raise RepriceError where a crash could leave `what` half done."""
-        if not self.has_transactions:
-            raise RepriceError(
-                f"{self.url}: {what} needs transactions, which this database has not; copy the "
-                "ledger to another one by `spantoll db copy`"
-            )
 
     def settle_pending(self, settle: Settle) -> int:
         """Return 0: what a write adds is settled in its transaction."""

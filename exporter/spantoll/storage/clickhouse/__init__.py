@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from spantoll.errors import ConfigurationError, StoreUnavailable
-from spantoll.records.columns import usage_record
+from spantoll.records.columns import ADJUSTED, FACTS, usage_record
 from spantoll.records.record import COLUMNS, UsageRecord
 from spantoll.storage.clickhouse import schema
 from spantoll.storage.clickhouse.blocks import check_types, insert_columns
@@ -39,7 +39,9 @@ from spantoll.storage.clickhouse.row_versions import keep_row_versions
 from spantoll.storage.clickhouse.statements import ClickhouseStatements
 from spantoll.storage.groups import Groups
 from spantoll.storage.identities import read_stored
-from spantoll.storage.periods_book import book_late_records
+from spantoll.storage.periods import read_periods
+from spantoll.storage.periods_book import encode_late, is_late
+from spantoll.storage.periods_resume import finish_bookings
 from spantoll.storage.server import POOL_TIMEOUT_S, ServerStore
 from spantoll.storage.shared import is_settling, settling
 from spantoll.storage.sql import Insert, Refused
@@ -78,11 +80,14 @@ def open_url(url: URL, *, create: bool = True) -> ClickhouseStore:
 
 
 class _Locks:
-    """What the stores of this process on one database exclude each other by."""
+    """What the stores of this process on one database exclude each other by; shared."""
 
     def __init__(self) -> None:
         self.inserting = threading.Lock()
         self.correcting = threading.Lock()
+        self.must_book = True
+        """Whether late records may not be booked yet, or what is booked not kept beside its record:
+        by this process, or by one that was killed before it."""
 
 
 _LOCKS: WeakValueDictionary[str, _Locks] = WeakValueDictionary()
@@ -124,12 +129,18 @@ class ClickhouseStore(ServerStore):
         with self._locks.correcting:
             schema.migrate(self._reader)
 
-    def transaction(self) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
         """Hold off what else of this process corrects records.
 
-        Each statement is durable at once: an error in the block does not undo those before it.
+        Each statement is durable at once: an error in the block does not undo those before it, and
+        the next transaction finishes what they have booked.
         """
-        return self._begin_alone(self._locks.correcting)
+        with self._begin_alone(self._locks.correcting) as connection:
+            if self._locks.must_book:
+                self._locks.must_book = False
+                finish_bookings(connection)
+            yield connection
 
     def insertion(self) -> AbstractContextManager[Connection]:
         """Hold off what else of this process inserts records."""
@@ -138,7 +149,10 @@ class ClickhouseStore(ServerStore):
     def insert_records(
         self, connection: Connection, records: Sequence[UsageRecord]
     ) -> Sequence[int]:
-        """Insert those that are not stored, in one block, which is stored whole or not at all."""
+        """Insert those that are not stored, in one block, which is stored whole or not at all.
+
+        Those of a closed period are stored as not counted; the next transaction books them.
+        """
         # Of two copies in one write the first.
         wanted = {record[:3]: record for record in reversed(records)}
         for identity in read_stored(connection, list(wanted)):
@@ -146,14 +160,16 @@ class ClickhouseStore(ServerStore):
         if not wanted:
             return ()
         ids = self._ids[: len(wanted)]
-        columns = [list(ids), *map(list, zip(*reversed(wanted.values()), strict=True))]
+        new = dict(zip(ids, reversed(wanted.values()), strict=True))
+        periods = read_periods(connection)
+        late = {number: record for number, record in new.items() if is_late(record, periods)}
         try:
-            for column, values in zip(_COLUMNS, columns, strict=True):
-                check_types(column, values)
-            insert_columns(connection, usage_record.name, _COLUMNS, columns)
+            _insert_block(connection, new, late)
         except Error as error:
             raise DBAPIError("INSERT", None, error) from error
         self._ids = self._ids[len(ids) :]
+        if late:
+            self._locks.must_book = True
         return ids
 
     def insert_missing(
@@ -199,12 +215,11 @@ class ClickhouseStore(ServerStore):
         """Note the ids that the records will have before they are stored, not after."""
         with self.insertion() as connection:
             self._ids = ids = self._numbers.take(connection, len(records))
-            if note:
+            # What is late is booked by what is noted.
+            if note or read_periods(connection):
                 noted = {"first_id": ids[0], "last_id": ids[-1], "since_ns": time.time_ns()}
                 connection.execute(unsettled.insert(), noted)
-            inserted, refused = insert(connection, records)
-            book_late_records(connection, records, inserted)
-        return inserted, refused
+            return insert(connection, records)
 
     @contextmanager
     def _begin_alone(self, lock: threading.Lock) -> Iterator[Connection]:
@@ -215,8 +230,28 @@ class ClickhouseStore(ServerStore):
         try:
             with self.begin(self._writer) as connection:
                 yield connection
+        except BaseException:
+            self._locks.must_book = True
+            raise
         finally:
             lock.release()
+
+
+def _insert_block(
+    connection: Connection, new: Mapping[int, UsageRecord], late: Mapping[int, UsageRecord]
+) -> None:
+    """Insert records by id; those that are late with what they should be beside their columns."""
+    encoded = {number: encode_late(record) for number, record in late.items()}
+    rows = [encoded[number][0] if number in late else record for number, record in new.items()]
+    columns = list(_COLUMNS)
+    values = [list(new), *map(list, zip(*rows, strict=True))]
+    if late:
+        beside = [encoded[number][1] if number in late else None for number in new]
+        columns += [usage_record.c[name] for name in (FACTS, ADJUSTED)]
+        values += [beside, beside]
+    for column, given in zip(columns, values, strict=True):
+        check_types(column, given)
+    insert_columns(connection, usage_record.name, columns, values)
 
 
 def _make_engine(url: URL, **pool: int) -> Engine:
