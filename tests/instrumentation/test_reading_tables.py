@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
 from spantoll.instrumentation.apis import openai_chat, openai_media
+from spantoll.instrumentation.compiler import compile_table
 from spantoll.instrumentation.provider import Call
 from spantoll.instrumentation.providers.openai import readings
-from spantoll.instrumentation.reading import Sum, Table, Via, pick, plain, reader
+from spantoll.instrumentation.reading import Sum, Table, Via, pick, plain
 
 TABLE: Table = {
     "whole": "usage.input",
@@ -62,13 +63,13 @@ def as_models(value: Any) -> Any:
     ids=["dict", "mapping", "objects", "pydantic models"],
 )
 def test_a_table_reads_any_kind_of_source(source: Any) -> None:
-    assert reader(TABLE)(source) == FOUND
+    assert compile_table(TABLE)(source) == FOUND
 
 
 def test_what_is_not_there_is_left_out() -> None:
-    assert reader(TABLE)({}) == {}
-    assert reader(TABLE)(None) == {}
-    assert reader(TABLE)({"usage": None, "choices": []}) == {}
+    assert compile_table(TABLE)({}) == {}
+    assert compile_table(TABLE)(None) == {}
+    assert compile_table(TABLE)({"usage": None, "choices": []}) == {}
 
 
 @pytest.mark.parametrize(
@@ -84,13 +85,13 @@ def test_what_is_not_there_is_left_out() -> None:
 def test_the_preferred_place_wins_whatever_the_order(
     present: dict[str, Any], expected: int
 ) -> None:
-    read = reader({"key": ("first", "second")})
+    read = compile_table({"key": ("first", "second")})
 
     assert read(present) == {"key": expected}
 
 
 def test_a_sum_of_one_part_is_that_part() -> None:
-    assert reader({"key": Sum("a", "b", "c")})({"b": 5}) == {"key": 5}
+    assert compile_table({"key": Sum("a", "b", "c")})({"b": 5}) == {"key": 5}
 
 
 class Colour(Enum):
@@ -172,7 +173,7 @@ def test_one_odd_value_does_not_cost_the_others() -> None:
     def odd(_: Any) -> Any:
         raise TypeError
 
-    read = reader({"odd": Via("a", odd), "odder": odd, "sum": Sum("b", "a"), "good": "b"})
+    read = compile_table({"odd": Via("a", odd), "odder": odd, "sum": Sum("b", "a"), "good": "b"})
 
     assert read({"a": "x", "b": 3}) == {"sum": 3, "good": 3}
 

@@ -25,8 +25,9 @@ from opentelemetry.trace import Link
 
 from spantoll.instrumentation import http_bodies
 from spantoll.instrumentation.caller import CALLER_FIELDS, CallerTable, caller_readings
+from spantoll.instrumentation.compiler import compile_table
 from spantoll.instrumentation.observer import Observer, SpanSource
-from spantoll.instrumentation.reading import Sum, Table, Value, reader
+from spantoll.instrumentation.reading import Sum, Table, Value
 
 __all__ = [
     "Call",
@@ -90,10 +91,10 @@ class Call:
     def __post_init__(self) -> None:
         chunk = self.response if self.chunk is None else self.chunk
         object.__setattr__(
-            self, "read_request", reader({**self.request, **caller_readings(self.caller)})
+            self, "read_request", compile_table({**self.request, **caller_readings(self.caller)})
         )
-        object.__setattr__(self, "read_response", reader(self.response))
-        object.__setattr__(self, "read_chunk", reader(chunk))
+        object.__setattr__(self, "read_response", compile_table(self.response))
+        object.__setattr__(self, "read_chunk", compile_table(chunk))
 
 
 class Server(NamedTuple):

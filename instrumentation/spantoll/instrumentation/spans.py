@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from spantoll.instrumentation import submissions
 from spantoll.instrumentation.call_events import CallEvents
 from spantoll.instrumentation.caller import set_caller
 from spantoll.instrumentation.metrics import Instruments, Timing
-from spantoll.instrumentation.provider import Request, Settings
+from spantoll.instrumentation.provider import Request, Server, Settings
 from spantoll.instrumentation.reading import plain
 from spantoll.semconv import attributes as keys
 
@@ -44,22 +45,27 @@ class Outputs(NamedTuple):
     """None where no log record is switched on, or no logger provider would get it."""
 
 
-def _read_request(
-    request: Request, attribution: Mapping[str, Any], settings: Settings
-) -> dict[str, Any]:
-    """Return the attributes known before the call; `attributes()` wins over the request."""
-    call, server = request.call, request.server
-    values: dict[str, Any] = {
-        keys.OPERATION_NAME: call.operation,
-        keys.PROVIDER_NAME: server.provider,
-        **call.read_request(request.body),
-    }
-    if call.constant:
-        values.update(call.constant)
+@lru_cache(maxsize=512)
+def _server_attributes(server: Server) -> Mapping[str, Any]:
+    values: dict[str, Any] = {keys.PROVIDER_NAME: server.provider}
     if server.address:
         values[keys.SERVER_ADDRESS] = server.address
         if server.port:
             values[keys.SERVER_PORT] = server.port
+    return values
+
+
+def _read_request(
+    request: Request, attribution: Mapping[str, Any], settings: Settings
+) -> dict[str, Any]:
+    """Return the attributes known before the call; `attributes()` wins over the request."""
+    call = request.call
+    values: dict[str, Any] = {
+        keys.OPERATION_NAME: call.operation,
+        **_server_attributes(request.server),
+        **call.read_request(request.body),
+        **call.constant,
+    }
     if request.stream:
         values[keys.REQUEST_STREAM] = True
     if request.attributes:
@@ -129,8 +135,8 @@ class CallSpan:
         self._open = [True]
         self.finalizer: Any = None
         self.first_chunk_s: float | None = None
-        measured = request.stream and outputs.instruments is not None
-        self._chunk_times: list[float] | None = [] if measured else None
+        measures = outputs.instruments is not None
+        self._chunk_times: list[float] | None = [] if measures and request.stream else None
         self.left_ns = request.time_ns
         self.answered = False
         """Whether the provider took the request, also where the answer then failed."""
@@ -146,7 +152,7 @@ class CallSpan:
         )
         # A stream may live long; the caller's messages need not live with it.
         request.body = None
-        self._is_recorded = outputs.instruments is not None or outputs.events is not None
+        self._is_recorded = measures or outputs.events is not None
         self._reads = self._is_recorded or self.span.is_recording()
 
     @property
