@@ -1,7 +1,7 @@
 """Which methods of Mistral's SDK make spans; its modules moved below `mistralai.client` with 2.0.
 
 The SDK can trace itself (`mistralai.extra.observability`); its span is then below ours and reports
-the same response, so that a ledger counts one of them. Not covered: realtime sessions.
+the same response, so that a ledger counts one of them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from spantoll.instrumentation.hosts import server_of_url
 from spantoll.instrumentation.provider import Call, Hook, Provider, Server, Settings, by_name
 from spantoll.instrumentation.providers.mistral import readings
 from spantoll.instrumentation.providers.mistral.batches import batch_hooks
+from spantoll.instrumentation.providers.mistral.realtime import REALTIME_READERS
 
 __all__ = ["PROVIDER"]
 
@@ -61,5 +62,5 @@ PROVIDER = Provider(
     "mistral",
     requires="mistralai >= 1.5",
     aliases=("mistralai",),
-    hooks=(*_hooks(), *batch_hooks(_server)),
+    hooks=(*_hooks(), *batch_hooks(_server), *REALTIME_READERS),
 )

@@ -17,7 +17,17 @@ from spantoll.instrumentation.reading import Sum, Table, Via, nest_table
 from spantoll.instrumentation.values import as_list, as_wire, whole_milliseconds
 from spantoll.semconv import attributes as keys
 
-__all__ = ["AGENT", "CHAT", "CONVERSATION", "EMBEDDING", "FIM", "OCR", "SPEECH", "TRANSCRIPTION"]
+__all__ = [
+    "AGENT",
+    "CHAT",
+    "CONVERSATION",
+    "EMBEDDING",
+    "FIM",
+    "OCR",
+    "SPEECH",
+    "TRANSCRIPTION",
+    "USAGE",
+]
 
 
 def _messages(request: Any) -> Mapping[str, Any]:
