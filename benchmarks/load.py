@@ -93,9 +93,10 @@ class Call(NamedTuple):
 class Traffic:
     """Encoded requests without end: bodies repeat, ids and times never do."""
 
-    def __init__(self, seed: int, *, batch: int) -> None:
+    def __init__(self, seed: int, *, batch: int, step_ns: int = 20_000) -> None:
+        """`step_ns` is the time between the starts of two calls."""
         self._rng = rng = random.Random(seed)
-        self._batch = batch
+        self._batch, self._step_ns = batch, step_ns
         self._calls = [call(rng) for _ in range(BODIES)]
         self._resources = [resource(number) for number in range(8)]
         self._now_ns = time.time_ns()
@@ -112,7 +113,7 @@ class Traffic:
             tail, duration_ns, has_parent = calls[rng.randrange(BODIES)]
             ids = random_bytes[at : at + 40]
             at += 40
-            self._now_ns += 20_000
+            self._now_ns += self._step_ns
             times = START_END.pack(0x39, self._now_ns, 0x41, self._now_ns + duration_ns)
             trace = b"\x0a\x10" + ids[:16]
             response_id = RESPONSE_ID + ids[28:].hex().encode()
