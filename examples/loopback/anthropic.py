@@ -225,12 +225,71 @@ def batch_results(ask: Ask) -> Reply:
     return Reply(text.encode(), content_type="application/x-jsonl")
 
 
+def agent(model: str) -> dict[str, Any]:
+    """The agent of a session or thread."""
+    return {"type": "agent", "id": "agent_1", "name": "a", "version": 1, "model": {"id": model}}
+
+
+def session(ask: Ask) -> Reply:
+    """POST /v1/sessions, GET /v1/sessions/{id} and POST .../archive: `sesn_ended` has ended."""
+    name = ask.groups[0] if ask.groups else unique("sesn").replace("-", "_")
+    ended = name == "sesn_ended" or ask.path.endswith("/archive")
+    return json_reply(
+        {
+            "id": name,
+            "type": "session",
+            "status": "terminated" if ended else "idle",
+            "agent": agent("claude-sonnet-4-5"),
+            "created_at": "2026-11-20T10:00:00Z",
+            "updated_at": "2026-11-20T10:05:00Z",
+            "usage": {
+                "active_seconds": 90.5,
+                "input_tokens": 40,
+                "output_tokens": 20,
+                "server_tool_use": {"web_search_requests": 2},
+            },
+        }
+    )
+
+
+def session_threads(_: Ask) -> Reply:
+    """GET /v1/sessions/{id}/threads: the thread of a smaller model."""
+    thread = {"id": "sthr_1", "type": "session_thread", "agent": agent("claude-haiku-4-5")}
+    return json_reply({"data": [thread], "next_page": None})
+
+
+def session_events(ask: Ask) -> Reply:
+    """GET /v1/sessions/{id}/events and .../events/stream, also of threads: one model request."""
+    start = {"type": "span.model_request_start", "id": "sevt_0"}
+    end = {
+        "type": "span.model_request_end",
+        "id": "sevt_1",
+        "model_request_start_id": "sevt_0",
+        "is_error": False,
+        "processed_at": "2026-11-20T10:05:00Z",
+        "model_usage": {
+            "input_tokens": 40,
+            "cache_read_input_tokens": 50,
+            "cache_creation_input_tokens": 10,
+            "output_tokens": 20,
+        },
+    }
+    if ask.path.endswith("/stream"):
+        return events((start, end), named=True, done=False)
+    return json_reply({"data": [start, end], "next_page": None})
+
+
 ROUTES: dict[str, Handler] = {
     r"POST /v1/messages": messages,
     r"POST /v1/messages/count_tokens": count_tokens,
     r"POST /v1/messages/batches": batch,
     r"GET /v1/messages/batches/([\w-]+)": batch,
     r"GET /v1/messages/batches/([\w-]+)/results": batch_results,
+    r"POST /v1/sessions": session,
+    r"GET /v1/sessions/(\w+)": session,
+    r"POST /v1/sessions/(\w+)/archive": session,
+    r"GET /v1/sessions/\w+/threads": session_threads,
+    r"GET /v1/sessions/\w+(?:/threads/\w+)?/events(?:/stream)?": session_events,
     r"POST /v1/complete": complete,
     r"POST /(?:v1/)?projects/.*/publishers/anthropic/models/([^:/]+):(?:streamRawP|rawP)redict": (
         messages

@@ -28,6 +28,7 @@ from spantoll.instrumentation.provider import (
 )
 from spantoll.instrumentation.providers.anthropic.batches import SUBMISSION, batch_readers
 from spantoll.instrumentation.providers.anthropic.readings import COMPLETION, MESSAGE
+from spantoll.instrumentation.providers.anthropic.sessions import SESSION, session_readers
 from spantoll.instrumentation.stainless import hooks
 from spantoll.semconv.attributes import CONVERSATION_ID, SPANTOLL_REGION
 
@@ -100,6 +101,7 @@ PROVIDER = Provider(
                     "/v1/messages": MESSAGE,
                     "/v1/complete": COMPLETION,
                     "/v1/messages/batches": SUBMISSION,
+                    "/v1/sessions": SESSION,
                 },
                 server=_server,
                 attributes=_client_attributes,
@@ -107,5 +109,6 @@ PROVIDER = Provider(
         ),
         Replacement("anthropic._base_client:BaseClient._tracer", _tracer),
         *batch_readers(_server),
+        *session_readers(_server),
     ),
 )

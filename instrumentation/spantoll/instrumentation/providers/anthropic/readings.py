@@ -16,7 +16,7 @@ from spantoll.instrumentation.reading import Table, Via, pick
 from spantoll.instrumentation.values import as_list, positive
 from spantoll.semconv import attributes as keys
 
-__all__ = ["COMPLETION", "MESSAGE"]
+__all__ = ["AGENT_REQUEST", "COMPLETION", "MESSAGE"]
 
 _INPUT, _OUTPUT = "_input", "_output"
 _COMPACTED = "_compacted_"
@@ -134,6 +134,13 @@ MESSAGE = Call(
     answers=anthropic_content.answers,
     stream_answers=anthropic_content.events,
 )
+
+AGENT_REQUEST = Call(
+    "chat",
+    response={keys.RESPONSE_ID: "id", **_usage("model_usage")},
+    conclude=_conclude,
+)
+"""A model request of a managed agent: the event that reports it does not carry the model."""
 
 COMPLETION = Call(
     "text_completion",
