@@ -71,7 +71,9 @@ async def test_an_async_client_reads_the_events_of_a_thread_by_its_own_model(
     assert select_keys(spans.attributes(), expected) == expected
 
 
-def test_a_session_that_ended_reports_its_running_time_once(claude: Any, spans: Any) -> None:
+def test_a_session_that_ended_is_billed_for_its_running_time_once(
+    claude: Any, spans: Any, billed: Any
+) -> None:
     claude.beta.sessions.retrieve("sesn_1")
     assert spans.all() == ()
 
@@ -92,6 +94,8 @@ def test_a_session_that_ended_reports_its_running_time_once(claude: Any, spans: 
     assert archived.context.span_id != ended.context.span_id
     # 2026-11-20T10:05:00Z, when the session was last changed.
     assert archived.end_time == 1_795_169_100_000_000_000
+    # 90.5 s at $0.08 per hour, two searches at $10 per thousand.
+    assert [row["cost_nano"] for row in billed()] == [22_011_111] * 2
 
 
 def test_requests_of_a_session_have_the_attribution_of_its_maker(claude: Any, spans: Any) -> None:

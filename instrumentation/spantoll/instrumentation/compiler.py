@@ -286,11 +286,11 @@ def _put_as_is(found: Found, ranks: Ranks, key: str, value: Any, rank: int) -> N
 
 def _put_each(found: Found, key: str, items: Any, name: str) -> None:
     if isinstance(items, list | tuple):
-        values = tuple([field_getter(item)(name) for item in items])
-        if len(values) == 1 and type(values[0]) is str:
-            found[key] = values
+        if len(items) == 1 and type(value := field_getter(items[0])(name)) is str:
+            # Most answers have one choice.
+            found[key] = (value,)
         else:
-            _put(found, key, values)
+            _put(found, key, [field_getter(item)(name) for item in items])
 
 
 def _add_path(node: _Node, path: Path, key: str, rank: int, *, as_is: bool = False) -> None:
