@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import case, delete, func, select, text, update
 
 from spantoll.errors import ConfigurationError, StoreUnavailable
 from spantoll.records import usage_record
@@ -81,6 +81,54 @@ def test_records_of_one_week_are_in_one_partition(ledger_store: SqlStore) -> Non
     )
     with ledger_store.engine.connect() as connection:
         assert connection.execute(weeks).all() == [(0, 2), (1, 1), (40, 1)]
+
+
+def test_records_are_ordered_by_what_all_versions_have_in_common(ledger_store: SqlStore) -> None:
+    key = text(
+        "SELECT sorting_key FROM system.tables WHERE database = currentDatabase() "
+        "AND name = 'usage_record'"
+    )
+
+    with ledger_store.engine.connect() as connection:
+        assert connection.scalar(key) == "tenant_id, received_ns, trace_id, span_id"
+
+
+def test_a_sum_of_a_case_is_that_of_other_databases(ledger_store: SqlStore, tmp_path: Path) -> None:
+    r = usage_record.c
+    other = open_store(f"sqlite:///{tmp_path}/usage.db")
+    assert isinstance(other, SqlStore)
+    for store in (ledger_store, other):
+        store.write(
+            [
+                make_record(requests=1, output_tokens=5),
+                make_record(requests=7, output_tokens=None),
+                *(make_record(status="error", output_tokens=9) for _ in range(2)),
+            ]
+        )
+    sums = {
+        "no else": case((r.status == "success", r.requests)),
+        "else 0": case((r.status == "success", r.requests), else_=0),
+        "else 100": case((r.status == "success", r.requests), else_=100),
+        "some null": case((r.status == "success", r.output_tokens)),
+        "all null": case((r.status == "success", r.input_tokens)),
+        "all null, else 0": case((r.status == "success", r.input_tokens), else_=0),
+        "all match and are null": case((r.requests > 0, r.input_tokens), else_=0),
+        "none match": case((r.requests < 0, r.requests)),
+        "none match, else 1": case((r.requests < 0, r.requests), else_=1),
+        "null condition": case((r.output_tokens > 5, r.requests), else_=1),
+    }
+    wanted = select(*(func.sum(each) for each in sums.values()))
+
+    found, of_no_row = [], []
+    for store in (ledger_store, other):
+        with store.engine.connect() as connection:
+            found.append(dict(zip(sums, connection.execute(wanted).one(), strict=True)))
+            of_no_row.append(connection.execute(wanted.where(r.id < 0)).one())
+    other.close()
+
+    assert found[0] == found[1]
+    assert list(found[0].values()) == [8, 8, 208, 5, None, 0, None, None, 4, 4]
+    assert [set(row) for row in of_no_row] == [{None}, {None}]
 
 
 def test_what_reports_group_by_is_kept_in_dictionaries(ledger_store: SqlStore) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.types import NullType
 from spantoll.errors import QueryError
 from spantoll.query.conditions import restrict_period
 from spantoll.query.dimensions import find_field
+from spantoll.query.newest import read_newest
 from spantoll.query.query import Filter
 from spantoll.query.run import reading
 from spantoll.records import UsageRecord
@@ -101,23 +102,22 @@ def _read_page(
     engine: Engine, query: RecordQuery, fields: Mapping[str, ColumnElement[Any]]
 ) -> tuple[Sequence[Sequence[Any]], str | None]:
     """Read fields of the records of a page, and the cursor of the next one if there is more."""
-    statement = (
-        select(*fields.values())
-        .where(
-            *restrict_period(
-                query.filters,
-                start_ns=query.start_ns,
-                end_ns=query.end_ns,
-                uncounted=query.uncounted,
-            ),
-            *_restrict_to_page(query.after),
-        )
-        .order_by(r.started_ns.desc(), r.id.desc())
-    )
-    if query.limit is not None:
-        statement = statement.limit(query.limit + 1)
+    conditions = [
+        *restrict_period(
+            query.filters, start_ns=query.start_ns, end_ns=query.end_ns, uncounted=query.uncounted
+        ),
+        *_restrict_to_page(query.after),
+    ]
+    statement = select(*fields.values()).where(*conditions)
+    statement = statement.order_by(r.started_ns.desc(), r.id.desc())
+    end_ns = query.end_ns if query.after is None else _parse_cursor(query.after)[0] + 1
     with reading(engine) as connection:
-        rows = connection.execute(statement).all()
+        if query.limit is None:
+            rows: Sequence[Sequence[Any]] = connection.execute(statement).all()
+        else:
+            rows = read_newest(
+                connection, statement.limit(query.limit + 1), end_ns=end_ns, count=query.limit + 1
+            )
     if query.limit is None or len(rows) <= query.limit:
         return rows, None
     *kept, _ = rows

@@ -22,6 +22,7 @@ from spantoll.query.distinct import fill_distinct, leave_out_measures, plan_dist
 from spantoll.query.extremes import fill_extremes, find_extremes
 from spantoll.query.fill import fill_windows
 from spantoll.query.measures import Measure, find_measure
+from spantoll.query.newest import read_bounds
 from spantoll.query.percentiles import fill_percentiles
 from spantoll.query.plan import Plan, Span, leave_out_deleted
 from spantoll.query.query import Query
@@ -38,7 +39,6 @@ from spantoll.query.statement import (
     list_keys,
     list_measures,
     list_order,
-    select_bounds,
     select_groups,
     select_price_sets,
 )
@@ -249,7 +249,7 @@ def _close_period(connection: Connection, query: Query, deleted_before_ns: int) 
     """
     if query.start_ns is not None and query.end_ns is not None:
         return query.start_ns, query.end_ns
-    first, last = connection.execute(select_bounds(query)).one()
+    first, last = read_bounds(connection, query)
     spans = [] if first is None or last is None else [Span(first, min(last + 1, LAST_NS))]
     if (deleted := read_deleted_bounds(connection, deleted_before_ns)) is not None:
         spans.append(deleted)

@@ -152,7 +152,8 @@ def _total(query: Query, plan: Plan, part: Part, column: ColumnElement[Any]) -> 
 
 def select_price_sets(query: Query, plan: Plan) -> Select[str, str]:
     """Select which price sets priced the records of a query, with their sources."""
-    used = select(r.rate_id).where(*_restrict_to_plan(query, plan))
+    # Grouped: ClickHouse reads a list of many rows in one thread.
+    used = select(r.rate_id).where(*_restrict_to_plan(query, plan)).group_by(r.rate_id)
     if plan.reads_roll_ups:
         rolled = select_rolled_sums(query, [r.rate_id.label("rate_id")], {}, plan).subquery()
         used = select(rolled.c.rate_id)

@@ -14,7 +14,7 @@ from typing import Any
 from clickhouse_connect import dbapi
 from clickhouse_connect.cc_sqlalchemy.dialect import ClickHouseDialect
 from clickhouse_connect.cc_sqlalchemy.sql.compiler import ChStatementCompiler
-from sqlalchemy import Float, LargeBinary
+from sqlalchemy import Case, ColumnElement, Float, LargeBinary
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine.default import DefaultExecutionContext
 
@@ -71,11 +71,29 @@ class _Compiler(ChStatementCompiler):
 
     def visit_sum_func(self, fn: Any, **kw: Any) -> str:
         """Sum integers in 128 bits: a sum of 64 bits would wrap around."""
-        argument = self.process(fn.clauses, **kw)
         [summed] = fn.clauses
-        return (
-            f"sum({argument})" if isinstance(summed.type, Float) else f"sum(toInt128({argument}))"
-        )
+        if isinstance(summed, Case) and len(summed.whens) == 1:
+            return self._sum_case(summed, **kw)
+        return f"sum({self._widen(summed, **kw)})"
+
+    def _sum_case(self, summed: Case[Any], **kw: Any) -> str:
+        """Sum a CASE of one condition by `sumIf`, which makes no column of the values between.
+
+        `sumIf` of no row is NULL, by the setting `aggregate_functions_null_for_empty`. The other
+        rows are counted for ELSE, whatever its value is: it is not known when SQL is compiled.
+        """
+        [(condition, value)] = summed.whens
+        where = self.process(condition, **kw)
+        total = f"sumIf({self._widen(value, **kw)}, {where})"
+        if summed.else_ is None:
+            return total
+        other = f"(count() - countIf({where}))"
+        value_of_other = self.process(summed.else_, **kw)
+        return f"if({other} = 0, {total}, ifNull({total}, 0) + {other} * {value_of_other})"
+
+    def _widen(self, summed: ColumnElement[Any], **kw: Any) -> str:
+        argument = self.process(summed, **kw)
+        return argument if isinstance(summed.type, Float) else f"toInt128({argument})"
 
     def _raise_on_escape(self, binary: Any, operator_name: str) -> None:
         """Let ESCAPE pass, which ClickHouse understands."""

@@ -46,13 +46,21 @@ VERSIONS = "alembic_version"
 
 NOW_NS = "toUInt64(toUnixTimestamp64Nano(now64(9)))"
 
+KEY = ("tenant_id", "received_ns", "trace_id", "span_id")
+"""What records are ordered by, and their versions replaced by. When a record was received is the
+same in all its versions, so that the last two would do. With the time before them, blocks that are
+written one after the other hold different ranges of the key, of which nothing has to be merged to
+read the latest versions; and records of about one time are beside each other."""
+
 INDEXED = {
     "id": "bloom_filter(0.001)",
+    "trace_id": "bloom_filter(0.0001)",
     "response_key": "bloom_filter(0.001)",
     "usage_key": "bloom_filter(0.001)",
     "started_ns": "minmax",
 }
-"""Columns of `usage_record` by which records are found, beside their identity: the skip index."""
+"""Columns of `usage_record` by which records are found: the skip index. A write looks up as many
+traces as it has records, of which the index of a granule of 8,192 must match few by mistake."""
 
 GROUPED = {name for each in ROLL_UPS for name in each.dimensions} - {"tenant_id", "user_id"}
 """Columns of `usage_record` by which reports group and filter. Those of text have few values and
@@ -135,15 +143,14 @@ def _list_statements(connection: Connection, present: set[str]) -> Iterator[str]
 
 def _create(table: Table) -> str:
     parts = [_declare(column) for column in table.columns]
-    key = ["tenant_id", "trace_id", "span_id"]
+    key = [column.name for column in table.primary_key]
     layout, settings = "", DURABLE
     if table is usage_record:
+        key = list(KEY)
         layout, settings = f"PARTITION BY {WEEKLY} ", f"{DURABLE}, {MERGED}"
         parts += [
             f"INDEX ix_{name} {name} TYPE {kind} GRANULARITY 1" for name, kind in INDEXED.items()
         ]
-    else:
-        key = [column.name for column in table.primary_key]
     parts += [f"{ROW_VERSION} UInt64 DEFAULT {NOW_NS}", f"{IS_DELETED} UInt8 DEFAULT 0"]
     return (
         f"CREATE TABLE IF NOT EXISTS {table.name} ({', '.join(parts)}) "
