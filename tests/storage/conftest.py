@@ -75,6 +75,7 @@ CLICKHOUSE_FILES = {
     "test_closed_periods.py",
     "test_store_conformance.py",
     "test_access_keys.py",
+    "test_amend.py",
     "test_own_prices.py",
     "test_price_sets.py",
     "test_repricing.py",

@@ -13,6 +13,8 @@ from sqlalchemy import case, delete, func, select, text, update
 from spantoll.errors import ConfigurationError, StoreUnavailable
 from spantoll.records import usage_record
 from spantoll.storage import Correction, SqlStore, Stored, open_store
+from spantoll.storage.amend import VOIDED, void_record
+from spantoll.storage.audit_events import list_audit_events
 from spantoll.storage.clickhouse.schema import WEEK_NS
 from spantoll.storage.copy import copy_ledger
 from spantoll.storage.shared import read_unsettled
@@ -229,6 +231,27 @@ def test_what_a_crash_leaves_is_settled_later(
     assert again.inserted == 2 - stored
     assert sorted(record.counted for record in rows(ledger_store)) == [False, True]
     assert read_unsettled(ledger_store.engine) is None
+
+
+def test_a_void_that_is_cut_is_in_the_audit_and_can_be_done_again(
+    ledger_store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(*_: Any) -> None:
+        raise Killed
+
+    ledger_store.write([make_record()])
+    with ledger_store.engine.connect() as connection:
+        number = connection.scalars(select(usage_record.c.id)).one()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("spantoll.storage.amend.store_changes", kill)
+        with pytest.raises(Killed):
+            void_record(ledger_store, number, why="a test", by="ann", now_ns=NOON_NS)
+    events = list_audit_events(ledger_store.engine)
+    void_record(ledger_store, number, why="a test", by="ann", now_ns=NOON_NS)
+
+    assert [(each.action, each.record_id) for each in events] == [("void", number)]
+    assert [record.counted_reason for record in rows(ledger_store)] == [VOIDED]
 
 
 def test_a_ledger_is_copied_to_clickhouse_and_back(ledger_store: SqlStore, tmp_path: Path) -> None:

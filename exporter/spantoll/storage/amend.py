@@ -8,7 +8,7 @@ from, and `pipeline.settle` counts no call of which a report is void.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,7 +20,7 @@ from spantoll.records.record import UsageRecord
 from spantoll.records.text import to_json
 from spantoll.storage.audit import encode_values, list_changes
 from spantoll.storage.audit_events import add_audit_event
-from spantoll.storage.facts import store_changes, stored
+from spantoll.storage.facts import store_changes, stored, update_rows
 from spantoll.storage.periods import find_period, read_periods
 from spantoll.storage.retention import name_mark, read_deleted_before
 from spantoll.storage.roll_ups import ROLL_UPS, changing_records
@@ -87,7 +87,7 @@ def erase_user(store: SqlStore, user: str, *, why: str, by: str, now_ns: int) ->
         with store.transaction() as connection:
             # Read again under lock: settling may have changed them.
             rows = connection.execute(select(usage_record).where(r.id.in_(ids))).all()
-            erased += sum(_erase_row(connection, row, user) for row in rows)
+            erased += _erase_rows(connection, rows, user)
     with store.transaction() as connection:
         for table in (adjustment, reprice_change):
             _erase_values(connection, table, user)
@@ -131,22 +131,28 @@ def _mentions(text: ColumnElement[str], user: str) -> ColumnElement[bool]:
     return or_(*(text.contains(form, autoescape=True) for form in {user, once, twice}))
 
 
-def _erase_row(connection: Connection, row: Row[Any], user: str) -> bool:
-    """Erase a user from the columns of a record and from what stands beside them, closed or not."""
-    kept = UsageRecord._make(row._mapping[name] for name in UsageRecord._fields)
-    member = stored(row)
-    before = (kept, member.facts, member.current)
-    columns, facts, current = after = tuple(_erase_from(each, user) for each in before)
-    if before == after:
-        return False
-    values: dict[str, Any] = {
-        **list_changes(kept, columns),
-        FACTS: encode_values(list_changes(columns, facts)),
-        ADJUSTED: encode_values(list_changes(columns, current)) if row._mapping[ADJUSTED] else None,
-    }
-    with changing_records(connection, [(member.id, kept, columns)]):
-        connection.execute(update(usage_record).where(r.id == member.id).values(values))
-    return True
+def _erase_rows(connection: Connection, rows: Sequence[Row[Any]], user: str) -> int:
+    """Erase a user from records and from what stands beside them, closed or not; count them."""
+    changes: list[tuple[int, UsageRecord, UsageRecord]] = []
+    updates: list[tuple[int, dict[str, Any]]] = []
+    for row in rows:
+        kept = UsageRecord._make(row._mapping[name] for name in UsageRecord._fields)
+        member = stored(row)
+        before = (kept, member.facts, member.current)
+        columns, facts, current = after = tuple(_erase_from(each, user) for each in before)
+        if before == after:
+            continue
+        adjusted = encode_values(list_changes(columns, current)) if row._mapping[ADJUSTED] else None
+        values: dict[str, Any] = {
+            **list_changes(kept, columns),
+            FACTS: encode_values(list_changes(columns, facts)),
+            ADJUSTED: adjusted,
+        }
+        changes.append((member.id, kept, columns))
+        updates.append((member.id, values))
+    with changing_records(connection, changes):
+        update_rows(connection, updates)
+    return len(updates)
 
 
 def _erase_values(connection: Connection, table: Table, user: str) -> None:

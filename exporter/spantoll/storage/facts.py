@@ -8,7 +8,7 @@ column `facts` keeps as JSON what the span reported in those that differ from it
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, update
@@ -23,7 +23,7 @@ from spantoll.storage.retention import keep_settled
 from spantoll.storage.roll_ups import changing_records
 from spantoll.storage.store import Correction, Stored
 
-__all__ = ["list_corrections", "store_changes", "stored"]
+__all__ = ["list_corrections", "store_changes", "stored", "update_rows"]
 
 _FIELDS = UsageRecord._fields
 _NAMES = usage_record.c.keys()
@@ -95,17 +95,24 @@ def store_changes(
     return len(opened) + len(closed)
 
 
-def _update_records(connection: Connection, changes: Iterable[tuple[Stored, Stored]]) -> None:
+def update_rows(connection: Connection, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+    """Set columns of records, given by id: one statement for all that set the same columns."""
     updates: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-    for before, after in changes:
-        changed = list_changes(before.current, after.current)
-        overruled = encode_values(list_changes(after.current, after.facts))
-        values = {f"new_{name}": value for name, value in {**changed, FACTS: overruled}.items()}
-        updates[tuple(changed)].append({"which": before.id, **values})
-    for names, rows in updates.items():
+    for number, values in rows:
+        bound = {f"new_{name}": value for name, value in values.items()}
+        updates[tuple(values)].append({"which": number, **bound})
+    for names, given in updates.items():
         connection.execute(
             update(usage_record)
             .where(usage_record.c.id == bindparam("which"))
-            .values({name: bindparam(f"new_{name}") for name in (*names, FACTS)}),
-            rows,
+            .values({name: bindparam(f"new_{name}") for name in names}),
+            given,
         )
+
+
+def _update_records(connection: Connection, changes: Iterable[tuple[Stored, Stored]]) -> None:
+    rows = []
+    for before, after in changes:
+        overruled = encode_values(list_changes(after.current, after.facts))
+        rows.append((before.id, {**list_changes(before.current, after.current), FACTS: overruled}))
+    update_rows(connection, rows)
