@@ -54,6 +54,25 @@ def test_what_a_customer_pays_is_added_listed_and_ended(client: TestClient) -> N
 
 
 @pytest.mark.parametrize(
+    ("address", "body", "pointer"),
+    [
+        (f"{API}/reprice", {"dry_run": 0}, "/dry_run"),
+        (f"{API}/prices", {"prices": [{}], "replace": "yes"}, "/replace"),
+        (f"{API}/usage/query", {"limit": True}, "/limit"),
+        (f"{API}/usage/query", {"fill": 1}, "/fill"),
+        ("/llm/estimate-cost", {"modelId": "gpt-4o", "inputTokens": True}, "/inputTokens"),
+    ],
+)
+def test_a_value_of_another_json_type_is_refused(
+    client: TestClient, address: str, body: dict[str, object], pointer: str
+) -> None:
+    answer = client.post(address, json=body)
+
+    assert answer.status_code == 422
+    assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize(
     ("path", "body", "pointer"),
     [
         ("prices", {"prices": [MARKUP, {"customer": "b"}]}, "/prices/1"),

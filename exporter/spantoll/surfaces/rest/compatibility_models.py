@@ -40,7 +40,8 @@ Count = Annotated[int, Field(ge=0, le=10**12)]
 class EstimateOfTokens(BaseModel):
     """A call that is not made yet, in the spelling of the model browser."""
 
-    model_config = ConfigDict(extra="forbid")
+    # `true` is not one token.
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     modelId: str = Field(max_length=256)  # noqa: N815  as it is spelled there
     provider: str | None = Field(None, max_length=64)

@@ -135,9 +135,12 @@ class SumsQuery(PeriodQuery):
 
 
 class UsageQuery(SumsQuery):
-    """Sums, sorted and filled, also of what is not counted."""
+    """Sums, sorted and filled, also of what is not counted.
 
-    model_config = ConfigDict(extra="forbid")
+    Types are those of JSON: `"limit": true` is no number, and `"fill": "yes"` no truth value.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     order: list[Text] = Field(
         default_factory=list, max_length=10, description="Sort by these, `-name` for descending."
@@ -149,9 +152,9 @@ class UsageQuery(SumsQuery):
 
 
 class UsageParameters(UsageQuery):
-    """The same as parameters of an address."""
+    """The same as parameters of an address, where every value is text."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=False)
 
     format: Format = None
 

@@ -45,7 +45,7 @@ Row = dict[str, Any]
 class PriceRows(BaseModel):
     """Rows to add, all or none; with `replace` they end the rows that they overlap."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     prices: list[Row] = Field(
         min_length=1,

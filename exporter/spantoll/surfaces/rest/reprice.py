@@ -63,7 +63,8 @@ RunNumber = Annotated[int, Path(ge=1, lt=10**18, description="`run` of a run.")]
 class RepriceRequest(Period):
     """Which stored calls to price again; what is absent selects all."""
 
-    model_config = ConfigDict(extra="forbid")
+    # `"dry_run": 0` must not change records.
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     provider: str | None = Field(None, max_length=64)
     model: str | None = Field(None, max_length=256)
