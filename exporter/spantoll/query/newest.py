@@ -23,8 +23,9 @@ __all__ = ["read_bounds", "read_newest"]
 WITHOUT_TIME_INDEX: Final = frozenset({"clickhousedb"})
 """Names of SQLAlchemy's dialects for databases that sort records to find the newest."""
 
-WINDOWS: Final = (50_000, 1_000_000)
-"""Records of a window, if they were spread evenly; after these all are read."""
+WINDOWS: Final = (100_000, 1_000_000)
+"""Records of a window, if they were spread evenly; after these all are read. A ledger of fewer
+records is read at once: each window costs a statement."""
 
 MOST_IDS: Final = 100
 """Of a list that is looked up: the index of ids matches one granule of 1,000 by mistake."""
@@ -58,7 +59,10 @@ def read_newest(
     """
     if connection.dialect.name not in WITHOUT_TIME_INDEX:
         return connection.execute(statement).all()
-    found = _find_newest(connection, statement, end_ns=end_ns, count=count)
+    extent = _read_extent(connection)
+    if not extent.list_widths():
+        return connection.execute(statement).all()
+    found = _find_newest(connection, statement, extent, end_ns=end_ns, count=count)
     if not found:
         return []
     narrow = statement.where(r.started_ns >= found[-1].started_ns)
@@ -70,10 +74,14 @@ def read_newest(
 
 
 def _find_newest(
-    connection: Connection, statement: Select[Any], *, end_ns: int | None, count: int
+    connection: Connection,
+    statement: Select[Any],
+    extent: _Extent,
+    *,
+    end_ns: int | None,
+    count: int,
 ) -> Sequence[Any]:
     """Find the ids and start times of the rows of a statement, without its many columns."""
-    extent = _read_extent(connection)
     newest = statement.with_only_columns(r.id, r.started_ns, maintain_column_froms=True)
     last_ns = extent.last_ns if end_ns is None else min(extent.last_ns, end_ns)
     for width_ns in extent.list_widths():
