@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 from starlette.testclient import TestClient
@@ -142,3 +143,17 @@ def test_a_call_is_estimated_in_the_spelling_of_a_browser(client: TestClient) ->
     answer = client.post("/llm/estimate-cost", json=asked).json()
 
     assert (answer["cost_usd"], answer["status"]) == ("0.0045", "exact")
+
+
+@pytest.mark.parametrize("segment", ["%C4%80", "a%0D%0Ab: c", "a b"])
+@pytest.mark.parametrize("format", ["csv", "json"])
+def test_links_of_an_answer_are_encoded_as_its_address_is(
+    client: TestClient, store: Store, record: Callable[..., UsageRecord], segment: str, format: str
+) -> None:
+    store.write([record(workspace_id=unquote(segment)), record(workspace_id=unquote(segment))])
+    path = f"/api/llm-usage/by-workspace/{segment}"
+
+    answer = client.get(f"{path}?format={format}&limit=1")
+
+    assert answer.status_code == 200
+    assert f"<{quote(unquote(path))}?format={format}&limit=1&after=" in answer.headers["link"]

@@ -194,7 +194,7 @@ def _describe_parameters(alias: Alias) -> Any:
 
 
 SCHEMAS: Mapping[str, Mapping[str, Any]] = {
-    "days": {"type": "integer", "minimum": 1, "maximum": 9_999},
+    "days": {"type": "integer", "minimum": 1},
     "format": {"enum": list(MEDIA_TYPES)},
     "groupBy": {"enum": list(get_args(Group))},
     "limit": {"type": "integer", "minimum": 1, "maximum": 1_000},

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from pydantic import Field
@@ -22,7 +23,16 @@ from spantoll.surfaces.exports import FORMATS, Export, write_export
 from spantoll.surfaces.rest.hidden_costs import hide_costs, hides_costs, is_cost
 from spantoll.surfaces.rest.problem import Problem, ProblemError
 
-__all__ = ["HTML", "MEDIA_TYPES", "Answer", "Format", "Page", "write_answer", "write_rows"]
+__all__ = [
+    "HTML",
+    "MEDIA_TYPES",
+    "Answer",
+    "Format",
+    "Page",
+    "write_answer",
+    "write_reference",
+    "write_rows",
+]
 
 HTML = "text/html"
 
@@ -80,8 +90,7 @@ def write_answer(
     if coverage := answer.document.get("coverage"):
         headers["SpanToll-Coverage"] = _describe_coverage(coverage, answer.document)
         if chosen != "json":  # rows alone say neither what they leave out nor of when they are
-            whole = request.url.include_query_params(format="json")
-            links["describedby"] = f"{whole.path}?{whole.query}"
+            links["describedby"] = write_reference(request, format="json")
     if links:
         headers["Link"] = ", ".join(f'<{url}>; rel="{rel}"' for rel, url in links.items())
     if page is not None and chosen == "html":
@@ -134,6 +143,11 @@ def _refuse_missing_extra() -> Iterator[None]:
         yield
     except ConfigurationError as error:
         raise ProblemError(406, str(error)) from None
+
+
+def write_reference(request: Request, **changed: str) -> str:
+    """Return the address of a request with changed parameters, percent-encoded (RFC 3986)."""
+    return f"{quote(request.scope['path'])}?{request.url.include_query_params(**changed).query}"
 
 
 def _negotiate(accept: str, offered: Mapping[str, str]) -> str:

@@ -23,7 +23,7 @@ from spantoll.pricing.estimate import estimate_cost
 from spantoll.pricing.lists import owners_of_provider
 from spantoll.surfaces.rest.context import Context, RestContext
 from spantoll.surfaces.rest.exact import ExactRoute
-from spantoll.surfaces.rest.media import Answer, Format, write_answer
+from spantoll.surfaces.rest.media import Answer, Format, write_answer, write_reference
 from spantoll.surfaces.rest.openapi import describe_formats, describe_json
 from spantoll.surfaces.rest.price_schemas import (
     EstimateAnswer,
@@ -118,8 +118,7 @@ def get_models(
     }
     links = {}
     if more:
-        following = request.url.include_query_params(after=_name(page[-1]))
-        links["next"] = f"{following.path}?{following.query}"
+        links["next"] = write_reference(request, after=_name(page[-1]))
     return write_answer(request, Answer(document, ListedModel._fields, rows, links), wanted.format)
 
 

@@ -34,7 +34,7 @@ from spantoll.surfaces.exports import describe_query
 from spantoll.surfaces.rest.context import Context, RestContext, Visible
 from spantoll.surfaces.rest.coverage import cover_records
 from spantoll.surfaces.rest.hidden_costs import hides_costs
-from spantoll.surfaces.rest.media import Answer, write_answer
+from spantoll.surfaces.rest.media import Answer, write_answer, write_reference
 from spantoll.surfaces.rest.openapi import describe_formats, describe_json
 from spantoll.surfaces.rest.parameters import FILTERS, Filters, RecordParameters
 from spantoll.surfaces.rest.problem import ProblemError
@@ -81,8 +81,7 @@ def answer_records(
     rows = plain_records(page.records, context.links)
     links = {}
     if page.cursor is not None:
-        following = request.url.include_query_params(after=page.cursor)
-        links["next"] = f"{following.path}?{following.query}"
+        links["next"] = write_reference(request, after=page.cursor)
     document = {
         **_echo_period(query, tz=period["tz"]),
         "coverage": cover_records(page.records),
