@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from spantoll.query.conditions import make_conditions
 from spantoll.query.query import Query
@@ -98,15 +98,14 @@ def read_bounds(connection: Connection, query: Query) -> tuple[int | None, int |
         return first, last
     conditions = make_conditions(query)
     extent = _read_extent(connection)
+    bounds = select(func.min(r.started_ns), func.max(r.started_ns)).where(*conditions)
     for width_ns in extent.list_widths()[:1]:
-        beginning = r.started_ns < extent.first_ns + width_ns
-        end = r.started_ns >= extent.last_ns - width_ns
-        first = connection.scalar(select(func.min(r.started_ns)).where(*conditions, beginning))
-        last = connection.scalar(select(func.max(r.started_ns)).where(*conditions, end))
-        if first is not None and last is not None:
+        early_ns, late_ns = extent.first_ns + width_ns, extent.last_ns - width_ns
+        edges = or_(r.started_ns < early_ns, r.started_ns >= late_ns)
+        first, last = connection.execute(bounds.where(edges)).one()
+        if first is not None and first < early_ns and last >= late_ns:
             return first, last
-    every = select(func.min(r.started_ns), func.max(r.started_ns)).where(*conditions)
-    first, last = connection.execute(every).one()
+    first, last = connection.execute(bounds).one()
     return first, last
 
 
