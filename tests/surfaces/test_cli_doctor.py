@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 
 import pytest
 
@@ -94,3 +95,33 @@ def test_doctor_names_what_is_deleted(
     [found] = [each for each in findings if "deleted" in each["text"]]
     assert found["level"] == level
     assert says in found["text"]
+
+
+@pytest.mark.parametrize(
+    ("version", "is_named"),
+    [
+        ("3.40.1", True),
+        ("3.44.5", True),
+        ("3.44.6", False),
+        ("3.46.1", True),
+        ("3.50.6", True),
+        ("3.50.7", False),
+        ("3.51.2", True),
+        ("3.51.3", False),
+        ("3.53.0", False),
+    ],
+)
+def test_doctor_names_a_version_of_sqlite_that_can_damage_its_file(
+    spantoll: Cli,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    version: str,
+    is_named: bool,
+) -> None:
+    open_store(database).close()
+    monkeypatch.setattr(sqlite3, "sqlite_version", version)
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", tuple(map(int, version.split("."))))
+
+    shown = spantoll("doctor").out
+
+    assert (f"SQLite {version} has the WAL-reset bug" in shown) is is_named

@@ -34,7 +34,12 @@ from spantoll.storage.shared import read_unsettled
 from spantoll.surfaces.cells import format_measure
 from spantoll.surfaces.cli.advice import NO_USAGE, advise_unpriced, name_database
 from spantoll.surfaces.cli.finding import Finding
-from spantoll.surfaces.cli.ledger_checks import check_deleted, check_promoted, check_runs
+from spantoll.surfaces.cli.ledger_checks import (
+    check_deleted,
+    check_promoted,
+    check_runs,
+    check_sqlite,
+)
 from spantoll.surfaces.cli.sdks import examine_sdks
 
 __all__ = ["Finding", "examine"]
@@ -64,6 +69,7 @@ def examine(settings: Settings, *, last: str | None, now_ns: int) -> Iterator[Fi
     try:
         store.ping()
         yield _check_ledger(store.engine, settings, now_ns)
+        yield from check_sqlite(store.engine)
         yield from _check_unsettled(store.engine, settings)
         yield from check_promoted(store, settings)
         yield from check_deleted(store.engine, settings)

@@ -1,11 +1,12 @@
 """The checks of `spantoll doctor` of what a ledger is set to do beside receiving.
 
-Input: an open ledger and the settings. Output: findings about promoted attributes, retention and
-runs of re-pricing that are not finished.
+Input: an open ledger and the settings. Output: findings about promoted attributes, retention, runs
+of re-pricing that are not finished, and the version of SQLite.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 
 from sqlalchemy import Engine
@@ -20,7 +21,11 @@ from spantoll.storage.retention import name_mark, read_deleted_before
 from spantoll.storage.roll_up_fill import list_gaps
 from spantoll.surfaces.cli.finding import Finding
 
-__all__ = ["check_deleted", "check_promoted", "check_runs"]
+__all__ = ["check_deleted", "check_promoted", "check_runs", "check_sqlite"]
+
+WAL_RESET_FIXED = (3, 51, 3)
+WAL_RESET_FIXED_TOO = {(3, 44): 6, (3, 50): 7}
+"""Older releases of SQLite that have the fix -> since which patch."""
 
 
 def check_deleted(engine: Engine, settings: Settings) -> Iterator[Finding]:
@@ -64,3 +69,27 @@ def check_runs(engine: Engine) -> Iterator[Finding]:
             f"run {run.run_id} of re-pricing is {run.state}: not all its records are {what}",
             f"`spantoll reprice resume {run.run_id}`, unless it is under way",
         )
+
+
+def check_sqlite(engine: Engine) -> Iterator[Finding]:
+    """Name SQLite's WAL-reset bug where its version has it: https://sqlite.org/wal.html#walresetbug.
+
+    It takes one connection that commits while another checkpoints for the second time.
+    """
+    if engine.dialect.name != "sqlite" or not _has_wal_reset_bug(sqlite3.sqlite_version_info):
+        return
+    yield Finding(
+        "warning",
+        "ledger",
+        f"SQLite {sqlite3.sqlite_version} has the WAL-reset bug: two programs that write to a file "
+        "at the same time can, very rarely, damage it",
+        "while `spantoll up` runs, write by its dashboard or REST API rather than by commands; "
+        "fixed in SQLite 3.51.3",
+    )
+
+
+def _has_wal_reset_bug(version: tuple[int, ...]) -> bool:
+    release, patch = version[:2], version[2]
+    if release in WAL_RESET_FIXED_TOO:
+        return patch < WAL_RESET_FIXED_TOO[release]
+    return version < WAL_RESET_FIXED
