@@ -97,7 +97,7 @@ def test_pages_that_show_no_change_only_keep_the_comparison(get: Get, path: str)
 
 
 def test_by_default_every_bar_but_the_last_is_of_a_whole_day_with_calls(get: Get) -> None:
-    page = get("/")
+    page = get("/?by=")
 
     bars = re.findall(r"<title>([\d-]+): ([^<]*)</title></rect>", page)
     assert len(bars) == 30
