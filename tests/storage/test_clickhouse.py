@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import case, delete, func, select, text, update
+from sqlalchemy import bindparam, case, delete, func, select, text, update
 
 from spantoll.errors import ConfigurationError, StoreUnavailable
 from spantoll.records import usage_record
@@ -159,6 +159,21 @@ def test_an_update_reports_how_many_rows_it_changed(ledger_store: SqlStore) -> N
 
     assert (changed.rowcount, again.rowcount) == (2, 0)
     assert sorted(record.model or "" for record in rows(ledger_store)) == ["b", "c", "c"]
+
+
+@pytest.mark.parametrize("value", [b"\x82" * 24, bytes(range(0, 240, 10)), b"\0" * 24, None])
+def test_an_update_of_one_record_keeps_bytes_that_are_no_text(
+    ledger_store: SqlStore, value: bytes | None
+) -> None:
+    ledger_store.write([make_record()])
+    repeats = update(usage_record).where(usage_record.c.id == bindparam("which"))
+    repeats = repeats.values(repeats_span=bindparam("new"), counted=False)
+
+    with ledger_store.transaction() as connection:
+        connection.execute(repeats, {"which": 1, "new": value})
+
+    [row] = rows(ledger_store)
+    assert (row.repeats_span, row.counted) == (value, False)
 
 
 def test_what_was_deleted_can_be_inserted_again(ledger_store: SqlStore) -> None:

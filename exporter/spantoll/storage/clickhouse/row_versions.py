@@ -117,18 +117,27 @@ def _select_new(
     changed: Mapping[str, ColumnElement[Any]],
     bound: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    """Read the rows that a statement selects, as they are after it."""
+    """Read the rows that a statement selects, as they are after it.
+
+    Values that are given are not sent and read back: bytes that are no UTF-8 come back as NULL.
+    """
     table: Any = statement.table
+    given = {
+        name: bound.get(value.key, value.value)
+        for name, value in changed.items()
+        if isinstance(value, BindParameter)
+    }
+    computed = {name: value for name, value in changed.items() if name not in given}
     # Not labelled by the columns' names, which conditions would take for the new values.
     values = [
-        changed.get(column.name, column).label(f"new_{column.name}") for column in table.columns
+        computed.get(column.name, column).label(f"new_{column.name}") for column in table.columns
     ]
     found = select(*values, *_next_version(table))
     if (condition := statement.whereclause) is not None:
         found = found.where(condition)
     names = [*table.columns.keys(), ROW_VERSION, IS_DELETED]
     rows = connection.execute(found, dict(bound)).all()
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return [dict(zip(names, row, strict=True)) | given for row in rows]
 
 
 def _next_version(table: Any) -> list[ColumnElement[Any]]:
