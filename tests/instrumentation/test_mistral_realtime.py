@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from mistralai.client import Mistral
 from mistralai.extra.realtime import RealtimeSpeech, RealtimeTranscription
-from websockets.sync.server import ServerConnection, serve
+from websockets.sync.server import ServerConnection
+
+from tests.support.websockets import serve_websockets
 
 USAGE = {"prompt_tokens": 12, "completion_tokens": 30, "total_tokens": 42}
 
@@ -62,12 +63,8 @@ def realtime() -> Iterator[str]:
         assert connection.request is not None
         (transcribe if "transcriptions" in connection.request.path else speak)(connection)
 
-    with serve(talk, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.socket.getsockname()[1]}"
-        server.shutdown()
-        thread.join()
+    with serve_websockets(talk) as address:
+        yield f"http://{address}"
 
 
 async def audio() -> AsyncIterator[bytes]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
 from google import genai
-from websockets.sync.server import ServerConnection, serve
+from websockets.sync.server import ServerConnection
+
+from tests.support.websockets import serve_websockets
 
 USAGE = {
     "total_tokens": 150,
@@ -67,12 +68,8 @@ def realtime() -> Iterator[str]:
         for event in events():
             connection.send(json.dumps(event))
 
-    with serve(talk, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/v1"
-        server.shutdown()
-        thread.join()
+    with serve_websockets(talk) as address:
+        yield f"ws://{address}/v1"
 
 
 EXPECTED = {
@@ -158,12 +155,8 @@ def live() -> Iterator[str]:
             done = {"serverContent": {"turnComplete": True}, "usageMetadata": TURN}
             connection.send(json.dumps(done))
 
-    with serve(talk, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
-        server.shutdown()
-        thread.join()
+    with serve_websockets(talk) as address:
+        yield f"ws://{address}"
 
 
 async def test_each_turn_of_gemini_live_is_one_span(

@@ -37,7 +37,7 @@ def test_the_partial_index_of_parents_serves_what_looks_for_them(
     with store.transaction() as connection:
         connection.execute(text("CREATE TEMPORARY TABLE IF NOT EXISTS settling (id bigint)"))
         compiled = asked.compile(connection, compile_kwargs={"literal_binds": True})
-        # The planner reads all of a table as small as this unless it is told not to.
+        # The planner prefers a sequential scan of so small a table; here the index is to be used.
         connection.execute(text("SET LOCAL enable_seqscan = off"))
         plan = connection.exec_driver_sql(f"EXPLAIN {compiled}").scalars().all()
     store.close()

@@ -62,6 +62,19 @@ def keys(store: Store, secret: str) -> KeyRing:
 
 
 @pytest.fixture
+def sessions(store: Store, clock: list[float]) -> Sessions:
+    return Sessions(store.engine, now_ns=lambda: NOW_NS, clock_s=lambda: clock[0])
+
+
+@pytest.fixture
+def begun(store: Store, secret: str, keys: KeyRing) -> tuple[int, str]:
+    """The id of a key that is signed in, and the cookie of its session."""
+    key = keys.find(secret)
+    assert key
+    return key.id, begin_session(store, key.id, now_ns=NOW_NS)
+
+
+@pytest.fixture
 def closed(context: RestContext, keys: KeyRing, clock: list[float]) -> TestClient:
     """A browser before a server that takes keys."""
     return browse(replace(context, now_ns=lambda: NOW_NS + int(clock[0] * 10**9)), keys)
@@ -273,12 +286,9 @@ def test_the_token_of_one_browser_is_refused_of_another(
 
 
 def test_a_session_that_another_server_ended_is_refused_a_second_later(
-    store: Store, secret: str, keys: KeyRing, clock: list[float]
+    store: Store, sessions: Sessions, begun: tuple[int, str], clock: list[float]
 ) -> None:
-    sessions = Sessions(store.engine, now_ns=lambda: NOW_NS, clock_s=lambda: clock[0])
-    key = keys.find(secret)
-    assert key
-    cookie = begin_session(store, key.id, now_ns=NOW_NS)
+    key_id, cookie = begun
 
     async def find() -> list[int | None]:
         found = [await sessions.find_key_id(cookie)]
@@ -287,16 +297,13 @@ def test_a_session_that_another_server_ended_is_refused_a_second_later(
         clock[0] = RELOAD_S
         return [*found, await sessions.find_key_id(cookie)]
 
-    assert asyncio.run(find()) == [key.id, key.id, None]
+    assert asyncio.run(find()) == [key_id, key_id, None]
 
 
 def test_sessions_in_memory_stay_valid_while_the_database_is_away(
-    store: Store, secret: str, keys: KeyRing, clock: list[float]
+    store: Store, sessions: Sessions, begun: tuple[int, str], clock: list[float]
 ) -> None:
-    sessions = Sessions(store.engine, now_ns=lambda: NOW_NS, clock_s=lambda: clock[0])
-    key = keys.find(secret)
-    assert key
-    cookie = begin_session(store, key.id, now_ns=NOW_NS)
+    key_id, cookie = begun
 
     async def find() -> int | None:
         await sessions.find_key_id(cookie)
@@ -305,7 +312,7 @@ def test_sessions_in_memory_stay_valid_while_the_database_is_away(
         clock[0] = 2 * RELOAD_S
         return await sessions.find_key_id(cookie)
 
-    assert asyncio.run(find()) == key.id
+    assert asyncio.run(find()) == key_id
     with pytest.raises(StoreUnavailable):
         asyncio.run(sessions.find_key_id("of no browser that was seen"))
 
