@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,23 @@ import pytest
 from hypothesis import settings
 
 from spantoll.storage import open_store
+from tests.support.memory import use_memory
 
 # The machine may be busy with other tests: no result depends on how long an example takes.
 settings.register_profile("busy-machine", settings(), deadline=None)
 settings.load_profile("busy-machine")
 # For properties that were tested in full on another Python: `pytest --hypothesis-profile=few`.
 settings.register_profile("few", settings(), max_examples=20)
+
+
+def pytest_configure() -> None:
+    use_memory()
+
+
+def pytest_collection_finish() -> None:
+    """Let no later garbage collection walk over what the test modules have imported."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

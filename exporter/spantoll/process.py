@@ -1,4 +1,4 @@
-"""What every process that decodes spans sets up for itself."""
+"""What every process of the ledger sets up for itself: commands, receivers and their workers."""
 
 from __future__ import annotations
 

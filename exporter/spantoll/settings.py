@@ -177,18 +177,24 @@ class Settings(BaseSettings):
 
 
 def list_origins(settings: Settings) -> dict[str, str]:
-    """Say of each setting where its value comes from: a variable, the file or the default."""
+    """Say of each setting where it comes from: a variable, a line of the file or the default."""
     path = find_file()
-    of_file: dict[str, Any] = {}
-    if path is not None:
-        of_file = tomllib.loads(path.read_text("utf-8"))
+    text = "" if path is None else path.read_text("utf-8")
+    of_file = tomllib.loads(text)
     variables = {name.upper(): name for name in os.environ}
     origins = {}
     for name in type(settings).model_fields:
         variable = variables.get(f"{PREFIX}{name}".upper())
-        of_rest = str(path) if name in of_file else "default"
+        of_rest = f"{path}{_find_line(text, name)}" if name in of_file else "default"
         origins[name] = f"variable {variable}" if variable else of_rest
     return origins
+
+
+def _find_line(text: str, name: str) -> str:
+    """Return `, line 3` for a setting of a TOML file; nothing where its key is quoted or dotted."""
+    key = re.compile(rf"\s*{re.escape(name)}\s*=")
+    lines = enumerate(text.splitlines(), start=1)
+    return next((f", line {number}" for number, line in lines if key.match(line)), "")
 
 
 class _SettingsOfFile(TomlConfigSettingsSource):

@@ -169,6 +169,14 @@ def test_long_attributes_are_not_kept() -> None:
     assert raw not in memo._memo
 
 
+@pytest.mark.parametrize("key", sorted(memo.UNREPEATED))
+def test_ids_that_differ_in_every_span_are_not_kept(key: str) -> None:
+    raw = KeyValue(key=key, value=AnyValue(string_value="resp_68a1")).SerializeToString()
+
+    assert attributes([raw], []) == {key: "resp_68a1"}
+    assert raw not in memo._memo
+
+
 def test_unknown_fields_are_ignored_at_every_level() -> None:
     later = encode_field(999, b"later")
     span = make_span(attributes=[KeyValue(key="k", value=AnyValue(int_value=1))])

@@ -36,6 +36,7 @@ class SelectiveStore:
         self.add_rates = store.add_rates
         self.settle_pending = store.settle_pending
         self.ping = store.ping
+        self.checkpoint = store.checkpoint
         self.transaction = store.transaction
         self.close = store.close
         self.rejected: list[bytes] = []

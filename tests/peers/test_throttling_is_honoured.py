@@ -38,6 +38,7 @@ class StoreUnavailableAtFirst:
         self.add_rates = store.add_rates
         self.settle_pending = store.settle_pending
         self.ping = store.ping
+        self.checkpoint = store.checkpoint
         self.transaction = store.transaction
         self.close = store.close
         self.throttled_at: list[float] = []

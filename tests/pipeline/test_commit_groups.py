@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from spantoll.errors import RecordRejected, StoreUnavailable
 from spantoll.pipeline import Committed, GroupCommit
+from spantoll.pipeline import commit as commit_module
 from spantoll.pricing.result import Rate
 from spantoll.records.record import UsageRecord
 from spantoll.storage import open_store
@@ -42,6 +43,8 @@ class ScriptedStore:
         self.tables = open_store("memory:")
         self.entered = threading.Event()
         self.swept: SimpleQueue[int] = SimpleQueue()
+        self.checkpoints: SimpleQueue[int] = SimpleQueue()
+        self.checkpoint_fault: Exception | None = None
 
     @property
     def engine(self) -> Engine:
@@ -60,6 +63,11 @@ class ScriptedStore:
 
     def add_rates(self, rates: Sequence[Rate]) -> None:
         self.rates.extend(one.rate_id for one in rates)
+
+    def checkpoint(self) -> None:
+        self.checkpoints.put(len(self.groups))
+        if self.checkpoint_fault is not None:
+            raise self.checkpoint_fault
 
     def ping(self) -> None:
         return
@@ -129,6 +137,45 @@ def test_what_is_unsettled_is_swept_before_the_first_write_and_while_idle(
     commit.close()
     assert swept == [0, 0, 0]
     assert store.groups == [[record(1)]]
+
+
+def test_a_checkpoint_waits_until_no_write_does(store: ScriptedStore) -> None:
+    commit = GroupCommit(store, group_records=1)
+    hold(store, commit)
+
+    for n in (1, 2, 3):
+        commit.submit([record(n)], size_bytes=1)
+    store.gate.set()
+    commit.close()
+
+    assert store.checkpoints.get(timeout=30) == 4
+    assert store.checkpoints.empty()
+
+
+def test_a_busy_writer_leaves_checkpoints_to_the_commits(
+    store: ScriptedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commit_module, "BUSIEST_SHARE", -1.0)
+    commit = GroupCommit(store)
+
+    commit.submit([record(1)], size_bytes=1).result(30)
+    commit.close()
+
+    assert store.checkpoints.empty()
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("locked"), ValueError("a defect")], ids=repr)
+def test_a_checkpoint_that_fails_costs_no_write(
+    store: ScriptedStore, commit: GroupCommit, error: Exception
+) -> None:
+    store.checkpoint_fault = error
+
+    for n in (1, 2):
+        commit.submit([record(n)], size_bytes=1).result(30)
+        store.checkpoints.get(timeout=30)
+
+    assert store.groups == [[record(1)], [record(2)]]
+    assert commit.failure is None
 
 
 def test_an_acknowledgement_comes_after_the_commit(

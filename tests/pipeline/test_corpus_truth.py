@@ -1,10 +1,13 @@
-"""Captured telemetry of third-party instrumentations against the truth of what was called."""
+"""Captured telemetry of third-party instrumentations against the truth of what was called.
+
+Input: the requests of each case under tests/data/corpus, and its expected.json. All go to one
+ledger, each case as a tenant of its own: calls of two tenants are never connected.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import pytest
 from sqlalchemy import RowMapping, select
 
 from spantoll.pipeline import Ingest, Ledger, make_settle
-from spantoll.pricing import RateCard, load_rate_card
+from spantoll.pricing import load_rate_card
 from spantoll.records import usage_record
 from spantoll.storage import open_store
 from tests.receiver.corpus_records import COUNTERS
@@ -24,25 +27,33 @@ TOTALS = ("input_tokens", "output_tokens")
 PARTS_THAT_MUST_BE_READ = ("cached_read", "cache_creation")
 
 
-@cache
-def card() -> RateCard:
-    return load_rate_card()
+Bill = Callable[[Path], list[RowMapping]]
 
 
-def billed(case: Path) -> list[RowMapping]:
-    """The counted records of a case, sent the whole way but for the network."""
-    ingest = Ingest(card())
+@pytest.fixture(scope="module")
+def bill() -> Iterator[Bill]:
+    """Write a case and return its counted records: the whole way but for the network."""
+    card = load_rate_card()
+    ingest = Ingest(card)
     store = open_store("memory:")
-    ledger = Ledger(store, settle=make_settle(card()))
-    for path in sorted(case.glob("request-*")):
-        kind = "application/json" if path.suffix == ".json" else "application/x-protobuf"
-        batch = ingest.traces(path.read_bytes(), received_ns=1, content_type=kind)
-        ledger.write(batch.records, rates=batch.rates)
-    with store.engine.connect() as connection:
-        rows = connection.execute(select(usage_record).where(usage_record.c.counted))
-        found = list(rows.mappings())
+    ledger = Ledger(store, settle=make_settle(card))
+
+    def write(case: Path) -> list[RowMapping]:
+        tenant = f"{case.parent.name}/{case.name}"
+        for path in sorted(case.glob("request-*")):
+            kind = "application/json" if path.suffix == ".json" else "application/x-protobuf"
+            batch = ingest.traces(
+                path.read_bytes(), received_ns=1, content_type=kind, tenant=tenant
+            )
+            ledger.write(batch.records, rates=batch.rates)
+        counted = select(usage_record).where(
+            usage_record.c.tenant_id == tenant, usage_record.c.counted
+        )
+        with store.engine.connect() as connection:
+            return list(connection.execute(counted).mappings())
+
+    yield write
     store.close()
-    return found
 
 
 def known(call: dict[str, Any], field: str) -> int | None:
@@ -68,10 +79,10 @@ def differences(call: dict[str, Any], row: RowMapping) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
-def test_every_call_is_billed_once_with_its_numbers(case: Path) -> None:
+def test_every_call_is_billed_once_with_its_numbers(case: Path, bill: Bill) -> None:
     calls = json.loads((case / "expected.json").read_text())["calls"]
     billable = [call for call in calls if call["billable"] and is_reported(call)]
-    rows = [row for row in billed(case) if row["input_tokens"] or row["output_tokens"]]
+    rows = [row for row in bill(case) if row["input_tokens"] or row["output_tokens"]]
 
     problems = []
     for call in billable:

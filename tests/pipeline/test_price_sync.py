@@ -340,6 +340,10 @@ FIELDS: dict[str, tuple[dict[str, Any], list[tuple[str, str, str, int, str]]]] =
         {"litellm_provider": "vertex_ai-image-models", "output_cost_per_image": Decimal("0.04")},
         [("vertex", "images", "0.04", 1, "")],
     ),
+    "a text that is no number": (
+        {"litellm_provider": "openai", "input_cost_per_token": "free"},
+        [],
+    ),
     "a zero that may be unknown": (
         {"litellm_provider": "openai", "input_cost_per_token": 0},
         [],

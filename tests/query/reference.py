@@ -40,6 +40,14 @@ def priced(records: Records, *statuses: str) -> Records:
     return [each for each in records if each.pricing_status in statuses]
 
 
+def with_cost(records: Records) -> Records:
+    return priced(records, "priced", "free", "estimated", "partial")
+
+
+def count_tokens(records: Records) -> int:
+    return sum((each.input_tokens or 0) + (each.output_tokens or 0) for each in records)
+
+
 def count(records: Records) -> int:
     return sum(each.requests for each in records)
 
@@ -85,6 +93,23 @@ def speed(records: Records) -> float | None:
     return float(Fraction(tokens * 10**9, took)) if took else None
 
 
+def delay_ns(record: UsageRecord) -> int:
+    return record.received_ns - record.started_ns - (record.duration_ns or 0)
+
+
+def drift(records: Records) -> float | None:
+    both = [
+        (each.reported_cost_nano, listed)
+        for each in records
+        for listed in [
+            each.catalogue_cost_nano if each.cost_source == "reported" else each.cost_nano
+        ]
+        if each.reported_cost_nano is not None and listed is not None
+    ]
+    reported, listed = sum(each for each, _ in both), sum(each for _, each in both)
+    return (reported - listed) / listed if listed else None
+
+
 MEASURES: dict[str, Callable[[Records], Any]] = (
     {
         spec.outside: lambda records, name=name, outside=spec.outside: (
@@ -109,6 +134,11 @@ MEASURES: dict[str, Callable[[Records], Any]] = (
         "estimated_requests": lambda found: count(priced(found, "estimated")),
         "partial_requests": lambda found: count(priced(found, "partial")),
         "unpriced_requests": lambda found: count(priced(found, "unpriced")),
+        "priced_requests": lambda found: count(with_cost(found)),
+        "priced_share": lambda found: ratio(count(with_cost(found)), count(found)),
+        "priced_token_share": lambda found: ratio(
+            count_tokens(with_cost(found)), count_tokens(found)
+        ),
         "exact_cost_usd": lambda found: usd(
             add(each.cost_nano for each in priced(found, "priced", "free")) or 0
         ),
@@ -133,6 +163,10 @@ MEASURES: dict[str, Callable[[Records], Any]] = (
             value for each in found for value in (each.input_tokens, each.output_tokens)
         ),
         "tokens_per_second": speed,
+        "ahead_records": lambda found: sum(delay_ns(each) < -(10**9) for each in found),
+        "delayed_records": lambda found: sum(delay_ns(each) > 300 * 10**9 for each in found),
+        "late_records": lambda found: sum(delay_ns(each) > 86_400 * 10**9 for each in found),
+        "reported_cost_drift": drift,
         "latency_avg_ms": lambda found: mean_ms(each.duration_ns for each in found),
         "latency_min_ms": lambda found: percentile_ms((each.duration_ns for each in found), 0),
         "latency_max_ms": lambda found: percentile_ms((each.duration_ns for each in found), 100),

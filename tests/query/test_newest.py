@@ -117,6 +117,33 @@ def test_a_record_that_is_corrected_meanwhile_ends_no_list(store: SqlStore) -> N
     assert page.cursor is not None
 
 
+@pytest.mark.parametrize("limit", [2, 30])
+@pytest.mark.parametrize(
+    ("changed", "listed_last"),
+    [
+        pytest.param({"counted": False}, 0, id="not-counted-any-more"),
+        pytest.param({"user_id": "another"}, 0, id="of-another-user"),
+        pytest.param({"started_ns": NOON_NS - 90 * DAY_NS}, 7, id="started-earlier"),
+    ],
+)
+def test_pages_have_records_as_they_are_and_not_as_they_were(
+    store: SqlStore, changed: dict[str, Any], listed_last: int, limit: int
+) -> None:
+    user = f"{changed} {limit}"
+    written = make_records(range(12), user_id=user)
+    store.write(written)
+    traces = [each.trace_id for each in written[:7]]
+    with store.transaction() as connection:
+        connection.execute(
+            update(usage_record).where(usage_record.c.trace_id.in_(traces)).values(**changed)
+        )
+
+    seen = list_pages(store, limit=limit, filters=[Filter("user_id", (user,))])
+
+    assert seen[:5] == written[7:]
+    assert {each.trace_id for each in seen[5:]} == set(traces[:listed_last])
+
+
 @pytest.mark.parametrize(
     "days",
     [

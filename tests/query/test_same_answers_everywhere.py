@@ -16,7 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from spantoll.query import MEASURES, Filter, Query, run
+from spantoll.query import (
+    MEASURES,
+    RECORD_SOURCES,
+    Filter,
+    Query,
+    RecordQuery,
+    iterate_parts,
+    list_records,
+    plain_records,
+    run,
+)
 from spantoll.query.percentiles import ERROR
 from spantoll.records import UsageRecord
 from spantoll.records.build import latency_bucket
@@ -24,7 +34,7 @@ from spantoll.records.record import COLUMNS
 from spantoll.storage import open_store
 from tests.query import reference
 from tests.support import clickhouse, mariadb, postgresql
-from tests.support.records import NOON_NS, make_record
+from tests.support.records import NOON_NS, make_record, show_parts
 
 HOUR_NS = 3600 * 10**9
 DAYS = 70
@@ -233,6 +243,15 @@ def test_a_group_has_a_row_in_every_window_that_is_filled(engine: Engine) -> Non
         for model in models
     }
     assert result.groups == 12 * len(models)
+
+
+def test_an_export_in_parts_is_the_listing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spantoll.query.record_parts.PART", 40)
+    query = RecordQuery(limit=300, uncounted=True)
+
+    parts = iterate_parts(engine, query, RECORD_SOURCES)
+
+    assert show_parts(parts) == plain_records(list_records(engine, query).records)
 
 
 def test_counters_that_are_noise_end_no_report(make_ledger: MakeLedger) -> None:

@@ -30,6 +30,7 @@ class UnreliableStore:
         self.engine = store.engine
         self.add_rates = store.add_rates
         self.ping = store.ping
+        self.checkpoint = store.checkpoint
         self.transaction = store.transaction
         self.close = store.close
 

@@ -21,6 +21,18 @@ from spantoll.storage.tables import unsettled
 from tests.storage.conftest import BACKENDS, Backend, rows, settle_repeats
 from tests.support.records import make_record, record_of_response
 
+BY_NAME = {backend.name: backend for backend in BACKENDS}
+PAIRS = [
+    pytest.param(BY_NAME[source], BY_NAME[target], id=f"from-{source}-{target}")
+    for source, target in [
+        ("sqlite", "postgresql"),
+        ("postgresql", "mariadb"),
+        ("mariadb", "memory"),
+        ("memory", "sqlite"),
+    ]
+]
+"""Each database is read once and written once, for what does not depend on the pair."""
+
 PRICES = (UnitPrice("input", Decimal(2), 1),)
 RATE = Rate(2**62, "openai", "gpt-4o", "", PRICES, "", "", "user", "ab" * 32)
 
@@ -73,6 +85,7 @@ def test_a_copy_has_every_row_and_goes_on_counting(source: SqlStore, target: Sql
     assert {row.span_id: row.counted for row in rows(target)}[late.span_id] is False
 
 
+@pytest.mark.parametrize(("source", "backend"), PAIRS, indirect=True)
 def test_a_copy_of_a_copy_writes_only_what_has_changed(source: SqlStore, target: SqlStore) -> None:
     copy_ledger(source, target)
     source.write([make_record()])
@@ -165,6 +178,7 @@ def test_a_table_of_another_program_is_named(memory_store: SqlStore, target: Sql
         copy_ledger(memory_store, target)
 
 
+@pytest.mark.parametrize(("source", "backend"), PAIRS, indirect=True)
 def test_a_table_whose_key_is_a_text_is_copied(source: SqlStore, target: SqlStore) -> None:
     table = price_set
     values: dict[str, object] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, event, inspect, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select
 
 from spantoll.errors import ConfigurationError, NoLedger, StoreUnavailable
 from spantoll.records.columns import metadata, usage_record
-from spantoll.storage import open_store
+from spantoll.storage import SqlStore, mariadb, open_store
+from spantoll.storage.copy import copy_ledger
 from spantoll.storage.mariadb_schema import prepare_migration
 from spantoll.storage.migrate import MIGRATIONS
 from tests.storage.conftest import rows
@@ -146,6 +148,74 @@ def test_a_ledger_that_is_only_read_is_not_made(url: str) -> None:
     engine = create_engine(url.replace("mariadb://", "mariadb+pymysql://"))
     assert inspect(engine).get_table_names() == []
     engine.dispose()
+
+
+@pytest.fixture
+def slow_s(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Seconds that a statement takes, longer than the store waits for an answer."""
+    monkeypatch.setattr(mariadb, "ANSWER_TIMEOUT_S", 1)
+    return 1.5
+
+
+@contextmanager
+def sleeping_once(beginning: str, seconds: float) -> Iterator[list[str]]:
+    """Sleep in the database before its first statement that begins so; yield that statement."""
+    slept: list[str] = []
+
+    def sleep(connection: Connection, cursor: Any, statement: str, *_: object) -> None:
+        is_wanted = connection.dialect.name == "mariadb" and statement.lstrip().startswith(
+            beginning
+        )
+        if is_wanted and not slept:
+            slept.append(statement)
+            cursor.execute("DO SLEEP(%s)", (seconds,))
+
+    event.listen(Engine, "before_cursor_execute", sleep)
+    try:
+        yield slept
+    finally:
+        event.remove(Engine, "before_cursor_execute", sleep)
+
+
+def test_migrations_have_as_long_as_they_take(url: str, slow_s: float) -> None:
+    with sleeping_once("CREATE TABLE", slow_s) as slept:
+        store = open_store(url)
+
+    assert slept
+    assert store.write([make_record()]).inserted == 1
+    store.close()
+
+
+def test_a_copy_has_as_long_as_it_takes(url: str, slow_s: float) -> None:
+    source, target = open_store("memory:"), open_store(url)
+    assert isinstance(source, SqlStore)
+    assert isinstance(target, SqlStore)
+    source.write([make_record()])
+
+    with sleeping_once("SELECT count", slow_s) as slept:
+        copy_ledger(source, target)
+
+    assert slept
+    assert rows(target) == rows(source)
+    source.close()
+    target.close()
+
+
+def test_an_answer_is_waited_for_only_so_long_but_in_long_statements(
+    url: str, slow_s: float
+) -> None:
+    store = open_store(url)
+    assert isinstance(store, mariadb.MariadbStore)
+
+    def sleep() -> None:
+        with store.transaction() as connection:
+            connection.execute(select(func.sleep(slow_s)))
+
+    with store.long_statements():
+        sleep()
+    with pytest.raises(StoreUnavailable):
+        sleep()
+    store.close()
 
 
 def test_a_connection_that_the_server_closed_is_replaced(

@@ -12,7 +12,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import Connection, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 __all__ = ["INSTALL", "Server", "find_programs", "start_server"]
@@ -38,9 +38,13 @@ class Server:
         """Drop a database: the engine works on the tables of all that there are."""
         self._run(f"DROP DATABASE {make_url(url).database} SYNC")
 
-    def _run(self, statement: str) -> None:
+    def connect(self) -> Connection:
+        """Connect to no database of a ledger."""
         url = f"clickhousedb://?interface=chdb&path={self._directory}"
-        with create_engine(url, poolclass=NullPool).connect() as connection:
+        return create_engine(url, poolclass=NullPool).connect()
+
+    def _run(self, statement: str) -> None:
+        with self.connect() as connection:
             connection.exec_driver_sql(statement)
 
 
@@ -52,8 +56,13 @@ def find_programs() -> Path | None:
 
 @contextmanager
 def start_server(programs: Path) -> Iterator[Server]:
-    """Give the engine a directory: a process has one, until it ends."""
-    yield Server(_make_directory())
+    """Give the engine a directory: a process has one, until it ends.
+
+    The engine starts for the first connection and stops after the last, so that one stays open.
+    """
+    server = Server(_make_directory())
+    with server.connect():
+        yield server
 
 
 @cache

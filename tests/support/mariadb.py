@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pymysql
+from pymysql.constants import CLIENT
 
 from tests.support.ports import free_port
 
@@ -32,23 +33,76 @@ class Programs(NamedTuple):
     install: Path
 
 
+class Schema(NamedTuple):
+    """What makes a database like another: the options of CREATE DATABASE, then the statements."""
+
+    options: str
+    statements: str
+
+
 class MariadbServer:
-    """A running server; every database it makes is empty."""
+    """A running server."""
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self._schemas: dict[str, Schema] = {}
 
     def make_database(self, options: str = "") -> str:
-        """Create a database with options of CREATE DATABASE; return its URL."""
+        """Create an empty database with options of CREATE DATABASE; return its URL."""
+        return self._create(Schema(options, ""))
+
+    def copy_database(self, url: str) -> str:
+        """Create a database with the tables, views and rows of another; return its URL.
+
+        The statements are read once: what is written to the other later is not copied.
+        """
+        if url not in self._schemas:
+            self._schemas[url] = self._read_schema(url.rpartition("/")[2])
+        return self._create(self._schemas[url])
+
+    def _create(self, schema: Schema) -> str:
         name = f"ledger_{next(_numbers)}"
         with self.connect() as connection, connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} {options}")
+            cursor.execute(
+                f"CREATE DATABASE {name} {schema.options}; USE {name};{schema.statements}"
+            )
+            while cursor.nextset():
+                pass
         return f"mariadb://spantoll:secret@127.0.0.1:{self.port}/{name}"
+
+    def drop_database(self, url: str) -> None:
+        """Drop a database: its tables take some megabytes, however few rows they have.
+
+        It fails if a test has left a transaction open, rather than wait for its end.
+        """
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("SET lock_wait_timeout = 30")
+            cursor.execute(f"DROP DATABASE {url.rpartition('/')[2]}")
+
+    def _read_schema(self, database: str) -> Schema:
+        statements = ["SET foreign_key_checks = 0"]
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(f"SHOW CREATE DATABASE {database}")
+            [(_, made)] = cursor.fetchall()
+            cursor.execute(f"SHOW FULL TABLES FROM {database}")
+            # Tables before views, which read them.
+            for name, kind in sorted(cursor.fetchall(), key=lambda row: str(row[1])):
+                cursor.execute(f"SHOW CREATE TABLE {database}.{name}")
+                [(_, statement, *_)] = cursor.fetchall()
+                statements.append(statement.replace(f"`{database}`.", ""))
+                if kind == "BASE TABLE" and cursor.execute(f"SELECT 1 FROM {database}.{name}"):
+                    statements.append(f"INSERT INTO {name} SELECT * FROM {database}.{name}")
+        return Schema(made.partition(f"`{database}`")[2], ";".join(statements))
 
     def connect(self) -> pymysql.Connection[pymysql.cursors.Cursor]:
         """Connect as the user of the ledgers, to no database."""
         return pymysql.connect(
-            host="127.0.0.1", port=self.port, user="spantoll", password="secret", autocommit=True
+            host="127.0.0.1",
+            port=self.port,
+            user="spantoll",
+            password="secret",
+            autocommit=True,
+            client_flag=CLIENT.MULTI_STATEMENTS,
         )
 
 

@@ -35,11 +35,18 @@ class Server:
         """Create a database with what another has, to which nobody is connected; return its URL."""
         return self._create(url.rpartition("/")[2])
 
+    def drop_database(self, url: str) -> None:
+        """Drop a database, of which each is as large as an empty one: 7 MB."""
+        self._execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+
     def _create(self, template: str) -> str:
         name = f"ledger_{next(_numbers)}"
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(statement)
 
     def url(self, name: str) -> str:
         return f"postgresql://spantoll@127.0.0.1:{self._port}/{name}"

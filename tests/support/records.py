@@ -9,9 +9,18 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
+from spantoll.query import RECORD_HEADERS, TraceUrl, plain_columns
+from spantoll.query.record_parts import Stored
 from spantoll.records import UsageRecord, usage_record
 
-__all__ = ["NOON_NS", "make_record", "record_of_response", "stored_records", "with_response_key"]
+__all__ = [
+    "NOON_NS",
+    "make_record",
+    "record_of_response",
+    "show_parts",
+    "stored_records",
+    "with_response_key",
+]
 
 NOON_NS = 1_795_176_000 * 10**9
 """2026-11-20T12:00:00Z"""
@@ -65,3 +74,12 @@ def stored_records(engine: Engine) -> list[UsageRecord]:
     with engine.connect() as connection:
         found: Iterable[Any] = connection.execute(select(*columns).order_by(*columns[:3]))
         return [UsageRecord._make(row) for row in found]
+
+
+def show_parts(parts: Iterable[Stored], links: TraceUrl | None = None) -> list[dict[str, Any]]:
+    """Show the records of an export's parts as `plain_records` does those of a listing."""
+    return [
+        dict(zip(RECORD_HEADERS, row, strict=True))
+        for part in parts
+        for row in zip(*(column.values for column in plain_columns(part, links)), strict=True)
+    ]

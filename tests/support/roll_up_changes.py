@@ -41,13 +41,19 @@ FIRST, LATE = ([random_call(RANDOM) for _ in range(80)] for _ in range(2))
 
 
 def change_prices(store: SqlStore, *, cost_nano: int | None) -> None:
+    status = "unpriced" if cost_nano is None else "priced"
     with store.transaction() as connection:
         chosen = select(usage_record).where(usage_record.c.model == "claude")
         members = [stored(row) for row in connection.execute(chosen)]
         store_changes(
             connection,
             [
-                (each, each._replace(current=each.current._replace(cost_nano=cost_nano)))
+                (
+                    each,
+                    each._replace(
+                        current=each.current._replace(cost_nano=cost_nano, pricing_status=status)
+                    ),
+                )
                 for each in members
             ],
         )

@@ -75,7 +75,7 @@ def test_config_shows_where_each_value_comes_from(
 
     rows = {row["name"]: (row["value"], row["origin"]) for row in shown}
     assert rows["tz"] == ("Europe/Berlin", "variable SPANTOLL_TZ")
-    assert rows["grpc"] == ("off", "spantoll.toml")
+    assert rows["grpc"] == ("off", "spantoll.toml, line 2")
     assert rows["grace_s"] == ("20.0", "default")
     assert rows["database"][1] == "option --database"
     assert rows["tokens"] == ("(hidden)", "variable SPANTOLL_TOKENS")

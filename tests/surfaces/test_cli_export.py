@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -11,7 +12,9 @@ import openpyxl
 import pytest
 from pyarrow import parquet
 
+from spantoll.query import RECORD_HEADERS
 from spantoll.records import UsageRecord
+from spantoll.surfaces.exports import Export, write_export
 from tests.surfaces.conftest import Cli
 
 Record = Callable[..., UsageRecord]
@@ -43,6 +46,25 @@ def test_records_are_written_in_the_format_of_the_file(
         case _:
             count = parquet.read_table(file).num_rows
     assert count == 2
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+def test_lines_of_records_are_those_of_their_rows(
+    spantoll: Cli, stored: Stored, record: Record, format: str
+) -> None:
+    stored(
+        [
+            record(model='a,"b"', metadata='{"k":"ü","l":[1,{}]}', stream=True),
+            record(user_id="=1+1", metadata=None, duration_ns=1_234_567),
+        ]
+    )
+    rows = json.loads(spantoll("records", "-f", "json").out)
+    expected = io.BytesIO()
+    write_export(expected, Export(RECORD_HEADERS, rows), format=format)
+
+    written = spantoll("export", "-", "--format", format)
+
+    assert written.out == expected.getvalue().decode()
 
 
 def test_sums_are_written_with_what_they_leave_out(

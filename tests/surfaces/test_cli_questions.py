@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from spantoll.query import QUESTIONS, records
+from spantoll.query import QUESTIONS, record_parts
 from spantoll.records import UsageRecord
 from tests.support.records import NOON_NS
 
@@ -72,6 +72,32 @@ def test_growth_shows_now_before_difference_and_share(
         ["total", "~$4.00", "$2.00", "+$2.00", "+100.0%"],
     ]
     assert "Before: From 2026-10-01 00:00 to 2026-11-01 00:00, UTC" in ran.out
+
+
+def test_the_forecast_of_a_month_says_its_rule_and_why_it_is_unknown(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    stored([record(started_ns=1)])
+
+    known = spantoll("forecast")
+    unknown = spantoll("forecast", "--where", "model=other")
+
+    assert cells(known.out)[1][1:3] == ["-", "~$0.00"]
+    assert cells(known.out)[1][-1] == "~$0.00"
+    assert "An estimate: what the month has cost until now, plus the mean" in known.out
+    assert cells(unknown.out)[1][-1] == "-"
+    assert "It is unknown: there are fewer than 7 whole days since the first call." in unknown.out
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_a_forecast_is_data_too(spantoll: Cli, stored: Write, record: Make, form: str) -> None:
+    stored([record(started_ns=1)])
+
+    out = spantoll("forecast", "-f", form).out
+    shown = json.loads(out) if form == "json" else next(csv.DictReader(io.StringIO(out)))
+
+    assert Decimal(shown["forecast_cost_usd"]) == 0
+    assert not shown["reason"]
 
 
 @pytest.mark.parametrize("form", ["json", "csv"])
@@ -138,7 +164,7 @@ def test_ask_answers_one_and_knows_what_was_meant(
 def test_an_export_has_every_record_however_many_parts_it_is_read_in(
     spantoll: Cli, stored: Write, record: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "PART", 20)
+    monkeypatch.setattr(record_parts, "PART", 20)
     stored([record(started_ns=NOON_NS - i // 3, model=f"m{i}") for i in range(61)])
 
     table = list(csv.DictReader(io.StringIO(spantoll("records", "-f", "csv").out)))

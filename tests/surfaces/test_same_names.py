@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 import typer.main
+from pydantic import BaseModel
 
 from spantoll.query import RecordQuery, measure_growth, parse_query
 from spantoll.surfaces.cli.app import app
 from spantoll.surfaces.rest.parameters import (
+    ForecastParameters,
     GrowthParameters,
-    PeriodQuery,
     RecordParameters,
     ScopeParameters,
     UsageParameters,
@@ -30,7 +31,7 @@ OF_PYTHON = {"now_ns"}
 PARSED = set(signature(parse_query).parameters) - OF_PYTHON
 
 
-def list_parameters(model: type[PeriodQuery]) -> set[str]:
+def list_parameters(model: type[BaseModel]) -> set[str]:
     """Return the names of a REST route's parameters."""
     names = {field.alias or name for name, field in model.model_fields.items()}
     return names - OF_OUTPUT
@@ -54,13 +55,14 @@ def spell_in_python(names: set[str]) -> set[str]:
     [
         pytest.param("usage", UsageParameters, id="usage"),
         pytest.param("growth", GrowthParameters, id="growth"),
+        pytest.param("forecast", ForecastParameters, id="forecast"),
         pytest.param("ask", ScopeParameters, id="questions"),
         pytest.param("health", ScopeParameters, id="health"),
         pytest.param("records", RecordParameters, id="records"),
         pytest.param("export", UsageParameters, id="exports"),
     ],
 )
-def test_an_option_is_called_as_the_parameter(command: str, model: type[PeriodQuery]) -> None:
+def test_an_option_is_called_as_the_parameter(command: str, model: type[BaseModel]) -> None:
     assert list_options(command) == list_parameters(model)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spantoll.errors import ConfigurationError
-from spantoll.settings import Settings, load_settings
+from spantoll.settings import Settings, list_origins, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +97,13 @@ def test_a_named_file_must_exist(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ConfigurationError, match=r"SPANTOLL_CONFIG: no file missing\.toml"):
         load_settings()
+
+
+def test_a_setting_names_the_line_of_the_file_it_is_from(tmp_path: Path) -> None:
+    (tmp_path / "spantoll.toml").write_text('# zones\n\ntz = "Asia/Tokyo"\n"grace_s" = 1.5\n')
+
+    origins = list_origins(load_settings())
+
+    assert origins["tz"] == "spantoll.toml, line 3"
+    assert origins["grace_s"] == "spantoll.toml"
+    assert origins["http"] == "default"

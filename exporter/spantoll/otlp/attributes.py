@@ -40,6 +40,16 @@ MAX_ENTRIES: Final = 16_384
 MAX_ENTRY_BYTES: Final = 256
 """Bounds of the memos: entries of a generation, and bytes of an entry."""
 
+UNREPEATED: Final = frozenset(
+    {
+        *("gen_ai.response.id", "response.id", "ai.response.id"),
+        *("spantoll.request.id", "anthropic.request.id", "aws.request_id", "request_id"),
+        *("litellm.call_id", "langfuse.observation.metadata.id"),
+    }
+)
+"""Keys of ids that differ in every span, by the tables of `semconv.dialects`: no memo keeps them,
+because they would displace what repeats."""
+
 KEY, VALUE, KEY_INDEX, ITEM = 0x0A, 0x12, 0x18, 0x0A
 """Tags of KeyValue, and of what repeats in ArrayValue and KeyValueList."""
 
@@ -124,7 +134,7 @@ class _Memo(dict[bytes, Pair]):
 
     def __missing__(self, raw: bytes) -> Pair:
         pair = self._old.get(raw) or _read_scalar(raw) or _read_any(raw)
-        if len(raw) <= MAX_ENTRY_BYTES:
+        if len(raw) <= MAX_ENTRY_BYTES and pair[0] not in UNREPEATED:
             if len(self) >= MAX_ENTRIES:
                 self._old = dict(self)
                 self.clear()

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from spantoll.errors import RecordRejected, StoreUnavailable
+from spantoll.pipeline.busy import BusyShare
 from spantoll.pipeline.ledger import Ledger
 from spantoll.pricing.result import Rate
 from spantoll.records.record import UsageRecord
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 60.0
 """How often what a process has left unsettled is settled, if no write does it before."""
+BUSIEST_SHARE = 0.6
+"""Up to this share of its time in writes the writer checkpoints between them. Beyond it checkpoints
+of few pages would delay more requests than they relieve: the WAL grows until it must be copied."""
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 0.5
 
@@ -153,11 +157,13 @@ class GroupCommit:
 
     def _run(self) -> None:
         swept_at_s = self._sweep()
+        busy = BusyShare(since_s=swept_at_s)
         while (group := self._take(swept_at_s + self._sweep_s)) is not None:
             if time.monotonic() >= swept_at_s + self._sweep_s:
                 swept_at_s = self._sweep()
             if not group:
                 continue
+            began_s = time.monotonic()
             try:
                 self._commit(group)
             # The one thread every acknowledgement depends on outlives whatever a driver raises.
@@ -166,6 +172,20 @@ class GroupCommit:
                 _fail(group, StoreUnavailable(f"{type(error).__name__}: {error}"))
             with self._changed:
                 self._writing_since = None
+                is_idle = not self._waiting
+            busy.add_write(began_s, time.monotonic())
+            if is_idle and busy.share <= BUSIEST_SHARE:
+                self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """Do what a later write would have to do first, while no sender waits for one."""
+        try:
+            self._ledger.checkpoint()
+        except StoreUnavailable as error:
+            log.debug("the next write is slower: %s", error)
+        # As for a write: the thread outlives whatever a driver raises.
+        except Exception:
+            log.exception("the next write is slower")
 
     def _sweep(self) -> float:
         """Settle what others have left; return when that was, in seconds of the monotonic clock."""

@@ -72,6 +72,10 @@ class Ledger:
         settle = self._make_settle(self._read_book()) if self._settle is not None else None
         return self._store.settle_pending(settle) if settle is not None else 0
 
+    def checkpoint(self) -> None:
+        """Do now what a later write would have to do, as `Store.checkpoint`."""
+        self._store.checkpoint()
+
     def _make_settle(self, book: PriceBook) -> Settle | None:
         if self._settle is None or not book:
             return self._settle

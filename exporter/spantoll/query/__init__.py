@@ -8,7 +8,14 @@ from spantoll.query.aggregate import Number, to_usd
 from spantoll.query.column_values import Encoding, PlainColumn
 from spantoll.query.cost_state import COST_STATES, CostState
 from spantoll.query.dimensions import DIMENSIONS, Value
+from spantoll.query.drift import measure_drift
 from spantoll.query.explain import Explanation, explain
+from spantoll.query.forecast import (
+    FORECAST_HEADERS,
+    Forecast,
+    forecast_month,
+    plain_forecast,
+)
 from spantoll.query.growth import (
     AGAINST,
     GROWTH_MEASURES,
@@ -31,9 +38,10 @@ from spantoll.query.plain_records import (
     plain_record,
     plain_records,
 )
-from spantoll.query.query import Filter, Query, doubt_query, health_query
+from spantoll.query.query import Filter, Query, doubt_query, health_query, total_query
 from spantoll.query.recent import find_recent_start
-from spantoll.query.records import Listed, Page, RecordQuery, iterate_parts, list_records
+from spantoll.query.record_parts import iterate_parts
+from spantoll.query.records import Listed, Page, RecordQuery, list_records
 from spantoll.query.result import PriceSetUsed, Result, Row
 from spantoll.query.run import run
 from spantoll.query.text import parse_filters, parse_period, parse_query
@@ -44,6 +52,7 @@ __all__ = [
     "AGAINST",
     "COST_STATES",
     "DIMENSIONS",
+    "FORECAST_HEADERS",
     "GROWTH_MEASURES",
     "MEASURES",
     "QUESTIONS",
@@ -56,6 +65,7 @@ __all__ = [
     "Encoding",
     "Explanation",
     "Filter",
+    "Forecast",
     "Growth",
     "LatencyCount",
     "Listed",
@@ -78,10 +88,12 @@ __all__ = [
     "find_bucket_end_ms",
     "find_question",
     "find_recent_start",
+    "forecast_month",
     "growth_headers",
     "health_query",
     "iterate_parts",
     "list_records",
+    "measure_drift",
     "measure_growth",
     "parse_filters",
     "parse_period",
@@ -89,6 +101,7 @@ __all__ = [
     "plain_columns",
     "plain_explanation",
     "plain_facts",
+    "plain_forecast",
     "plain_growth",
     "plain_headers",
     "plain_record",
@@ -97,6 +110,7 @@ __all__ = [
     "plain_rows",
     "run",
     "to_usd",
+    "total_query",
     "user_usage",
     "workspace_logs",
 ]

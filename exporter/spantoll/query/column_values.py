@@ -47,18 +47,6 @@ class PlainColumn(NamedTuple):
     """Whether all are the same: most columns of an export are, being unknown or a default."""
 
 
-class _Shown(dict[Any, Any]):
-    """Plain values by stored ones, each made when it is first looked up."""
-
-    def __init__(self, show: Callable[[Any], Any]) -> None:
-        super().__init__()
-        self._show = show
-
-    def __missing__(self, value: Any) -> Any:
-        shown = self[value] = self._show(value)
-        return shown
-
-
 def show_values(
     values: Sequence[Any],
     show: Show | None,
@@ -77,7 +65,8 @@ def show_values(
     sample = values[:SAMPLE]
     if 2 * len(set(sample)) > len(sample):
         return PlainColumn(_show_each(values, show, content, encoding), False)
-    shown = _Shown(lambda value: _show_each((value,), show, content, encoding)[0])
+    different = tuple(dict.fromkeys(values))
+    shown = dict(zip(different, _show_each(different, show, content, encoding), strict=True))
     return PlainColumn(list(map(shown.__getitem__, values)), False)
 
 

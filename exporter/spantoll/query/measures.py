@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import String, case, func, literal
+from sqlalchemy import Float, String, case, cast, func, literal
 
 from spantoll.pricing import PricingStatus
 from spantoll.query import (  # noqa: F401  they register measures
@@ -92,6 +92,18 @@ def find_measure(name: str) -> Measure:
 def _cost_if(*statuses: PricingStatus) -> Aggregate:
     cost = case((r.pricing_status.in_(statuses), func.coalesce(r.cost_nano, 0)), else_=0)
     return sum_column(cost, lambda nano: to_usd(nano or 0))
+
+
+def _divide_priced_tokens(*sums: Any) -> Number:
+    tokens, unpriced = to_count(sums[0]) + to_count(sums[1]), to_count(sums[2]) + to_count(sums[3])
+    return (tokens - unpriced) / tokens if tokens else None
+
+
+def _sum_reported_and_listed() -> tuple[Part, Part]:
+    """Add up the reported costs, and those by the price list, of the calls that have both."""
+    listed = case((r.cost_source == "reported", r.catalogue_cost_nano), else_=r.cost_nano)
+    both = r.reported_cost_nano.is_not(None) & listed.is_not(None)
+    return Part("sum", case((both, r.reported_cost_nano))), Part("sum", case((both, listed)))
 
 
 @register_measure("requests")
@@ -177,6 +189,31 @@ def priced_requests() -> Aggregate:
     return sum_column(COMBINED["requests_with_cost"], to_count)
 
 
+@register_measure("ratio")
+def priced_share() -> Aggregate:
+    """Calls with a cost, exact or not, as a share of all calls."""
+    return divide_sums(COMBINED["requests_with_cost"], r.requests)
+
+
+@register_measure("ratio")
+def priced_token_share() -> Aggregate:
+    """Tokens of the calls with a cost as a share of all tokens."""
+    unpriced = r.pricing_status == "unpriced"
+    return Aggregate(
+        # four sums, as of `unpriced_tokens`
+        (
+            *(Part("sum", each) for each in (r.input_tokens, r.output_tokens)),
+            *(Part("sum", case((unpriced, each))) for each in (r.input_tokens, r.output_tokens)),
+        ),
+        _divide_priced_tokens,
+        lambda a, b, c, d: (
+            1
+            - cast(func.coalesce(c, 0) + func.coalesce(d, 0), Float)
+            / func.nullif(func.coalesce(a, 0) + func.coalesce(b, 0), 0)
+        ),
+    )
+
+
 @register_measure("requests")
 def exact_requests() -> Aggregate:
     """Calls whose cost is what the price row charges for what was reported."""
@@ -228,12 +265,20 @@ def partial_cost_usd() -> Aggregate:
 @register_measure("USD")
 def reported_difference_usd() -> Aggregate:
     """Reported cost less the cost by the price list, of the calls that have both."""
-    listed = case((r.cost_source == "reported", r.catalogue_cost_nano), else_=r.cost_nano)
-    both = r.reported_cost_nano.is_not(None) & listed.is_not(None)
     return Aggregate(
-        (Part("sum", case((both, r.reported_cost_nano))), Part("sum", case((both, listed)))),
+        _sum_reported_and_listed(),
         lambda reported, ours: None if ours is None else to_usd(int(reported) - int(ours)),
         lambda reported, ours: reported - ours,
+    )
+
+
+@register_measure("ratio")
+def reported_cost_drift() -> Aggregate:
+    """Reported cost less the cost by the price list, as a share of the latter."""
+    return Aggregate(
+        _sum_reported_and_listed(),
+        lambda reported, ours: (int(reported) - int(ours)) / int(ours) if ours else None,
+        lambda reported, ours: cast(reported - ours, Float) / func.nullif(ours, 0),
     )
 
 

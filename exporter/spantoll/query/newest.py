@@ -27,8 +27,15 @@ WINDOWS: Final = (100_000, 1_000_000)
 """Records of a window, if they were spread evenly; after these all are read. A ledger of fewer
 records is read at once: each window costs a statement."""
 
-MOST_IDS: Final = 100
+CANDIDATES: Final = 2
+"""Times the records of a page that are looked up: some are not what they were in the version that
+was found, and are none of the page any more."""
+
+MOST_IDS: Final = 200
 """Of a list that is looked up: the index of ids matches one granule of 1,000 by mistake."""
+
+ANY_VERSION: Final = {"settings": {"final": 0}}
+"""Options by which ClickHouse reads versions of rows that were replaced too, and compares none."""
 
 FROM_PARTS: Final = {"settings": {"final": 0, "aggregate_functions_null_for_empty": 0}}
 """Options by which ClickHouse answers from what it keeps of each part, versions of rows that were
@@ -60,35 +67,67 @@ def read_newest(
     if connection.dialect.name not in WITHOUT_TIME_INDEX:
         return connection.execute(statement).all()
     extent = _read_extent(connection)
-    if not extent.list_widths():
+    widths_ns = extent.list_widths()
+    last_ns = extent.last_ns if end_ns is None else min(extent.last_ns, end_ns)
+    for width_ns in widths_ns:
+        rows = _read_window(connection, statement, last_ns - width_ns, count=count)
+        if len(rows) == count:
+            return rows
+    if not widths_ns:
         return connection.execute(statement).all()
-    found = _find_newest(connection, statement, extent, end_ns=end_ns, count=count)
-    if not found:
+    return _read_window(connection, statement, 0, count=count)
+
+
+def _read_window(
+    connection: Connection, statement: Select[Any], start_ns: int, *, count: int
+) -> Sequence[Any]:
+    """Read the newest `count` records since a time; fewer, not always all, if it has not so many.
+
+    Records that match in any version are found first, without the many columns. Each is read once,
+    in its latest version. What started after the last one found is then complete, and in order.
+    """
+    found = _find_candidates(connection, statement.where(r.started_ns >= start_ns), count=count)
+    is_cut = len(found) == CANDIDATES * count
+    if not found or (start_ns and len(found) < count):
         return []
-    narrow = statement.where(r.started_ns >= found[-1].started_ns)
+    narrow = statement.where(r.started_ns >= (found[-1].newest_ns if is_cut else start_ns))
+    received_ns = [row.received_ns for row in found]
+    narrow = narrow.where(r.received_ns.between(min(received_ns), max(received_ns)))
     if len(found) <= MOST_IDS:
         narrow = narrow.where(r.id.in_([row.id for row in found]))
     rows = connection.execute(narrow).all()
-    # One that was corrected meanwhile may be none of them any more: then others take its place.
-    return rows if len(rows) >= len(found) else connection.execute(statement).all()
+    if is_cut and not _ends_after(rows[count - 1 : count], found[-1]):
+        return connection.execute(statement.where(r.started_ns >= start_ns)).all()
+    return rows
 
 
-def _find_newest(
-    connection: Connection,
-    statement: Select[Any],
-    extent: _Extent,
-    *,
-    end_ns: int | None,
-    count: int,
+def _find_candidates(
+    connection: Connection, statement: Select[Any], *, count: int
 ) -> Sequence[Any]:
-    """Find the ids and start times of the rows of a statement, without its many columns."""
-    newest = statement.with_only_columns(r.id, r.started_ns, maintain_column_froms=True)
-    last_ns = extent.last_ns if end_ns is None else min(extent.last_ns, end_ns)
-    for width_ns in extent.list_widths():
-        found = connection.execute(newest.where(r.started_ns >= last_ns - width_ns)).all()
-        if len(found) == count:
-            return found
-    return connection.execute(newest).all()
+    """Find the records of which a statement selects any version, the newest first.
+
+    The time they were received is the same in all versions, the time they started may be not.
+    """
+    newest_ns = func.max(r.started_ns).label("newest_ns")
+    candidates = (
+        statement.with_only_columns(
+            r.id,
+            newest_ns,
+            func.max(r.received_ns).label("received_ns"),
+            maintain_column_froms=True,
+        )
+        .group_by(r.id)
+        .order_by(None)
+        .order_by(newest_ns.desc(), r.id.desc())
+        .limit(CANDIDATES * count)
+        .execution_options(**ANY_VERSION)
+    )
+    return connection.execute(candidates).all()
+
+
+def _ends_after(last: Sequence[Any], found: Any) -> bool:
+    """Return True if the last record of a page is there, and not older than the one found last."""
+    return bool(last) and (last[0].started_ns, last[0].id) >= (found.newest_ns, found.id)
 
 
 def read_bounds(connection: Connection, query: Query) -> tuple[int | None, int | None]:

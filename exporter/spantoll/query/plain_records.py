@@ -64,7 +64,12 @@ def plain_records(listed: Sequence[Listed], links: TraceUrl | None = None) -> li
 
     `links` makes `trace_url`, which is None without them.
     """
-    columns = plain_columns([_pick_sources((each.id, *each.record)) for each in listed], links)
+    if not listed:
+        return []
+    stored = [_pick_sources((each.id, *each.record)) for each in listed]
+    columns = plain_columns(
+        dict(zip(RECORD_SOURCES, zip(*stored, strict=True), strict=True)), links
+    )
     rows = zip(*(column.values for column in columns), strict=True)
     return [dict(zip(RECORD_HEADERS, row, strict=True)) for row in rows]
 
@@ -76,18 +81,15 @@ def plain_record(listed: Listed, links: TraceUrl | None = None) -> dict[str, Any
 
 
 def plain_columns(
-    rows: Sequence[Sequence[Any]],
+    stored: Mapping[str, Sequence[Any]],
     links: TraceUrl | None = None,
     *,
     encoding: Encoding | None = None,
 ) -> list[PlainColumn]:
-    """Show rows of the columns RECORD_SOURCES as columns, in the order of RECORD_HEADERS.
+    """Show the columns RECORD_SOURCES of at least one record, in the order of RECORD_HEADERS.
 
     With `encoding`, every plain value is the text that a format writes.
     """
-    if not rows:
-        return [PlainColumn((), False) for _ in RECORD_HEADERS]
-    stored = dict(zip(RECORD_SOURCES, zip(*rows, strict=True), strict=True))
     columns = [
         show_values(stored[each.source], each.show, content=each.content, encoding=encoding)
         for each in SHOWN
@@ -95,7 +97,7 @@ def plain_columns(
     for derived in DERIVED:
         sources = [stored[name] for name in derived.sources]
         columns.append(_derive(sources, derived.show, derived.content, encoding))
-    spans = [stored["trace_id"], stored["span_id"]] if links else [(None,) * len(rows)]
+    spans = [stored["trace_id"], stored["span_id"]] if links else [(None,) * len(stored["id"])]
     show_url = (lambda span: links.format_url(*span)) if links else lambda span: None
     return [*columns, _derive(spans, show_url, Content.ANY, encoding)]
 
@@ -105,7 +107,7 @@ def _derive(
 ) -> PlainColumn:
     """Show what is computed from several columns; nothing where the first of them is unknown."""
     values: Sequence[Any] = sources[0]
-    if any(value is not None for value in values):
+    if values.count(None) < len(values):
         rows = zip(*sources, strict=True)
         values = [None if row[0] is None else row for row in rows]
     return show_values(values, show, content=content, encoding=encoding)

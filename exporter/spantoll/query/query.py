@@ -17,7 +17,7 @@ from spantoll.query.measures import find_measure
 from spantoll.query.names import make_unknown_name_error
 from spantoll.query.windows import WINDOWS, Calendar, find_zone
 
-__all__ = ["Filter", "Operator", "Query", "doubt_query", "health_query"]
+__all__ = ["Filter", "Operator", "Query", "doubt_query", "health_query", "total_query"]
 
 MEASURES = ("requests", "input_tokens", "output_tokens", "cost_usd")
 
@@ -138,12 +138,21 @@ def doubt_query(query: Query) -> Query:
     What is left out comes before what is estimated, more calls before fewer.
     """
     return replace(
-        query,
-        measures=("requests", "total_tokens", "cost_usd"),
+        total_query(query, "requests", "total_tokens", "cost_usd"),
         dimensions=("pricing_status", "provider", "model", "pricing_reason"),
         filters=(*query.filters, Filter("pricing_status", DOUBTED)),
-        window="total",
         order=("-pricing_status", "-requests"),
+    )
+
+
+def total_query(query: Query, *measures: str) -> Query:
+    """Ask for measures of everything that a query adds up, in one row."""
+    return replace(
+        query,
+        measures=measures,
+        dimensions=(),
+        window="total",
+        order=(),
         limit=None,
         fill=False,
         others=False,
@@ -163,6 +172,9 @@ def health_query(
             "assumed_records",
             "inconsistent_records",
             "streams_without_usage",
+            "ahead_records",
+            "delayed_records",
+            "late_records",
         ),
         dimensions=("scope_name", "scope_version", "dialect"),
         filters=filters,

@@ -7,12 +7,11 @@ and id of the last record, so records that arrive meanwhile neither shift nor re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Engine, or_, select, type_coerce
-from sqlalchemy.types import NullType
+from sqlalchemy import ColumnElement, Engine, or_, select
 
 from spantoll.errors import QueryError
 from spantoll.query.conditions import restrict_period
@@ -23,12 +22,10 @@ from spantoll.query.run import reading
 from spantoll.records import UsageRecord
 from spantoll.records.columns import usage_record
 
-__all__ = ["Listed", "Page", "RecordQuery", "iterate_parts", "list_records"]
+__all__ = ["Listed", "Page", "RecordQuery", "list_records", "read_page"]
 
 CURSOR = re.compile(r"(\d{1,19})\.(\d{1,19})")
 LAST = 2**63 - 1
-PART = 2_000
-"""Records of an export that are in memory at a time."""
 
 r = usage_record.c
 FIELDS = {name: r[name] for name in ("id", *UsageRecord._fields)}
@@ -70,38 +67,19 @@ class RecordQuery:
             _parse_cursor(self.after)
 
 
-def iterate_parts(
-    engine: Engine, query: RecordQuery, columns: Sequence[str]
-) -> Iterator[Sequence[Sequence[Any]]]:
-    """Read columns of records, newest first, a part at a time: memory does not grow with them.
-
-    `id` and `started_ns` must be among the columns. Booleans are 1 and 0 where the database has
-    none. No transaction stays open between two parts. Raises StoreUnavailable when the database
-    cannot be read.
-    """
-    # Converting a boolean would make SQLAlchemy look at every value of a row.
-    fields = {name: type_coerce(r[name], NullType()).label(name) for name in columns}
-    left, after = query.limit, query.after
-    while left is None or left > 0:
-        part = PART if left is None else min(PART, left)
-        rows, after = _read_page(engine, replace(query, limit=part, after=after), fields)
-        if rows:
-            yield rows
-        if after is None:
-            return
-        left = None if left is None else left - part
-
-
 def list_records(engine: Engine, query: RecordQuery) -> Page:
     """List records, newest first. Raises StoreUnavailable when the database cannot be read."""
-    rows, cursor = _read_page(engine, query, FIELDS)
+    rows, cursor = read_page(engine, query, FIELDS)
     return Page([Listed(row[0], UsageRecord._make(row[1:])) for row in rows], cursor)
 
 
-def _read_page(
+def read_page(
     engine: Engine, query: RecordQuery, fields: Mapping[str, ColumnElement[Any]]
 ) -> tuple[Sequence[Sequence[Any]], str | None]:
-    """Read fields of the records of a page, and the cursor of the next one if there is more."""
+    """Read fields of the records of a page, and the cursor of the next one if there is more.
+
+    `id` and `started_ns` must be among the fields. Raises StoreUnavailable.
+    """
     conditions = [
         *restrict_period(
             query.filters, start_ns=query.start_ns, end_ns=query.end_ns, uncounted=query.uncounted

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 from spantoll.query.aggregate import Number
@@ -49,6 +50,12 @@ class Row:
     def requests(self) -> int:
         """How many calls there were."""
         return int(self.measures["requests"] or 0)
+
+    @property
+    def known_cost_usd(self) -> Decimal:
+        """What the calls cost as far as it is known: 0 where no call has a cost."""
+        cost_usd = self.measures["cost_usd"]
+        return cost_usd if isinstance(cost_usd, Decimal) else Decimal(0)
 
     @property
     def cost(self) -> CostState | None:

@@ -90,16 +90,17 @@ def copy_ledger(
     if read_unsettled(source.engine) is not None:
         raise CopyError(f"{source.url} has records that are not settled: see `spantoll doctor`")
     try:
-        clear_roll_ups(target)
-        with source.engine.connect() as snapshot:
-            copy_mark(snapshot, target)
-            copied = [
-                _Copying(table, snapshot, target, progress).run()
-                for table in _list_tables(snapshot)
-            ]
-            copy_kept_sums(snapshot, target)
-        clear_roll_ups(target)
-        fill_gaps(target)
+        with source.long_statements(), target.long_statements():
+            clear_roll_ups(target)
+            with source.engine.connect() as snapshot:
+                copy_mark(snapshot, target)
+                copied = [
+                    _Copying(table, snapshot, target, progress).run()
+                    for table in _list_tables(snapshot)
+                ]
+                copy_kept_sums(snapshot, target)
+            clear_roll_ups(target)
+            fill_gaps(target)
         return copied
     except DBAPIError as error:
         raise StoreUnavailable(f"the copy was interrupted: {error.orig}") from error

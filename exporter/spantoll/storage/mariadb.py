@@ -8,7 +8,8 @@ byte. How the schema is made without transactions of DDL is in `mariadb_schema.p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain
@@ -93,6 +94,9 @@ class MariadbStore(LockingStore):
         )
         event.listen(writer, "checkin", release_locks)
         reader = make_engine(url, isolation="REPEATABLE READ")
+        self._answer_timeout_s: int | None = ANSWER_TIMEOUT_S
+        for engine in (writer, reader):
+            event.listen(engine, "do_connect", self._set_timeouts)
         super().__init__(url, writer=writer, reader=reader, take_lock=take_lock)
         try:
             self.open(create=create)
@@ -103,6 +107,20 @@ class MariadbStore(LockingStore):
     def prepare_migration(self, engine: Engine) -> None:
         """See `mariadb_schema`."""
         prepare_migration(engine)
+
+    def update_schema(self) -> None:
+        """Run the migrations that are missing: an index of many records takes minutes."""
+        with self.long_statements():
+            super().update_schema()
+
+    @contextmanager
+    def long_statements(self) -> Iterator[None]:
+        """Connect anew without a timeout of answers, and with one after the block."""
+        self._replace_connections(None)
+        try:
+            yield
+        finally:
+            self._replace_connections(ANSWER_TIMEOUT_S)
 
     def insert_records(
         self, connection: Connection, records: Sequence[UsageRecord]
@@ -160,6 +178,14 @@ class MariadbStore(LockingStore):
     ) -> Iterable[int]:
         """Execute an INSERT of records that are not stored; return their ids."""
         return connection.exec_driver_sql(f"{statement} RETURNING id", values).scalars()
+
+    def _replace_connections(self, answer_timeout_s: int | None) -> None:
+        self._answer_timeout_s = answer_timeout_s
+        self._writer.dispose()
+        self._reader.dispose()
+
+    def _set_timeouts(self, _dialect: Any, _record: Any, _args: Any, named: dict[str, Any]) -> None:
+        named["read_timeout"] = named["write_timeout"] = self._answer_timeout_s
 
     def _insert(self, connection: Connection, records: Sequence[UsageRecord]) -> list[int]:
         ids: list[int] = []

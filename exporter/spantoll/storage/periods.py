@@ -39,10 +39,13 @@ class ClosedPeriod(NamedTuple):
 def close_period(
     store: SqlStore, name: str, *, tz: str, start_ns: int, end_ns: int, by: str, now_ns: int
 ) -> ClosedPeriod:
-    """Close a period that is over. Raises RepriceError if it is not, or overlaps a closed one."""
+    """Close a period that is over. Raises RepriceError if it is not, or overlaps a closed one.
+
+    It waits for the insertions under way: what they store is in the sums of the period.
+    """
     if now_ns < end_ns:
         raise RepriceError(f"{name} is not over yet in {tz}: only a period that is can be closed")
-    with store.transaction() as connection:
+    with store.exclusive_transaction() as connection:
         for other in read_periods(connection):
             if start_ns < other.end_ns and other.start_ns < end_ns:
                 raise RepriceError(

@@ -55,8 +55,8 @@ def find_late_records(
 ) -> list[tuple[int, str]]:
     """Find the records that started before the mark, by position, each with why it is refused.
 
-    Whether it is new or was billed and deleted cannot be known. The mark stays until the
-    transaction ends.
+    Whether it is new or was billed and deleted cannot be known. The mark is locked until the
+    transaction ends: an insertion reads it first, and so excludes every `exclusive_transaction`.
     """
     mark_ns = read_deleted_before(connection, lock=True)
     if not mark_ns:

@@ -121,8 +121,7 @@ class _NotSettled(Exception):
 def _move_mark(store: SqlStore, planned: RetentionPlan, *, by: str, now_ns: int) -> None:
     mark_ns = planned.deleted_before_ns
     m = retention.c.deleted_before_ns
-    with store.transaction() as connection:
-        # First of all: it waits for the insertions that hold the mark, and lets no other begin.
+    with store.exclusive_transaction() as connection:
         moved = update(retention).where(m < mark_ns).values(deleted_before_ns=mark_ns)
         is_moved = connection.execute(moved).rowcount == 1
         _check_gaps(connection, mark_ns)

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy import URL, Connection, Engine, event, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -19,6 +19,7 @@ from spantoll.errors import NoLedger, StoreUnavailable
 from spantoll.storage.migrate import is_current, migrate
 from spantoll.storage.promoted import adopt_columns
 from spantoll.storage.shared import SharedStore
+from spantoll.storage.tables import retention
 
 __all__ = ["POOL_TIMEOUT_S", "LockingStore", "ServerStore"]
 
@@ -120,6 +121,13 @@ class LockingStore(ServerStore):
     def transaction(self) -> AbstractContextManager[Connection]:
         """Take the lock of all that correct records; see `SqlStore`."""
         return self.begin(self._alone)
+
+    @contextmanager
+    def exclusive_transaction(self) -> Iterator[Connection]:
+        """Lock the mark of retention too, which each insertion holds: see `find_late_records`."""
+        with self.transaction() as connection:
+            connection.execute(select(retention).with_for_update()).all()
+            yield connection
 
     def insertion(self) -> AbstractContextManager[Connection]:
         """Begin beside other processes; see `SharedStore`."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Engine, Table, update
@@ -78,6 +78,14 @@ class SqlStore(ABC):
         What the driver raises in the block becomes StoreUnavailable, other errors pass through.
         """
 
+    def exclusive_transaction(self) -> AbstractContextManager[Connection]:
+        """Begin a transaction that also waits for insertions of records, and lets none begin."""
+        return self.transaction()
+
+    def long_statements(self) -> AbstractContextManager[None]:
+        """Wait in the block for each statement as long as it takes; for no receiver."""
+        return nullcontext()
+
     @abstractmethod
     def insert_records(
         self, connection: Connection, records: Sequence[UsageRecord]
@@ -130,6 +138,9 @@ class SqlStore(ABC):
     def settle_pending(self, settle: Settle) -> int:
         """Return 0: what a write adds is settled in its transaction."""
         return 0
+
+    def checkpoint(self) -> None:  # noqa: B027  optional
+        """Do nothing: servers do what a write leaves behind by themselves."""
 
     def add_rates(self, rates: Sequence[Rate]) -> None:
         """Store rates that are not there yet."""

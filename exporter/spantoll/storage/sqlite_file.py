@@ -114,6 +114,33 @@ class SqliteFile:
         if self._journal is None:
             self._journal = self._identify_file("-wal")
 
+    def checkpoint(self) -> None:
+        """Copy the WAL to the file, as far as no reader is in the way; raises StoreUnavailable.
+
+        FULL takes the lock to write, so that no other connection begins the WAL anew meanwhile:
+        SQLite before 3.51.3 can corrupt the file then (https://sqlite.org/wal.html#walresetbug).
+        """
+        if self._closed:
+            raise StoreUnavailable(f"database {self.url} is closed")
+        if self.path is None or self._file != self._identify_file():
+            return
+        try:
+            connection = self.writer.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute("PRAGMA busy_timeout=0")  # it would wait for readers
+                cursor.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+                cursor.execute(f"PRAGMA busy_timeout={self._timeout_s * 1000:.0f}")
+            except sqlite3.Error:
+                connection.invalidate()
+                raise
+            finally:
+                connection.close()
+        except (DBAPIError, PoolTimeout) as error:
+            raise self._make_error(error) from error
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"database {self.url}: {error}") from error
+
     def close(self) -> None:
         """Close the connections; the last one checkpoints. Later calls raise StoreUnavailable."""
         self._closed = True

@@ -103,6 +103,12 @@ class Store(Protocol):
     def add_rates(self, rates: Sequence[Rate]) -> None:
         """Store rates that are not there yet."""
 
+    def checkpoint(self) -> None:
+        """Do what a later write would have to do first; called when no write waits.
+
+        Raises StoreUnavailable, of which the next write is no worse.
+        """
+
     def ping(self) -> None:
         """Raise StoreUnavailable unless a write could succeed now."""
 

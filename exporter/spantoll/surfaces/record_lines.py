@@ -1,26 +1,41 @@
 """Records as lines of CSV or JSON, many at a time.
 
-Input: columns of `plain_columns`, encoded by the `encoding` of a format. Output: text, one line
-for each record. What is the same in all of these lines is joined once: an export so costs what
-differs between its records.
+Input: a query, or columns of `plain_columns`, encoded by the `encoding` of a format. Output: text,
+one line for each record. What is the same in all of these lines is joined once: an export so costs
+what differs between its records.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain, repeat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice, repeat
 from typing import Any, NamedTuple
 
 import orjson
+from sqlalchemy import Engine
 
-from spantoll.query import Encoding, PlainColumn
+from spantoll.query import (
+    RECORD_HEADERS,
+    RECORD_SOURCES,
+    Encoding,
+    PlainColumn,
+    RecordQuery,
+    TraceUrl,
+    iterate_parts,
+    plain_columns,
+)
 from spantoll.surfaces.csv_rows import FORMULA, escape_cell
 
-__all__ = ["LINE_FORMATS", "LineFormat"]
+__all__ = ["LINE_FORMATS", "SPACED_JSON_LINES", "LineFormat", "iterate_lines"]
 
 QUOTED = re.compile(r'[",\r\n]')
 """What a cell is quoted for (RFC 4180 section 2)."""
+
+
+TOGETHER = 32
+"""Lines of one text: less than 128 kB, for which malloc asks no new pages of the system."""
 
 
 class LineFormat(NamedTuple):
@@ -34,8 +49,8 @@ class LineFormat(NamedTuple):
     end: str
     """Of a line."""
 
-    def write_rows(self, headers: Sequence[str], columns: Sequence[PlainColumn]) -> str:
-        """Write the lines of some records, at least one."""
+    def write_rows(self, headers: Sequence[str], columns: Sequence[PlainColumn]) -> Iterator[str]:
+        """Write the lines of some records, at least one, a few at a time."""
         pieces: list[Iterable[str]] = []
         same = ""
         for prefix, column in zip(self.list_prefixes(headers), columns, strict=True):
@@ -45,7 +60,22 @@ class LineFormat(NamedTuple):
                 pieces += [repeat(same + prefix), column.values]
                 same = ""
         ends = [same + self.end] * len(columns[0].values)
-        return "".join(chain.from_iterable(zip(*pieces, ends, strict=False)))
+        rows = zip(*pieces, ends, strict=False)
+        while text := "".join(chain.from_iterable(islice(rows, TOGETHER))):
+            yield text
+
+
+def iterate_lines(
+    engine: Engine, query: RecordQuery, format: LineFormat, links: TraceUrl | None = None
+) -> Iterator[str]:
+    """Write all records of a query, newest first, and what precedes them, a few at a time.
+
+    Raises StoreUnavailable.
+    """
+    yield format.write_header(RECORD_HEADERS)
+    for part in iterate_parts(engine, query, RECORD_SOURCES):
+        columns = plain_columns(part, links, encoding=format.encoding)
+        yield from format.write_rows(RECORD_HEADERS, columns)
 
 
 def _encode_csv(value: Any) -> str:
@@ -59,6 +89,10 @@ def _encode_csv(value: Any) -> str:
 
 def _encode_json(value: Any) -> str:
     return orjson.dumps(value).decode()
+
+
+def _encode_spaced_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _list_csv_prefixes(headers: Sequence[str]) -> list[str]:
@@ -79,3 +113,6 @@ LINE_FORMATS: Mapping[str, LineFormat] = {
     ),
     "jsonl": LineFormat(Encoding(_encode_json, '"'), lambda _: "", _list_json_prefixes, "}\n"),
 }
+
+SPACED_JSON_LINES = LINE_FORMATS["jsonl"]._replace(encoding=Encoding(_encode_spaced_json, '"'))
+"""With a space after each comma and colon of nested values, as `json` writes rows that are sums."""

@@ -61,7 +61,7 @@ class Reading(NamedTuple):
 
 
 def read_usage(
-    raw: Mapping[str, object],
+    raw: dict[str, Any],
     counting: Counting,
     *,
     provider: str | None,
@@ -71,8 +71,8 @@ def read_usage(
 ) -> Reading:
     """Turn the raw counters of a span, by the names of COUNTERS, into inclusive ones.
 
-    `extra` has other units by name. `status` is how far the instrumentation trusts its own
-    numbers: partial or estimated.
+    `raw` may be changed in place. `extra` has other units by name. `status` is how far the
+    instrumentation trusts its own numbers: partial or estimated.
     """
     counters, notes = _convert(raw)
     flawed = bool(notes)
@@ -82,7 +82,7 @@ def read_usage(
         notes.append("usage: all counters are 0, which stands for not reported")
     assumed = _complete_input(counters, counting, provider, notes)
     assumed = _complete_output(counters, counting, provider, notes) or assumed
-    for total in ("input", "output"):
+    for total in ("input", "output") if notes else ():  # what was added has left a note
         if counters.get(total, 0) > INT64:
             flawed = True
             notes.append("a total exceeds 64 bits")
@@ -107,11 +107,19 @@ def read_usage(
         quality = "missing"
     else:
         quality = "assumed" if assumed else "exact"
-    return Reading(Usage._make(values), quality, tuple(notes))
+    return Reading(tuple.__new__(Usage, values), quality, tuple(notes))
 
 
-def _convert(raw: Mapping[str, object]) -> tuple[Counters, list[str]]:
-    """Convert raw counters; a note for each that is no counter and is left out."""
+def _convert(raw: dict[str, Any]) -> tuple[Counters, list[str]]:
+    """Convert raw counters; a note for each that is no counter and is left out.
+
+    Returns `raw` itself where all are counters already, which is nearly always.
+    """
+    for value in raw.values():
+        if type(value) is not int or not 0 <= value <= INT64:
+            break
+    else:
+        return raw, []
     counters: Counters = {}
     notes: list[str] = []
     for name, value in raw.items():

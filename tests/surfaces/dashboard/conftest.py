@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -23,6 +24,20 @@ NOW_NS = 1_795_262_400_000_000_000
 Get = Callable[[str], str]
 COSTS = {"gpt-4o": Decimal("7.50"), "o3<b>": Decimal("2.50")}
 """USD of the calls of `filled`, by model."""
+
+
+def find_token(page: str) -> str:
+    """Return the token that the forms of a page are sent with."""
+    found = re.search(r'name="csrf" value="(\w+)"', page)
+    assert found
+    return found[1]
+
+
+def sign_in(client: TestClient, secret: str, **form: str) -> int:
+    """Begin a session with a key; return the status of the answer."""
+    token = find_token(client.get("/login").text)
+    given = {"csrf": token, "key": secret, **form}
+    return int(client.post("/login", data=given, follow_redirects=False).status_code)
 
 
 @pytest.fixture

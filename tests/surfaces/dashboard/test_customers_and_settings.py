@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from html import unescape
 
 import pytest
+from httpx2 import Response
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
@@ -16,13 +18,14 @@ from spantoll.records import UsageRecord
 from spantoll.settings import load_settings
 from spantoll.storage import KeyRing, SqlStore, Store, make_key
 from spantoll.storage.customers_statement import read_statement
+from spantoll.storage.own_prices import read_exchange_rates
 from spantoll.storage.owner_rules import OwnerRule, add_owner_rules
 from spantoll.storage.periods import close_period
 from spantoll.surfaces.cells import format_dollars
 from spantoll.surfaces.dashboard import add_dashboard
 from spantoll.surfaces.rest import Access, RestContext, make_application
 from tests.surfaces.conftest import DemoServer
-from tests.surfaces.dashboard.conftest import NOW_NS, Get
+from tests.surfaces.dashboard.conftest import NOW_NS, Get, find_token, sign_in
 
 
 def read_card(page: str, measure: str) -> str:
@@ -42,6 +45,21 @@ def test_revenue_and_margin_are_those_of_the_api(get: Get) -> None:
     statements = re.findall(r'href="/customers/(\w+)\?month=2026-11&amp;tz=UTC"', page)
     assert sorted(statements) == ["acme", "globex", "initech"]
     assert re.search(r"<li>[^<]*minimum 20[^<]*initech", page, re.DOTALL)
+
+
+def test_the_users_that_cost_most_lead_to_their_records(get: Get) -> None:
+    page = get("/customers?last=30d")
+
+    table = re.search(r'<table data-card="users">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)
+    asked = "measure=requests&measure=cost_usd&by=user_id&order=-cost_usd&limit=10"
+    answer = json.loads(get(f"/api/v1/usage/query?last=30d&{asked}"))
+    assert table
+    rows = re.findall(r'<a href="[^"]*">([^<]*)</a></td>\s*<td class="number">([\d,]+)<', table[1])
+    records = re.search(r'<a href="(/records[^"]*)"', table[1])
+    assert rows == [(row["user_id"] or "unknown", f"{row['requests']:,}") for row in answer["rows"]]
+    assert records
+    counted = unescape(records[1]).replace("/records?", "/api/v1/usage/query?measure=requests&")
+    assert json.loads(get(counted))["totals"]["requests"] == answer["rows"][0]["requests"]
 
 
 def test_a_statement_is_the_one_of_the_command_line(demo_server: DemoServer, get: Get) -> None:
@@ -185,3 +203,124 @@ def test_a_rule_of_owners_leads_to_its_records_and_a_record_to_its_rule(
     assert unescape(shown[0][1]) == links[1]
     assert f'href="/settings#owner-{team.id}"' in page
     assert f'<tr id="owner-{later.id}">' in settings
+
+
+@pytest.mark.parametrize(("scope", "linked"), [("read", False), ("admin", True)])
+def test_rules_and_settings_are_links_for_keys_that_see_the_settings(
+    context: RestContext,
+    store: SqlStore,
+    record: Callable[..., UsageRecord],
+    scope: str,
+    linked: bool,
+) -> None:
+    store.write([record(user_id="ann")])
+    with store.transaction() as connection:
+        add_owner_rules(connection, [OwnerRule("team", "user_id", "ann", 0, "search")], now_ns=1)
+    secret = make_key(store, "viewer", scopes=[scope], now_ns=NOW_NS)
+    keys = KeyRing()
+    keys.load(store.engine)
+    application = make_application(context, Access(keys), pages=add_dashboard)
+    headers = {"Authorization": f"Bearer {secret}"}
+    client = TestClient(application, base_url="http://127.0.0.1:4318", headers=headers)
+
+    page = client.get("/records/1").text
+
+    assert "rule 1" in page
+    assert ('href="/settings#owner-1"' in page) == linked
+    assert ('<a href="/settings">Settings</a>' in page) == linked
+
+
+RATE = {"currency": "eur", "usd": "1.25", "valid_from": "2026-01-01"}
+
+
+def submit_rate(client: TestClient, **changed: str) -> Response:
+    """Send the form of the page of settings."""
+    form = {"csrf": find_token(client.get("/settings").text), **RATE, **changed}
+    return client.post("/settings/rates", data=form)
+
+
+def test_an_exchange_rate_is_set_with_an_entry_in_the_audit(client: TestClient) -> None:
+    page = submit_rate(client).text
+
+    events = client.get("/api/v1/audit").json()["events"]
+    assert "1 EUR is 1.25 USD from 2026-01-01" in page
+    assert [(each["action"], each["by"]) for each in events] == [
+        ("prices", "testclient, without a key")
+    ]
+    assert events[0]["why"].startswith("exchange_rate: added [1]")
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "said"),
+    [
+        ({"usd": "much"}, 422, "usd"),
+        ({"currency": "USD"}, 422, "three letters other than USD"),
+        ({"valid_from": "soon"}, 422, "soon"),
+        ({"csrf": "of another page"}, 403, "load its page again"),
+    ],
+)
+def test_what_is_no_rate_changes_nothing(
+    client: TestClient, changed: dict[str, str], status: int, said: str
+) -> None:
+    answer = submit_rate(client, **changed)
+
+    assert answer.status_code == status
+    assert said in unescape(answer.text)
+    assert client.get("/api/v1/audit").json()["events"] == []
+
+
+def test_a_rate_that_overlaps_another_ends_it_on_demand_only(client: TestClient) -> None:
+    submit_rate(client)
+
+    refused = submit_rate(client, usd="1.5", valid_from="2026-06-01")
+    replaced = submit_rate(client, usd="1.5", valid_from="2026-06-01", replace="on")
+
+    assert refused.status_code == 422
+    assert 'value="1.5"' in refused.text
+    assert re.findall(r'data-rate="EUR">([^<]*)<', replaced.text) == [
+        "1 EUR is 1.25 USD from 2026-01-01 to 2026-06-01, exchange rate 2 of the ledger",
+        "1 EUR is 1.5 USD from 2026-06-01, exchange rate 3 of the ledger",
+    ]
+
+
+@pytest.mark.parametrize(("scopes", "status"), [(["read"], 403), (["read", "write"], 403)])
+def test_a_rate_takes_a_key_that_sees_the_settings(
+    context: RestContext, store: Store, scopes: list[str], status: int
+) -> None:
+    keys = KeyRing()
+    secret = make_key(store, "key", scopes=scopes, now_ns=NOW_NS)
+    keys.load(store.engine)
+    application = make_application(context, Access(keys), pages=add_dashboard)
+    client = TestClient(application, base_url="http://127.0.0.1:4318")
+    assert sign_in(client, secret) == 303
+
+    token = find_token(client.get("/").text)
+    answer = client.post("/settings/rates", data={"csrf": token, **RATE})
+
+    assert answer.status_code == status
+    with store.transaction() as connection:
+        assert read_exchange_rates(connection) == ()
+
+
+def test_a_statement_is_in_the_currency_that_is_chosen(
+    client: TestClient, store: Store, record: Callable[..., UsageRecord]
+) -> None:
+    store.write([record(customer_id="acme", revenue_nano=5 * 10**9)])
+    submit_rate(client)
+
+    dollars = client.get("/customers/acme?month=2026-11").text
+    euros = client.get("/customers/acme?month=2026-11&currency=EUR").text
+    unknown = client.get("/customers/acme?month=2026-11&currency=GBP").text
+    answer = client.get("/api/v1/customers/acme/statement?period=2026-11&currency=EUR").json()
+
+    assert read_total(dollars) == "$5.00"
+    assert read_total(euros) == "4.00 EUR"
+    assert Decimal(answer["total_eur"]) == 4
+    assert "<option selected>EUR</option>" in euros
+    assert "no exchange rate of GBP" in unescape(unknown)
+
+
+def read_total(page: str) -> str:
+    found = re.search(r'data-statement="total">([^<]*)<', page)
+    assert found
+    return found[1]

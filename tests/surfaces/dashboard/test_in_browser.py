@@ -27,6 +27,7 @@ from tests.surfaces.conftest import DemoServer
 
 PAGES = (
     "/",
+    "/?draw=lines&by=team&last=30d",
     "/explore?by=team&by=model&window=week&last=30d&measure=cost_usd&pivot=true",
     "/records?uncounted=true",
     "/records/1",
@@ -303,6 +304,25 @@ def test_the_keyboard_reads_the_bars_of_a_chart_and_zooms_in(visit: Visit) -> No
     assert marked == 3
     assert visitor.page.input_value('input[name="to"]').startswith("2026-11-12T00")
     assert chart.locator("svg.chart rect.bar").count() == 3
+    assert visitor.problems == []
+
+
+def test_the_keyboard_reads_the_lines_of_a_chart(visit: Visit) -> None:
+    visitor = visit()
+    visitor.go("/?from=2026-11-08&to=2026-11-15&by=team")
+    visitor.page.get_by_role("link", name="Lines", exact=True).click()
+    visitor.page.wait_for_url("**draw=lines**")
+    chart = visitor.page.locator('[data-plot="cost-by-day-and-team"]')
+
+    chart.focus()
+    visitor.page.keyboard.press("ArrowRight")
+    read = chart.locator(".tip").inner_text()
+    visitor.page.keyboard.press("Enter")
+    visitor.page.wait_for_url("**/records?**from=2026-11-09T00**")
+
+    assert read.startswith("2026-11-09: ")
+    assert {"search", "support"} <= set(re.findall(r"(\w+) ~?\$", read))
+    assert "team" not in visitor.page.url
     assert visitor.problems == []
 
 

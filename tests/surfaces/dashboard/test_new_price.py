@@ -10,7 +10,7 @@ from spantoll.storage import KeyRing, Store, make_key
 from spantoll.storage.reprice import list_runs
 from spantoll.surfaces.dashboard import add_dashboard
 from spantoll.surfaces.rest import Access, RestContext, make_application
-from tests.surfaces.dashboard.conftest import NOW_NS
+from tests.surfaces.dashboard.conftest import NOW_NS, find_token, sign_in
 
 ADDRESS = "/prices/new?provider=openai&model=new-model"
 CALL = {
@@ -30,9 +30,7 @@ def unpriced(client: TestClient) -> TestClient:
 
 def submit(client: TestClient, action: str, **amounts: str) -> str:
     page = client.get(ADDRESS).text
-    token = re.search(r'name="csrf" value="(\w+)"', page)
-    assert token
-    form = {"csrf": token[1], "provider": "openai", "model": "new-model", "action": action}
+    form = {"csrf": find_token(page), "provider": "openai", "model": "new-model", "action": action}
     return client.post("/prices/new", data={**form, **amounts}).text
 
 
@@ -113,14 +111,14 @@ def test_a_price_takes_a_key_that_writes_and_is_not_limited(
     keys.load(store.engine)
     application = make_application(context, Access(keys), pages=add_dashboard)
     client = TestClient(application, base_url="http://127.0.0.1:4318")
-    token = re.search(r'name="csrf" value="(\w+)"', client.get("/login").text)
-    assert token
-    client.post("/login", data={"csrf": token[1], "key": secret})
-    page = client.get("/").text
-    signed = re.search(r'name="csrf" value="(\w+)"', page)
-    assert signed
+    assert sign_in(client, secret) == 303
 
-    form = {"csrf": signed[1], "provider": "openai", "model": "x", "input": "1"}
+    form = {
+        "csrf": find_token(client.get("/").text),
+        "provider": "openai",
+        "model": "x",
+        "input": "1",
+    }
     answer = client.post(path, data=form)
 
     assert answer.status_code == 403

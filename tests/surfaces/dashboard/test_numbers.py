@@ -20,6 +20,9 @@ START_NS = DEMO_NOW_NS - 30 * DAY_NS
 CARDS = {
     "cost_usd": "sum(cost_nano) / 1e9",
     "requests": "sum(requests)",
+    "priced_share": "100.0 * sum(requests * (cost_nano IS NOT NULL)) / sum(requests)",
+    "priced_token_share": """100.0 * sum((input_tokens + output_tokens) * (cost_nano IS NOT NULL))
+        / sum(input_tokens + output_tokens)""",
     "success_rate": "100.0 * sum(requests * (status = 'success')) / sum(requests)",
     "errors": "sum(requests * (status IN ('error', 'timeout')))",
     "latency_avg_ms": "avg(duration_ns) / 1e6",
@@ -49,6 +52,8 @@ PLACES = {
     "cache_savings_usd": 2,
     "cache_hit_rate": 1,
     "success_rate": 1,
+    "priced_share": 1,
+    "priced_token_share": 1,
     "latency_avg_ms": 1,
 }
 UNLIKE_SQL = ("latency_p95_ms",)
@@ -63,7 +68,7 @@ def read_cards(page: str) -> dict[str, str]:
 def ask_rest(get: Get, name: str) -> Decimal:
     answer = json.loads(get(f"/api/v1/usage/query?last=30d&measure={name}"))
     value = Decimal(str(answer["totals"][name]))
-    return value * 100 if name.endswith("_rate") else value
+    return value * 100 if name.endswith(("_rate", "_share")) else value
 
 
 def ask_sql(server: DemoServer, expression: str, where: str = "counted") -> Any:

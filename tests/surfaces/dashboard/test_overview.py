@@ -212,3 +212,41 @@ def test_the_chosen_period_is_marked(get: Get, query: str, chosen: str | None) -
 )
 def test_durations_are_written_in_the_largest_unit(ms: float, written: str) -> None:
     assert format_duration(ms) == written
+
+
+def test_calls_of_each_state_of_the_cost_lead_to_their_records(
+    demo_server: DemoServer, get: Get
+) -> None:
+    page = get("/?last=30d")
+
+    found = re.findall(r'<a href="([^"]*)" data-state="(\w+)">([\d,]+) ', page)
+    coverage = json.loads(get("/api/v1/usage/query?last=30d&measure=cost_usd"))["coverage"]
+    counts = {state: int(calls.replace(",", "")) for _, state, calls in found}
+    unpriced = next(unescape(link) for link, state, _ in found if state == "unpriced")
+    assert sum(counts.values()) == coverage["requests"]
+    assert {f"{state}_requests": calls for state, calls in counts.items() if state != "exact"} == {
+        name: calls for name, calls in coverage.items() if name.endswith("_requests") and calls
+    }
+    asked = unpriced.replace("/records?", "/api/v1/usage/query?measure=requests&")
+    assert json.loads(get(asked))["totals"]["requests"] == counts["unpriced"] > 0
+
+
+def test_all_filters_are_removed_by_one_link(get: Get) -> None:
+    page = get("/?last=7d&by=team&where=provider%3Dopenai&where=status!%3Derror")
+
+    cleared = re.search(r'<li><a href="([^"]*)">Clear all filters</a>', page)
+    assert cleared
+    assert unescape(cleared[1]) == "/?last=7d&by=team"
+    assert "Clear all filters" not in get(unescape(cleared[1]))
+
+
+def test_the_forecast_of_the_month_is_the_one_of_the_api(get: Get) -> None:
+    page = get("/?last=24h&where=provider%3Dopenai")
+
+    shown = re.search(r'id="forecast">([^<]*)<', page)
+    forecast = json.loads(get("/api/v1/usage/forecast?provider=openai"))
+    assert shown
+    amount = Decimal(forecast["forecast_cost_usd"])
+    assert shown[1] == f"~${amount:,.2f}{'+' if forecast['lower_bound'] else ''}"
+    assert amount > Decimal(forecast["cost_usd"]) > 0
+    assert f"The forecast is an estimate: {forecast['rule']} (UTC)." in page

@@ -145,6 +145,6 @@ def test_the_health_page_reads_the_end_of_a_long_period(context: RestContext) ->
     page = client.get("/health?last=30d").text
     whole = client.get("/health?last=30d&emitters=all").text
 
-    assert "Of the last 24 hours of the period, since 2026-11-20 12:00:00 UTC" in page
+    assert "of the last 24 hours of the period, since 2026-11-20 12:00:00 UTC" in page
     assert "emitters=all" in page
-    assert "Of the last" not in whole
+    assert "What follows is of" not in whole

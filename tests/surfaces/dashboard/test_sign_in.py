@@ -26,7 +26,7 @@ from spantoll.storage.browser_sessions import LIFETIME_S
 from spantoll.surfaces.dashboard import add_dashboard
 from spantoll.surfaces.rest import Access, RestContext, make_application
 from spantoll.surfaces.rest.sessions import COOKIE, FORM_COOKIE, RELOAD_S, Sessions
-from tests.surfaces.dashboard.conftest import DAY_NS, NOW_NS
+from tests.surfaces.dashboard.conftest import DAY_NS, NOW_NS, find_token, sign_in
 from tests.surfaces.dashboard.test_pages import PAGES, card
 
 ORIGIN = "http://127.0.0.1:4318"
@@ -106,18 +106,6 @@ SPLIT = (
     "/?last=&where=customer_id%3Dglobex",
 )
 """Pages and filters that would show another customer, if anything did."""
-
-
-def find_token(page: str) -> str:
-    found = re.search(r'name="csrf" value="(\w+)"', page)
-    assert found
-    return found[1]
-
-
-def sign_in(client: TestClient, secret: str, **form: str) -> int:
-    token = find_token(client.get("/login").text)
-    given = {"csrf": token, "key": secret, **form}
-    return int(client.post("/login", data=given, follow_redirects=False).status_code)
 
 
 def test_a_page_leads_to_the_form_and_the_form_back_to_the_page(
@@ -324,9 +312,14 @@ def test_a_session_that_cannot_be_looked_up_is_asked_for_again_later(
         connection.exec_driver_sql("ALTER TABLE browser_session RENAME TO gone")
     closed.cookies.set(COOKIE, "of no browser that was seen")
 
-    answer = closed.get("/")
+    page = closed.get("/")
+    answer = closed.get("/api/v1/usage/query")
 
+    assert (page.status_code, page.headers["retry-after"]) == (503, "3")
+    assert "spantoll doctor" in page.text
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
+    assert answer.json()["title"] == "Service Unavailable"
 
 
 def test_guesses_of_a_cookie_are_counted(context: RestContext, keys: KeyRing, secret: str) -> None:

@@ -328,7 +328,18 @@ def sold(store: Store, record: Make) -> None:
             ("cost_nano", "input_cost_nano", "reported_cost_nano", "catalogue_cost_nano"),
             777_000_000_000,
         )
-        store.write([record(customer_id=MINE, model=model, revenue_nano=revenue, **costs)])
+        assumed = '["the span reports a cost of 777 USD"]'
+        store.write(
+            [
+                record(
+                    customer_id=MINE,
+                    model=model,
+                    revenue_nano=revenue,
+                    assumptions=assumed,
+                    **costs,
+                )
+            ]
+        )
 
 
 @pytest.mark.parametrize("path", READ_ROUTES)

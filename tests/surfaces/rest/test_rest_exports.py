@@ -8,7 +8,7 @@ import pytest
 from pyarrow import parquet
 from starlette.testclient import TestClient
 
-from spantoll.query import records
+from spantoll.query import record_parts
 from spantoll.records import UsageRecord
 from tests.surfaces.rest.conftest import API, Stored
 
@@ -32,7 +32,7 @@ def test_all_records_are_exported_part_by_part(
     monkeypatch: pytest.MonkeyPatch,
     format: str,
 ) -> None:
-    monkeypatch.setattr(records, "PART", 2)
+    monkeypatch.setattr(record_parts, "PART", 2)
     stored([record(model="a") for _ in range(5)] + [record(model="b")])
 
     response = client.get(f"{API}/exports/records?model=a&format={format}")

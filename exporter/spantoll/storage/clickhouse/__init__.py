@@ -142,6 +142,12 @@ class ClickhouseStore(ServerStore):
                 finish_bookings(connection)
             yield connection
 
+    @contextmanager
+    def exclusive_transaction(self) -> Iterator[Connection]:
+        """Hold off what else of this process corrects or inserts records."""
+        with self.transaction() as connection, self._hold(self._locks.inserting):
+            yield connection
+
     def insertion(self) -> AbstractContextManager[Connection]:
         """Hold off what else of this process inserts records."""
         return self._begin_alone(self._locks.inserting)
@@ -223,16 +229,22 @@ class ClickhouseStore(ServerStore):
 
     @contextmanager
     def _begin_alone(self, lock: threading.Lock) -> Iterator[Connection]:
+        with self._hold(lock):
+            try:
+                with self.begin(self._writer) as connection:
+                    yield connection
+            except BaseException:
+                self._locks.must_book = True
+                raise
+
+    @contextmanager
+    def _hold(self, lock: threading.Lock) -> Iterator[None]:
         if not lock.acquire(timeout=LOCK_TIMEOUT_S):
             raise StoreUnavailable(
                 f"database {self.url}: another thread has been writing for {LOCK_TIMEOUT_S:.0f} s"
             )
         try:
-            with self.begin(self._writer) as connection:
-                yield connection
-        except BaseException:
-            self._locks.must_book = True
-            raise
+            yield
         finally:
             lock.release()
 

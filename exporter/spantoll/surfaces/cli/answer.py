@@ -30,7 +30,7 @@ def answer_query(
     """Open the ledger, run the query and write the answer."""
     from spantoll.query import doubt_query, run
     from spantoll.surfaces.adjusted import read_adjusted
-    from spantoll.surfaces.cli.advice import name_database
+    from spantoll.surfaces.advice import name_database
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.output import write_notice
     from spantoll.surfaces.cli.report import explain_empty

@@ -32,6 +32,7 @@ from spantoll.surfaces.cli.doctor import doctor
 from spantoll.surfaces.cli.estimate import estimate
 from spantoll.surfaces.cli.explain import explain
 from spantoll.surfaces.cli.export import export
+from spantoll.surfaces.cli.forecast import forecast
 from spantoll.surfaces.cli.grafana import grafana
 from spantoll.surfaces.cli.growth import growth
 from spantoll.surfaces.cli.health import health
@@ -66,6 +67,7 @@ for command in (
         usage,
         top,
         growth,
+        forecast,
         user,
         ask,
         records,

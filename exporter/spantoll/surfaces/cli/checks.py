@@ -31,8 +31,8 @@ from spantoll.query.windows import find_zone, to_local_time
 from spantoll.settings import Settings
 from spantoll.storage import hide_password, open_store
 from spantoll.storage.shared import read_unsettled
+from spantoll.surfaces.advice import NO_USAGE, advise_unpriced, name_database
 from spantoll.surfaces.cells import format_measure
-from spantoll.surfaces.cli.advice import NO_USAGE, advise_unpriced, name_database
 from spantoll.surfaces.cli.finding import Finding
 from spantoll.surfaces.cli.ledger_checks import (
     check_deleted,
@@ -252,6 +252,7 @@ def _check_emitters(engine: Engine, query: Query) -> Iterator[Finding]:
         for name, advice in (
             ("streams_without_usage", NO_USAGE),
             ("inconsistent_records", "`spantoll explain` shows what was assumed"),
+            ("ahead_records", "its clock is ahead of this one: keep both by NTP"),
         ):
             if row[name]:
                 words = name.replace("_", " ")

@@ -123,7 +123,7 @@ def verify(database: Database = None) -> None:
     def name_day(day_ns: int) -> str:
         return f"{datetime.fromtimestamp(day_ns // 10**9, UTC):%Y-%m-%d}"
 
-    with open_ledger(database) as ledger:
+    with open_ledger(database) as ledger, _require_sql(ledger.store).long_statements():
         found = verify_roll_ups(
             ledger.engine, progress=lambda day_ns: _show(f"verified: {name_day(day_ns)}")
         )
@@ -153,8 +153,9 @@ def rebuild(database: Database = None) -> None:
 
     with open_ledger(database) as ledger:
         store = _require_sql(ledger.store)
-        clear_roll_ups(store)
-        is_complete = fill_gaps(store)
+        with store.long_statements():
+            clear_roll_ups(store)
+            is_complete = fill_gaps(store)
     print(
         "the roll-ups are made again"
         if is_complete

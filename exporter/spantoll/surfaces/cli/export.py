@@ -106,8 +106,8 @@ def _export_focus(ledger: Opened, query: Query) -> Export:
 
 
 def _export_records(ledger: Opened, query: Query) -> Export:
-    from spantoll.query import RECORD_HEADERS, RecordQuery
-    from spantoll.surfaces.exports import Export, describe_query, iterate_plain_records
+    from spantoll.query import RecordQuery
+    from spantoll.surfaces.exports import make_record_export
 
     wanted = RecordQuery(
         filters=query.filters,
@@ -116,8 +116,7 @@ def _export_records(ledger: Opened, query: Query) -> Export:
         limit=query.limit,
         uncounted=query.uncounted,
     )
-    rows = iterate_plain_records(ledger.engine, wanted, ledger.links)
-    return Export(RECORD_HEADERS, rows, describe_query(wanted, tz=query.tz))
+    return make_record_export(ledger.engine, wanted, tz=query.tz, links=ledger.links)
 
 
 def _choose_format(file: Path, format: ExportFormat | None) -> str:

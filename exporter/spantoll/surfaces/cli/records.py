@@ -113,15 +113,11 @@ def records(
 
 
 def _export(ledger: Opened, query: RecordQuery, format: RecordFormat) -> None:
-    from spantoll.query import RECORD_HEADERS, RECORD_SOURCES, iterate_parts, plain_columns
-    from spantoll.surfaces.record_lines import LINE_FORMATS
+    from spantoll.surfaces.record_lines import LINE_FORMATS, iterate_lines
 
-    lines = LINE_FORMATS[format.value]
     gc.disable()  # nothing here is a cycle, and the collector would visit every cell of a part
-    sys.stdout.write(lines.write_header(RECORD_HEADERS))
-    for part in iterate_parts(ledger.engine, query, RECORD_SOURCES):
-        columns = plain_columns(part, ledger.links, encoding=lines.encoding)
-        sys.stdout.write(lines.write_rows(RECORD_HEADERS, columns))
+    lines = LINE_FORMATS[format.value]
+    sys.stdout.writelines(iterate_lines(ledger.engine, query, lines, ledger.links))
 
 
 def _list(ledger: Opened, query: RecordQuery, format: RecordFormat, *, tz: str) -> None:

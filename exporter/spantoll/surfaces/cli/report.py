@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from spantoll.query import CostState, RecordQuery, Result, Row, Value, Window, list_records
 from spantoll.query.windows import find_zone, to_local_time
 from spantoll.storage import hide_password
+from spantoll.surfaces.advice import advise_unpriced
 from spantoll.surfaces.cells import UNKNOWN, format_dollars, format_measure, format_number
-from spantoll.surfaces.cli.advice import advise_unpriced
 from spantoll.surfaces.cli.ledger import Opened
 from spantoll.surfaces.cli.output import write_line, write_table
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from spantoll.pricing.timeline import instant_ns
 from spantoll.query import Filter, Query, run
-from spantoll.surfaces.cli.advice import name_database
+from spantoll.surfaces.advice import name_database
 from spantoll.surfaces.cli.ledger import Opened
 from spantoll.surfaces.cli.output import write_notice
 

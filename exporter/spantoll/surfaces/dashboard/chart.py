@@ -12,7 +12,22 @@ from typing import NamedTuple
 
 from spantoll.surfaces.dashboard.palette import PLAIN, Style
 
-__all__ = ["Bar", "Chart", "Key", "Mark", "Point", "Series", "draw_bars", "draw_stacks"]
+__all__ = [
+    "HEIGHT",
+    "WIDTH",
+    "Bar",
+    "Chart",
+    "Curve",
+    "Key",
+    "Mark",
+    "Point",
+    "Series",
+    "describe_stacks",
+    "draw_bars",
+    "draw_stacks",
+    "find_height",
+    "read_amount",
+]
 
 WIDTH = 960
 HEIGHT = 200
@@ -70,6 +85,14 @@ class Bar(NamedTuple):
     """Of a part of a stack: the address of all records of its window."""
 
 
+class Curve(NamedTuple):
+    """A line through the amounts of a group."""
+
+    places: str
+    """Points in units of the view box, as SVG has them."""
+    style: Style
+
+
 class Chart(NamedTuple):
     """A chart, its size and its description for people who do not see it."""
 
@@ -85,6 +108,10 @@ class Chart(NamedTuple):
     marks: Sequence[Mark] = ()
     totals: Sequence[Point] = ()
     """Of a stacked chart, where they are known: a point for each whole window."""
+    curves: Sequence[Curve] = ()
+    """Where amounts are lines; the bars are then invisible and only say what is at a window."""
+    ends: tuple[str, str] | None = None
+    """What the ends of the axis are, where they are not the first and the last point."""
 
     @property
     def name(self) -> str:
@@ -99,15 +126,15 @@ class Chart(NamedTuple):
 
 def draw_bars(points: Sequence[Point], *, of: str) -> Chart:
     """Draw a vertical bar for each point; `of` names what the amounts are of."""
-    amounts = [_read_amount(point) for point in points]
+    amounts = [read_amount(point) for point in points]
     most = max(amounts, default=Decimal(0))
     step = max(1, WIDTH // max(1, len(points)))
     bars = [
         Bar(
             x=index * step,
-            y=HEIGHT - _find_height(amount, most),
+            y=HEIGHT - find_height(amount, most),
             width=max(1, step - GAP),
-            height=_find_height(amount, most),
+            height=find_height(amount, most),
             point=point,
         )
         for index, (point, amount) in enumerate(zip(points, amounts, strict=True))
@@ -123,7 +150,7 @@ def draw_stacks(groups: Sequence[Series], *, of: str, totals: Sequence[Point] = 
     `totals` are points of the whole windows, as many as each group has, or none.
     """
     windows = list(zip(*(group.points for group in groups), strict=True))
-    sums = [sum(map(_read_amount, points), Decimal(0)) for points in windows]
+    sums = [sum(map(read_amount, points), Decimal(0)) for points in windows]
     most = max(sums, default=Decimal(0))
     step = max(1, WIDTH // max(1, len(windows)))
     # Small amounts are drawn higher than they are: there is room for one of every group.
@@ -132,7 +159,7 @@ def draw_stacks(groups: Sequence[Series], *, of: str, totals: Sequence[Point] = 
     for index, points in enumerate(windows):
         top = base
         for group, point in zip(groups, points, strict=True):
-            height = _find_height(_read_amount(point), most)
+            height = find_height(read_amount(point), most)
             top -= height
             named = point._replace(label=f"{point.label}, {group.name}")
             if height:
@@ -142,17 +169,19 @@ def draw_stacks(groups: Sequence[Series], *, of: str, totals: Sequence[Point] = 
                     Bar(index * step, top, width, height, named, group.style, all_of_window)
                 )
     highest = totals[sums.index(most)].text if most and totals else ""
-    summary = _describe_stacks(groups, windows, sums, of, highest=highest)
+    summary = describe_stacks(groups, windows, sums, of, highest=highest)
     drawn = [point for points in windows for point in points]
     legend = [Key(group.name, group.style) for group in groups]
     return Chart(of, bars, drawn, WIDTH, base, summary, legend, highest=highest, totals=totals)
 
 
-def _read_amount(point: Point) -> Decimal:
+def read_amount(point: Point) -> Decimal:
+    """Return the amount of a point, 0 where it is unknown."""
     return Decimal(str(point.amount or 0))
 
 
-def _find_height(amount: Decimal, most: Decimal) -> int:
+def find_height(amount: Decimal, most: Decimal) -> int:
+    """Return how high an amount is drawn where `most` is drawn as high as the chart."""
     if amount <= 0 or most <= 0:
         return 0
     return max(LEAST_HEIGHT, int(amount / most * HEIGHT))
@@ -169,7 +198,7 @@ def _describe(points: Sequence[Point], amounts: Sequence[Decimal], of: str) -> s
     )
 
 
-def _describe_stacks(
+def describe_stacks(
     groups: Sequence[Series],
     windows: Sequence[Sequence[Point]],
     totals: Sequence[Decimal],
@@ -177,11 +206,12 @@ def _describe_stacks(
     *,
     highest: str,
 ) -> str:
+    """Return the sentence of a chart of groups over time; `totals` are the sums of its windows."""
     if not windows:
         return f"{of}: nothing in this period."
     top = max(range(len(windows)), key=lambda index: totals[index])
     with_amount = f" with {highest}" if highest else ""
-    sums = [sum(map(_read_amount, group.points), Decimal(0)) for group in groups]
+    sums = [sum(map(read_amount, group.points), Decimal(0)) for group in groups]
     largest = max(range(len(groups)), key=lambda index: sums[index])
     return (
         f"{of}, {windows[0][0].label} to {windows[-1][0].label}, {len(windows)} bars. "

@@ -10,21 +10,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse
 
 from spantoll.customers import describe_price
+from spantoll.customers.statement import Statement
 from spantoll.errors import SpantollError
-from spantoll.pipeline.customer_book import read_customer_book, read_file_customers
-from spantoll.query import Filter, run, to_usd
-from spantoll.storage.customers_statement import read_statement
-from spantoll.surfaces.cells import format_dollars
+from spantoll.pipeline.customer_book import read_customer_book
+from spantoll.pricing.exchange import USD
+from spantoll.query import Filter, run
+from spantoll.query.run import reading
+from spantoll.storage.customers_statement import Part
 from spantoll.surfaces.dashboard.downloads import Card, make_downloads
 from spantoll.surfaces.dashboard.live import share_live
 from spantoll.surfaces.dashboard.period import read_or_default
 from spantoll.surfaces.dashboard.render import Page, render
 from spantoll.surfaces.rest.context import Context, RestContext, Visible
-from spantoll.surfaces.statement import describe_adjustments, list_doubts, read_month
+from spantoll.surfaces.statement import format_total, read_month, read_period_statement
 
 __all__ = ["router"]
 
@@ -37,6 +39,12 @@ MEASURES: Mapping[str, str] = {
     "requests_without_revenue": "Calls without revenue",
 }
 """Measures of the page, with what they are called there."""
+USER_MEASURES: Mapping[str, str] = {
+    name: MEASURES[name] for name in ("requests", "cost_usd", "revenue_usd")
+}
+"""Measures of the table of users."""
+TOP_USERS = 10
+"""Rows of the table of users; a link below it leads to all."""
 LIMITS = ("customer_id", "tenant_id")
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -48,6 +56,10 @@ def show_customers(request: Request, context: RestContext, visible: Sequence[Fil
     """Show cost, revenue and margin of each customer."""
     view, problem = read_or_default(request, context, visible)
     query = view.query(*MEASURES, by=["customer_id"], order=["-revenue_usd", "-cost_usd"])
+    of_users = view.query(
+        *USER_MEASURES, by=["user_id"], order=["-cost_usd", "-requests"], limit=TOP_USERS
+    )
+    cards = {"customers": Card("Customers", query), "users": Card("Users", of_users)}
     return Page(
         "customers.html",
         {
@@ -56,7 +68,9 @@ def show_customers(request: Request, context: RestContext, visible: Sequence[Fil
             "labels": MEASURES,
             "month": view.show_time((view.end_ns or view.now_ns) - 1)[:7],
             "result": run(context.engine, query),
-            "downloads": make_downloads(view, {"customers": Card("Customers", query)}),
+            "users": run(context.engine, of_users),
+            "user_labels": USER_MEASURES,
+            "downloads": make_downloads(view, cards),
             "prices": () if visible else list_prices(context),
         },
     )
@@ -70,6 +84,7 @@ def show_statement(
     customer_id: Annotated[str, Path(max_length=128)],
     month: str = "",
     tenant: str = "default",
+    currency: Annotated[str, Query(max_length=3)] = USD,
 ) -> HTMLResponse:
     """Show what a customer is charged for a month, line by line."""
     view, problem = read_or_default(request, context, visible)
@@ -77,21 +92,20 @@ def show_statement(
     if not may_see(visible, customer_id, tenant):
         reason = f"this key does not see the customer {customer_id}"
         return render(request, "missing.html", status=404, reason=reason)
-    statement, notes = None, []
+    statement: Statement | None = None
+    notes: Sequence[str] = ()
     try:
         start_ns, end_ns = read_month(month, view.tz, now_ns=context.now_ns())
-        statement = read_statement(
+        shown = read_period_statement(
             context.engine,
             customer_id,
-            start_ns=start_ns,
-            end_ns=end_ns,
+            [Part("", start_ns, end_ns)],
+            period=month,
+            tz=view.tz,
+            currency=currency,
             tenant_id=tenant,
-            file=read_file_customers(),
         )
-        adjusted = describe_adjustments(
-            context.engine, customer_id, tenant_id=tenant, start_ns=start_ns, end_ns=end_ns
-        )
-        notes = [*list_doubts(statement), *adjusted]
+        statement, notes = shown.statement, shown.notes
     except SpantollError as error:
         problem = problem or str(error)
     return render(
@@ -102,9 +116,11 @@ def show_statement(
         customer_id=customer_id,
         month=month,
         tenant=tenant,
+        currency=currency.upper(),
+        currencies=list_currencies(context),
         statement=statement,
         notes=notes,
-        dollars=show_dollars,
+        format_charge=format_total,
     )
 
 
@@ -120,6 +136,8 @@ def list_prices(context: RestContext) -> Sequence[str]:
         return [describe_price(row) for row in read_customer_book(connection).prices]
 
 
-def show_dollars(nano: int | None, *, lower_bound: bool = False) -> str:
-    """Write nano-USD as the tables do; `-` is unknown."""
-    return format_dollars(to_usd(nano), lower_bound=lower_bound)
+def list_currencies(context: RestContext) -> Sequence[str]:
+    """List the currencies of statements: USD, and those that have an exchange rate."""
+    with reading(context.engine) as connection:
+        rates = read_customer_book(connection).exchange_rates
+    return [USD, *sorted({rate.currency for rate in rates})]

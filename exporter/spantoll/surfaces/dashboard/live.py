@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 
 from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
 
 from spantoll.errors import StoreUnavailable
 from spantoll.query import Filter
 from spantoll.surfaces.dashboard.render import Page, render_changed, render_page
 from spantoll.surfaces.rest.context import Context, RestContext, Visible
 
-__all__ = ["LivePages", "share_live"]
+__all__ = ["LivePages", "share_live", "show_unavailable"]
 
 KEPT_S = 14.0
 """A second less than the pause of `static/live.js`: no browser gets the same answer twice."""
@@ -85,11 +86,16 @@ def share_live(make: MakePage) -> Callable[..., Response]:
             key = request.url.netloc, request.url.path, request.url.query, tuple(visible)
             page = pages.fetch(key, lambda: _add_time(make(request, context, visible), context))
         except StoreUnavailable as error:
-            return render_page(request, Page("unavailable.html", {"reason": str(error)}, 503))
+            return show_unavailable(request, str(error))
         return render_changed(request, page)
 
     respond.__doc__ = make.__doc__
     return respond
+
+
+def show_unavailable(request: Request, reason: str) -> HTMLResponse:
+    """Show that the ledger cannot be read, and the command that looks for the cause."""
+    return render_page(request, Page("unavailable.html", {"reason": reason}, 503))
 
 
 def _add_time(page: Page, context: RestContext) -> Page:

@@ -71,7 +71,7 @@ def _list_filters(
 
 
 def _clear_filters(view: View, path: str) -> WayOut:
-    return WayOut("Remove all filters", view._replace(where=()).stay(path))
+    return WayOut("Remove all filters", view.clear_filters(path))
 
 
 def _show_everything(view: View, path: str) -> WayOut:

@@ -15,10 +15,11 @@ from spantoll.query import Result, Row, run
 from spantoll.surfaces.cells import UNKNOWN, format_measure
 from spantoll.surfaces.dashboard.chart import Chart, Point, Series, draw_bars, draw_stacks
 from spantoll.surfaces.dashboard.explore_table import link_records
+from spantoll.surfaces.dashboard.line_chart import draw_lines
 from spantoll.surfaces.dashboard.palette import OTHERS, choose_styles
 from spantoll.surfaces.dashboard.period import View
 
-__all__ = ["draw_groups", "draw_windows", "name_group"]
+__all__ = ["BEYOND", "draw_groups", "draw_windows", "name_group"]
 
 GROUPS = 7
 """Groups of a stacked chart, beside which the others are one: as many as there are colours."""
@@ -26,12 +27,22 @@ BEYOND = "others"
 """Name of the groups beyond GROUPS, together."""
 
 
-def draw_windows(view: View, rows: Sequence[Row], measure: str, *, window: str, of: str) -> Chart:
-    """Draw a bar for each window; `of` names what the amounts are of."""
+def draw_windows(
+    view: View,
+    rows: Sequence[Row],
+    measure: str,
+    *,
+    window: str,
+    of: str,
+    lines: bool = False,
+) -> Chart:
+    """Draw a bar for each window, or a line; `of` names what the amounts are of."""
     points = [
         make_point(view, row, measure, window=window, link=link_records(view, row.window, {}))
         for row in rows
     ]
+    if lines:
+        return draw_lines([Series("all", points)], of=of)._replace(legend=())
     return draw_bars(points, of=of)
 
 
@@ -44,8 +55,11 @@ def draw_groups(
     window: str,
     of: str,
     totals: Sequence[Row] = (),
+    lines: bool = False,
 ) -> Chart:
     """Draw the groups of each window on top of each other, the largest of the period first.
+
+    With `lines`, each group is a line of its own.
 
     `totals` are the rows of the whole windows, which the table then shows beside the groups.
     """
@@ -61,7 +75,8 @@ def draw_groups(
         )
         for each in (drawn if totals else ())
     ]
-    return draw_stacks(list_series(view, result, measure, window=window), of=of, totals=points)
+    draw = draw_lines if lines else draw_stacks
+    return draw(list_series(view, result, measure, window=window), of=of, totals=points)
 
 
 def list_series(view: View, result: Result, measure: str, *, window: str) -> list[Series]:

@@ -6,35 +6,42 @@ every number is one of `query` and leads to its records.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
+from sqlalchemy import Engine
 
 from spantoll.errors import QueryError
 from spantoll.query import (
+    COST_STATES,
+    CostState,
     Filter,
     RecordQuery,
-    Result,
     Row,
     count_latencies,
+    forecast_month,
     list_records,
-    parse_period,
     run,
 )
+from spantoll.query.cost_state import StateName
+from spantoll.query.forecast import RULE
 from spantoll.query.names import make_unknown_name_error
-from spantoll.surfaces.cells import format_number
-from spantoll.surfaces.dashboard.chart import Chart, Point, Series, draw_stacks
+from spantoll.surfaces.cells import format_dollars
 from spantoll.surfaces.dashboard.comparison import compare, describe_change, describe_period
 from spantoll.surfaces.dashboard.downloads import Card, make_downloads, make_workbook
 from spantoll.surfaces.dashboard.heat_map import LONGEST_NS, make_heat_map
 from spantoll.surfaces.dashboard.latency_chart import PERCENTILES, draw_latencies
 from spantoll.surfaces.dashboard.live import share_live
 from spantoll.surfaces.dashboard.nothing import explain_nothing
-from spantoll.surfaces.dashboard.over_time import draw_groups, draw_windows
-from spantoll.surfaces.dashboard.palette import OTHERS, Style
+from spantoll.surfaces.dashboard.overview_charts import (
+    draw_cost,
+    draw_outcomes,
+    draw_provider_shares,
+    list_outcomes,
+    name_cost,
+)
 from spantoll.surfaces.dashboard.period import View, read_or_default, read_view
 from spantoll.surfaces.dashboard.render import Page
 from spantoll.surfaces.rest.context import Context, RestContext, Visible
@@ -50,9 +57,13 @@ SPLIT_LABELS: Mapping[str, str] = {
     "": "Nothing",
 }
 """Values of `by`, and what the page calls them."""
+DRAWINGS: Mapping[str, str] = {"bars": "Bars", "lines": "Lines"}
+"""Values of `draw`: how the cost over time is drawn, and what the page calls it."""
 TOTALS: Mapping[str, str] = {
     "cost_usd": "Cost",
     "requests": "Calls",
+    "priced_share": "Calls with a cost",
+    "priced_token_share": "Tokens with a cost",
     "success_rate": "Success rate",
     "errors": "Errors",
     "latency_avg_ms": "Latency, mean ms",
@@ -66,22 +77,37 @@ TOTALS: Mapping[str, str] = {
 """Measures of the cards, with what they are called there."""
 
 
-class Outcome(NamedTuple):
-    """A group of the chart of outcomes."""
-
-    name: str
-    status: str
-    """The filter of its records."""
-    style: Style
-
-
-OUTCOMES: Mapping[str, Outcome] = {
-    "successes": Outcome("succeeded", "success", Style(2)),
-    "failures": Outcome("failed", "error", Style(5, 1)),
-    "timeouts": Outcome("timed out", "timeout", Style(1, 2)),
-    "cancelled": Outcome("cancelled", "cancelled", OTHERS),
+UNPRICED = ("pricing_status=unpriced",)
+STATES_COUNTED = ("free", "estimated", "partial", "unpriced")
+"""States of which a `CostState` has a count; the other calls have an exact cost."""
+CARD_FILTERS: Mapping[str, Sequence[str]] = {
+    "errors": ("status=error", "status=timeout"),
+    "priced_share": UNPRICED,
+    "priced_token_share": UNPRICED,
 }
-"""What becomes of calls; together all of them. `failures` are the errors that are no timeouts."""
+"""Filters of the records that a card leads to, where these are not all of the page."""
+
+
+class Choices(NamedTuple):
+    """How the cost over time is shown: parameters of the address."""
+
+    by: str
+    draw: str
+
+
+CHOICES = Choices(SPLITS[1], "bars")
+"""Where the address does not say it."""
+
+
+class CallsOfState(NamedTuple):
+    """The calls of a page whose cost is known so well."""
+
+    state: StateName
+    requests: int
+    address: str
+    """Of their records."""
+
+
 OVER_TIME = ("cost_usd", "requests", "successes", "errors", "timeouts", "cancelled")
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -102,27 +128,22 @@ def show_overview(request: Request, context: RestContext, visible: Sequence[Filt
     if is_empty(context, visible):
         return Page("empty.html", {"endpoint": str(request.base_url).rstrip("/")})
     view, problem = read_or_default(request, context, visible)
-    split = SPLITS[1]
-    try:
-        split = read_split(request)
-    except QueryError as error:
-        problem = problem or str(error)
-    view = view._replace(asked=(("by", split),) if "by" in request.query_params else ())
+    asked, unknown = read_choices(request)
+    problem = problem or unknown
+    chosen = asked._asdict().items()
+    view = view._replace(asked=tuple(each for each in chosen if each[0] in request.query_params))
     engine = context.engine
-    cards = make_cards(view, split)
-    asked = cards["totals"].query
+    cards = make_cards(view, asked.by)
+    query = cards["totals"].query
     growth = None
     if view.against:
         try:
-            growth = compare(engine, view, asked)
+            growth = compare(engine, view, query)
         except QueryError as error:
             problem = problem or str(error)
-    result = growth.result if growth else run(engine, asked)
+    result = growth.result if growth else run(engine, query)
     totals = result.totals
-    over_time = run(engine, cards["time"].query)
-    percentiles = {
-        name: value for name in PERCENTILES if isinstance(value := totals.measures[name], float)
-    }
+    changes = {name: describe_change(growth.totals, name) for name in TOTALS} if growth else {}
     return Page(
         "overview.html",
         {
@@ -131,25 +152,50 @@ def show_overview(request: Request, context: RestContext, visible: Sequence[Filt
             "notes": dict.fromkeys([*result.notes, *(growth.before.notes if growth else ())]),
             "totals": totals,
             "labels": TOTALS,
-            "changes": {name: describe_change(growth.totals, name) for name in TOTALS}
-            if growth
-            else {},
+            "card_filters": CARD_FILTERS,
+            "states": list_states(view, totals.cost),
+            "changes": changes,
             "before": describe_period(view, growth) if growth else "",
-            "month": measure_month(context, view),
-            "cost_chart": draw_cost(context, view, over_time, split),
-            "split": split,
+            **show_forecast(engine, view),
+            **draw_charts(engine, view, cards, totals, asked),
+            "split": asked.by,
             "splits": SPLIT_LABELS,
-            "outcome_chart": draw_outcomes(view, over_time),
-            "outcomes": list(list_outcomes(totals=over_time.totals)),
-            "latency_chart": draw_latencies(view, count_latencies(engine, asked), percentiles),
-            "cards": {name: run(engine, cards[name].query) for name in SPLITS},
+            "drawing": asked.draw,
+            "drawings": DRAWINGS,
             "downloads": make_downloads(view, cards),
-            "heat_map": make_heat_map(run(engine, cards["hours"].query))
-            if totals.requests and "hours" in cards
-            else None,
             "nothing": None if totals.requests else explain_nothing(engine, view, visible, "/"),
         },
     )
+
+
+def show_forecast(engine: Engine, view: View) -> dict[str, Any]:
+    """Return what the page shows of the current month, with the filters of the view."""
+    forecast = forecast_month(engine, view.query("cost_usd"), now_ns=view.now_ns)
+    cost = format_dollars(forecast.cost_usd, estimated=True, lower_bound=forecast.lower_bound)
+    return {"forecast": forecast, "forecast_cost": cost, "forecast_rule": RULE}
+
+
+def draw_charts(
+    engine: Engine, view: View, cards: Mapping[str, Card], totals: Row, asked: Choices
+) -> dict[str, Any]:
+    """Return the charts and tables of the page."""
+    over_time = run(engine, cards["time"].query)
+    tables = {name: run(engine, cards[name].query) for name in SPLITS}
+    percentiles = {
+        name: value for name in PERCENTILES if isinstance(value := totals.measures[name], float)
+    }
+    latencies = count_latencies(engine, cards["totals"].query)
+    return {
+        "cost_chart": draw_cost(engine, view, over_time, asked.by, lines=asked.draw == "lines"),
+        "outcome_chart": draw_outcomes(view, over_time),
+        "outcomes": list(list_outcomes(totals=over_time.totals)),
+        "latency_chart": draw_latencies(view, latencies, percentiles),
+        "cards": tables,
+        "share_chart": draw_provider_shares(view, tables["provider"]),
+        "heat_map": make_heat_map(run(engine, cards["hours"].query))
+        if totals.requests and "hours" in cards
+        else None,
+    }
 
 
 def make_cards(view: View, split: str) -> dict[str, Card]:
@@ -173,13 +219,17 @@ def make_cards(view: View, split: str) -> dict[str, Card]:
     return cards
 
 
-def measure_month(context: RestContext, view: View) -> Row:
-    """Add up the cost of the current month, with the filters of the view."""
-    start_ns, _ = parse_period(
-        start="this_month", end=None, last=None, tz=view.tz, now_ns=view.now_ns
-    )
-    query = replace(view.query("cost_usd"), start_ns=start_ns, end_ns=None)
-    return run(context.engine, query).totals
+def list_states(view: View, cost: CostState | None) -> list[CallsOfState]:
+    """Return how many calls have a cost of each state, without the states that none has."""
+    if cost is None:
+        return []
+    doubted = {name: int(getattr(cost, f"{name}_requests")) for name in STATES_COUNTED}
+    counts = {"exact": cost.requests - sum(doubted.values()), **doubted}
+    return [
+        CallsOfState(state, counts[state], view.link("/records", f"pricing_status={status}"))
+        for status, state in COST_STATES.items()
+        if counts[state]
+    ]
 
 
 def is_short(view: View) -> bool:
@@ -194,61 +244,25 @@ def is_empty(context: RestContext, visible: Sequence[Filter]) -> bool:
     return not list_records(context.engine, anything).records
 
 
-def draw_cost(context: RestContext, view: View, result: Result, split: str) -> Chart:
-    """Draw the cost of each window, whole or made of the groups of `split`."""
-    of, window = name_cost(view, split), view.window
-    if not split:
-        return draw_windows(view, result.rows, "cost_usd", window=window, of=of)
-    return draw_groups(
-        context.engine, view, "cost_usd", by=(split,), window=window, of=of, totals=result.rows
-    )
-
-
-def name_cost(view: View, split: str) -> str:
-    """Return the title of the cost over time."""
-    by = f" and {split.removesuffix('_id')}" if split else ""
-    return f"Cost by {view.window}{by}"
-
-
 def read_split(request: Request) -> str:
     """Return what the cost over time is split by, empty for nothing. Raises QueryError."""
-    split = request.query_params.get("by", SPLITS[1])
+    split = request.query_params.get("by", CHOICES.by)
     if split and split not in SPLITS:
         raise make_unknown_name_error(split, field="by", allowed=SPLITS)
     return split
 
 
-def draw_outcomes(view: View, result: Result) -> Chart:
-    """Draw what became of the calls of each window."""
-    groups = [
-        Series(
-            outcome.name,
-            [
-                Point(
-                    view.label(row.window),
-                    count_outcome(row, name),
-                    format_number(count_outcome(row, name)),
-                    view.limit_to(row.window).link("/records", f"status={outcome.status}"),
-                    view.is_whole(row.window),
-                )
-                for row in result.rows
-                if row.window is not None
-            ],
-            outcome.style,
-        )
-        for name, outcome in OUTCOMES.items()
-    ]
-    return draw_stacks(groups, of=f"Calls by outcome and {view.window}")
+def read_drawing(request: Request) -> str:
+    """Return how the cost over time is drawn. Raises QueryError."""
+    drawing = request.query_params.get("draw", CHOICES.draw)
+    if drawing not in DRAWINGS:
+        raise make_unknown_name_error(drawing, field="draw", allowed=DRAWINGS)
+    return drawing
 
 
-def list_outcomes(*, totals: Row) -> Iterator[tuple[Outcome, int]]:
-    """Yield each outcome with its number of calls."""
-    for name, outcome in OUTCOMES.items():
-        yield outcome, count_outcome(totals, name)
-
-
-def count_outcome(row: Row, name: str) -> int:
-    """Return how many calls of a row have an outcome."""
-    if name == "failures":
-        return count_outcome(row, "errors") - count_outcome(row, "timeouts")
-    return int(row.measures[name] or 0)
+def read_choices(request: Request) -> tuple[Choices, str]:
+    """Read how the cost over time is shown; where that cannot be read, CHOICES and the reason."""
+    try:
+        return Choices(read_split(request), read_drawing(request)), ""
+    except QueryError as error:
+        return CHOICES, str(error)

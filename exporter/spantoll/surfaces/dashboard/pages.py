@@ -19,16 +19,13 @@ from spantoll.pricing.browse import Period, list_periods
 from spantoll.query import (
     Filter,
     RecordQuery,
-    doubt_query,
-    find_recent_start,
-    health_query,
     list_records,
-    run,
 )
 from spantoll.settings import Settings
 from spantoll.surfaces.dashboard import (
     customers,
     explore,
+    health_page,
     login,
     models_page,
     new_price,
@@ -38,7 +35,8 @@ from spantoll.surfaces.dashboard import (
     theme,
 )
 from spantoll.surfaces.dashboard.chart import Chart, Point, draw_bars
-from spantoll.surfaces.dashboard.live import LivePages, share_live
+from spantoll.surfaces.dashboard.environments import Environments
+from spantoll.surfaces.dashboard.live import LivePages, share_live, show_unavailable
 from spantoll.surfaces.dashboard.nothing import explain_nothing
 from spantoll.surfaces.dashboard.period import read_or_default
 from spantoll.surfaces.dashboard.render import Page, render
@@ -58,6 +56,8 @@ def add_dashboard(app: FastAPI, settings: Settings | None = None) -> None:
     """Add the pages to the application of the REST API; `settings` are those to show."""
     app.state.settings = settings
     app.state.live_pages = LivePages()
+    app.state.environments = Environments()
+    app.state.show_unavailable = show_unavailable
     app.mount("/static", WholeFiles(directory=HERE / "static"), name="static")
     app.include_router(login.router)
     for module in (
@@ -66,6 +66,7 @@ def add_dashboard(app: FastAPI, settings: Settings | None = None) -> None:
         models_page,
         record_page,
         customers,
+        health_page,
         new_price,
         settings_page,
         theme,
@@ -144,33 +145,6 @@ def draw_input_prices(periods: Sequence[Period]) -> Chart | None:
         for amount in [price.amount_usd * 1_000_000 / price.per]
     ]
     return draw_bars(points, of="Input price per million tokens") if len(points) > 1 else None
-
-
-@router.get("/health")
-@share_live
-def show_health(request: Request, context: RestContext, visible: Sequence[Filter]) -> Page:
-    """Show how sure the numbers are, and what would make them surer."""
-    view, problem = read_or_default(request, context, visible)
-    counted = view.query("cost_usd")
-    end_ns = view.now_ns if view.end_ns is None else view.end_ns
-    start_ns, shortened = view.start_ns, ""
-    if request.query_params.get("emitters") != "all":
-        start_ns, shortened = find_recent_start(
-            context.engine, view.start_ns, end_ns, most=context.most_read
-        )
-    emitters = health_query(filters=view.filters, start_ns=start_ns, end_ns=view.end_ns)
-    return Page(
-        "health.html",
-        {
-            "view": view,
-            "problem": problem,
-            "totals": run(context.engine, counted).totals,
-            "doubts": run(context.engine, doubt_query(counted)),
-            "emitters": run(context.engine, emitters),
-            "shortened": shortened,
-            "shortened_from": view.show_time(start_ns) if start_ns else "",
-        },
-    )
 
 
 @router.get("/docs")

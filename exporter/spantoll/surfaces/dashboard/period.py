@@ -17,6 +17,7 @@ from spantoll.errors import QueryError
 from spantoll.query import AGAINST, Filter, Query, Window, parse_filters, parse_period
 from spantoll.query.names import make_unknown_name_error
 from spantoll.query.windows import find_zone, to_local_time
+from spantoll.surfaces.dashboard.environments import Environments
 from spantoll.surfaces.rest.context import RestContext
 from spantoll.surfaces.rest.parameters import DECLARED
 
@@ -61,9 +62,11 @@ COMPARISONS: Mapping[str, str] = {
     "year": "the same days a year ago",
 }
 """Values of the parameter `against` of the REST API, and what the form calls them."""
+ENVIRONMENT = "environment="
+"""The beginning of a filter by `deployment.environment.name`."""
 EQUALITY = re.compile(r"[^=!<>^]+=")
 """The beginning of a filter by values of a field: the field and `=`."""
-OF_PAGES = ("live", "month", "emitters", "pivot")
+OF_PAGES = ("live", "month", "emitters", "pivot", "draw", "currency")
 """Parameters of pages that are no filters and that the REST API does not have."""
 
 
@@ -84,6 +87,8 @@ class View(NamedTuple):
     now_ns: int = 0
     against: str = ""
     """Which earlier period the numbers are compared with, a key of COMPARISONS; empty for none."""
+    environments: tuple[str | None, ...] = ()
+    """Those that are offered as filters; None is that of calls which name none."""
     asked: tuple[tuple[str, str], ...] = ()
     """What else the page is asked for, in its own parameters."""
 
@@ -119,6 +124,21 @@ class View(NamedTuple):
         """Return the address of the same page with what it is asked for, as `link` does."""
         address = self.link(path, without=without, **changed)
         return f"{address}{'&' if '?' in address else '?'}{urlencode(self.asked)}".rstrip("?&")
+
+    @property
+    def environment_filters(self) -> Mapping[str, str]:
+        """Return the filter of each environment that is offered, with its name.
+
+        Nothing where there is only one, or where several are chosen: these are chips.
+        """
+        chosen = [text for text in self.where if text.startswith(ENVIRONMENT)]
+        offered = {f"{ENVIRONMENT}{name or ''}": name or "none" for name in self.environments}
+        offered |= {text: text.removeprefix(ENVIRONMENT) or "none" for text in chosen}
+        return offered if len(offered) > 1 and len(chosen) <= 1 else {}
+
+    def clear_filters(self, path: str) -> str:
+        """Return the address of the same page without filters."""
+        return self._replace(where=()).stay(path)
 
     @property
     def presets(self) -> Mapping[str, Mapping[str, str]]:
@@ -215,6 +235,7 @@ def narrow_filters(kept: Sequence[str], more: Sequence[str]) -> list[str]:
 def read_view(request: Request, context: RestContext, visible: Sequence[Filter]) -> View:
     """Read the view of a request; without a period it is the last 30 days. Raises QueryError."""
     given = request.query_params
+    known: Environments = request.app.state.environments
     parameters = {name: given[name] for name in KEPT if name in given}
     times = ("from", "to", "last")
     if not any(name in parameters and (parameters[name] or name == "last") for name in times):
@@ -246,6 +267,7 @@ def read_view(request: Request, context: RestContext, visible: Sequence[Filter])
         read_fiscal_start(given.get("fiscal_start", ""), context),
         context.now_ns(),
         read_against(given.get("against", "")),
+        known.fetch(context.engine, visible, now_ns=context.now_ns()),
     )
 
 

@@ -17,12 +17,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from spantoll.query import CostState
 from spantoll.storage import AccessKey
+from spantoll.surfaces.advice import advise_unpriced
 from spantoll.surfaces.cells import UNKNOWN, format_cost, format_measure, format_number
 from spantoll.surfaces.dashboard.palette import INCOMPLETE, PATTERNS
 from spantoll.surfaces.rest.guard import KEY
 from spantoll.surfaces.rest.sessions import COOKIE, FormToken
 
-__all__ = ["THEME", "THEMES", "Page", "render", "render_changed", "render_page"]
+__all__ = ["THEME", "THEMES", "Page", "render", "render_changed", "render_page", "sees_settings"]
 
 THEME = "spantoll_theme"
 """The cookie that keeps the choice of colours."""
@@ -56,6 +57,7 @@ templates.filters.update(amount=format_amount, cost=format_cost, number=format_n
 templates.globals.update(
     measure=format_measure,
     state_of=CostState.from_record,
+    advise_unpriced=advise_unpriced,
     patterns=PATTERNS,
     incomplete=INCOMPLETE,
 )
@@ -94,6 +96,13 @@ def render_changed(request: Request, page: Page) -> Response:
     return response
 
 
+def sees_settings(request: Request) -> bool:
+    """Return whether a request may see the settings: without keys, or with one for everything."""
+    key: AccessKey | None = request.scope.get(KEY)
+    limited = key is not None and bool(key.customer_id or key.tenant_id)
+    return key is None or (key.allows("admin") and not limited)
+
+
 def _write(request: Request, page: Page, token: FormToken) -> str:
     key: AccessKey | None = request.scope.get(KEY)
     theme = request.cookies.get(THEME, "system")
@@ -104,6 +113,7 @@ def _write(request: Request, page: Page, token: FormToken) -> str:
         themes=THEMES,
         demo=request.app.state.context.demo,
         csrf=token,
+        sees_settings=sees_settings(request),
         signed_in=key.name if key is not None and COOKIE in request.cookies else "",
         **page.values,
     )

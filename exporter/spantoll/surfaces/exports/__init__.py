@@ -2,7 +2,7 @@ from spantoll.surfaces.exports.export import (
     Export,
     describe_query,
     describe_result,
-    iterate_plain_records,
+    make_record_export,
 )
 from spantoll.surfaces.exports.focus import FOCUS_HEADERS, iterate_focus_rows, make_focus_query
 from spantoll.surfaces.exports.formats import FORMATS, ExportFormat, write_export, write_sheets
@@ -15,8 +15,8 @@ __all__ = [
     "describe_query",
     "describe_result",
     "iterate_focus_rows",
-    "iterate_plain_records",
     "make_focus_query",
+    "make_record_export",
     "write_export",
     "write_sheets",
 ]

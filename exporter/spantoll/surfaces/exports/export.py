@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,7 @@ from spantoll.query import (
     plain_columns,
 )
 from spantoll.query.windows import find_zone, to_local_time
+from spantoll.surfaces.record_lines import LINE_FORMATS, SPACED_JSON_LINES, iterate_lines
 
 __all__ = [
     "Export",
@@ -36,6 +37,7 @@ __all__ = [
     "is_money",
     "is_time",
     "iterate_plain_records",
+    "make_record_export",
 ]
 
 
@@ -50,6 +52,26 @@ class Export:
     rows: Iterable[Mapping[str, Any]]
     about: Sequence[tuple[str, str]] = ()
     """Names and values: the period, the zone, filters, what is not priced."""
+    lines: Mapping[str, Iterable[str]] = field(default_factory=dict)
+    """By the names of formats: what `rows` are in them, where that is written faster."""
+
+
+def make_record_export(
+    engine: Engine, query: RecordQuery, *, tz: str, links: TraceUrl | None = None
+) -> Export:
+    """Export the records of a query, newest first; they are read when they are written.
+
+    Writing raises StoreUnavailable.
+    """
+    return Export(
+        RECORD_HEADERS,
+        iterate_plain_records(engine, query, links),
+        describe_query(query, tz=tz),
+        {
+            name: iterate_lines(engine, query, format, links)
+            for name, format in (("csv", LINE_FORMATS["csv"]), ("jsonl", SPACED_JSON_LINES))
+        },
+    )
 
 
 def iterate_plain_records(

@@ -27,7 +27,10 @@ class ExportFormat(NamedTuple):
 
 def write_export(file: BinaryIO, export: Export, *, format: str) -> None:
     """Write an export in a format of FORMATS. Raises ConfigurationError without its extra."""
-    FORMATS[format].write(file, export)
+    if (lines := export.lines.get(format)) is not None:
+        file.writelines(text.encode() for text in lines)
+    else:
+        FORMATS[format].write(file, export)
 
 
 def _write_csv(file: BinaryIO, export: Export) -> None:

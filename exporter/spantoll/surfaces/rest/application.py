@@ -19,6 +19,7 @@ from spantoll.surfaces.rest import (
     compatibility_models,
     customers,
     exports,
+    forecast,
     ingest,
     models,
     owners,
@@ -101,7 +102,7 @@ def make_application(
     app.state.context = context
     app.openapi = lambda: make_openapi(app)  # type: ignore[method-assign]  # as FastAPI documents
     single = Depends(refuse_repeated)
-    for module in (usage, questions, records, exports, models, statements):
+    for module in (usage, questions, forecast, records, exports, models, statements):
         app.include_router(module.router, prefix=API, dependencies=[*require("read"), single])
     for module in (prices, customers, owners, periods, reprice, audit):
         app.include_router(module.router, prefix=API, dependencies=[single])
@@ -113,6 +114,7 @@ def make_application(
     sessions = Sessions(context.engine, now_ns=context.now_ns)
     app.state.access = access
     app.state.sessions = sessions
+    app.state.show_unavailable = None
     if pages is not None:
         pages(app)
     add_problem_handlers(app)

@@ -189,17 +189,22 @@ def _describe_parameters(alias: Alias) -> Any:
     in_path = [part[1:-1] for part in alias.path.split("/") if part.startswith("{")]
     for name in in_path:
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    schemas = {**SCHEMAS, **SCHEMAS_OF_RECORDS} if "after" in alias.takes else SCHEMAS
     for name in (*alias.takes, "tz", "format"):
-        yield {"name": name, "in": "query", "schema": SCHEMAS.get(name, {"type": "string"})}
+        yield {"name": name, "in": "query", "schema": schemas.get(name, {"type": "string"})}
 
 
 SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "days": {"type": "integer", "minimum": 1},
     "format": {"enum": list(MEDIA_TYPES)},
     "groupBy": {"enum": list(get_args(Group))},
-    "limit": {"type": "integer", "minimum": 1, "maximum": 1_000},
+    "limit": {"type": "integer", "minimum": 1, "maximum": 100_000},
 }
 """Of parameters that are not any text."""
+SCHEMAS_OF_RECORDS: Mapping[str, Mapping[str, Any]] = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": 1_000},
+}
+"""Where records are listed and not sums."""
 
 for _alias in ALIASES:
     add_alias(_alias)

@@ -7,22 +7,27 @@ strings, counts of calls, and the state in one word.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Engine
 
-from spantoll.query import CostState, Listed, Query, Result, run
+from spantoll.query import CostState, Listed, Result, run, total_query
 
-__all__ = ["cover_records", "cover_result"]
+__all__ = ["cover_cost", "cover_records", "cover_result"]
 
 
 def cover_result(engine: Engine, result: Result) -> dict[str, Any]:
     """Show the state of the cost of an answer; one without money is asked for its cost too."""
     state = result.totals.cost
     if state is None:
-        state = run(engine, _ask_for_cost(result.query)).totals.cost
+        state = run(engine, total_query(result.query, "cost_usd")).totals.cost
+    return cover_cost(state)
+
+
+def cover_cost(state: CostState | None) -> dict[str, Any]:
+    """Show the state of a cost; nothing where there is none."""
     return _show(state) if state is not None else {}
 
 
@@ -36,20 +41,6 @@ def cover_records(listed: Sequence[Listed]) -> dict[str, Any]:
         if field.name != "cost_usd"
     }
     return _show(CostState(cost_usd=sum(known, Decimal(0)) if known else None, **sums))
-
-
-def _ask_for_cost(query: Query) -> Query:
-    """Ask for the cost of everything a query adds up, in one row."""
-    return replace(
-        query,
-        measures=("cost_usd",),
-        dimensions=(),
-        window="total",
-        order=(),
-        limit=None,
-        fill=False,
-        others=False,
-    )
 
 
 def _show(state: CostState) -> dict[str, Any]:

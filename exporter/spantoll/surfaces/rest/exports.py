@@ -16,8 +16,8 @@ from fastapi import Query as Parameters
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
-from spantoll.query import RECORD_HEADERS, RecordQuery, parse_filters, parse_period
-from spantoll.surfaces.exports import FORMATS, Export, describe_query, iterate_plain_records
+from spantoll.query import RecordQuery, parse_filters, parse_period
+from spantoll.surfaces.exports import FORMATS, Export, make_record_export
 from spantoll.surfaces.rest.context import Context, Visible
 from spantoll.surfaces.rest.hidden_costs import hide_costs, hides_costs, is_cost
 from spantoll.surfaces.rest.media import write_rows
@@ -57,16 +57,14 @@ def export_records(
         limit=None,
         uncounted=wanted.uncounted,
     )
-    rows = iterate_plain_records(context.engine, query, context.links)
-    about = describe_query(query, tz=period["tz"])
-    hidden = hides_costs(visible)
-    headers = [name for name in RECORD_HEADERS if not (hidden and is_cost(name))]
-    if hidden:
-        rows = map(hide_costs, rows)
+    export = make_record_export(context.engine, query, tz=period["tz"], links=context.links)
+    if hides_costs(visible):
+        headers = [name for name in export.headers if not is_cost(name)]
+        export = Export(headers, map(hide_costs, export.rows), export.about)
     # It is a BinaryIO, by its documentation; closed when it is sent.
     file = cast(BinaryIO, SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115  as said
     try:
-        write_rows(file, Export(headers, rows, about), wanted.format)
+        write_rows(file, export, wanted.format)
         length = file.tell()
         file.seek(0)
     except BaseException:

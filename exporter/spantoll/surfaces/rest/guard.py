@@ -29,7 +29,7 @@ from spantoll.query import Filter
 from spantoll.receiver.tokens import read_bearer
 from spantoll.storage import AccessKey, KeyRing
 from spantoll.surfaces.rest.hidden_costs import check_costs
-from spantoll.surfaces.rest.problem import RETRY_AFTER_S, ProblemError, make_problem
+from spantoll.surfaces.rest.problem import ProblemError, answer_unavailable, make_problem
 from spantoll.surfaces.rest.sessions import COOKIE, Sessions
 
 __all__ = ["Access", "Actor", "Guard", "require"]
@@ -96,7 +96,7 @@ class Guard:
             except Unauthenticated as error:
                 return self._challenge(request, error)
             except StoreUnavailable as error:
-                return make_problem(503, str(error), headers={"Retry-After": RETRY_AFTER_S})
+                return await answer_unavailable(request, error)
             if "authorization" not in request.headers and request.method not in READING:
                 refusal = _refuse_form(request)
                 if refusal is not None:

@@ -24,10 +24,10 @@ __all__ = ["check_costs", "hide_costs", "hide_measures", "hides_costs", "is_cost
 
 COST = re.compile(
     r"cost|margin|saving|markup|discount|customer_price|price_set|rate(_id)?$"
-    r"|^(?!revenue).*_usd"
+    r"|^(?!revenue).*_usd|^assumptions$"
 )
 """Names of measures, columns and members: costs, what they are computed from, what is added to
-them, and every other amount of money than revenue."""
+them, every other amount of money than revenue, and free text that may quote any of these."""
 NOT_COST = re.compile(r"(success|error|timeout|hit)_rate$")
 """Shares of calls and tokens."""
 

@@ -34,6 +34,7 @@ __all__ = [
     "FILTERS",
     "ExportParameters",
     "Filters",
+    "ForecastParameters",
     "GrowthParameters",
     "PeriodParameters",
     "RecordParameters",
@@ -72,6 +73,8 @@ Where = Annotated[
     ),
 ]
 
+Zone = Annotated[Text | None, Field(description="IANA time zone; the server's where it is absent.")]
+
 
 class Period(BaseModel):
     """From `from` (inclusive) to `to` (exclusive), or the `last` so long until now."""
@@ -81,7 +84,7 @@ class Period(BaseModel):
     )
     to: Text | None = Field(None, description="Exclusive, in the forms of `from`.")
     last: Text | None = Field(None, description="Until now: 30min, 24h, 7d, 2w, 1mo, 1y.")
-    tz: Text | None = Field(None, description="IANA time zone; the server's where it is absent.")
+    tz: Zone = None
 
     def read(self, tz: str) -> dict[str, Any]:
         """Return the period as arguments of `parse_period`, in the zone `tz` if none is named."""
@@ -175,6 +178,14 @@ class GrowthParameters(SumsQuery):
     def read(self, tz: str) -> dict[str, Any]:
         """Return the period as arguments of `parse_period`: it has a beginning and an end."""
         return {**close_growth_period(self.from_, self.to, self.last), "tz": self.tz or tz}
+
+
+class ForecastParameters(BaseModel):
+    """Which records a forecast is of; its period is the current month."""
+
+    where: Where = Field(default_factory=list)
+    tz: Zone = None
+    format: Format = None
 
 
 class RecordParameters(PeriodQuery):

@@ -8,7 +8,7 @@ body and by name in a query, with the values that are allowed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -26,6 +26,7 @@ __all__ = [
     "ProblemError",
     "Problems",
     "add_problem_handlers",
+    "answer_unavailable",
     "make_problem",
     "refuse_value",
 ]
@@ -42,6 +43,10 @@ PARAMETERS: Mapping[str, str] = {
 
 REWORDED: Mapping[int, str] = {413: "Content Too Large", 422: "Unprocessable Content"}
 """Reason phrases of RFC 9110 that `http.HTTPStatus` has since Python 3.13 only."""
+
+
+ShowUnavailable = Callable[[Request, str], Response]
+"""Makes the page that says why the ledger cannot be read."""
 
 
 class Problem(BaseModel):
@@ -119,7 +124,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     """Answer every error of the application with problem details."""
     app.add_exception_handler(QueryError, _answer_query_error)
     app.add_exception_handler(EventError, _answer_event_error)
-    app.add_exception_handler(StoreUnavailable, _answer_unavailable)
+    app.add_exception_handler(StoreUnavailable, answer_unavailable)
     app.add_exception_handler(ProblemError, _answer_problem)
     app.add_exception_handler(RepriceError, _answer_conflict)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
@@ -144,7 +149,14 @@ async def _answer_event_error(_: Request, error: Any) -> Response:
     return make_problem(422, f"the event cannot be read: {error}", errors=[problem])
 
 
-async def _answer_unavailable(_: Request, error: Exception) -> Response:
+async def answer_unavailable(request: Request, error: Exception) -> Response:
+    """Answer that the ledger cannot be read now: a page to a browser that opens one."""
+    show_page: ShowUnavailable | None = request.app.state.show_unavailable
+    takes_page = "text/html" in request.headers.get("accept", "")
+    if show_page is not None and takes_page and not request.url.path.startswith("/api/"):
+        response = show_page(request, str(error))
+        response.headers["Retry-After"] = RETRY_AFTER_S
+        return response
     return make_problem(503, str(error), headers={"Retry-After": RETRY_AFTER_S})
 
 

@@ -19,6 +19,7 @@ from spantoll.records.record import COLUMNS
 __all__ = [
     "AdjustmentsAnswer",
     "ExplanationAnswer",
+    "ForecastAnswer",
     "GrowthAnswer",
     "HealthAnswer",
     "Money",
@@ -155,6 +156,27 @@ class GrowthAnswer(PeriodAnswer):
     """What the answer cannot know, because records are deleted, or knows from sums alone."""
 
 
+class ForecastAnswer(PeriodAnswer):
+    """An estimate of the cost of the current month; `coverage` is of the month until now."""
+
+    now: str
+    cost_usd: Money | None
+    """Of the month until now."""
+    cost_state: str | None
+    basis_from: str
+    basis_to: str
+    """The whole days whose mean is taken for each day that is left."""
+    daily_cost_usd: Money | None
+    days_left: float
+    forecast_cost_usd: Money | None
+    """None where it cannot be foreseen, for the `reason`."""
+    lower_bound: bool
+    reason: str | None
+    rule: str
+    notes: list[str]
+    """What the answer cannot know, because records are deleted, or knows from sums alone."""
+
+
 class Question(BaseModel):
     """A question that has a name."""
 
@@ -202,6 +224,8 @@ class HealthAnswer(SumsAnswer):
 
     doubts: list[dict[str, Any]]
     """Models whose cost is not known exactly, and why."""
+    drift: list[dict[str, Any]]
+    """Models whose spans report a cost, and how far it is from that by the price list."""
 
 
 class RecordsAnswer(PeriodAnswer):

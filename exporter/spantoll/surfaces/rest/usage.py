@@ -18,6 +18,7 @@ from spantoll.query import (
     Query,
     doubt_query,
     health_query,
+    measure_drift,
     parse_filters,
     parse_period,
     plain_headers,
@@ -90,7 +91,14 @@ def get_data_health(
 
     def make() -> Answer:
         doubts = plain_rows(run(context.engine, doubt_query(counted)))
-        return answer_query(context, query, covered=counted, doubts=doubts)
+        drift = measure_drift(context.engine, counted)
+        return answer_query(
+            context,
+            query,
+            covered=counted,
+            doubts=doubts,
+            drift=[] if drift is None else plain_rows(drift),
+        )
 
     identity = identify_request(request, context, visible)
     return write_kept_answer(

@@ -20,16 +20,18 @@ function makeFill(context, pattern) {
 function drawShapes(context, svg, width, height) {
   const box = svg.viewBox.baseVal;
   const [scaleX, scaleY] = [width / box.width, height / box.height];
-  for (const shape of svg.querySelectorAll(":scope > rect, :scope > line")) {
+  for (const shape of svg.querySelectorAll(":scope > rect, :scope > line, :scope > polyline")) {
     const style = getComputedStyle(shape);
     const read = (name, scale) => Number(shape.getAttribute(name)) * scale;
-    if (shape.localName === "line") {
+    if (shape.localName !== "rect") {
       context.strokeStyle = style.stroke;
       context.lineWidth = 2;
       context.setLineDash(style.strokeDasharray.match(/\d+/g)?.map(Number) ?? []);
       context.beginPath();
-      context.moveTo(read("x1", scaleX), 0);
-      context.lineTo(read("x1", scaleX), height);
+      const x = read("x1", scaleX);
+      const ends = [[x, 0], [x, height]];
+      const places = shape.points ? [...shape.points].map((at) => [at.x * scaleX, at.y * scaleY]) : ends;
+      for (const place of places) context.lineTo(...place);
       context.stroke();
       continue;
     }

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from spantoll.surfaces.advice import advise_unpriced
 from spantoll.surfaces.cli import main
-from spantoll.surfaces.cli.advice import advise_unpriced
 from tests.surfaces.conftest import Cli
 
 Ingest = Callable[..., None]
