@@ -13,7 +13,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -30,7 +29,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.receiver.conftest import EXPORT, Export, chat, request
-from tests.support.ports import free_address
+from tests.support.ports import accepts_connections, free_address
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATIENCE_S = 180.0
@@ -46,13 +45,6 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"after {PATIENCE_S:.0f} s still waiting for {what}")
         time.sleep(0.02)
-
-
-def accepts_connections(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
-        return True
-    return False
 
 
 ROTEL_ENVIRONMENT = {"LD_LIBRARY_PATH": sysconfig.get_config_var("LIBDIR")}

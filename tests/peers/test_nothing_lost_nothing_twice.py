@@ -10,7 +10,7 @@ from collections.abc import Callable
 import grpc
 import pytest
 
-from tests.peers.conftest import Collector, Jaeger, SpanToll, calls, wait_until
+from tests.peers.conftest import PATIENCE_S, Collector, Jaeger, SpanToll, calls, wait_until
 from tests.receiver.conftest import COST_NANO, EXPORT, Export, request
 
 Collect = Callable[..., Collector]
@@ -49,7 +49,7 @@ class Application(threading.Thread):
         with grpc.insecure_channel(self._address) as channel:
             export: Export = channel.unary_unary(EXPORT)
             try:
-                export(body, timeout=5)
+                export(body, timeout=PATIENCE_S)
             except grpc.RpcError as error:
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
                     self.refused.append(error.code().name)

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable
 
 import grpc
@@ -27,6 +26,7 @@ from tests.receiver.conftest import (
     request,
     wait_until,
 )
+from tests.support.ports import accepts_connections
 
 BATCH = 64
 
@@ -196,24 +196,28 @@ def test_sigterm_under_load_answers_what_it_took_and_ends_well(
     assert acknowledged <= set(stored)
 
 
-SLOW_WRITES = """
+STUCK_WRITES = """
 import time
 from spantoll.pipeline.ledger import Ledger
-Ledger.write = lambda self, records, *, rates: time.sleep(60)
+def write(self, records, *, rates):
+    print("writing", flush=True)
+    time.sleep(3600)
+Ledger.write = write
 """
 
 
 def test_row47_a_second_sigterm_ends_at_once(spawn: Spawn) -> None:
-    process = spawn(SLOW_WRITES)
+    process = spawn(STUCK_WRITES)
     sender = Sender("http", range(1))
     sender.process = process
     sender.start()
-    time.sleep(0.3)
+    assert process.popen.stdout is not None
+    assert process.popen.stdout.readline() == b"writing\n"
 
     process.popen.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
+    wait_until(lambda: not accepts_connections(f"127.0.0.1:{process.grpc_port}"))
     process.popen.send_signal(signal.SIGTERM)
-    status = process.popen.wait(5)
+    status = process.popen.wait(PATIENCE_S)
     sender.stop.set()
     sender.join()
 

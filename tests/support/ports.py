@@ -35,3 +35,11 @@ def free_port() -> int:
 def free_address() -> str:
     """Return `127.0.0.1:` and a free port."""
     return f"127.0.0.1:{free_port()}"
+
+
+def accepts_connections(address: str) -> bool:
+    """Whether somebody listens there."""
+    host, _, port = address.rpartition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+        return True
+    return False
