@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from spantoll.query import Filter, Query, run
+from spantoll.query import Filter, Query, bucket_ends, run
 from spantoll.query.percentiles import ERROR
 from spantoll.storage import SqlStore, open_store
 from spantoll.storage.roll_up_fill import fill_gaps
@@ -75,7 +75,8 @@ def queries(draw: st.DrawFn) -> Query:
     start_ns = (
         None if minutes is None else NOON_NS - minutes * HOUR_NS // 60 + draw(st.integers(0, 1))
     )
-    length = draw(st.none() | st.integers(1, DAYS * 24))
+    hours = st.integers(1, DAYS * 24).map(lambda number: number * HOUR_NS)
+    length = draw(st.none() | hours | st.integers(1, 3 * DAY_NS))
     return Query(
         measures=draw(st.lists(st.sampled_from(SUMMED), min_size=1, max_size=5)),
         dimensions=draw(
@@ -83,18 +84,22 @@ def queries(draw: st.DrawFn) -> Query:
         ),
         filters=draw(st.lists(filters, max_size=2)),
         start_ns=start_ns,
-        end_ns=None if start_ns is None or length is None else start_ns + length * HOUR_NS,
+        end_ns=None if length is None else (start_ns or NOON_NS - 2 * DAY_NS) + length,
         window=draw(st.sampled_from(["total", "hour", "day", "week", "month"])),
         tz=draw(st.sampled_from(ZONES)),
     )
 
 
-@settings(max_examples=15)
-@given(queries())
-def test_sums_from_roll_ups_are_those_of_plain_python(store: SqlStore, query: Query) -> None:
+@settings(max_examples=25)
+@given(queries(), st.sampled_from([0, 5, 1_000]))
+def test_sums_from_roll_ups_are_those_of_plain_python(
+    store: SqlStore, query: Query, most_subtracted: int
+) -> None:
     groups, totals = reference.answer_query(stored_records(store.engine), query)
 
-    result = run(store.engine, query)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bucket_ends, "MOST_SUBTRACTED", most_subtracted)
+        result = run(store.engine, query)
 
     assert {
         (row.window, *row.dimensions.values()): {name: row[name] for name in query.measures}
@@ -108,8 +113,9 @@ def test_sums_from_roll_ups_are_those_of_plain_python(store: SqlStore, query: Qu
     ("window", "tz"),
     [("total", "UTC"), ("day", "UTC"), ("day", "Asia/Tokyo"), ("week", "Asia/Tokyo")],
 )
+@pytest.mark.parametrize("end_ns", [None, NOON_NS - HOUR_NS])
 def test_percentiles_from_roll_ups_are_those_of_records(
-    store: SqlStore, window: str, tz: str
+    store: SqlStore, window: str, tz: str, end_ns: int | None
 ) -> None:
     query = Query(
         measures=["latency_p50_ms", "latency_p95_ms", "requests"],
@@ -117,6 +123,7 @@ def test_percentiles_from_roll_ups_are_those_of_records(
         window=window,
         tz=tz,
         start_ns=NOON_NS - 3 * DAY_NS - HOUR_NS,
+        end_ns=end_ns,
     )
 
     result = run(store.engine, query)
@@ -176,16 +183,34 @@ def test_percentiles_from_roll_ups_are_those_of_records(
         (
             {"start_ns": NOON_NS - 2 * DAY_NS - 1, "end_ns": NOON_NS + 1},
             [
-                "records: 2 periods",
-                "roll_up_model_quarter: 2 periods",
+                "records: 1 period",
+                "roll_up_model_quarter: 1 period",
                 "roll_up_model_day: 1 period",
             ],
+        ),
+        ({"end_ns": NOON_NS + 1}, ["roll_up_model_day: 1 period"]),
+        (
+            {"end_ns": NOON_NS - HOUR_NS - 1, "dimensions": ["user_id"]},
+            ["roll_up_user_day: 1 period", "records: 1 period"],
+        ),
+        (
+            {"end_ns": NOON_NS - 2 * HOUR_NS - 1, "dimensions": ["model"]},
+            ["roll_up_model_day: 1 period", "roll_up_model_quarter: 1 period"],
+        ),
+        (
+            {"end_ns": NOON_NS - 2 * HOUR_NS - 1, "window": "day", "tz": "Europe/Berlin"},
+            ["roll_up_model_quarter: 1 period"],
         ),
     ],
 )
 def test_a_query_reads_roll_ups_only_where_they_have_the_answer(
-    small_ledger: Engine, asked: dict[str, Any], sources: list[str]
+    small_ledger: Engine,
+    asked: dict[str, Any],
+    sources: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(bucket_ends, "MOST_SUBTRACTED", 2)
+
     result = run(small_ledger, Query(**asked))
 
     assert sorted(result.sources) == sorted(sources)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
+from spantoll.query.bucket_ends import find_bucket_ends
 from spantoll.query.conditions import make_filter_conditions
 from spantoll.query.percentiles import WIDTH
 from spantoll.query.plan import Plan, Span, leave_out_deleted
@@ -42,9 +43,15 @@ def count_latencies(engine: Engine, query: Query) -> Sequence[LatencyCount]:
     with reading(engine) as connection:
         gaps = read_gaps(connection) if query.roll_ups and not query.uncounted else None
         plan = Plan((), (period,))
+        deleted_before_ns = read_deleted_before(connection)
         if gaps is not None:
-            plan = make_plan(period, needed=[column, *make_filter_conditions(query)], gaps=gaps)
-        plan = leave_out_deleted(plan, read_deleted_before(connection))
+            plan = make_plan(
+                period,
+                needed=[column, *make_filter_conditions(query)],
+                gaps=gaps,
+                bucket_ends=find_bucket_ends(connection, query.end_ns, deleted_before_ns),
+            )
+        plan = leave_out_deleted(plan, deleted_before_ns)
         rows = connection.execute(select_values(query, [], column, plan)).all()
     return [LatencyCount(int(bucket), int(records)) for bucket, records in rows]
 

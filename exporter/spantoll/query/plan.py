@@ -60,6 +60,8 @@ class Plan(NamedTuple):
     """Periods whose records are deleted and that no roll-up answers for."""
     cut: Cut | None = None
     """Buckets that begin in one window and end in another."""
+    subtracted: Span | None = None
+    """The records from the end of the period to that of its last bucket, which is read whole."""
 
     @property
     def reads_roll_ups(self) -> bool:
@@ -75,8 +77,8 @@ class Plan(NamedTuple):
             counts[roll_up.name] += len(spans)
         if self.cut is not None and self.cut.parts:
             counts[self.cut.finer.name if self.cut.finer else "records"] += len(self.cut.parts)
-        if self.records:
-            counts["records"] += len(self.records)
+        if records := len(self.records) + (self.subtracted is not None):
+            counts["records"] += records
         return [f"{name}: {count} period{'s' * (count > 1)}" for name, count in counts.items()]
 
 
@@ -100,7 +102,7 @@ def leave_out_deleted(plan: Plan, deleted_before_ns: int) -> Plan:
         spans = tuple(span.close() for left, _ in divided for span in left)
         parts = tuple(part for part in cut.parts if part.start_ns >= deleted_before_ns)
         cut = cut._replace(spans=spans, parts=parts) if spans else None
-    return Plan(plan.roll_ups, tuple(kept), tuple(missing), cut)
+    return plan._replace(records=tuple(kept), missing=tuple(missing), cut=cut)
 
 
 def subtract_gaps(span: Span, gaps: Sequence[Span]) -> tuple[list[Span], list[Span]]:

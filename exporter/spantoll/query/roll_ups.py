@@ -3,7 +3,8 @@
 Input: what a query groups, filters and adds up. Output: a `Plan`: periods, each read from one
 roll-up or from the records, which together are exactly the period of the query. A roll-up is read
 for whole buckets only, where it has every column that is needed, and outside of gaps (see
-`storage/roll_ups.py`). Where its buckets lie in two windows, `cut_buckets.py` corrects them.
+`storage/roll_ups.py`). Where its buckets lie in two windows, `cut_buckets.py` corrects them; where
+the period ends within one, `bucket_ends.py` does.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.functions import coalesce
 
+from spantoll.query.bucket_ends import BucketEnd, extend_to_bucket
 from spantoll.query.cut_buckets import cut_buckets
 from spantoll.query.measure import count_known
 from spantoll.query.plan import Plan, Span, subtract_gaps
@@ -70,6 +72,7 @@ def make_plan(
     added: Sequence[ColumnElement[Any]] = (),
     covering: Sequence[Window] = (),
     gaps: Sequence[Span] = (),
+    bucket_ends: Sequence[BucketEnd] = (),
 ) -> Plan:
     """Cover a period; `needed` are the expressions of dimensions and filters, `added` of sums.
 
@@ -84,6 +87,7 @@ def make_plan(
     ]
     whole = _choose_widths([each for each in usable if _fits(each, covering)])
     across = _choose_widths([each for each in usable if not _fits(each, covering)])
+    asked, (period, subtracted) = period, extend_to_bucket(period, whole, covering, bucket_ends)
     cut, outside = None, [period]
     if across:
         finer = whole[0] if whole else None
@@ -98,8 +102,8 @@ def make_plan(
         records += invalid
         found.setdefault(source.name, (source, []))[1].extend(valid)
     rolled = tuple((source, tuple(spans)) for source, spans in found.values() if spans)
-    plan = Plan(rolled, tuple(records), cut=cut)
-    return plan if plan.reads_roll_ups else Plan((), (period,))
+    plan = Plan(rolled, tuple(records), cut=cut, subtracted=subtracted)
+    return plan if plan.reads_roll_ups else Plan((), (asked,))
 
 
 def _fits(roll_up: RollUp, covering: Sequence[Window]) -> bool:

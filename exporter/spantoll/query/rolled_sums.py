@@ -50,6 +50,9 @@ def select_rolled_sums(
     if plan.records:
         within = restrict_to_spans(plan.records)
         sources.append(_select_source(query, keys, added, None, within))
+    if plan.subtracted is not None:
+        later = _select_source(query, keys, added, None, restrict_to_spans([plan.subtracted]))
+        sources.append(_negate(later.subquery("later").c, names, names))
     if plan.cut is not None:
         sources += _select_cut(query, keys, added, plan.cut)
     u = union_all(*sources).subquery("sources").c
@@ -110,11 +113,15 @@ def _select_cut(
     return [
         whole,
         select(*(parts[name] for name in names), *summed),
-        select(
-            *(parts[MIDDLE if name == WINDOW else name].label(name) for name in names),
-            *((-column).label(column.name) for column in summed),
-        ),
+        _negate(parts, names, [MIDDLE if name == WINDOW else name for name in names]),
     ]
+
+
+def _negate(sums: Any, names: Sequence[str], sources: Sequence[str]) -> Select[Any]:
+    """Select sums to be subtracted; `sources` are the columns that become the keys `names`."""
+    keys = [sums[source].label(name) for name, source in zip(names, sources, strict=True)]
+    summed = [column for column in sums if column.name not in (*names, MIDDLE)]
+    return select(*keys, *((-column).label(column.name) for column in summed))
 
 
 def _restrict_to_parts(cut: Cut) -> Condition:

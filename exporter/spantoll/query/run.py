@@ -16,6 +16,7 @@ from sqlalchemy import Row as DatabaseRow
 from sqlalchemy.exc import DBAPIError
 
 from spantoll.errors import StoreUnavailable
+from spantoll.query.bucket_ends import BucketEnd, find_bucket_ends
 from spantoll.query.conditions import make_filter_conditions
 from spantoll.query.dimensions import Dimension, find_dimension
 from spantoll.query.distinct import fill_distinct, leave_out_measures, plan_distinct
@@ -74,7 +75,8 @@ def run(engine: Engine, query: Query) -> Result:
             asked = replace(query, start_ns=start_ns, end_ns=end_ns)
         period = Span(query.start_ns, query.end_ns)
         gaps = _read_usable_gaps(connection, query)
-        plans = _Plans(asked, period, covering, gaps, deleted_before_ns)
+        ends = [] if gaps is None else find_bucket_ends(connection, query.end_ns, deleted_before_ns)
+        plans = _Plans(asked, period, covering, gaps, deleted_before_ns, ends)
         kept = None
         if query.others:
             ranking = replace(asked, window="total", others=False, fill=False)
@@ -113,6 +115,7 @@ class _Plans(NamedTuple):
     """None where roll-ups are not to be read."""
     deleted_before_ns: int
     """The mark of retention."""
+    bucket_ends: Sequence[BucketEnd]
 
     def make(self, keys: Sequence[ColumnElement[Any]], measures: Sequence[Measure] = ()) -> Plan:
         """Plan what groups by `keys` and adds up what `measures` are made of."""
@@ -133,6 +136,7 @@ class _Plans(NamedTuple):
             added=[part.expression for part in parts],
             covering=self.covering,
             gaps=self.gaps,
+            bucket_ends=self.bucket_ends,
         )
 
 
