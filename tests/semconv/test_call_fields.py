@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -124,3 +125,54 @@ def test_a_price_that_we_put_on_a_span_is_no_report() -> None:
 
     assert passed_on.reported_cost is None
     assert reported.reported_cost is not None
+
+
+OWN_KEY = {"cost": 0.01, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.2}}
+AI_SDK = {"ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": "openrouter.chat"}
+
+
+@pytest.mark.parametrize(
+    ("usage", "billed"),
+    [
+        ({"cost": 0.2}, "0.2"),
+        (OWN_KEY, "0.21"),
+        (OWN_KEY | {"cost": 0}, "0.2"),
+        (OWN_KEY | {"is_byok": False, "cost": 0.2}, "0.2"),
+        (OWN_KEY | {"is_byok": None, "cost": 0.2}, "0.2"),
+        (OWN_KEY | {"is_byok": None, "cost": 0}, "0.2"),
+        (OWN_KEY | {"cost_details": {"upstream_inference_cost": None}}, "0.01"),
+    ],
+)
+@pytest.mark.parametrize("emitter", ["openinference", "logfire", "vercel_ai"])
+def test_a_key_of_ones_own_is_billed_with_the_share_of_its_provider(
+    usage: dict[str, Any], billed: str, emitter: str
+) -> None:
+    answers: dict[str, tuple[str, dict[str, Any]]] = {
+        "openinference": (
+            "openinference.instrumentation.openai",
+            {"openinference.span.kind": "LLM", "output.value": json.dumps({"usage": usage})},
+        ),
+        "logfire": ("logfire.openai", GENAI | {"gen_ai.usage.raw": json.dumps(usage)}),
+        "vercel_ai": (
+            "ai",
+            AI_SDK
+            | {
+                "ai.response.providerMetadata": json.dumps(
+                    {"openrouter": {"usage": _camel_case(usage)}}
+                )
+            },
+        ),
+    }
+
+    found = read_call(*answers[emitter])
+
+    assert found.reported_cost is not None
+    assert str(found.reported_cost.amount) == billed
+    assert found.reported_cost.source == "provider"
+
+
+def _camel_case(usage: dict[str, Any]) -> dict[str, Any]:
+    """Write OpenRouter's usage as its provider for the AI SDK does."""
+    share = usage.get("cost_details", {}).get("upstream_inference_cost")
+    fields = {"cost": usage["cost"], "costDetails": {"upstreamInferenceCost": share}}
+    return fields | ({"is_byok": usage["is_byok"]} if usage.get("is_byok") is not None else {})

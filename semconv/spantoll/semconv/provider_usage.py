@@ -7,16 +7,18 @@ A path is the keys of nested mappings, joined by dots; of several paths the firs
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, cast
 
 from spantoll.semconv.fields import Found, check_fields, name_fields
 from spantoll.semconv.genai import Keys
-from spantoll.semconv.values import integer
+from spantoll.semconv.values import decimal, flag, integer
 
 __all__ = [
     "MAX_ANSWER_CHARS",
     "add_missing",
     "make_paths",
+    "read_billed_cost",
     "read_counters",
     "read_parts",
     "read_paths",
@@ -78,7 +80,6 @@ PATHS: Keys = {
         "output_audio",
     ),
     "image_in": ("input_tokens_details.image_tokens",),
-    "cost": ("cost",),
     "cost_ticks": ("cost_in_usd_ticks",),
 }
 """As providers and Langfuse name them."""
@@ -112,7 +113,31 @@ def read_paths(usage: Mapping[str, Any], paths: Keys) -> Found:
 
 def read_counters(usage: Mapping[str, Any]) -> Found:
     """Read the usage object of a provider's answer; what each number means is decided elsewhere."""
-    return read_paths(usage, PATHS)
+    found = read_paths(usage, PATHS)
+    cost = read_billed_cost(usage)
+    if cost is not None:
+        found["cost"] = cost
+    return found
+
+
+def read_billed_cost(usage: Mapping[str, Any]) -> Decimal | None:
+    """Read what OpenRouter bills in USD; with a key of one's own, what the provider bills too.
+
+    There `cost` is OpenRouter's fee alone, often 0; elsewhere it contains the provider's share, so
+    that a share above `cost` shows a key of one's own where `is_byok` is not reported, as by the
+    AI SDK (https://openrouter.ai/docs/use-cases/usage-accounting).
+    """
+    cost = decimal(usage.get("cost"))
+    upstream = decimal(
+        _read_path(usage, "cost_details.upstream_inference_cost")
+        or _read_path(usage, "costDetails.upstreamInferenceCost")
+    )
+    own_key = flag(usage.get("is_byok"))
+    if own_key is None:
+        own_key = cost is not None and upstream is not None and upstream > cost
+    if own_key and upstream is not None:
+        return (cost or Decimal(0)) + upstream
+    return cost
 
 
 def read_parts(usage: Mapping[str, Any]) -> Found:

@@ -51,7 +51,7 @@ def integer(value: object) -> int | None:
 
 def decimal(value: object) -> Decimal | None:
     """Convert an amount of money or time exactly as it was written; never negative."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
         number = Decimal(str(value)[:64])

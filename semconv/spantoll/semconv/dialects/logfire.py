@@ -6,7 +6,7 @@ from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
 from spantoll.semconv.fields import Found
 from spantoll.semconv.genai import GENAI
-from spantoll.semconv.provider_usage import add_missing, read_parts
+from spantoll.semconv.provider_usage import add_missing, read_billed_cost, read_parts
 from spantoll.semconv.roles import role_of_operation
 from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
@@ -40,9 +40,10 @@ def _refine(span: SpanView, found: Found) -> None:
     raw = attributes.get("gen_ai.usage.raw")
     usage = mapping(attributes.get("usage") if raw is None else raw)
     add_missing(found, read_parts(usage))
-    if "cost" in usage:
+    cost = read_billed_cost(usage)
+    if cost is not None:
         # OpenRouter's own number, unlike `operation.cost`, which Logfire computes.
-        found["cost"], found["cost_source"] = usage["cost"], "provider"
+        found["cost"], found["cost_source"] = cost, "provider"
 
 
 DIALECT = TableDialect(

@@ -15,6 +15,7 @@ from spantoll.semconv.fields import Found
 from spantoll.semconv.provider_usage import (
     MAX_ANSWER_CHARS,
     add_missing,
+    read_billed_cost,
     read_parts,
     read_totals,
 )
@@ -71,9 +72,9 @@ def _refine(span: SpanView, found: Found) -> None:
     if isinstance(usage, dict):
         # Of images and transcriptions it has no attributes.
         add_missing(found, read_parts(usage) if "input" in found else read_totals(usage))
-        cost = usage.get("cost")
-        if isinstance(cost, int | float | Decimal) and not isinstance(cost, bool):
-            found["cost"], found["cost_source"] = str(cost), "provider"
+        cost = read_billed_cost(usage)
+        if cost is not None:
+            found["cost"], found["cost_source"] = cost, "provider"
     parameters = attributes.get("llm.invocation_parameters")
     if parameters is None:
         parameters = attributes.get("embedding.invocation_parameters")

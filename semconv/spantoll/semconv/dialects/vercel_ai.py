@@ -12,7 +12,13 @@ from spantoll.semconv.call import Role
 from spantoll.semconv.dialect import SpanView
 from spantoll.semconv.fields import Found
 from spantoll.semconv.genai import GENAI
-from spantoll.semconv.provider_usage import add_missing, make_paths, read_paths, read_totals
+from spantoll.semconv.provider_usage import (
+    add_missing,
+    make_paths,
+    read_billed_cost,
+    read_paths,
+    read_totals,
+)
 from spantoll.semconv.table import TableDialect
 from spantoll.semconv.usage import Counting
 from spantoll.semconv.values import mapping
@@ -90,6 +96,10 @@ def _read_metadata(metadata: Mapping[str, object], found: Found) -> None:
     if isinstance(usage, Mapping):
         add_missing(found, read_paths(usage, METADATA))
         add_missing(found, read_paths(usage, METADATA_USAGE))
+        cost = read_billed_cost(usage)
+        if cost is not None:
+            # OpenRouter's own number; the SDK computes none.
+            found["cost"], found["cost_source"] = cost, "provider"
 
 
 DIALECT = TableDialect(
