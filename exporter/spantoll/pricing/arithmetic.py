@@ -19,6 +19,7 @@ from spantoll.pricing.result import Rate, UnitPrice
 from spantoll.pricing.rules import (
     ALWAYS_SEARCHES,
     AUDIO_MODELS,
+    IMAGE_MODELS,
     INPUT_AUDIO_IS_INPUT,
     INPUT_IMAGE_IS_INPUT,
     MEDIUM_OF_MODEL,
@@ -142,6 +143,8 @@ class Row(NamedTuple):
     """What the model is called for, if it can only be one medium."""
     mixes_audio: bool
     """Whether text and audio are priced apart, so that a total alone is unsure."""
+    mixes_images: bool
+    """Whether text and images are output of the same call, so that a total alone is unsure."""
     always_searches: bool
     """Whether each request searches the web, so that a search without a count is one."""
     is_doubted: bool
@@ -164,6 +167,7 @@ def compile_row(rate: Rate) -> Row:
     price_list = PROVIDERS.get(rate.provider, rate.provider)
     images_as_text = price_list in INPUT_IMAGE_IS_INPUT
     audio_as_text = price_list in INPUT_AUDIO_IS_INPUT
+    operation = next((name for stem, name in MEDIUM_OF_MODEL if stem.search(rate.model)), None)
     return Row(
         rate=rate,
         free=_is_free(rate),
@@ -183,9 +187,10 @@ def compile_row(rate: Rate) -> Row:
         graded=frozenset(name for name, qualities in map(split_metric, own) if qualities),
         minimum_audio_ms=MINIMUM_AUDIO_MS.get(price_list, 0),
         mixes_audio="output_audio" in own and AUDIO_MODELS.search(rate.model) is not None,
+        mixes_images=operation is None and IMAGE_MODELS.search(rate.model) is not None,
         always_searches=ALWAYS_SEARCHES.search(rate.model) is not None,
         is_doubted=any(unit.doubt for unit in rate.prices),
-        operation=next((name for stem, name in MEDIUM_OF_MODEL if stem.search(rate.model)), None),
+        operation=operation,
     )
 
 

@@ -24,6 +24,8 @@ _NO_CACHE_PRICE = "no cached input price, input rate"
 _CACHED_AUDIO_UNKNOWN = "cached share of audio not reported, as much as the totals allow"
 _AUDIO_SHARE_UNKNOWN = "audio share not reported, priced as text"
 _SPLIT_UNKNOWN = "audio share not reported, all input priced as audio"
+_IMAGES_UNKNOWN = "image share not reported, all output priced as images"
+_IMAGES_UNPRICED = "image share not reported, priced as text"
 _TTL_UNKNOWN = "cache lifetime not reported, five-minute write rate"
 _TTL_UNPRICED = "no one-hour cache write price, five-minute write rate"
 
@@ -64,6 +66,8 @@ def make_bill(call: ModelCall, row: Row) -> Bill:
             bill.add(price, fresh, "input_tokens")
 
     text = _bill_output(bill, usage, row, operation)
+    if row.mixes_images and text and not media and usage.output_image_tokens is None:
+        text = _bill_unsplit_images(bill, usage, row, text)
     if text:
         price = _whole_output(usage, row, operation) if media else row.output
         if price is not None and text > 0:
@@ -228,6 +232,22 @@ def _whole_output(usage: Usage, row: Row, operation: str | None) -> Price | None
     if operation == "speech" and usage.output_audio_tokens is None:
         return row.output_audio or row.output
     return row.output
+
+
+def _bill_unsplit_images(bill: Bill, usage: Usage, row: Row, output: int) -> int:
+    """Bill output of which the images are not reported; return what is text at the output rate.
+
+    Nearly all that such a model puts out, but for its thoughts, are the images it was called for.
+    """
+    thoughts = min(usage.reasoning_tokens or 0, output) if row.reasoning is None else 0
+    if output == thoughts:
+        return output
+    if row.output_image is None:
+        bill.remarks.append((DOUBT, _IMAGES_UNPRICED))
+        return output
+    bill.add(row.output_image, output - thoughts, "output_image_tokens")
+    bill.remarks.append((DOUBT, _IMAGES_UNKNOWN))
+    return thoughts
 
 
 def _bill_output_parts(

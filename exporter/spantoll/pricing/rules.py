@@ -12,6 +12,7 @@ from types import MappingProxyType
 __all__ = [
     "ALWAYS_SEARCHES",
     "AUDIO_MODELS",
+    "IMAGE_MODELS",
     "INPUT_AUDIO_IS_INPUT",
     "INPUT_IMAGE_IS_INPUT",
     "MEDIA_OPERATIONS",
@@ -90,6 +91,10 @@ https://ai.google.dev/gemini-api/docs/google-search#pricing"""
 AUDIO_MODELS = re.compile(r"(^|-)(audio|realtime|native-audio)(-|$)")
 """Models that hear and speak in any operation: totals without their audio share are a mixture:
 https://platform.openai.com/docs/guides/realtime-costs"""
+
+IMAGE_MODELS = re.compile(r"(^|-)image(-|$)|nano-banana")
+"""Models that draw in any operation: their images are output tokens at up to twelve times the rate
+of text: https://ai.google.dev/gemini-api/docs/pricing#gemini-2.5-flash-image"""
 
 ALWAYS_SEARCHES = re.compile(r"-search-(preview|api)")
 """Models that search the web in every request:
