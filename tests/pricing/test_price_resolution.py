@@ -44,7 +44,7 @@ PRICES = {
     ("groq", "llama-3.1-8b-instant"): ("0.05", "0.08"),
     ("groq", "llama-3.3-70b-versatile"): ("0.59", "0.79"),
     ("cerebras", "llama3.1-8b"): ("0.1", "0.1"),
-    ("mistral_ai", "mistral-large-latest"): ("2", "6"),
+    ("mistral_ai", "mistral-large-latest"): ("0.5", "1.5"),
     ("mistral_ai", "mistral-small-latest"): ("0.15", "0.6"),
     ("cohere", "command-r-plus-08-2024"): ("2.5", "10"),
     ("cohere", "command-a-03-2025"): ("2.5", "10"),

@@ -180,6 +180,39 @@ def shipped(*lines: str, header: str = HEADER) -> ShippedPrices:
     return ShippedPrices(lambda provider: rows, ["acme"], PriceSet("spantoll", "", "s", 1, ""))
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "at", "tokens", "usd_per_million"),
+    [
+        # The alias moved to a cheaper model, and the catalogue did not.
+        ("mistral_ai", "mistral-large-latest", "2025-12-01T23:59", 1_000, ("2", "6")),
+        ("mistral_ai", "mistral-large-latest", "2025-12-02T00:00", 1_000, ("0.5", "1.5")),
+        # Vertex AI asks more than the Gemini API, whose list the two share.
+        ("gcp.vertex_ai", "gemini-2.0-flash-001", "2026-03-01", 1_000, ("0.15", "0.6")),
+        ("gcp.gemini", "gemini-2.0-flash-001", "2026-03-01", 1_000, ("0.1", "0.4")),
+        ("x_ai", "grok-4-fast", "2026-03-01", 127_999, ("0.2", "0.5")),
+        ("x_ai", "grok-4-fast", "2026-03-01", 128_000, ("0.4", "1")),
+    ],
+)
+def test_rows_correct_what_the_catalogue_has_wrong(
+    card: RateCard,
+    make_call: CallMaker,
+    provider: str,
+    model: str,
+    at: str,
+    tokens: int,
+    usd_per_million: tuple[str, str],
+) -> None:
+    call = make_call(provider, model, at=at, input_tokens=tokens, output_tokens=1_000)
+
+    answer = card.price(call)
+
+    assert isinstance(answer, Priced)
+    input_usd, output_usd = map(Decimal, usd_per_million)
+    assert answer.input_nano == tokens * input_usd * 1_000
+    assert answer.output_nano == 1_000 * output_usd * 1_000
+    assert answer.status == "priced"
+
+
 def test_the_rows_of_a_provider_are_loaded_once_it_is_asked_for() -> None:
     rows = read_rows(table(row()), file="f")
     loaded: list[str] = []
