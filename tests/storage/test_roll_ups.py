@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select, update
 
 from spantoll.query import Query, run
 from spantoll.records.columns import usage_record
-from spantoll.storage import SqlStore, Store, open_store, roll_ups
+from spantoll.storage import SqlStore, Store, open_store, roll_up_merge, roll_ups
 from spantoll.storage.roll_up_fill import clear_roll_ups, fill_gaps, list_gaps
 from spantoll.storage.roll_up_merge import merge_roll_ups
 from spantoll.storage.roll_up_sums import NULL_WITHOUT, SUMS
@@ -131,6 +131,40 @@ def test_merging_leaves_one_row_for_each_bucket_and_dimensions(sql_store: SqlSto
     assert merged > count_rows(sql_store) == len(ROLL_UPS) + 1
     assert merge_roll_ups(sql_store) == 0
     assert verify_roll_ups(sql_store.engine).differences == []
+
+
+def test_between_two_transactions_of_a_merge_others_can_write(
+    sql_store: SqlStore, backend: Backend, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not backend.lasts:
+        pytest.skip("a ledger in memory has one store")
+    monkeypatch.setattr(roll_up_merge, "MOST_ROWS", 2)
+    for _ in range(3):
+        sql_store.write([make_record()])
+    written: list[int] = []
+
+    with closing(open_store(f"{url}?timeout=0" if url.startswith("sqlite") else url)) as other:
+
+        def write(seconds: float) -> None:
+            assert seconds > 0
+            written.append(other.write([make_record(user_id="ann")]).inserted)
+
+        merge_roll_ups(sql_store, pause=write)
+
+    assert len(written) >= len(ROLL_UPS)
+    assert verify_roll_ups(sql_store.engine).differences == []
+
+
+def test_a_merge_that_is_stopped_goes_on_later(sql_store: SqlStore) -> None:
+    for _ in range(3):
+        sql_store.write([make_record()])
+    steps = iter([False, True])
+
+    merged = merge_roll_ups(sql_store, is_stopped=lambda: next(steps))
+
+    assert merged == 3
+    assert verify_roll_ups(sql_store.engine).differences == []
+    assert merge_roll_ups(sql_store) == 3 * (len(ROLL_UPS) - 1)
 
 
 def test_a_day_whose_sums_exceed_64_bits_is_answered_from_records(sql_store: SqlStore) -> None:

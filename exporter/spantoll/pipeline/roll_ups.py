@@ -6,6 +6,7 @@ appended rows are merged, at the start and every `EVERY_S` seconds.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -34,7 +35,8 @@ def keep_roll_ups(store: Store, *, every_s: float = EVERY_S) -> Iterator[None]:
         return
 
     def keep(is_stopped: IsStopped) -> None:
-        merge_roll_ups(store)
+        # Pauses as long as the transactions: writers have half the time.
+        merge_roll_ups(store, pause=time.sleep, is_stopped=is_stopped)
         fill_gaps(store, is_stopped=is_stopped)
 
     what = "roll-ups are merged and filled"
