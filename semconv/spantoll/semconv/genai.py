@@ -33,6 +33,11 @@ GENAI: Keys = {
         "gen_ai.usage.details.cached_tokens",
         "gen_ai.usage.details.cache_read_input_tokens",
         "gen_ai.usage.prompt_tokens_details.cached_tokens",
+        "gen_ai.usage.input_tokens_details.cached_tokens",
+        "gen_ai.usage.input_tokens_details.cached",
+        "gen_ai.usage.input_token_details.cache_read",
+        "gen_ai.usage.cached_input_tokens",
+        "gen_ai.usage.cached_tokens",
     ),
     "cache_write": (
         "gen_ai.usage.cache_write.input_tokens",
@@ -45,6 +50,8 @@ GENAI: Keys = {
         "gen_ai.usage.details.cache_write_tokens",
         "gen_ai.usage.details.cache_creation_input_tokens",
         "gen_ai.usage.prompt_tokens_details.cache_creation_tokens",
+        "gen_ai.usage.input_tokens_details.cache_write_tokens",
+        "gen_ai.usage.input_token_details.cache_creation",
     ),
     "reasoning": (
         "gen_ai.usage.reasoning.output_tokens",
@@ -53,12 +60,27 @@ GENAI: Keys = {
         "gen_ai.usage.details.reasoning_tokens",
         "gen_ai.usage.details.thoughts_tokens",
         "gen_ai.usage.experimental.reasoning_tokens",
+        "gen_ai.usage.completion_tokens_details.reasoning_tokens",
+        "gen_ai.usage.output_tokens_details.reasoning_tokens",
+        "gen_ai.usage.output_tokens_details.reasoning",
+        "gen_ai.usage.output_token_details.reasoning",
+        "gen_ai.usage.reasoning_output_tokens",
+        "gen_ai.usage.thinking_tokens",
     ),
-    "audio_in": ("gen_ai.usage.audio.input_tokens", "gen_ai.usage.details.input_audio_tokens"),
+    "audio_in": (
+        "gen_ai.usage.audio.input_tokens",
+        "gen_ai.usage.details.input_audio_tokens",
+        "gen_ai.usage.prompt_tokens_details.audio_tokens",
+        "gen_ai.usage.input_tokens_details.audio_tokens",
+        "gen_ai.usage.input_token_details.audio_tokens",
+        "gen_ai.usage.audio_input_tokens",
+    ),
     "audio_out": (
         "gen_ai.usage.audio.output_tokens",
         "gen_ai.usage.details.output_audio_tokens",
         "gen_ai.usage.completion_tokens_details.audio_tokens",
+        "gen_ai.usage.output_tokens_details.audio_tokens",
+        "gen_ai.usage.audio_output_tokens",
     ),
     "image_in": ("gen_ai.usage.image.input_tokens",),
     "image_out": ("gen_ai.usage.image.output_tokens",),
@@ -76,7 +98,11 @@ GENAI: Keys = {
         "operation.cost",
     ),
 }
-"""Every name the attributes of the convention have had, and those that others gave them."""
+"""Every name the attributes of the convention have had, and those that others gave them.
+
+Mastra writes `cached_input_tokens` and `cache_creation.1h_input_tokens`, rig `cached_input_tokens`,
+Bifrost the names of OpenAI's details (`input_tokens_details.cached_tokens`).
+"""
 
 SHARED: Keys = {
     "server_address": (keys.SERVER_ADDRESS,),
@@ -87,8 +113,16 @@ SHARED: Keys = {
     "cache_write_1h": (
         keys.SPANTOLL_CACHE_WRITE_1H,
         "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+        "gen_ai.usage.cache_creation.ephemeral_1h_input_tokens",
+        "gen_ai.usage.cache_creation.1h_input_tokens",
+        "gen_ai.usage.cache_write_1h_tokens",
     ),
-    "cache_write_5m": ("anthropic.usage.cache_creation.ephemeral_5m_input_tokens",),
+    "cache_write_5m": (
+        "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
+        "gen_ai.usage.cache_creation.ephemeral_5m_input_tokens",
+        "gen_ai.usage.cache_creation.5m_input_tokens",
+        "gen_ai.usage.cache_write_5m_tokens",
+    ),
     "images": (keys.SPANTOLL_IMAGES,),
     "audio_ms": (keys.SPANTOLL_AUDIO_MS,),
     "video_ms": (keys.SPANTOLL_VIDEO_MS,),
@@ -110,11 +144,13 @@ SHARED: Keys = {
     "service_tier_requested": (
         keys.OPENAI_REQUEST_SERVICE_TIER,
         "gen_ai.openai.request.service_tier",
+        "gen_ai.request.service_tier",
         keys.SPANTOLL_SERVICE_TIER_REQUESTED,
     ),
     "service_tier": (
         keys.OPENAI_RESPONSE_SERVICE_TIER,
         "gen_ai.openai.response.service_tier",
+        "gen_ai.response.service_tier",
         "anthropic.response.service_tier",
         keys.SPANTOLL_SERVICE_TIER,
     ),

@@ -5,6 +5,18 @@ from __future__ import annotations
 from tests.semconv.spans import CACHED, GENAI, Reading
 
 READINGS = {
+    "openllmetry of 2023": Reading(
+        "opentelemetry.instrumentation.openai.v1",
+        {
+            "llm.vendor": "OpenAI",
+            "llm.request.type": "chat",
+            "llm.request.model": "gpt-4",
+            "llm.usage.prompt_tokens": 100,
+            "llm.usage.completion_tokens": 10,
+            "llm.usage.total_tokens": 110,
+        },
+        (100, 10, None, None, None),
+    ),
     "openllmetry contains it": Reading(
         "opentelemetry.instrumentation.openai.v1",
         GENAI | CACHED | {"gen_ai.usage.reasoning_tokens": 4},

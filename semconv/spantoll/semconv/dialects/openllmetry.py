@@ -88,7 +88,16 @@ def _refine(span: SpanView, found: Found) -> None:
 
 DIALECT = TableDialect(
     name="openllmetry",
-    keys={**GENAI, "cost": ()},
+    keys={
+        **GENAI,
+        "cost": (),
+        # Up to release 0.14 (March 2024).
+        "provider": (*GENAI["provider"], "llm.vendor"),
+        "request_model": (*GENAI["request_model"], "llm.request.model"),
+        "response_model": (*GENAI["response_model"], "llm.response.model"),
+        "input": (*GENAI["input"], "llm.usage.prompt_tokens"),
+        "output": (*GENAI["output"], "llm.usage.completion_tokens"),
+    },
     scopes=(
         *(PREFIX + library for library in LIBRARIES.split()),
         PREFIX + "crewai.",
