@@ -140,6 +140,116 @@ def test_a_unit_without_a_price_makes_the_cost_a_lower_bound(card: RateCard) -> 
     assert (answer["status"], answer["remarks"]) == ("partial", ["no price for moon_phases"])
 
 
+def test_tokens_of_an_unknown_name_are_not_free(card: RateCard) -> None:
+    usage = {"tokens_in": 1_000, "reply_tokens": 100}
+
+    answer = price(card, provider="openai", request_model="gpt-4o", usage=usage)
+
+    assert (answer["cost_usd"], answer["status"]) == (None, "unpriced")
+    assert answer["remarks"] == ["openai/gpt-4o has no price for tokens_in, reply_tokens"]
+
+
+SONNET, FLASH, GPT_4O = (
+    ("anthropic", "claude-sonnet-4-5"),
+    ("gcp.gemini", "gemini-2.5-flash"),
+    ("openai", "gpt-4o"),
+)
+USAGE_OBJECTS = {
+    # 400 x 2.50 + 600 x 1.25 + 100 x 10 USD per million.
+    "OpenAI, chat completions": (
+        GPT_4O,
+        {
+            "prompt_tokens": 1_000,
+            "completion_tokens": 100,
+            "total_tokens": 1_100,
+            "prompt_tokens_details": {"cached_tokens": 600, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 40},
+        },
+        "0.00275",
+    ),
+    "OpenAI, responses": (
+        GPT_4O,
+        {
+            "input_tokens": 1_000,
+            "input_tokens_details": {"cached_tokens": 600},
+            "output_tokens": 100,
+            "output_tokens_details": {"reasoning_tokens": 40},
+            "total_tokens": 1_100,
+        },
+        "0.00275",
+    ),
+    # 200 x 3 + 600 x 0.30 + 150 x 3.75 + 50 x 6 + 100 x 15 USD per million, and 2 searches.
+    "Anthropic": (
+        SONNET,
+        {
+            "input_tokens": 200,
+            "cache_read_input_tokens": 600,
+            "cache_creation_input_tokens": 200,
+            "cache_creation": {"ephemeral_5m_input_tokens": 150, "ephemeral_1h_input_tokens": 50},
+            "output_tokens": 100,
+            "server_tool_use": {"web_search_requests": 2},
+            "service_tier": "standard",
+        },
+        "0.0231425",
+    ),
+    # 400 x 0.30 + 600 x 0.03 + (100 + 500) x 2.50 USD per million.
+    "Gemini": (
+        FLASH,
+        {
+            "promptTokenCount": 1_000,
+            "candidatesTokenCount": 100,
+            "thoughtsTokenCount": 500,
+            "cachedContentTokenCount": 600,
+            "totalTokenCount": 1_600,
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 1_000}],
+        },
+        "0.001638",
+    ),
+    "Gemini by its SDK for Python": (
+        FLASH,
+        {
+            "prompt_token_count": 1_000,
+            "candidates_token_count": 100,
+            "thoughts_token_count": 500,
+            "cached_content_token_count": 600,
+        },
+        "0.001638",
+    ),
+    # 200 x 3.30 + 600 x 0.33 + 200 x 4.125 + 100 x 16.50 USD per million.
+    "Bedrock": (
+        ("aws.bedrock", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        {
+            "inputTokens": 200,
+            "cacheReadInputTokens": 600,
+            "cacheWriteInputTokens": 200,
+            "outputTokens": 100,
+            "totalTokens": 1_100,
+        },
+        "0.003333",
+    ),
+}
+
+
+@pytest.mark.parametrize(("model", "usage", "cost"), USAGE_OBJECTS.values(), ids=USAGE_OBJECTS)
+def test_the_usage_object_of_a_provider_is_read_as_it_is(
+    model: tuple[str, str], usage: dict[str, Any], cost: str, card: RateCard
+) -> None:
+    answer = price(card, provider=model[0], request_model=model[1], usage=usage)
+
+    assert (answer["cost_usd"], answer["status"]) == (cost, "exact")
+
+
+@pytest.mark.parametrize("counter", ["prompt_tokens", "inputTokens", "cache_read_input_tokens"])
+def test_a_counter_of_a_usage_object_that_is_none_is_refused(counter: str, card: RateCard) -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 1} if counter == "prompt_tokens" else {}
+
+    answer = price(
+        card, provider="openai", request_model="gpt-4o", usage=usage | {counter: "a lot"}
+    )
+
+    assert answer["unpriced_reason"] == "unreadable"
+
+
 def test_a_provider_that_is_not_named_is_found_by_its_host(card: RateCard) -> None:
     context = {"server_address": "bedrock-runtime.us-east-1.amazonaws.com"}
     usage = {"input_tokens": 1_000, "output_tokens": 0}

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from spantoll.errors import EventError
 from spantoll.pricing.price_line import UnreadableCall, read_call
+from spantoll.pricing.usage_objects import COST_MEMBERS, is_usage_object, translate_usage
 from spantoll.semconv.attribution import add_metadata
 from spantoll.semconv.call import Attribution, ModelCall, Status, Usage
 
@@ -65,6 +66,8 @@ NESTED = ("images", "parts", "units", "video")
 """Members of `usage` that may be objects of further counters."""
 DETAILS = ("quality", "search_context_size", "size")
 """Members of `usage` that are text."""
+BILLED = ("cost", "cost_in_usd_ticks")
+"""Members of a provider's usage object that say what it bills (OpenRouter, xAI)."""
 OPERATIONS: Mapping[str, str] = {"completion": "text_completion", "generation": "generate_content"}
 STATUSES: Mapping[str, Status] = {
     "success": "success",
@@ -104,7 +107,7 @@ def read_event(event: Json, ids: tuple[bytes, bytes], *, now_ns: int) -> ReadEve
     unread = dict(_list_leaves(event))
     found = ((name, _take_text(unread, name, paths)) for name, paths in MEMBERS.items())
     texts = {name: text for name, text in found if text is not None}
-    usage = _take_usage(unread)
+    usage, billed = _take_usage(unread)
     metadata = _take_metadata(unread)
     duration_ns = _take_duration(unread)
     batch = unread.pop(("batch",), None)
@@ -124,6 +127,7 @@ def read_event(event: Json, ids: tuple[bytes, bytes], *, now_ns: int) -> ReadEve
                 "batch": batch,
                 "service_tier_response": texts.get("service_tier"),
                 "region": texts.get("region"),
+                "provider_reported": billed or None,
             },
         },
         now_ns=now_ns,
@@ -172,12 +176,17 @@ def _take_text(unread: Unread, name: str, paths: Sequence[str]) -> str | None:
     return next(iter(given.values()), None) or None
 
 
-def _take_usage(unread: Unread) -> dict[str, Any]:
+def _take_usage(unread: Unread) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Take the usage, and what the provider says in it that it bills."""
     usage = unread.pop(("usage",), None)
     if not isinstance(usage, dict):
         raise EventError("usage is not an object", pointer="/usage")
+    billed: dict[str, Any] = {}
+    says_cost = any(_to_number(usage.get(name)) for name in BILLED) or usage.get("is_byok") is True
+    if is_usage_object(usage) and says_cost:
+        billed = {name: usage[name] for name in COST_MEMBERS if name in usage}
     taken: dict[str, Any] = {}
-    for given, value in usage.items():
+    for given, value in translate_usage(usage).items():
         name = USAGE.get(given, given)
         if not NAME.fullmatch(given) or not _is_counter(name, value):
             unread["usage", given] = value
@@ -187,7 +196,7 @@ def _take_usage(unread: Unread) -> dict[str, Any]:
             taken["video"] = {"seconds": _to_seconds(given, value)}
         else:
             taken[name] = value
-    return taken
+    return taken, billed
 
 
 def _is_counter(name: str, value: Any) -> bool:

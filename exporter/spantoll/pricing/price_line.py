@@ -15,6 +15,7 @@ from typing import Any
 from spantoll.pricing.card import RateCard
 from spantoll.pricing.result import CostLine, Priced, Rate, Unpriced
 from spantoll.pricing.timeline import instant_ns
+from spantoll.pricing.usage_objects import is_usage_object, translate_usage
 from spantoll.semconv import providers
 from spantoll.semconv.call import Attribution, ModelCall, ReportedCost, Role, Usage
 
@@ -91,7 +92,7 @@ def read_call(record: Any, *, now_ns: int) -> ModelCall:
     """
     if not isinstance(record, dict):
         raise UnreadableCall("not a JSON object")
-    usage = _object(record, "usage")
+    usage = _own_words(_object(record, "usage"))
     context = _object(record, "context")
     host = _text(context, "server_address")
     provider = providers.canonical(_text(record, "provider")) or providers.from_host(host)
@@ -248,6 +249,17 @@ def _read_usage(
     if video:
         counters["video_ms"] = _milliseconds("video.seconds", video.get("seconds"))
     return Usage(**counters, extra=extra or None)
+
+
+def _own_words(usage: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Translate a provider's usage object; what it has beside counters is left out."""
+    if not is_usage_object(usage):
+        return usage
+    return {
+        name: value
+        for name, value in translate_usage(usage).items()
+        if name in COUNTERS or not isinstance(value, str | list | dict)
+    }
 
 
 def _units(usage: Mapping[str, Any]) -> Mapping[str, Any]:

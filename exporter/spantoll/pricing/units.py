@@ -92,9 +92,10 @@ def _image_tokens_billed(call: ModelCall, row: Row) -> bool:
 def bill_extra_units(bill: Bill, call: ModelCall, row: Row) -> None:
     """Bill the units that have no field of their own: searches, pages, sessions, other tools."""
     extra: dict[str, int | Decimal] = {}
+    has_totals = call.usage.input_tokens is not None or call.usage.output_tokens is not None
     for unit, quantity in (call.usage.extra or {}).items():
-        # Tokens of any other kind are inside the totals already.
-        if unit.endswith("_tokens") and unit not in UNIT_METRICS:
+        # Tokens of any other kind are inside the totals already, where there are any.
+        if unit.endswith("_tokens") and unit not in UNIT_METRICS and has_totals:
             continue
         if not is_quantity(quantity):
             bill.remarks.append((DOUBT, CONTRADICTION))

@@ -129,6 +129,66 @@ def test_the_printed_requests_are_taken_as_they_stand(
     assert (record["source"], record["counted"]) == ("rest", True)
 
 
+OPENROUTER = {
+    "prompt_tokens": 1_000,
+    "completion_tokens": 100,
+    "prompt_tokens_details": {"cached_tokens": 600},
+    "cost": 0,
+    "is_byok": True,
+    "cost_details": {"upstream_inference_cost": 0.0123},
+}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "usage", "expected", "ignored"),
+    [
+        # 200 x 3 + 600 x 0.30 + 200 x 3.75 + 100 x 15 USD per million.
+        (
+            {"name": "Anthropic", "model": "claude-sonnet-4-5"},
+            {
+                "input_tokens": 200,
+                "cache_read_input_tokens": 600,
+                "cache_creation_input_tokens": 200,
+                "output_tokens": 100,
+                "service_tier": "standard",
+            },
+            {"input_tokens": 1_000, "cache_read_tokens": 600, "cost_usd": "0.003030000"},
+            ["/usage/service_tier"],
+        ),
+        # 400 x 2.50 + 600 x 1.25 + 100 x 10 USD per million.
+        (
+            {"name": "OpenAI", "model": "gpt-4o"},
+            {name: OPENROUTER[name] for name in list(OPENROUTER)[:3]},
+            {"input_tokens": 1_000, "cache_read_tokens": 600, "cost_usd": "0.002750000"},
+            [],
+        ),
+        # With a key of one's own: OpenRouter's fee, here 0, and what the provider bills.
+        (
+            {"name": "OpenRouter", "model": "anthropic/claude-sonnet-4.5"},
+            OPENROUTER,
+            {"input_tokens": 1_000, "cost_usd": "0.012300000", "cost_source": "reported"},
+            [],
+        ),
+    ],
+    ids=["anthropic", "openai", "openrouter"],
+)
+def test_the_usage_object_of_a_provider_is_billed_as_it_is(
+    client: TestClient,
+    vendor: dict[str, str],
+    usage: dict[str, Any],
+    expected: dict[str, Any],
+    ignored: list[str],
+) -> None:
+    body = {"vendor": vendor, "usage": usage, "timestamp": "2026-11-20T12:00:00Z"}
+
+    response = client.post(f"{API}/records", json=body)
+
+    (record,) = response.json()["records"]
+    assert {name: record[name] for name in expected} == expected
+    assert record["pricing_status"] == "priced"
+    assert response.json()["ignored"] == ignored
+
+
 @pytest.mark.parametrize(("given", "expected"), [({}, None), ({"latency_ms": 810}, 810)])
 def test_a_latency_that_is_not_given_is_unknown(
     client: TestClient, given: dict[str, int], expected: int | None
