@@ -13,6 +13,8 @@ from spantoll.query import Query, run
 from spantoll.storage import SqlStore, open_store
 from spantoll.storage.audit_events import list_audit_events
 from spantoll.storage.roll_ups import DAY_NS
+from tests.query.test_same_answers_everywhere import Missing
+from tests.support import clickhouse
 from tests.support.records import NOON_NS, make_record, stored_records
 
 TODAY_NS = NOON_NS - NOON_NS % DAY_NS
@@ -20,9 +22,23 @@ AGES = (13, 12, 11, 10, 9, 1, 0)
 """Days before now, in the order of ids: the newest id is never deleted."""
 
 
+@pytest.fixture(params=["memory", "clickhouse"])
+def url(request: pytest.FixtureRequest, missing: Missing) -> Iterator[str]:
+    if request.param == "memory":
+        yield "memory:"
+        return
+    programs = clickhouse.find_programs()
+    if programs is None:
+        missing("chdb", clickhouse.INSTALL)
+    with clickhouse.start_server(programs) as server:
+        made = server.make_database()
+        yield made
+        server.drop_database(made)
+
+
 @pytest.fixture
-def store() -> Iterator[SqlStore]:
-    with closing(open_store("memory:")) as opened:
+def store(url: str) -> Iterator[SqlStore]:
+    with closing(open_store(url)) as opened:
         assert isinstance(opened, SqlStore)
         opened.write([make_record(started_ns=NOON_NS - days * DAY_NS) for days in AGES])
         yield opened
@@ -69,6 +85,7 @@ def test_what_is_older_is_deleted_once_a_day(
 
 def test_what_is_stopped_is_due_again(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spantoll.storage.retention_run.BATCH", 1)
+    monkeypatch.setattr("spantoll.storage.clickhouse.retention.SLICE", 1)
     keeper = make_keeper(store, Clock())
 
     keeper.delete_due(lambda: True)

@@ -92,6 +92,7 @@ CLICKHOUSE_FILES = {
     "test_own_prices.py",
     "test_price_sets.py",
     "test_repricing.py",
+    "test_retention.py",
     "test_store_settling.py",
     "test_promoted_attributes.py",
 }
@@ -104,6 +105,7 @@ QUICK_FILES = {
     "test_clickhouse_repricing.py",
     "test_closing_beside_writers.py",
     "test_promoted_attributes.py",
+    "test_retention.py",
     "test_store_conformance.py",
 }
 """Of these, what `make test` runs; the rest is left to `make soak`, for a write that settles takes

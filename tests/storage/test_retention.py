@@ -107,31 +107,31 @@ def test_what_comes_for_a_deleted_time_is_refused_and_all_else_stored(
 
 
 def test_a_call_whose_first_report_is_deleted_is_not_counted_in_its_place(
-    memory_store: SqlStore,
+    sql_store: SqlStore,
 ) -> None:
     first = record_of_response("r", started_ns=OLD_NS, trace_id=bytes(16))
     repeat = record_of_response("r", started_ns=OLD_NS + 1)
-    memory_store.write([first, repeat, make_record(started_ns=NEW_NS, trace_id=repeat.trace_id)])
+    sql_store.write([first, repeat, make_record(started_ns=NEW_NS, trace_id=repeat.trace_id)])
     kept = record_of_response("r", started_ns=NEW_NS)
-    memory_store.write([kept], settle=settle_repeats)
+    sql_store.write([kept], settle=settle_repeats)
 
-    done = retain(memory_store)
-    memory_store.write([record_of_response("r", started_ns=NEW_NS)], settle=settle_repeats)
+    done = retain(sql_store)
+    sql_store.write([record_of_response("r", started_ns=NEW_NS)], settle=settle_repeats)
 
     assert done == (0, 2)  # a later call has the response id
-    assert requests(memory_store) == 2
-    assert verify_roll_ups(memory_store.engine).differences == []
+    assert requests(sql_store) == 2
+    assert verify_roll_ups(sql_store.engine).differences == []
 
 
-def test_a_repeat_of_a_deleted_record_stays_uncounted(memory_store: SqlStore) -> None:
+def test_a_repeat_of_a_deleted_record_stays_uncounted(sql_store: SqlStore) -> None:
     first = make_record(started_ns=OLD_NS)
     repeat = make_record(
         started_ns=NEW_NS, counted=False, repeats_span=first.trace_id + first.span_id
     )
-    memory_store.write([first, repeat])
-    retain(memory_store)
+    sql_store.write([first, repeat])
+    retain(sql_store)
 
-    with memory_store.transaction() as connection:
+    with sql_store.transaction() as connection:
         rows = connection.execute(select(usage_record)).all()
         members = [stored(row) for row in rows]
         changes = [
@@ -139,20 +139,20 @@ def test_a_repeat_of_a_deleted_record_stays_uncounted(memory_store: SqlStore) ->
         ]
         store_changes(connection, changes)
 
-    assert [each.counted for each in stored_records(memory_store.engine)] == [False]
+    assert [each.counted for each in stored_records(sql_store.engine)] == [False]
 
 
-def test_a_merge_moves_no_call_to_a_deleted_time(memory_store: SqlStore) -> None:
-    memory_store.write([make_record(started_ns=OLD_NS), make_record(started_ns=NEW_NS)])
-    retain(memory_store)
+def test_a_merge_moves_no_call_to_a_deleted_time(sql_store: SqlStore) -> None:
+    sql_store.write([make_record(started_ns=OLD_NS), make_record(started_ns=NEW_NS)])
+    retain(sql_store)
 
-    with memory_store.transaction() as connection:
+    with sql_store.transaction() as connection:
         for row in connection.execute(select(usage_record)).all():
             member = stored(row)
             moved = member.current._replace(started_ns=OLD_NS, cost_nano=7)
             store_changes(connection, [(member, member._replace(current=moved))])
 
-    [left] = stored_records(memory_store.engine)
+    [left] = stored_records(sql_store.engine)
     assert (left.started_ns, left.cost_nano) == (NEW_NS, 7)
 
 
@@ -164,25 +164,25 @@ KEPT = {
 
 @pytest.mark.parametrize("shared", KEPT.values(), ids=KEPT)
 def test_an_old_record_stays_while_later_ones_are_connected_with_it(
-    memory_store: SqlStore, shared: dict[str, object]
+    sql_store: SqlStore, shared: dict[str, object]
 ) -> None:
-    memory_store.write([make_record(started_ns=OLD_NS, **shared), make_record(started_ns=OLD_NS)])
-    memory_store.write([make_record(started_ns=NEW_NS, **shared)])
+    sql_store.write([make_record(started_ns=OLD_NS, **shared), make_record(started_ns=OLD_NS)])
+    sql_store.write([make_record(started_ns=NEW_NS, **shared)])
 
-    done = retain(memory_store)
+    done = retain(sql_store)
 
     assert done == (1, 2)
-    assert requests(memory_store) == 3
+    assert requests(sql_store) == 3
 
 
-def test_the_highest_id_stays_so_that_no_id_is_given_twice(memory_store: SqlStore) -> None:
-    memory_store.write([make_record(started_ns=NEW_NS)])
-    memory_store.write([make_record(started_ns=OLD_NS), make_record(started_ns=OLD_NS)])
+def test_the_highest_id_stays_so_that_no_id_is_given_twice(sql_store: SqlStore) -> None:
+    sql_store.write([make_record(started_ns=NEW_NS)])
+    sql_store.write([make_record(started_ns=OLD_NS), make_record(started_ns=OLD_NS)])
 
-    retain(memory_store)
-    memory_store.write([make_record(started_ns=NEW_NS)])
+    retain(sql_store)
+    sql_store.write([make_record(started_ns=NEW_NS)])
 
-    with memory_store.engine.connect() as connection:
+    with sql_store.engine.connect() as connection:
         assert connection.scalars(select(usage_record.c.id).order_by(usage_record.c.id)).all() == [
             1,
             3,
@@ -190,15 +190,15 @@ def test_the_highest_id_stays_so_that_no_id_is_given_twice(memory_store: SqlStor
         ]
 
 
-def test_a_rebuild_keeps_the_sums_whose_records_are_deleted(memory_store: SqlStore) -> None:
-    memory_store.write([make_record(started_ns=time_ns) for time_ns in (OLD_NS, NEW_NS, NEW_NS)])
-    retain(memory_store)
+def test_a_rebuild_keeps_the_sums_whose_records_are_deleted(sql_store: SqlStore) -> None:
+    sql_store.write([make_record(started_ns=time_ns) for time_ns in (OLD_NS, NEW_NS, NEW_NS)])
+    retain(sql_store)
 
-    clear_roll_ups(memory_store)
-    while_cleared = requests(memory_store)
-    fill_gaps(memory_store)
+    clear_roll_ups(sql_store)
+    while_cleared = requests(sql_store)
+    fill_gaps(sql_store)
 
-    assert (while_cleared, requests(memory_store), requests(memory_store, end_ns=MARK_NS)) == (
+    assert (while_cleared, requests(sql_store), requests(sql_store, end_ns=MARK_NS)) == (
         3,
         3,
         1,
@@ -223,17 +223,17 @@ def test_merging_loses_no_sum_that_exceeds_64_bits_and_has_no_records(
         assert connection.scalars(old).all() == [most, most]
 
 
-def test_a_day_that_only_records_answer_for_is_not_deleted(memory_store: SqlStore) -> None:
+def test_a_day_that_only_records_answer_for_is_not_deleted(sql_store: SqlStore) -> None:
     most = 2**63 - 1
     for started_ns in (OLD_NS, OLD_NS, NEW_NS):
-        memory_store.write([make_record(started_ns=started_ns, input_tokens=most)])
-    merge_roll_ups(memory_store)
+        sql_store.write([make_record(started_ns=started_ns, input_tokens=most)])
+    merge_roll_ups(sql_store)
 
     with pytest.raises(RetentionError, match="no valid roll-ups"):
-        retain(memory_store)
+        retain(sql_store)
 
-    assert len(stored_records(memory_store.engine)) == 3
-    assert plan_retention(memory_store.engine, MARK_NS).records == 2
+    assert len(stored_records(sql_store.engine)) == 3
+    assert plan_retention(sql_store.engine, MARK_NS).records == 2
 
 
 def test_an_erased_user_is_erased_from_the_sums_of_deleted_records(sql_store: SqlStore) -> None:
@@ -248,23 +248,23 @@ def test_an_erased_user_is_erased_from_the_sums_of_deleted_records(sql_store: Sq
     assert verify_roll_ups(sql_store.engine).differences == []
 
 
-def test_what_is_before_the_mark_is_neither_void_nor_priced_again(memory_store: SqlStore) -> None:
-    memory_store.write([make_record(started_ns=MARK_NS - 1), make_record(started_ns=NEW_NS)])
-    memory_store.write([make_record(started_ns=OLD_NS), make_record(started_ns=NEW_NS)])
-    retain(memory_store)
+def test_what_is_before_the_mark_is_neither_void_nor_priced_again(sql_store: SqlStore) -> None:
+    sql_store.write([make_record(started_ns=MARK_NS - 1), make_record(started_ns=NEW_NS)])
+    sql_store.write([make_record(started_ns=OLD_NS), make_record(started_ns=NEW_NS)])
+    retain(sql_store)
 
     with pytest.raises(AmendError, match="whose records are deleted"):
-        void_record(memory_store, 1, why="test", by="test", now_ns=NOON_NS)
+        void_record(sql_store, 1, why="test", by="test", now_ns=NOON_NS)
 
-    assert count_selected(memory_store.engine, Selection()) == (2, 4)
+    assert count_selected(sql_store.engine, Selection()) == (2, 4)
 
 
-def test_no_statement_is_made_of_a_time_whose_records_are_deleted(memory_store: SqlStore) -> None:
-    memory_store.write([make_record(started_ns=time_ns) for time_ns in (OLD_NS, NEW_NS, NEW_NS)])
-    retain(memory_store)
+def test_no_statement_is_made_of_a_time_whose_records_are_deleted(sql_store: SqlStore) -> None:
+    sql_store.write([make_record(started_ns=time_ns) for time_ns in (OLD_NS, NEW_NS, NEW_NS)])
+    retain(sql_store)
 
     with pytest.raises(RetentionError, match="no lines of a statement"):
-        read_statement(memory_store.engine, "acme", start_ns=OLD_NS, end_ns=NEW_NS)
+        read_statement(sql_store.engine, "acme", start_ns=OLD_NS, end_ns=NEW_NS)
 
 
 def test_what_is_not_settled_is_not_deleted(sql_store: SqlStore) -> None:
@@ -281,34 +281,34 @@ def test_what_is_not_settled_is_not_deleted(sql_store: SqlStore) -> None:
         assert read_deleted_before(connection) == 0
 
 
-def test_a_copy_has_the_sums_of_deleted_records_too(memory_store: SqlStore, tmp_path: Path) -> None:
-    memory_store.write([make_record(started_ns=OLD_NS, user_id=user) for user in ("ann", "bob")])
-    memory_store.write([make_record(started_ns=NEW_NS) for _ in range(2)])
-    retain(memory_store)
+def test_a_copy_has_the_sums_of_deleted_records_too(sql_store: SqlStore, tmp_path: Path) -> None:
+    sql_store.write([make_record(started_ns=OLD_NS, user_id=user) for user in ("ann", "bob")])
+    sql_store.write([make_record(started_ns=NEW_NS) for _ in range(2)])
+    retain(sql_store)
 
     with closing(open_store(f"sqlite:///{tmp_path}/copy.db")) as target:
         assert isinstance(target, SqlStore)
         for _ in range(2):
-            copy_ledger(memory_store, target)
+            copy_ledger(sql_store, target)
 
         assert requests(target) == 4
         for query in QUERIES[:3]:
-            assert run(target.engine, query).rows == run(memory_store.engine, query).rows
+            assert run(target.engine, query).rows == run(sql_store.engine, query).rows
 
 
 def test_a_copy_that_has_what_its_source_deleted_is_not_changed(
-    memory_store: SqlStore, tmp_path: Path
+    sql_store: SqlStore, tmp_path: Path
 ) -> None:
-    memory_store.write([make_record(started_ns=time_ns) for time_ns in (OLD_NS, NEW_NS)])
+    sql_store.write([make_record(started_ns=time_ns) for time_ns in (OLD_NS, NEW_NS)])
     with closing(open_store(f"sqlite:///{tmp_path}/copy.db")) as target:
         assert isinstance(target, SqlStore)
-        copy_ledger(memory_store, target)
-        retain(memory_store)
+        copy_ledger(sql_store, target)
+        retain(sql_store)
 
         with pytest.raises(CopyError, match="spantoll db retain"):
-            copy_ledger(memory_store, target)
+            copy_ledger(sql_store, target)
 
         assert len(stored_records(target.engine)) == 2
         retain(target)
-        copy_ledger(memory_store, target)
-        assert requests(target) == requests(memory_store) == 2
+        copy_ledger(sql_store, target)
+        assert requests(target) == requests(sql_store) == 2

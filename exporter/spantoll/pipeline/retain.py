@@ -11,13 +11,7 @@ from collections.abc import Callable
 
 from spantoll.errors import RetentionError
 from spantoll.storage import SqlStore
-from spantoll.storage.retention_run import (
-    Deletion,
-    check_retention,
-    delete_records,
-    move_mark,
-    plan_retention,
-)
+from spantoll.storage.retention_run import Deletion, plan_retention
 from spantoll.storage.roll_up_fill import fill_gaps
 
 __all__ = ["retain_records"]
@@ -41,14 +35,14 @@ def retain_records(
     Raises RetentionError where their sums would be lost, and StoreUnavailable. A deletion that was
     interrupted, or stopped by `is_stopped` after a batch, goes on when it is started again.
     """
-    check_retention(store)
+    store.check_retention()
     planned = plan_retention(store.engine, before_ns)
     if not planned.records:
         return Deletion(0, 0)
     fill_gaps(store)
     for _ in range(ATTEMPTS):
         settle_pending()
-        if move_mark(store, planned, by=by, now_ns=now_ns):
+        if store.move_mark(planned, by=by, now_ns=now_ns):
             return _delete_in_turns(store, planned.deleted_before_ns, progress, is_stopped)
     raise RetentionError(
         f"{store.url} has records that are not settled, so that their sums may change: "
@@ -70,4 +64,4 @@ def _delete_in_turns(
         time.sleep(time.monotonic() - began_s)
         began_s = time.monotonic()
 
-    return delete_records(store, mark_ns, pause=pause, progress=progress, is_stopped=is_stopped)
+    return store.delete_records(mark_ns, pause=pause, progress=progress, is_stopped=is_stopped)

@@ -14,7 +14,6 @@ from spantoll.pipeline.repeating import IsStopped
 from spantoll.pipeline.retain import retain_records
 from spantoll.storage import SqlStore
 from spantoll.storage.retention import name_mark, read_deleted_before
-from spantoll.storage.retention_run import check_retention
 from spantoll.storage.roll_ups import DAY_NS
 
 __all__ = ["EVERY_S", "RetentionCounts", "RetentionKeeper"]
@@ -51,7 +50,7 @@ class RetentionKeeper:
         settle_pending: Callable[[], object],
         clock_ns: Callable[[], int],
     ) -> None:
-        check_retention(store)
+        store.check_retention()
         find_before(clock_ns())
         self._store = store
         self._find_before = find_before

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select
 from spantoll.query.plan import Span
 from spantoll.query.windows import LAST_NS, Window
 from spantoll.records.columns import usage_record
-from spantoll.storage.roll_ups import ROLL_UPS, RollUp
+from spantoll.storage.roll_ups import ROLL_UPS, RollUp, has_roll_ups
 
 __all__ = ["BucketEnd", "extend_to_bucket", "find_bucket_ends"]
 
@@ -40,9 +40,10 @@ def find_bucket_ends(
 ) -> list[BucketEnd]:
     """Find the ends of the buckets of a period's end before which few records start.
 
-    Of a bucket before the mark of retention the records are deleted, not few.
+    Of a bucket before the mark of retention the records are deleted, not few; after it, ClickHouse
+    has no roll-ups.
     """
-    if end_ns is None or end_ns <= deleted_before_ns:
+    if end_ns is None or end_ns <= deleted_before_ns or not has_roll_ups(connection):
         return []
     found = []
     for bucket_end_ns in {end_ns + -end_ns % width_ns for width_ns in WIDTHS_NS}:

@@ -8,20 +8,21 @@ up to 1 ms. Read from roll-ups of latency where these have the answer.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from spantoll.query.bucket_ends import find_bucket_ends
 from spantoll.query.conditions import make_filter_conditions
 from spantoll.query.percentiles import WIDTH
 from spantoll.query.plan import Plan, Span, leave_out_deleted
 from spantoll.query.query import Query
+from spantoll.query.retention import answer_whole
 from spantoll.query.roll_ups import make_plan, read_gaps
 from spantoll.query.run import reading
 from spantoll.query.statement import select_values
 from spantoll.records.columns import usage_record
-from spantoll.storage.retention import read_deleted_before
 
 __all__ = ["LatencyCount", "count_latencies", "find_bucket_end_ms"]
 
@@ -38,21 +39,25 @@ def count_latencies(engine: Engine, query: Query) -> Sequence[LatencyCount]:
 
     Raises StoreUnavailable when the database cannot be read.
     """
+    with reading(engine) as connection:
+        return answer_whole(connection, partial(_count, connection, query))
+
+
+def _count(connection: Connection, query: Query, deleted_before_ns: int) -> list[LatencyCount]:
     column = usage_record.c.latency_bucket
     period = Span(query.start_ns, query.end_ns)
-    with reading(engine) as connection:
-        gaps = read_gaps(connection) if query.roll_ups and not query.uncounted else None
-        plan = Plan((), (period,))
-        deleted_before_ns = read_deleted_before(connection)
-        if gaps is not None:
-            plan = make_plan(
-                period,
-                needed=[column, *make_filter_conditions(query)],
-                gaps=gaps,
-                bucket_ends=find_bucket_ends(connection, query.end_ns, deleted_before_ns),
-            )
-        plan = leave_out_deleted(plan, deleted_before_ns)
-        rows = connection.execute(select_values(query, [], column, plan)).all()
+    rolled = query.roll_ups and not query.uncounted
+    gaps = read_gaps(connection, deleted_before_ns) if rolled else None
+    plan = Plan((), (period,))
+    if gaps is not None:
+        plan = make_plan(
+            period,
+            needed=[column, *make_filter_conditions(query)],
+            gaps=gaps,
+            bucket_ends=find_bucket_ends(connection, query.end_ns, deleted_before_ns),
+        )
+    plan = leave_out_deleted(plan, deleted_before_ns)
+    rows = connection.execute(select_values(query, [], column, plan))
     return [LatencyCount(int(bucket), int(records)) for bucket, records in rows]
 
 

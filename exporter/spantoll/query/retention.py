@@ -6,15 +6,31 @@ what the roll-ups still have of the time before the mark.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from sqlalchemy import Connection, func, select
 
 from spantoll.query.plan import Plan, Span
 from spantoll.query.windows import Window, find_zone, to_local_time
+from spantoll.storage.retention import is_whole, read_deleted_before
 from spantoll.storage.roll_ups import ROLL_UPS
 
-__all__ = ["describe_deleted", "drop_missing_windows", "read_deleted_bounds"]
+__all__ = ["answer_whole", "describe_deleted", "drop_missing_windows", "read_deleted_bounds"]
+
+_T = TypeVar("_T")
+
+
+def answer_whole(connection: Connection, answer: Callable[[int], _T]) -> _T:
+    """Return what `answer` reads of a ledger with the mark that it is given.
+
+    Where a database shows no snapshot, records may be deleted meanwhile: then it is read again.
+    """
+    while True:
+        deleted_before_ns = read_deleted_before(connection)
+        found = answer(deleted_before_ns)
+        if is_whole(connection, deleted_before_ns):
+            return found
 
 
 def describe_deleted(

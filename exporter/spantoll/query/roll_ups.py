@@ -30,7 +30,7 @@ from spantoll.query.bucket_ends import BucketEnd, extend_to_bucket
 from spantoll.query.cut_buckets import cut_buckets
 from spantoll.query.measure import count_known
 from spantoll.query.plan import Plan, Span, subtract_gaps
-from spantoll.query.windows import Window
+from spantoll.query.windows import LAST_NS, Window
 from spantoll.records.columns import usage_record
 from spantoll.storage.roll_up_sums import NEVER_NULL, SUMS, known_name
 from spantoll.storage.roll_ups import ROLL_UPS, RollUp, has_roll_ups, roll_up_gap
@@ -57,10 +57,13 @@ class RolledSum(NamedTuple):
     """In how many records its expression is not NULL."""
 
 
-def read_gaps(connection: Connection) -> list[Span] | None:
-    """Read the periods for which roll-ups are not valid; None where a database has none."""
+def read_gaps(connection: Connection, deleted_before_ns: int) -> list[Span] | None:
+    """Read the periods for which roll-ups are not valid; None where a database has none.
+
+    ClickHouse has them of the time before the mark of retention only.
+    """
     if not has_roll_ups(connection):
-        return None
+        return [Span(deleted_before_ns, LAST_NS)] if deleted_before_ns else None
     g = roll_up_gap.c
     return [Span(*row) for row in connection.execute(select(g.start_ns, g.end_ns))]
 

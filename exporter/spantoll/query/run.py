@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, Label
@@ -29,6 +30,7 @@ from spantoll.query.plan import Plan, Span, leave_out_deleted
 from spantoll.query.query import Query
 from spantoll.query.result import PriceSetUsed, Result, Row
 from spantoll.query.retention import (
+    answer_whole,
     describe_deleted,
     drop_missing_windows,
     read_deleted_bounds,
@@ -45,7 +47,6 @@ from spantoll.query.statement import (
 )
 from spantoll.query.windows import LAST_NS, Window, find_zone, join_windows, list_windows
 from spantoll.records.columns import usage_record
-from spantoll.storage.retention import read_deleted_before
 
 __all__ = ["reading", "run"]
 
@@ -56,41 +57,44 @@ def run(engine: Engine, query: Query) -> Result:
     Raises QueryError when it asks for too many windows, StoreUnavailable when the database cannot
     be read.
     """
-    measures = list_measures(query)
     with reading(engine) as connection:
-        covering: tuple[Window, ...] = ()
-        asked = query
-        deleted_before_ns = read_deleted_before(connection)
-        if query.window != "total":
-            start_ns, end_ns = _close_period(connection, query, deleted_before_ns)
-            covering = list_windows(
-                query.window,
-                start_ns=start_ns,
-                end_ns=end_ns,
-                tz=find_zone(query.tz),
-                calendar=query.calendar,
-            )
-            if not covering:
-                return Result(query, (), _make_row({}, "t", measures), 0)
-            asked = replace(query, start_ns=start_ns, end_ns=end_ns)
-        period = Span(query.start_ns, query.end_ns)
-        gaps = _read_usable_gaps(connection, query)
-        ends = [] if gaps is None else find_bucket_ends(connection, query.end_ns, deleted_before_ns)
-        plans = _Plans(asked, period, covering, gaps, deleted_before_ns, ends)
-        kept = None
-        if query.others:
-            ranking = replace(asked, window="total", others=False, fill=False)
-            total = plans._replace(query=ranking, covering=())
-            order = {name.removeprefix("-") for name in list_order(ranking)}
-            ranks = [each for each in measures if each.name in order]
-            kept = [each.keys for each in _fetch_groups(connection, total, ranks).groups]
-            asked = replace(asked, limit=None, others=False)
-            plans = plans._replace(query=asked)
-        found = _fetch_groups(connection, plans, measures, kept=kept)
-        used: Sequence[DatabaseRow[str, str]] = ()
-        if _has_money(measures):
-            rates = plans._replace(covering=()).make([usage_record.c.rate_id])
-            used = connection.execute(select_price_sets(asked, rates)).all()
+        return answer_whole(connection, partial(_run, connection, query))
+
+
+def _run(connection: Connection, query: Query, deleted_before_ns: int) -> Result:
+    measures = list_measures(query)
+    covering: tuple[Window, ...] = ()
+    asked = query
+    if query.window != "total":
+        start_ns, end_ns = _close_period(connection, query, deleted_before_ns)
+        covering = list_windows(
+            query.window,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            tz=find_zone(query.tz),
+            calendar=query.calendar,
+        )
+        if not covering:
+            return Result(query, (), _make_row({}, "t", measures), 0)
+        asked = replace(query, start_ns=start_ns, end_ns=end_ns)
+    period = Span(query.start_ns, query.end_ns)
+    gaps = _read_usable_gaps(connection, query, deleted_before_ns)
+    ends = [] if gaps is None else find_bucket_ends(connection, query.end_ns, deleted_before_ns)
+    plans = _Plans(asked, period, covering, gaps, deleted_before_ns, ends)
+    kept = None
+    if query.others:
+        ranking = replace(asked, window="total", others=False, fill=False)
+        total = plans._replace(query=ranking, covering=())
+        order = {name.removeprefix("-") for name in list_order(ranking)}
+        ranks = [each for each in measures if each.name in order]
+        kept = [each.keys for each in _fetch_groups(connection, total, ranks).groups]
+        asked = replace(asked, limit=None, others=False)
+        plans = plans._replace(query=asked)
+    found = _fetch_groups(connection, plans, measures, kept=kept)
+    used: Sequence[DatabaseRow[str, str]] = ()
+    if _has_money(measures):
+        rates = plans._replace(covering=()).make([usage_record.c.rate_id])
+        used = connection.execute(select_price_sets(asked, rates)).all()
     rows: Sequence[Row] = [each.row for each in found.groups]
     if query.fill:
         windows = drop_missing_windows(
@@ -140,9 +144,12 @@ class _Plans(NamedTuple):
         )
 
 
-def _read_usable_gaps(connection: Connection, query: Query) -> list[Span] | None:
+def _read_usable_gaps(
+    connection: Connection, query: Query, deleted_before_ns: int
+) -> list[Span] | None:
     # Roll-ups are of counted records.
-    return read_gaps(connection) if query.roll_ups and not query.uncounted else None
+    rolled = query.roll_ups and not query.uncounted
+    return read_gaps(connection, deleted_before_ns) if rolled else None
 
 
 class _Group(NamedTuple):

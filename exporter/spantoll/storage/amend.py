@@ -23,7 +23,7 @@ from spantoll.storage.audit_events import add_audit_event
 from spantoll.storage.facts import store_changes, stored, update_rows
 from spantoll.storage.periods import find_period, read_periods
 from spantoll.storage.retention import name_mark, read_deleted_before
-from spantoll.storage.roll_ups import ROLL_UPS, changing_records
+from spantoll.storage.roll_ups import END_NS, ROLL_UPS, changing_records, has_roll_ups
 from spantoll.storage.store import Stored
 from spantoll.storage.tables import adjustment, reprice_change
 
@@ -168,10 +168,12 @@ def _erase_values(connection: Connection, table: Table, user: str) -> None:
 def _erase_sums(connection: Connection, user: str) -> None:
     """Erase a user id from the sums of deleted records, which only roll-ups have."""
     mark_ns = read_deleted_before(connection)
+    # What is later there, a deletion that was cut has left.
+    end_ns = mark_ns if has_roll_ups(connection) else END_NS
     for roll_up in ROLL_UPS:
         t = roll_up.table.c
-        for name in set(PERSONAL).intersection(roll_up.dimensions if mark_ns else ()):
-            chosen = (t.bucket_ns < mark_ns) & (t[name] == user)
+        for name in set(PERSONAL).intersection(roll_up.dimensions if end_ns else ()):
+            chosen = (t.bucket_ns < end_ns) & (t[name] == user)
             connection.execute(update(roll_up.table).where(chosen).values({name: None}))
 
 

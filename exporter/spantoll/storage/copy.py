@@ -93,12 +93,12 @@ def copy_ledger(
         with source.long_statements(), target.long_statements():
             clear_roll_ups(target)
             with source.engine.connect() as snapshot:
-                copy_mark(snapshot, target)
+                mark_ns = copy_mark(snapshot, target)
                 copied = [
                     _Copying(table, snapshot, target, progress).run()
                     for table in _list_tables(snapshot)
                 ]
-                copy_kept_sums(snapshot, target)
+                copy_kept_sums(snapshot, target, mark_ns)
             clear_roll_ups(target)
             fill_gaps(target)
         return copied

@@ -91,6 +91,8 @@ def read_statement_of_parts(
                 )
                 for part in parts
             ]
+            # Where a database shows no snapshot, records may have been deleted meanwhile.
+            _check_kept(connection, parts)
     except DBAPIError as error:
         raise StoreUnavailable(f"cannot read the database: {error.orig}") from error
     return statements[0][1] if len(statements) == 1 else join_statements(statements)

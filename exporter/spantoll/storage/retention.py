@@ -2,7 +2,7 @@
 
 Input: the mark, one row of `retention`; records that come in, or changes of records. Output: what
 of it may be written. Roll-ups still have the sums of what was deleted, so that nothing before the
-mark is added to them, changed in them, or counted again; `retention_run` moves the mark.
+mark is added to them, changed in them, or counted again; `SqlStore.move_mark` moves the mark.
 """
 
 from __future__ import annotations
@@ -10,20 +10,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from spantoll.records.columns import usage_record
 from spantoll.records.record import UsageRecord
-from spantoll.storage.roll_ups import has_roll_ups
 from spantoll.storage.store import Stored
 from spantoll.storage.tables import retention
 
 __all__ = [
+    "DELETING",
+    "MARK",
     "find_late_records",
+    "is_whole",
     "keep_settled",
     "name_mark",
     "read_deleted_before",
+    "store_mark",
 ]
+
+MARK, DELETING = 1, 2
+"""Ids of the rows of `retention`: the mark, and where readers see no snapshot, the last mark before
+which records began to be deleted."""
 
 CHUNK = 500
 """Spans of one IN list."""
@@ -39,10 +46,29 @@ def read_deleted_before(connection: Connection, *, lock: bool = False) -> int:
 
     `lock` holds the mark where it is until the transaction ends, beside others who do the same.
     """
-    if not has_roll_ups(connection):
-        return 0
-    mark = select(retention.c.deleted_before_ns)
+    mark = select(retention.c.deleted_before_ns).where(retention.c.id == MARK)
     return connection.scalar(mark.with_for_update(read=True) if lock else mark) or 0
+
+
+def is_whole(connection: Connection, deleted_before_ns: int) -> bool:
+    """Return True if no record after a mark has been deleted: of a snapshot of that mark, always.
+
+    A reader without a snapshot asks after its answer, which is to be read again if not.
+    """
+    deleting = select(retention.c.deleted_before_ns).where(retention.c.id == DELETING)
+    return (connection.scalar(deleting) or 0) <= deleted_before_ns
+
+
+def store_mark(connection: Connection, deleted_before_ns: int, *, row: int = MARK) -> None:
+    """Let a row of `retention` have a mark; ClickHouse has no row before the first one."""
+    this = retention.c.id == row
+    if connection.scalar(select(retention.c.id).where(this)) is None:
+        values = {"id": row, "deleted_before_ns": deleted_before_ns}
+        connection.execute(retention.insert(), values)
+    else:
+        connection.execute(
+            update(retention).where(this).values(deleted_before_ns=deleted_before_ns)
+        )
 
 
 def name_mark(deleted_before_ns: int) -> str:

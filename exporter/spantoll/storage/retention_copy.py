@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, select
 
 from spantoll.errors import CopyError
 from spantoll.records.columns import usage_record
-from spantoll.storage.retention import name_mark, read_deleted_before
-from spantoll.storage.roll_ups import MERGED, ROLL_UPS, has_roll_ups
-from spantoll.storage.tables import retention
+from spantoll.storage.retention import name_mark, read_deleted_before, store_mark
+from spantoll.storage.roll_ups import MERGED, ROLL_UPS
 
 if TYPE_CHECKING:
     from spantoll.storage.sql import SqlStore
@@ -25,29 +24,35 @@ INSERTED_ROWS = 500
 """Of one INSERT."""
 
 
-def copy_mark(snapshot: Connection, target: SqlStore) -> None:
-    """Give an empty target the mark of the source. Raises CopyError where it cannot have it."""
+def copy_mark(snapshot: Connection, target: SqlStore) -> int:
+    """Give an empty target the mark of the source, and return it.
+
+    Raises CopyError where the target has records, and so cannot have another mark.
+    """
     mark_ns = read_deleted_before(snapshot)
     with target.transaction() as connection:
         if mark_ns == read_deleted_before(connection):
-            return
-        if not has_roll_ups(connection):
-            raise CopyError(
-                f"{target.url} has no roll-ups, and the source has nothing else of the calls "
-                f"before {name_mark(mark_ns)}"
-            )
+            return mark_ns
         if connection.scalar(select(usage_record.c.id).limit(1)) is not None:
             raise CopyError(
                 f"{target.url} has not the records that the source has: `spantoll db retain "
                 "--before DAY` deletes the same of both, here "
                 f"{name_mark(mark_ns) if mark_ns else 'nothing'}; or copy into an empty database"
             )
-        connection.execute(update(retention).values(deleted_before_ns=mark_ns))
+        store_mark(connection, mark_ns)
+    return mark_ns
 
 
-def copy_kept_sums(snapshot: Connection, target: SqlStore) -> None:
-    """Replace the roll-ups before the mark by those of the source, in one transaction for each."""
-    mark_ns = read_deleted_before(snapshot)
+def copy_kept_sums(snapshot: Connection, target: SqlStore, mark_ns: int) -> None:
+    """Replace the roll-ups before the mark by those of the source, in one transaction for each.
+
+    Raises CopyError where the mark of a source that shows no snapshot has moved since it was read.
+    """
+    if (moved_ns := read_deleted_before(snapshot)) != mark_ns:
+        raise CopyError(
+            f"records before {name_mark(moved_ns)} were deleted during the copy: copy into an "
+            "empty database"
+        )
     if not mark_ns:
         return
     for roll_up in ROLL_UPS:

@@ -9,7 +9,7 @@ killed goes on when it is started again. What later calls may be connected with 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,18 +28,23 @@ from sqlalchemy.exc import DBAPIError
 from spantoll.errors import RetentionError, StoreUnavailable
 from spantoll.records.columns import usage_record
 from spantoll.storage.audit_events import add_audit_event
-from spantoll.storage.retention import name_mark, read_deleted_before
+from spantoll.storage.retention import MARK, name_mark, read_deleted_before
 from spantoll.storage.roll_up_fill import list_gaps
 from spantoll.storage.roll_ups import DAY_NS, has_roll_ups
-from spantoll.storage.sql import SqlStore
 from spantoll.storage.statements import MAX_SHARED
 from spantoll.storage.tables import retention, unsettled
+
+if TYPE_CHECKING:
+    from spantoll.storage.sql import SqlStore
 
 __all__ = [
     "Deletion",
     "RetentionPlan",
+    "add_retain_event",
     "check_retention",
     "delete_records",
+    "is_old",
+    "make_gap_error",
     "move_mark",
     "plan_retention",
 ]
@@ -79,14 +84,14 @@ def plan_retention(engine: Engine, before_ns: int) -> RetentionPlan:
             mark_ns = max(before_ns - before_ns % DAY_NS, read_deleted_before(snapshot))
             bounds = (func.count(), func.min(r.started_ns), func.max(r.started_ns))
             records, first_ns, last_ns = snapshot.execute(
-                select(*bounds).where(_is_old(mark_ns))
+                select(*bounds).where(is_old(mark_ns))
             ).one()
     except DBAPIError as error:
         raise StoreUnavailable(f"cannot read the database: {error.orig}") from error
     return RetentionPlan(mark_ns, records, first_ns, last_ns)
 
 
-def _is_old(mark_ns: int) -> ColumnElement[bool]:
+def is_old(mark_ns: int) -> ColumnElement[bool]:
     """Return the condition of the records that are deleted unless a later call is connected."""
     # SQLite gives the id after the highest one to the next record, and no id may be of two.
     highest = select(func.max(r.id)).scalar_subquery()
@@ -94,7 +99,7 @@ def _is_old(mark_ns: int) -> ColumnElement[bool]:
 
 
 def check_retention(store: SqlStore) -> None:
-    """Raise RetentionError where a database keeps no sums of what is deleted."""
+    """Raise RetentionError where a database has no roll-ups."""
     if not has_roll_ups(store.engine):
         raise RetentionError(
             f"{store.url} has no roll-ups, which keep the sums of deleted records; copy the ledger "
@@ -122,25 +127,36 @@ def _move_mark(store: SqlStore, planned: RetentionPlan, *, by: str, now_ns: int)
     mark_ns = planned.deleted_before_ns
     m = retention.c.deleted_before_ns
     with store.exclusive_transaction() as connection:
-        moved = update(retention).where(m < mark_ns).values(deleted_before_ns=mark_ns)
+        moved = update(retention).where(retention.c.id == MARK, m < mark_ns)
+        moved = moved.values(deleted_before_ns=mark_ns)
         is_moved = connection.execute(moved).rowcount == 1
         _check_gaps(connection, mark_ns)
         if _has_unsettled(connection, mark_ns):
             raise _NotSettled
         if is_moved:
-            why = f"delete records before {name_mark(mark_ns)}, keep their sums"
-            add_audit_event(
-                connection, "retain", by=by, why=why, now_ns=now_ns, records=planned.records
-            )
+            add_retain_event(connection, planned, by=by, now_ns=now_ns)
+
+
+def add_retain_event(
+    connection: Connection, planned: RetentionPlan, *, by: str, now_ns: int
+) -> None:
+    """Note in the audit that the mark is moved."""
+    why = f"delete records before {name_mark(planned.deleted_before_ns)}, keep their sums"
+    add_audit_event(connection, "retain", by=by, why=why, now_ns=now_ns, records=planned.records)
 
 
 def _check_gaps(connection: Connection, mark_ns: int) -> None:
     for gap in list_gaps(connection):
         if gap.start_ns < mark_ns:
-            raise RetentionError(
-                f"a day before {name_mark(mark_ns)} has no valid roll-ups, so that deleting its "
-                "records would lose their sums: see `spantoll db verify`"
-            )
+            raise make_gap_error(mark_ns)
+
+
+def make_gap_error(mark_ns: int) -> RetentionError:
+    """Make the error of a day whose sums no roll-up can hold, or none has yet."""
+    return RetentionError(
+        f"a day before {name_mark(mark_ns)} has no valid roll-ups, so that deleting its "
+        "records would lose their sums: see `spantoll db verify`"
+    )
 
 
 def _has_unsettled(connection: Connection, mark_ns: int) -> bool:
@@ -172,7 +188,7 @@ def delete_records(
     while True:
         with store.transaction() as connection:
             old = select(r.id, r.started_ns, r.tenant_id, r.trace_id, r.response_key)
-            oldest = old.where(_is_old(mark_ns), after).order_by(r.started_ns, r.id).limit(BATCH)
+            oldest = old.where(is_old(mark_ns), after).order_by(r.started_ns, r.id).limit(BATCH)
             rows = connection.execute(oldest).all()
             ids = _list_unconnected(connection, rows, mark_ns, common)
             if ids:

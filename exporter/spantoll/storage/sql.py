@@ -25,6 +25,13 @@ from spantoll.storage.groups import Groups
 from spantoll.storage.periods_book import book_late_records
 from spantoll.storage.rates import to_row
 from spantoll.storage.retention import find_late_records
+from spantoll.storage.retention_run import (
+    Deletion,
+    RetentionPlan,
+    check_retention,
+    delete_records,
+    move_mark,
+)
 from spantoll.storage.roll_ups import add_records
 from spantoll.storage.store import Settle, Stored, WriteResult
 from spantoll.storage.tables import probe, rate
@@ -141,6 +148,29 @@ class SqlStore(ABC):
 
     def checkpoint(self) -> None:  # noqa: B027  optional
         """Do nothing: servers do what a write leaves behind by themselves."""
+
+    def check_retention(self) -> None:
+        """Raise RetentionError where a database would keep no sums of what is deleted."""
+        check_retention(self)
+
+    def move_mark(self, planned: RetentionPlan, *, by: str, now_ns: int) -> bool:
+        """Move the mark of retention, and keep the sums of what is before it; see `retention_run`.
+
+        Returns False while records before it are not settled. Raises RetentionError where sums
+        would be lost, and StoreUnavailable.
+        """
+        return move_mark(self, planned, by=by, now_ns=now_ns)
+
+    def delete_records(
+        self,
+        mark_ns: int,
+        *,
+        pause: Callable[[], None],
+        progress: Callable[[Deletion], None] = lambda done: None,
+        is_stopped: Callable[[], bool] = lambda: False,
+    ) -> Deletion:
+        """Delete what started before the mark, in batches; see `retention_run`."""
+        return delete_records(self, mark_ns, pause=pause, progress=progress, is_stopped=is_stopped)
 
     def add_rates(self, rates: Sequence[Rate]) -> None:
         """Store rates that are not there yet."""

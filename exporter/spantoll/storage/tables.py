@@ -68,7 +68,8 @@ retention = Table(
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("deleted_before_ns", BigInteger, nullable=False),
 )
-"""One row: the UTC midnight before which records are deleted, 0 for none. Writers hold it."""
+"""The UTC midnight before which records are deleted, 0 for none, in the row 1, which writers hold.
+The row 2 is ClickHouse's: see `retention.is_whole`."""
 
 probe = Table(
     "probe",

@@ -31,8 +31,10 @@ from sqlalchemy import (
 
 from spantoll.records.columns import usage_record
 from spantoll.records.record import COLUMNS
+from spantoll.storage.retention import MARK
 from spantoll.storage.roll_up_sums import NEVER_NULL, known_name
 from spantoll.storage.roll_ups import ROLL_UPS, roll_up_gap, select_sums
+from spantoll.storage.tables import retention
 
 __all__ = ["MONEY", "NAMED", "VIEWS", "drop_views", "make_views"]
 
@@ -82,6 +84,7 @@ class Spelling(NamedTuple):
     )
     """Nano-dollars as dollars."""
     has_roll_ups: bool = True
+    """Of all time, not only of what retention has deleted."""
     end: str = ""
     """What ends the statement of a view."""
 
@@ -221,18 +224,16 @@ def _show(name: str, spelling: Spelling) -> ColumnElement[Any]:
     return spelling.hex(column).label(name) if column.type.python_type is bytes else column
 
 
-def _select_parts(spelling: Spelling) -> Select[Any] | CompoundSelect[Any]:
+def _select_parts(spelling: Spelling) -> CompoundSelect[Any]:
     """Select the sums of 15 minutes, of which a group may have several."""
     summed = [*COUNTERS, "requests_with_cost", "cost_nano", "revenue_nano"]
     known = [known_name(name) for name in summed if name not in NEVER_NULL]
     names = ["bucket_ns", *QUARTER_DIMENSIONS, "records", *summed, *known]
-    if not spelling.has_roll_ups:
-        every = select_sums(QUARTER)
-        return every.with_only_columns(*(every.selected_columns[name] for name in names))
+    is_in_gap = _is_in_gap if spelling.has_roll_ups else _is_after_mark
     kept = QUARTER.table.c
-    added = select_sums(QUARTER, _is_in_gap(r.started_ns))
+    added = select_sums(QUARTER, is_in_gap(r.started_ns))
     return union_all(
-        select(*(kept[name] for name in names)).where(~_is_in_gap(kept.bucket_ns)),
+        select(*(kept[name] for name in names)).where(~is_in_gap(kept.bucket_ns)),
         added.with_only_columns(*(added.selected_columns[name] for name in names)),
     )
 
@@ -241,6 +242,12 @@ def _is_in_gap(time_ns: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether roll-ups are not valid at a time."""
     gap = roll_up_gap.c
     return exists().where(gap.start_ns <= time_ns, gap.end_ns > time_ns)
+
+
+def _is_after_mark(time_ns: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether records of a time are not deleted, in whose place there are roll-ups."""
+    mark = select(func.coalesce(func.max(retention.c.deleted_before_ns), 0))
+    return time_ns >= mark.where(retention.c.id == MARK).scalar_subquery()
 
 
 def _sum_known(columns: Any, name: str) -> ColumnElement[Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
@@ -35,6 +35,7 @@ from spantoll.storage.clickhouse import schema
 from spantoll.storage.clickhouse.blocks import check_types, insert_columns
 from spantoll.storage.clickhouse.dialect import DRIVER
 from spantoll.storage.clickhouse.numbers import RecordNumbers, start_after
+from spantoll.storage.clickhouse.retention import delete_records, move_mark
 from spantoll.storage.clickhouse.row_versions import keep_row_versions
 from spantoll.storage.clickhouse.statements import ClickhouseStatements
 from spantoll.storage.groups import Groups
@@ -42,6 +43,7 @@ from spantoll.storage.identities import read_stored
 from spantoll.storage.periods import read_periods
 from spantoll.storage.periods_book import encode_late, is_late
 from spantoll.storage.periods_resume import finish_bookings
+from spantoll.storage.retention_run import Deletion, RetentionPlan
 from spantoll.storage.server import POOL_TIMEOUT_S, ServerStore
 from spantoll.storage.shared import is_settling, settling
 from spantoll.storage.sql import Insert, Refused
@@ -201,6 +203,24 @@ class ClickhouseStore(ServerStore):
         connection.exec_driver_sql("TRUNCATE TABLE settling")
         insert_columns(connection, settling.name, [settling.c.id], [list(ids)])
 
+    def check_retention(self) -> None:
+        """Do nothing: sums are kept of what is deleted, in roll-ups of that time alone."""
+
+    def move_mark(self, planned: RetentionPlan, *, by: str, now_ns: int) -> bool:
+        """Keep the sums of one day after the other, and move the mark behind each."""
+        return move_mark(self, planned, by=by, now_ns=now_ns)
+
+    def delete_records(
+        self,
+        mark_ns: int,
+        *,
+        pause: Callable[[], None],
+        progress: Callable[[Deletion], None] = lambda done: None,
+        is_stopped: Callable[[], bool] = lambda: False,
+    ) -> Deletion:
+        """Delete what started before the mark, week by week as it was received."""
+        return delete_records(self, mark_ns, pause=pause, progress=progress, is_stopped=is_stopped)
+
     def ping(self) -> None:
         """Insert a row, which replaces that of the last ping."""
         with self.transaction() as connection:
@@ -225,7 +245,8 @@ class ClickhouseStore(ServerStore):
             if note or read_periods(connection):
                 noted = {"first_id": ids[0], "last_id": ids[-1], "since_ns": time.time_ns()}
                 connection.execute(unsettled.insert(), noted)
-            return insert(connection, records)
+            ids_inserted, refused = self.insert_in_time(connection, insert, records)
+            return list(ids_inserted), refused
 
     @contextmanager
     def _begin_alone(self, lock: threading.Lock) -> Iterator[Connection]:

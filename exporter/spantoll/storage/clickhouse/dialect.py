@@ -14,7 +14,7 @@ from typing import Any
 from clickhouse_connect import dbapi
 from clickhouse_connect.cc_sqlalchemy.dialect import ClickHouseDialect
 from clickhouse_connect.cc_sqlalchemy.sql.compiler import ChStatementCompiler
-from sqlalchemy import Case, ColumnElement, Float, LargeBinary
+from sqlalchemy import BindParameter, Case, ColumnElement, Float, LargeBinary
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine.default import DefaultExecutionContext
 
@@ -72,7 +72,12 @@ class _Compiler(ChStatementCompiler):
     def visit_sum_func(self, fn: Any, **kw: Any) -> str:
         """Sum integers in 128 bits: a sum of 64 bits would wrap around."""
         [summed] = fn.clauses
-        if isinstance(summed, Case) and len(summed.whens) == 1:
+        # ELSE of one value for all other rows, not of a column of a roll-up.
+        if (
+            isinstance(summed, Case)
+            and len(summed.whens) == 1
+            and isinstance(summed.else_, BindParameter | None)
+        ):
             return self._sum_case(summed, **kw)
         return f"sum({self._widen(summed, **kw)})"
 

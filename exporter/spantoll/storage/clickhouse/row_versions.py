@@ -35,7 +35,7 @@ from sqlalchemy.sql.elements import BinaryExpression
 
 from spantoll.storage.clickhouse.schema import IS_DELETED, NOW_NS, ROW_VERSION
 
-__all__ = ["keep_row_versions", "with_version"]
+__all__ = ["keep_row_versions", "read_highest", "with_version"]
 
 CHUNK = 1_000
 """Values in one IN list."""
@@ -102,13 +102,22 @@ def _number_rows(
     table: Any = statement.table
     key = table.autoincrement_column
     rows = many or [one]
-    if key is None or key.name in _read_values(statement):
+    if key is None or key.name in _read_values(statement) or statement.select is not None:
         return statement, many, one
     if all(key.name in row for row in rows):
         return statement, many, one
-    first = (connection.scalar(select(func.max(key))) or 0) + 1
+    first = read_highest(connection, key) + 1
     numbered = [{**row, key.name: number} for number, row in enumerate(rows, first)]
     return (statement, numbered, {}) if many else (statement, (), numbered[0])
+
+
+def read_highest(connection: Connection, number: ColumnElement[int]) -> int:
+    """Read the highest number of a table's rows, deleted ones too; 0 for none.
+
+    A deletion could hide a row that had its number again, were the server's clock set back.
+    """
+    highest = select(func.max(number)).execution_options(settings={"final": 0})
+    return connection.scalar(highest) or 0
 
 
 def _select_new(

@@ -48,7 +48,7 @@ def retain(
     from spantoll.pipeline.retain import retain_records
     from spantoll.pipeline.settle import make_settle
     from spantoll.pipeline.user_pricing import load_user_card
-    from spantoll.storage.retention_run import check_retention, plan_retention
+    from spantoll.storage.retention_run import plan_retention
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger, user_name
     from spantoll.surfaces.cli.output import write_line
     from spantoll.surfaces.cli.reprice_actions import find_sql_store
@@ -56,7 +56,7 @@ def retain(
     before_ns = _read_before(keep, before, now_ns=now_ns())
     with open_ledger(database) as ledger:
         store = find_sql_store(ledger.store)
-        check_retention(store)
+        store.check_retention()
         planned = plan_retention(store.engine, before_ns)
         write_line(_describe_plan(planned))
         if dry_run or not planned.records:
