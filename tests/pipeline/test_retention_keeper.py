@@ -26,14 +26,9 @@ AGES = (13, 12, 11, 10, 9, 1, 0)
 def url(request: pytest.FixtureRequest, missing: Missing) -> Iterator[str]:
     if request.param == "memory":
         yield "memory:"
-        return
-    programs = clickhouse.find_programs()
-    if programs is None:
-        missing("chdb", clickhouse.INSTALL)
-    with clickhouse.start_server(programs) as server:
-        made = server.make_database()
-        yield made
-        server.drop_database(made)
+    else:
+        with clickhouse.open_database(missing) as made:
+            yield made
 
 
 @pytest.fixture

@@ -40,12 +40,9 @@ class Retained(NamedTuple):
 def url(request: pytest.FixtureRequest, missing: Missing) -> Iterator[str]:
     if request.param == "memory":
         yield "memory:"
-        return
-    programs = clickhouse.find_programs()
-    if programs is None:
-        missing("chdb", clickhouse.INSTALL)
-    with clickhouse.start_server(programs) as server:
-        yield server.make_database()
+    else:
+        with clickhouse.open_database(missing) as made:
+            yield made
 
 
 @pytest.fixture(scope="module")

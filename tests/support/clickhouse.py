@@ -6,16 +6,17 @@ import atexit
 import importlib.util
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import NoReturn
 
 from sqlalchemy import Connection, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
-__all__ = ["INSTALL", "Server", "find_programs", "start_server"]
+__all__ = ["INSTALL", "Server", "find_programs", "open_database", "start_server"]
 
 INSTALL = "pip install chdb clickhouse-connect"
 
@@ -63,6 +64,18 @@ def start_server(programs: Path) -> Iterator[Server]:
     server = Server(_make_directory())
     with server.connect():
         yield server
+
+
+@contextmanager
+def open_database(missing: Callable[[str, str], NoReturn]) -> Iterator[str]:
+    """Give the URL of an empty database, which is dropped afterwards; `missing` ends the test."""
+    programs = find_programs()
+    if programs is None:
+        missing("chdb", INSTALL)
+    with start_server(programs) as server:
+        url = server.make_database()
+        yield url
+        server.drop_database(url)
 
 
 @cache

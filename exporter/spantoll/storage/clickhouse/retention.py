@@ -122,7 +122,7 @@ def _clear_sums(connection: Connection, before_ns: int) -> None:
     for roll_up in ROLL_UPS:
         left = roll_up.table.c.bucket_ns >= before_ns
         found = select(roll_up.table.c.id).where(left).limit(1)
-        # Fails while a statement of the run that was cut is still inserting.
+        # Ends what the run that was cut is still inserting, or fails.
         if connection.scalar(found.execution_options(settings=_name_query(connection))) is not None:
             # Not new versions, which would keep what they delete.
             statement = f"DELETE FROM {roll_up.table.name} WHERE bucket_ns >= {before_ns}"  # noqa: S608  our name
@@ -148,12 +148,13 @@ def _narrow(total: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.accurateCast(total, literal_column("'Nullable(Int64)'"))
 
 
-def _name_query(connection: Connection) -> dict[str, str]:
-    """Return the setting by which a server runs no two of these statements at once.
+def _name_query(connection: Connection) -> dict[str, str | int]:
+    """Return the settings by which a server ends one of these statements before it runs another.
 
     It may still be inserting for a process that was killed.
     """
-    return {"query_id": f"spantoll-sums-{connection.engine.url.database}"}
+    query_id = f"spantoll-sums-{connection.engine.url.database}"
+    return {"query_id": query_id, "replace_running_query": 1}
 
 
 class _Slice(NamedTuple):
