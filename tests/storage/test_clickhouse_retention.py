@@ -32,7 +32,7 @@ from tests.storage.conftest import settle_repeats
 from tests.storage.test_clickhouse_repricing import Killed, cut_after
 from tests.support import clickhouse
 from tests.support.records import NOON_NS, make_record, stored_records
-from tests.support.roll_up_changes import random_call
+from tests.support.roll_up_changes import change_prices, random_call
 
 MARK_NS = NOON_NS - NOON_NS % DAY_NS - DAY_NS
 MODEL = ("tenant_id", "provider", "model", "operation", "status")
@@ -169,6 +169,21 @@ def test_a_run_that_is_cut_changes_no_sum_and_is_finished(
     assert retain(store) == 0
 
 
+def test_what_changes_after_a_cut_is_in_the_sums(store: ClickhouseStore) -> None:
+    # The sums of the first day are inserted, and the mark is not moved.
+    with counting_changes(store, 5), pytest.raises(Killed):
+        retain(store)
+
+    late = min(each.started_ns for each in RECORDS)
+    store.write([make_record(started_ns=late, user_id="late")], settle=settle_repeats)
+    change_prices(store, cost_nano=12_345)
+    changed = read_sums(store)
+    deleted = retain(store)
+
+    assert deleted > 0
+    assert read_sums(store) == changed
+
+
 def test_an_answer_that_a_deletion_overtakes_is_read_again(store: ClickhouseStore) -> None:
     query = Query(measures=["requests", "cost_usd"], dimensions=["model"])
     before = run(store.engine, query)
@@ -185,6 +200,21 @@ def test_an_answer_that_a_deletion_overtakes_is_read_again(store: ClickhouseStor
 
     assert deleted[0] > 0
     assert (after.rows, after.totals) == (before.rows, before.totals)
+
+
+def test_sums_are_found_by_their_time(store: ClickhouseStore) -> None:
+    indexes = text(
+        "SELECT table FROM system.data_skipping_indices WHERE database = currentDatabase() "
+        "AND expr = 'bucket_ns' AND type = 'minmax'"
+    )
+
+    with store.engine.connect() as connection:
+        # As in a ledger of an earlier version.
+        connection.execute(text(f"ALTER TABLE {ROLL_UPS[0].name} DROP INDEX ix_bucket_ns"))
+        store.update_schema()
+        found = connection.scalars(indexes).all()
+
+    assert sorted(found) == sorted(each.table.name for each in ROLL_UPS)
 
 
 def test_a_mark_that_moves_on_keeps_the_sums_of_each_part(store: ClickhouseStore) -> None:
