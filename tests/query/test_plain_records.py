@@ -14,11 +14,13 @@ from sqlalchemy import Engine
 from spantoll.query import (
     RECORD_HEADERS,
     RECORD_SOURCES,
+    Listed,
     RecordQuery,
     TraceUrl,
     iterate_parts,
     list_records,
     plain_columns,
+    plain_record,
     plain_records,
 )
 from spantoll.surfaces.csv_rows import write_csv_rows
@@ -43,6 +45,9 @@ WORDS = st.none() | st.sampled_from(
         "-7",
         "ü",
         "back\\slash",
+        "@sum",
+        "\ttab",
+        "\x7f",
     ]
 )
 VALUES = st.fixed_dictionaries(
@@ -92,6 +97,23 @@ def test_an_export_has_what_a_listing_shows(given: list[dict[str, Any]]) -> None
         csv.reader(io.StringIO(table.getvalue()))
     )
     assert list(map(json.loads, lines["jsonl"].splitlines())) == expected
+
+
+@pytest.mark.parametrize(
+    ("ns", "shown"),
+    [
+        (0, "1970-01-01T00:00:00+00:00"),
+        (999_999_999, "1970-01-01T00:00:00.999999+00:00"),
+        (10**9, "1970-01-01T00:00:01+00:00"),
+        (10**9 + 1_999, "1970-01-01T00:00:01.000001+00:00"),
+        (1_795_377_343_105_650_263, "2026-11-22T19:55:43.105650+00:00"),
+        (1_795_377_343_000_000_999, "2026-11-22T19:55:43+00:00"),
+    ],
+)
+def test_times_have_the_microseconds_there_are(ns: int, shown: str) -> None:
+    record = plain_record(Listed(1, make_record(started_ns=ns)))
+
+    assert record["started_at"] == shown
 
 
 @pytest.mark.parametrize("limit", [None, 3, 5, 7])

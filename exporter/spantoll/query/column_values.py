@@ -33,8 +33,10 @@ class Content(Enum):
 class Encoding(NamedTuple):
     """How a format writes plain values."""
 
-    encode: Callable[[Any], str]
-    """Write any value; None is unknown."""
+    encode: Callable[[Sequence[Any]], list[str]]
+    """Write any values; None is unknown."""
+    unknown: str
+    """What is written for None."""
     quote: str
     """What encloses text that needs no other care."""
 
@@ -81,8 +83,8 @@ def _show_each(
     if encoding is None:
         return plain
     if content is Content.ANY:
-        return list(map(encoding.encode, plain))
-    unknown, quote = encoding.encode(None), encoding.quote
+        return encoding.encode(plain)
+    unknown, quote = encoding.unknown, encoding.quote
     if content is Content.NUMBERS or not quote:
         return [unknown if value is None else str(value) for value in plain]
     return [unknown if value is None else f"{quote}{value}{quote}" for value in plain]

@@ -55,7 +55,8 @@ class DerivedColumn(NamedTuple):
     name: str
     sources: tuple[str, ...]
     """It is unknown where the first of them is."""
-    show: Callable[[tuple[Any, ...]], Any]
+    show: Callable[..., Any]
+    """Makes the plain value of those of the sources."""
     content: Content
 
 
@@ -98,19 +99,22 @@ def plain_columns(
         sources = [stored[name] for name in derived.sources]
         columns.append(_derive(sources, derived.show, derived.content, encoding))
     spans = [stored["trace_id"], stored["span_id"]] if links else [(None,) * len(stored["id"])]
-    show_url = (lambda span: links.format_url(*span)) if links else lambda span: None
+    show_url = links.format_url if links else str
     return [*columns, _derive(spans, show_url, Content.ANY, encoding)]
 
 
 def _derive(
-    sources: Sequence[Sequence[Any]], show: Show, content: Content, encoding: Encoding | None
+    sources: Sequence[Sequence[Any]],
+    show: Callable[..., Any],
+    content: Content,
+    encoding: Encoding | None,
 ) -> PlainColumn:
-    """Show what is computed from several columns; nothing where the first of them is unknown."""
-    values: Sequence[Any] = sources[0]
-    if values.count(None) < len(values):
-        rows = zip(*sources, strict=True)
-        values = [None if row[0] is None else row for row in rows]
-    return show_values(values, show, content=content, encoding=encoding)
+    """Show what is computed from columns; nothing where the first of them is unknown."""
+    values = sources[0]
+    if len(sources) == 1 or values.count(None) == len(values):
+        return show_values(values, show, content=content, encoding=encoding)
+    rows = [None if row[0] is None else row for row in zip(*sources, strict=True)]
+    return show_values(rows, lambda row: show(*row), content=content, encoding=encoding)
 
 
 def show_money(nano: int) -> str:
@@ -123,14 +127,17 @@ def show_money(nano: int) -> str:
 
 def _show_time(ns: int) -> str:
     """Write UTC nanoseconds as ISO 8601 with the microseconds, if there are any."""
-    seconds, microseconds = divmod(ns // 1000, 1_000_000)
-    fraction = f".{microseconds:06d}" if microseconds else ""
-    return f"{_show_second(seconds)}{fraction}+00:00"
+    digits = str(ns)
+    microseconds = digits[-9:-3]
+    if ns < 10**9 or microseconds == "000000":
+        return (EPOCH + timedelta(microseconds=ns // 1000)).isoformat()
+    return f"{_show_second(digits[:-9])}{microseconds}+00:00"
 
 
 @lru_cache(maxsize=1_024)
-def _show_second(seconds: int) -> str:
-    return (EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
+def _show_second(seconds: str) -> str:
+    """Write what precedes the microseconds of a second since 1970."""
+    return f"{(EPOCH + timedelta(seconds=int(seconds))).replace(tzinfo=None).isoformat()}."
 
 
 def _show_seconds(milliseconds: int) -> int | float:
@@ -181,25 +188,18 @@ SHOWN = (
 )
 
 
-def _show_margin(amounts: tuple[int | None, int | None]) -> str | None:
+def _show_margin(revenue_nano: int, cost_nano: int | None) -> str | None:
     """Show revenue less cost; None unless both are known."""
-    revenue_nano, cost_nano = amounts
-    if revenue_nano is None or cost_nano is None:
-        return None
-    return show_money(revenue_nano - cost_nano)
+    return None if cost_nano is None else show_money(revenue_nano - cost_nano)
 
 
-def _show_reported_difference(amounts: tuple[Any, ...]) -> str | None:
+def _show_reported_difference(*amounts: Any) -> str | None:
     difference = reported_difference_nano(*amounts)
     return None if difference is None else show_money(difference)
 
 
-def _show_cost_state(status: tuple[str]) -> str:
-    return COST_STATES[status[0]]
-
-
-def _show_unit(unit: str) -> Callable[[tuple[str | None]], Any]:
-    return lambda units: None if units[0] is None else json.loads(units[0]).get(unit)
+def _show_unit(unit: str) -> Show:
+    return lambda units: json.loads(units).get(unit)
 
 
 UNITS = ("web_searches", "search_units")
@@ -213,7 +213,7 @@ DERIVED = (
         Content.SAFE_TEXT,
     ),
     DerivedColumn("margin_usd", ("revenue_nano", "cost_nano"), _show_margin, Content.SAFE_TEXT),
-    DerivedColumn("cost_state", ("pricing_status",), _show_cost_state, Content.ANY),
+    DerivedColumn("cost_state", ("pricing_status",), COST_STATES.__getitem__, Content.ANY),
     *(DerivedColumn(unit, ("extra_units",), _show_unit(unit), Content.ANY) for unit in UNITS),
 )
 

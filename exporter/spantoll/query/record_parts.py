@@ -57,12 +57,13 @@ def iterate_parts(engine: Engine, query: RecordQuery, columns: Sequence[str]) ->
     while left is None or left > 0:
         wanted = replace(query, limit=PART if left is None else min(PART, left), after=after)
         stored, after = _read_part(engine, wanted, plan)
+        unsure: Iterable[str] = columns if plan is every else ()
         if stored is None:
             stored, after = _read_part(engine, wanted, every)
+            unsure = plan.constants
         if stored:
-            constants = _find_constants(stored, columns if plan is every else plan.constants, types)
-            if constants != plan.constants:
-                plan = _plan_part(columns, constants)
+            if unsure:
+                plan = _plan_part(columns, _find_constants(stored, unsure, types))
             yield stored
         if after is None:
             return

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, islice, repeat
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ __all__ = ["LINE_FORMATS", "SPACED_JSON_LINES", "LineFormat", "iterate_lines"]
 QUOTED = re.compile(r'[",\r\n]')
 """What a cell is quoted for (RFC 4180 section 2)."""
 
+FORMULA_IN_LINES = re.compile(f"\n[{re.escape(''.join(FORMULA))}]")
 
 TOGETHER = 32
 """Lines of one text: less than 128 kB, for which malloc asks no new pages of the system."""
@@ -78,20 +80,54 @@ def iterate_lines(
         yield from format.write_rows(RECORD_HEADERS, columns)
 
 
-def _encode_csv(value: Any) -> str:
-    if value is None:
-        return ""
-    if type(value) is str:  # compared by identity: this runs for every cell that varies
+def _encode_csv(values: Sequence[Any]) -> list[str]:
+    cells = ["" if value is None else value for value in values]
+    return cells if _are_plain_cells(cells) else list(map(_encode_cell, cells))
+
+
+def _are_plain_cells(cells: Sequence[Any]) -> bool:
+    """Return True if all is text that is written as it is: one search is faster than one a cell."""
+    try:
+        text = "\n" + "\n".join(cells)
+    except TypeError:  # a number, a boolean or a nested value
+        return False
+    return not (
+        '"' in text
+        or "," in text
+        or "\r" in text
+        or text.count("\n") > len(cells)
+        or FORMULA_IN_LINES.search(text)
+    )
+
+
+def _encode_cell(value: Any) -> str:
+    if type(value) is str:
         cell = value if value[:1] not in FORMULA else str(escape_cell(value))
         return '"' + cell.replace('"', '""') + '"' if QUOTED.search(cell) else cell
-    return str(value) if type(value) is int else _encode_csv(str(escape_cell(value)))
+    return str(value) if type(value) is int else _encode_cell(str(escape_cell(value)))
 
 
-def _encode_json(value: Any) -> str:
+def _encode_json(values: Sequence[Any], dump: Callable[[Any], str]) -> list[str]:
+    known = [value for value in values if value is not None]
+    if _needs_no_escape(known):
+        return ["null" if value is None else f'"{value}"' for value in values]
+    return list(map(dump, values))
+
+
+def _needs_no_escape(values: Sequence[Any]) -> bool:
+    """Return True if all is text that JSON only encloses in quotes."""
+    try:
+        text = " ".join(values)
+    except TypeError:
+        return False
+    return text.isprintable() and '"' not in text and "\\" not in text
+
+
+def _dump_compact(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _encode_spaced_json(value: Any) -> str:
+def _dump_spaced(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -106,13 +142,20 @@ def _list_json_prefixes(headers: Sequence[str]) -> list[str]:
 
 LINE_FORMATS: Mapping[str, LineFormat] = {
     "csv": LineFormat(
-        Encoding(_encode_csv, ""),
+        Encoding(_encode_csv, "", ""),
         lambda headers: ",".join(headers) + "\n",
         _list_csv_prefixes,
         "\n",
     ),
-    "jsonl": LineFormat(Encoding(_encode_json, '"'), lambda _: "", _list_json_prefixes, "}\n"),
+    "jsonl": LineFormat(
+        Encoding(partial(_encode_json, dump=_dump_compact), "null", '"'),
+        lambda _: "",
+        _list_json_prefixes,
+        "}\n",
+    ),
 }
 
-SPACED_JSON_LINES = LINE_FORMATS["jsonl"]._replace(encoding=Encoding(_encode_spaced_json, '"'))
+SPACED_JSON_LINES = LINE_FORMATS["jsonl"]._replace(
+    encoding=Encoding(partial(_encode_json, dump=_dump_spaced), "null", '"')
+)
 """With a space after each comma and colon of nested values, as `json` writes rows that are sums."""
