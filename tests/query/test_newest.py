@@ -36,10 +36,17 @@ def store(missing: Missing) -> Iterator[SqlStore]:
         server.drop_database(url)
 
 
-@pytest.fixture(autouse=True)
-def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the few records of a test be in several windows."""
+@pytest.fixture(autouse=True, params=[0, newest.NEAR], ids=["by-id", "all-of-a-time"])
+def small_windows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the few records of a test be in several windows, and be looked up by id or not."""
     monkeypatch.setattr(newest, "WINDOWS", (2, 10))
+    monkeypatch.setattr(newest, "NEAR", request.param)
+
+
+@pytest.fixture
+def user(request: pytest.FixtureRequest) -> str:
+    """A user whom only this test has records of."""
+    return str(request.node.name)
 
 
 def make_records(days: Sequence[int], **given: Any) -> list[UsageRecord]:
@@ -73,9 +80,8 @@ def list_pages(store: SqlStore, **asked: Any) -> list[UsageRecord]:
     ],
 )
 def test_pages_have_every_record_once_newest_first(
-    store: SqlStore, days: Sequence[int], limit: int
+    store: SqlStore, user: str, days: Sequence[int], limit: int
 ) -> None:
-    user = f"{days} {limit}"
     wanted = make_records(days, user_id=user)
     store.write([*wanted, *make_records([0, 1, 2, 500])])
 
@@ -85,19 +91,19 @@ def test_pages_have_every_record_once_newest_first(
     assert set(seen) == set(wanted)
 
 
-def test_pages_of_a_period_end_with_it(store: SqlStore) -> None:
-    written = make_records([0, 100, 101, 200], user_id="ann")
+def test_pages_of_a_period_end_with_it(store: SqlStore, user: str) -> None:
+    written = make_records([0, 100, 101, 200], user_id=user)
     store.write(written)
-    of_ann = [Filter("user_id", ("ann",))]
+    of_user = [Filter("user_id", (user,))]
     period = {"start_ns": NOON_NS - 150 * DAY_NS, "end_ns": NOON_NS - DAY_NS}
 
-    seen = list_pages(store, limit=1, filters=of_ann, **period)
+    seen = list_pages(store, limit=1, filters=of_user, **period)
 
     assert seen == written[1:3]
 
 
-def test_a_record_that_is_corrected_meanwhile_ends_no_list(store: SqlStore) -> None:
-    written = make_records([0, 1, 2, 3], user_id="bob")
+def test_a_record_that_is_corrected_meanwhile_ends_no_list(store: SqlStore, user: str) -> None:
+    written = make_records([0, 1, 2, 3], user_id=user)
     store.write(written)
     corrected: list[str] = []
 
@@ -109,7 +115,7 @@ def test_a_record_that_is_corrected_meanwhile_ends_no_list(store: SqlStore) -> N
                 connection.execute(update(usage_record).where(first).values(counted=False))
 
     event.listen(store.engine, "after_cursor_execute", correct)
-    page = list_records(store.engine, RecordQuery(limit=2, filters=[Filter("user_id", ("bob",))]))
+    page = list_records(store.engine, RecordQuery(limit=2, filters=[Filter("user_id", (user,))]))
     event.remove(store.engine, "after_cursor_execute", correct)
 
     assert corrected
@@ -127,9 +133,8 @@ def test_a_record_that_is_corrected_meanwhile_ends_no_list(store: SqlStore) -> N
     ],
 )
 def test_pages_have_records_as_they_are_and_not_as_they_were(
-    store: SqlStore, changed: dict[str, Any], listed_last: int, limit: int
+    store: SqlStore, user: str, changed: dict[str, Any], listed_last: int, limit: int
 ) -> None:
-    user = f"{changed} {limit}"
     written = make_records(range(12), user_id=user)
     store.write(written)
     traces = [each.trace_id for each in written[:7]]
@@ -154,9 +159,8 @@ def test_pages_have_records_as_they_are_and_not_as_they_were(
     ],
 )
 def test_windows_reach_from_the_first_to_the_last_record(
-    store: SqlStore, days: Sequence[int]
+    store: SqlStore, user: str, days: Sequence[int]
 ) -> None:
-    user = f"windows {days}"
     store.write([*make_records(days, user_id=user), *make_records([-90, 900])])
     of_user = [Filter("user_id", (user,))]
 

@@ -23,7 +23,7 @@ __all__ = ["read_bounds", "read_newest"]
 WITHOUT_TIME_INDEX: Final = frozenset({"clickhousedb"})
 """Names of SQLAlchemy's dialects for databases that sort records to find the newest."""
 
-WINDOWS: Final = (100_000, 1_000_000)
+WINDOWS: Final = (20_000, 100_000, 1_000_000)
 """Records of a window, if they were spread evenly; after these all are read. A ledger of fewer
 records is read at once: each window costs a statement."""
 
@@ -33,6 +33,10 @@ was found, and are none of the page any more."""
 
 MOST_IDS: Final = 200
 """Of a list that is looked up: the index of ids matches one granule of 1,000 by mistake."""
+
+NEAR: Final = 8 * 8_192
+"""Records, of 8 granules, among which no ids are looked up: that skips hardly any of them, and a
+hundred ids in a statement take longer."""
 
 ANY_VERSION: Final = {"settings": {"final": 0}}
 """Options by which ClickHouse reads versions of rows that were replaced too, and compares none."""
@@ -56,6 +60,10 @@ class _Extent(NamedTuple):
         whole_ns = self.last_ns - self.first_ns
         return [whole_ns * most // self.records for most in WINDOWS if most < self.records]
 
+    def estimate_records(self, width_ns: int) -> int:
+        """Return how many records a window has, if they were spread evenly."""
+        return self.records * width_ns // max(1, self.last_ns - self.first_ns)
+
 
 def read_newest(
     connection: Connection, statement: Select[Any], *, end_ns: int | None, count: int
@@ -70,16 +78,17 @@ def read_newest(
     widths_ns = extent.list_widths()
     last_ns = extent.last_ns if end_ns is None else min(extent.last_ns, end_ns)
     for width_ns in widths_ns:
-        rows = _read_window(connection, statement, last_ns - width_ns, count=count)
+        start_ns = last_ns - width_ns
+        rows = _read_window(connection, statement, start_ns, count=count, extent=extent)
         if len(rows) == count:
             return rows
     if not widths_ns:
         return connection.execute(statement).all()
-    return _read_window(connection, statement, 0, count=count)
+    return _read_window(connection, statement, 0, count=count, extent=extent)
 
 
 def _read_window(
-    connection: Connection, statement: Select[Any], start_ns: int, *, count: int
+    connection: Connection, statement: Select[Any], start_ns: int, *, count: int, extent: _Extent
 ) -> Sequence[Any]:
     """Read the newest `count` records since a time; fewer, not always all, if it has not so many.
 
@@ -92,8 +101,9 @@ def _read_window(
         return []
     narrow = statement.where(r.started_ns >= (found[-1].newest_ns if is_cut else start_ns))
     received_ns = [row.received_ns for row in found]
-    narrow = narrow.where(r.received_ns.between(min(received_ns), max(received_ns)))
-    if len(found) <= MOST_IDS:
+    first_ns, last_ns = min(received_ns), max(received_ns)
+    narrow = narrow.where(r.received_ns.between(first_ns, last_ns))
+    if len(found) <= MOST_IDS and extent.estimate_records(last_ns - first_ns) > NEAR:
         narrow = narrow.where(r.id.in_([row.id for row in found]))
     rows = connection.execute(narrow).all()
     if is_cut and not _ends_after(rows[count - 1 : count], found[-1]):
