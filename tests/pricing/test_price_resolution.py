@@ -38,6 +38,8 @@ PRICES = {
     ("gcp.gemini", "gemini-2.0-flash"): ("0.1", "0.4"),
     ("gcp.gen_ai", "gemini-2.5-flash"): ("0.3", "2.5"),
     ("gcp.vertex_ai", "gemini-2.5-pro"): ("1.25", "10"),
+    ("anthropic", "claude-opus-4-6[1m]"): ("5", "25"),
+    ("aws.bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0[1m]"): ("3.3", "16.5"),
     ("gcp.gemini", "gemini-3-pro-preview"): ("2", "12"),
     ("deepseek", "deepseek-chat"): ("0.15", "0.6"),
     ("deepseek", "deepseek-reasoner"): ("0.15", "0.6"),

@@ -191,6 +191,8 @@ def shipped(*lines: str, header: str = HEADER) -> ShippedPrices:
         ("gcp.gemini", "gemini-2.0-flash-001", "2026-03-01", 1_000, ("0.1", "0.4")),
         ("x_ai", "grok-4-fast", "2026-03-01", 127_999, ("0.2", "0.5")),
         ("x_ai", "grok-4-fast", "2026-03-01", 128_000, ("0.4", "1")),
+        ("x_ai", "grok-4-0709", "2026-03-01", 127_999, ("3", "15")),
+        ("x_ai", "grok-4-0709", "2026-03-01", 128_000, ("6", "30")),
     ],
 )
 def test_rows_correct_what_the_catalogue_has_wrong(

@@ -26,6 +26,9 @@ _ARN = re.compile(r"arn:aws[\w-]*:bedrock:[\w-]*:\d*:(?P<kind>[\w-]+)/(?P<id>.+)
 _NAMED_ARNS = frozenset({"foundation-model", "inference-profile"})
 _GEOGRAPHY = re.compile(r"(?!global\.)[a-z]{2,4}(?:-gov)?\.(?=[a-z0-9]+\.)")
 """`us.`, `eu.`, `apac.`, `us-gov.` before `vendor.model`; `global.` has its own price."""
+LONG_CONTEXT = "[1m]"
+"""What Claude Code appends to a model it asks for a context of a million tokens. The price is that
+of the model: long requests pay by their length."""
 _BEDROCK_ID = re.compile(
     r"((global|[a-z]{2,4}(-gov)?)\.)?(ai21|amazon|anthropic|cohere|meta|mistral)\.[a-z]|arn:aws[\w-]*:bedrock:"
 )
@@ -40,6 +43,9 @@ def list_spellings(price_list: str, model: str) -> tuple[str, ...]:
 
 def _yield_spellings(price_list: str, name: str) -> Iterator[str]:
     yield name
+    if name.endswith(LONG_CONTEXT):
+        name = name.removesuffix(LONG_CONTEXT)
+        yield name
     arn = _ARN.fullmatch(name)
     if arn is not None:
         name = arn["id"] if arn["kind"] in _NAMED_ARNS else ""
