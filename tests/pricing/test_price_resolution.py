@@ -256,6 +256,14 @@ ESTIMATES = {
         2_500_000,
         "no price for provisioned deployments, list price",
     ),
+    **{
+        f"a deployment that is not billed by the token: {name}": (
+            {"provider": "azure.ai.openai", "model": "gpt-4o", "deployment_type": name},
+            2_500_000,
+            "no price for provisioned deployments, list price",
+        )
+        for name in ("GlobalProvisionedManaged", "DataZoneProvisionedManaged")
+    },
 }
 
 

@@ -198,9 +198,10 @@ TIERS = MappingProxyType(
 """Vertex AI's traffic types in the words of the others."""
 
 DEPLOYMENTS = (
+    # Of a zone or global, provisioned throughput is billed by the hour.
+    ("provisioned", "provisioned"),
     ("global", ""),
     ("datazone", "data_zone"),
-    ("provisioned", "provisioned"),
     ("developer", "developer"),
     ("standard", "regional"),
     ("regional", "regional"),
