@@ -143,7 +143,7 @@ AI_SDK = {"ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": "
         (OWN_KEY | {"cost_details": {"upstream_inference_cost": None}}, "0.01"),
     ],
 )
-@pytest.mark.parametrize("emitter", ["openinference", "logfire", "vercel_ai"])
+@pytest.mark.parametrize("emitter", ["openinference", "logfire", "vercel_ai", "langfuse"])
 def test_a_key_of_ones_own_is_billed_with_the_share_of_its_provider(
     usage: dict[str, Any], billed: str, emitter: str
 ) -> None:
@@ -151,6 +151,14 @@ def test_a_key_of_ones_own_is_billed_with_the_share_of_its_provider(
         "openinference": (
             "openinference.instrumentation.openai",
             {"openinference.span.kind": "LLM", "output.value": json.dumps({"usage": usage})},
+        ),
+        "langfuse": (
+            "langfuse-sdk",
+            {
+                "langfuse.observation.type": "generation",
+                "langfuse.observation.usage_details": json.dumps({"prompt_tokens": 1} | usage),
+                "langfuse.observation.cost_details": json.dumps({"total": usage["cost"]}),
+            },
         ),
         "logfire": ("logfire.openai", GENAI | {"gen_ai.usage.raw": json.dumps(usage)}),
         "vercel_ai": (
@@ -176,3 +184,32 @@ def _camel_case(usage: dict[str, Any]) -> dict[str, Any]:
     share = usage.get("cost_details", {}).get("upstream_inference_cost")
     fields = {"cost": usage["cost"], "costDetails": {"upstreamInferenceCost": share}}
     return fields | ({"is_byok": usage["is_byok"]} if usage.get("is_byok") is not None else {})
+
+
+def _langfuse(usage: dict[str, int]) -> dict[str, Any]:
+    return {
+        "langfuse.observation.type": "generation",
+        "langfuse.observation.usage_details": json.dumps(usage),
+    }
+
+
+def _langsmith(details: dict[str, int]) -> dict[str, Any]:
+    return GENAI | {
+        "langsmith.span.kind": "llm",
+        "gen_ai.usage.input_tokens": 100,
+        "gen_ai.usage.input_token_details": str(details),
+    }
+
+
+@pytest.mark.parametrize("tier", ["flex", "priority"])
+def test_langchain_names_the_tier_by_the_tokens_it_counts_in_it(tier: str) -> None:
+    details = {tier: 40, f"{tier}_cache_read": 60}
+
+    by_langfuse = read_call(
+        "langfuse-sdk", _langfuse({f"input_{name}": count for name, count in details.items()})
+    )
+    by_langsmith = read_call("langsmith", _langsmith(details))
+
+    assert [found.service_tier for found in (by_langfuse, by_langsmith)] == [tier, tier]
+    assert [found.usage.input_tokens for found in (by_langfuse, by_langsmith)] == [100, 100]
+    assert [found.usage.cache_read_tokens for found in (by_langfuse, by_langsmith)] == [60, 60]

@@ -53,12 +53,14 @@ PATHS: Keys = {
     "cache_write_5m": (
         "cache_creation.ephemeral_5m_input_tokens",
         "input_cache_creation_5m",
+        "input_ephemeral_5m_input_tokens",
     ),
     "cache_write_1h": (
         "cache_creation.ephemeral_1h_input_tokens",
         "cache_creation_input_tokens_above_1hr",
         "prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",
         "input_cache_creation_1h",
+        "input_ephemeral_1h_input_tokens",
         "cache_creation_ephemeral_1h_input_tokens",
     ),
     "reasoning": (

@@ -76,8 +76,11 @@ def read_usage(
     """
     counters, notes = _convert(raw)
     flawed = bool(notes)
-    if counters.get("input") == 0 and not any(counters.values()):
-        # No call of a model has an empty input: the emitter knew of no usage and wrote 0.
+    if counters.get("input") == 0 and not any(
+        number for name, number in counters.items() if name != "total"
+    ):
+        # No call of a model has an empty input: the emitter knew of no usage and wrote 0, or took
+        # out of the totals what it reports under names that are not read.
         counters.clear()
         notes.append("usage: all counters are 0, which stands for not reported")
     assumed = _complete_input(counters, counting, provider, notes)

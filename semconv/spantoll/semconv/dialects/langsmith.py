@@ -24,7 +24,8 @@ ROLES: dict[str, Role] = {
 }
 INPUT_DETAILS = make_paths(
     {
-        "cache_read": ("cache_read",),
+        # LangChain's prefixes for calls of another service tier of OpenAI.
+        "cache_read": ("cache_read", "flex_cache_read", "priority_cache_read"),
         "cache_write": ("cache_creation",),
         "cache_write_5m": ("ephemeral_5m_input_tokens",),
         "cache_write_1h": ("ephemeral_1h_input_tokens",),
@@ -33,8 +34,14 @@ INPUT_DETAILS = make_paths(
     owner="dialect langsmith",
 )
 OUTPUT_DETAILS = make_paths(
-    {"reasoning": ("reasoning",), "audio_out": ("audio",)}, owner="dialect langsmith"
+    {
+        "reasoning": ("reasoning", "flex_reasoning", "priority_reasoning"),
+        "audio_out": ("audio",),
+    },
+    owner="dialect langsmith",
 )
+TIERS = ("flex", "priority")
+"""Service tiers under which LangChain reports the tokens that are not cached or reasoning."""
 
 
 def _decide_role(span: SpanView, found: Found) -> Role | None:
@@ -47,7 +54,11 @@ def _refine(span: SpanView, found: Found) -> None:
     usage = mapping(attributes.get("langsmith.metadata.usage_metadata"))
     inputs = attributes.get("gen_ai.usage.input_token_details")
     outputs = attributes.get("gen_ai.usage.output_token_details")
-    of_input = read_paths(mapping(inputs or usage.get("input_token_details")), INPUT_DETAILS)
+    input_details = mapping(inputs or usage.get("input_token_details"))
+    for tier in TIERS:
+        if tier in input_details:
+            found.setdefault("service_tier", tier)
+    of_input = read_paths(input_details, INPUT_DETAILS)
     if of_input.get("cache_write") == 0:
         # So it is where the two lifetimes are reported.
         del of_input["cache_write"]
