@@ -1,19 +1,22 @@
-"""How much two processes that write to one ledger bring, and what settling in turns costs.
+"""How much two threads or processes that write to one ledger bring, and what turns cost.
 
     python benchmarks/writers.py [--records 40000] [--batch 2000]
 
 Starts PostgreSQL and MariaDB as the tests do (without waiting for a disk) and writes single calls,
-each with a response id of its own, from one process and then from two. Prints rows per second, what
-two bring over one, and the share of a writer's time in which it holds the lock that settling takes.
+each with a response id of its own, from one process, from its two threads (as a receiver does), and
+from two processes. Prints rows per second, what two bring over one, and the share of a process's
+time in which it holds the lock that settling takes.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -53,9 +56,11 @@ def settle_nothing(group: Sequence[Stored]) -> list[Correction]:
     return []
 
 
-def write(url: str, first: int, records: int, size: int, start: Barrier, answers: Any) -> None:
+def write(
+    url: str, first: int, records: int, size: int, threads: int, start: Barrier, answers: Any
+) -> None:
     """Write batches when all are ready; answer how long it took, and how long in the lock."""
-    batches = make_batches(first, records, size)
+    batches = deque(make_batches(first, records, size))
     store = open_store(url)
     assert isinstance(store, SharedStore)
     held_s = 0.0
@@ -69,22 +74,32 @@ def write(url: str, first: int, records: int, size: int, start: Barrier, answers
             yield connection
         held_s += time.perf_counter() - began_s
 
+    def write_batches() -> None:
+        while batches:
+            with suppress(IndexError):  # another thread took the last
+                store.write(batches.popleft(), settle=settle_nothing)
+
     store.transaction = timed  # type: ignore[method-assign]  # measured as it is used
     start.wait()
     began_s = time.perf_counter()
-    for batch in batches:
-        store.write(batch, settle=settle_nothing)
+    running = [threading.Thread(target=write_batches) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
     answers.put((time.perf_counter() - began_s, held_s))
     store.close()
 
 
-def measure(url: str, *, writers: int, records: int, size: int) -> tuple[float, float]:
+def measure(
+    url: str, *, writers: int, threads: int, records: int, size: int
+) -> tuple[float, float]:
     """Return rows per second of all writers together, and the mean share of time in the lock."""
     context = get_context("spawn")
     start, answers = context.Barrier(writers), context.Queue()
     each = records // writers
     processes = [
-        context.Process(target=write, args=(url, 1 + n * each, each, size, start, answers))
+        context.Process(target=write, args=(url, 1 + n * each, each, size, threads, start, answers))
         for n in range(writers)
     ]
     open_store(url).close()
@@ -98,13 +113,16 @@ def measure(url: str, *, writers: int, records: int, size: int) -> tuple[float, 
 
 
 def compare(name: str, make_database: Callable[[], str], *, records: int, size: int) -> None:
-    rates = {}
-    for writers in (1, 2):
-        rates[writers], share = measure(
-            make_database(), writers=writers, records=records, size=size
+    alone = 0.0
+    for writers, threads in ((1, 1), (1, 2), (2, 1)):
+        rate, share = measure(
+            make_database(), writers=writers, threads=threads, records=records, size=size
         )
-        print(f"{name}: {writers} writers, {rates[writers]:,.0f} rows/s, {share:.0%} in the lock")
-    print(f"{name}: two bring {rates[2] / rates[1]:.2f} x one")
+        alone = alone or rate
+        print(
+            f"{name}: {writers} processes of {threads} threads, {rate:,.0f} rows/s,"
+            f" {rate / alone:.2f} x one, {share:.0%} in the lock"
+        )
 
 
 def main() -> None:

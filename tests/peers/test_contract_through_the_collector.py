@@ -32,6 +32,7 @@ class SelectiveStore:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.url = store.url
+        self.writers = store.writers
         self.engine = store.engine
         self.add_rates = store.add_rates
         self.settle_pending = store.settle_pending

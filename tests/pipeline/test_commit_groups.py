@@ -34,7 +34,8 @@ class ScriptedStore:
 
     url = "memory:"
 
-    def __init__(self) -> None:
+    def __init__(self, *, writers: int = 1) -> None:
+        self.writers = writers
         self.groups: list[list[UsageRecord]] = []
         self.rates: list[int] = []
         self.fault: Script = lambda records: None
@@ -111,6 +112,29 @@ def test_what_waits_is_written_as_one_group(store: ScriptedStore, commit: GroupC
 
     assert store.groups == [[record(0)], [record(1), record(2), record(3)]]
     assert commit.committed == Committed(groups=2, inserted=4)
+
+
+def test_as_many_groups_are_written_at_once_as_the_store_has_writers() -> None:
+    store = ScriptedStore(writers=2)
+    two_are_written = threading.Barrier(2)
+
+    def wait_for_another(records: Sequence[UsageRecord]) -> None:
+        two_are_written.wait(30)
+
+    store.fault = wait_for_another
+    commit = GroupCommit(store, group_records=1)
+
+    answers = [commit.submit([record(n)], size_bytes=1) for n in range(4)]
+    given = [answer.result(30) for answer in answers]
+    commit.close()
+    store.tables.close()
+
+    assert given == [True] * 4
+    assert commit.committed == Committed(groups=4, inserted=4)
+    assert sorted(group[0].span_id for group in store.groups) == [
+        record(n).span_id for n in range(4)
+    ]
+    assert commit.stalled_s() == 0
 
 
 @pytest.mark.parametrize(("records", "size_bytes"), [(2, 99), (99, 2)], ids=["records", "bytes"])

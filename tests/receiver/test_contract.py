@@ -27,6 +27,7 @@ class UnreliableStore:
         self._store = store
         self._rng = random.Random(seed)
         self.url = store.url
+        self.writers = store.writers
         self.engine = store.engine
         self.add_rates = store.add_rates
         self.ping = store.ping

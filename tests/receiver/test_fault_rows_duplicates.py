@@ -153,6 +153,7 @@ class HeldStore:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.url = store.url
+        self.writers = store.writers
         self.engine = store.engine
         self.add_rates = store.add_rates
         self.ping = store.ping

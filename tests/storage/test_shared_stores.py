@@ -10,13 +10,16 @@ import sys
 from collections.abc import Callable, Sequence
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
+from spantoll.pipeline import GroupCommit
 from spantoll.pipeline.settle import make_settle
 from spantoll.pricing import load_rate_card
 from spantoll.records import UsageRecord, usage_record
-from spantoll.storage import Correction, Store, Stored, open_store
+from spantoll.storage import Correction, Store, Stored, WriteResult, open_store
 from spantoll.storage.shared import SharedStore, read_unsettled
 from tests.storage.conftest import BACKENDS, Backend, rows, settle_repeats
 from tests.support.records import make_record, record_of_response
@@ -95,6 +98,48 @@ def test_processes_with_a_part_of_each_call_decide_as_one_writer_does(
     assert sum(record.counted for record in rows(store)) == len(calls)
     store.close()
     alone.close()
+
+
+def test_two_threads_of_one_receiver_decide_as_one_writer_does(store: Store) -> None:
+    chosen = random.Random(5)
+    calls = make_calls(200, chosen)
+    spans = [span for spans in calls for span in spans]
+    alone = open_store("memory:")
+    alone.write(spans, settle=make_settle(load_rate_card()))
+    chosen.shuffle(spans)
+    commit = GroupCommit(store, settle=make_settle(load_rate_card()), group_records=20)
+
+    answers = [commit.submit([span], size_bytes=1) for span in spans]
+    for answer in answers:
+        answer.result()
+    commit.close()
+
+    assert commit.committed.inserted == len(spans)
+    assert read_unsettled(store.engine) is None
+    assert rows(store) == rows(alone)
+    assert sum(record.counted for record in rows(store)) == len(calls)
+    alone.close()
+
+
+def test_a_write_says_what_another_writer_has_settled_for_it(url: str, store: Store) -> None:
+    assert isinstance(store, SharedStore)
+    other = open_store(url)
+    insert_and_note = store._insert_and_note
+
+    def insert_and_wait(*given: Any) -> Any:
+        done = insert_and_note(*given)
+        other.settle_pending(settle_repeats)
+        return done
+
+    pair = [record_of_response("a"), record_of_response("a")]
+    with mock.patch.object(store, "_insert_and_note", insert_and_wait):
+        late = store.write(pair, settle=settle_repeats)
+    own = store.write([make_record()], settle=settle_repeats)
+
+    assert (late.inserted, late.corrected, late.unsettled, late.settled_elsewhere) == (2, 0, 0, 2)
+    assert own.settled_elsewhere == 0
+    assert [record.counted for record in rows(store)] == [True, False, True]
+    other.close()
 
 
 def test_records_are_inserted_while_another_process_corrects(url: str, store: Store) -> None:
@@ -208,5 +253,5 @@ def test_a_write_that_cannot_be_settled_is_stored_and_says_so(store: Store) -> N
 
     result = store.write(records, settle=refuse("bad"))
 
-    assert result == (2, 0, 0, 2)
+    assert result == WriteResult(2, 0, 0, unsettled=2)
     assert rows(store) == records

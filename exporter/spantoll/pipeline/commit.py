@@ -1,12 +1,14 @@
 """Group commit: records of many callers are written in few transactions.
 
 Input: records and the rates they name, from any thread. Output: a future that is done after the
-commit that made them durable; a store that is unavailable is tried again for a bounded time.
+commit that made them durable; a store that is unavailable is tried again for a bounded time. One
+thread writes, or as many as the store has `writers`.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -55,8 +57,8 @@ class _Job(NamedTuple):
 class GroupCommit:
     """Writes what many callers submit in few transactions; answers them after the commit.
 
-    One thread takes everything that waits and gives it to one `Store.write`. There is no timer:
-    the commit before is the batching window. A store that is unavailable is tried again for
+    A thread takes everything that waits and gives it to one `Store.write`. There is no timer: the
+    commit before is the batching window. A store that is unavailable is tried again for
     `retry_s`; then everything that waits fails, because its senders hold the better queue. At the
     start and every `sweep_s` it settles what a killed process has left; see `Store`.
     """
@@ -81,13 +83,18 @@ class GroupCommit:
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
         self._waiting_bytes = 0
-        self._writing_since: float | None = None
+        self._writing: dict[int, float] = {}
+        """Since when the group that each thread writes has waited."""
         self._closed = False
         self._closing_now = threading.Event()
         self._committed = Committed()
         self._failure: str | None = None
-        self._thread = threading.Thread(target=self._run, name="spantoll-writer", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, args=(first,), name="spantoll-writer", daemon=True)
+            for first in [True, *[False] * (store.writers - 1)]
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(
         self, records: Sequence[UsageRecord], *, rates: Iterable[Rate] = (), size_bytes: int
@@ -124,8 +131,8 @@ class GroupCommit:
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs; it ends with `close` only."""
-        return self._thread.is_alive()
+        """Whether a thread runs; they end with `close` only."""
+        return any(thread.is_alive() for thread in self._threads)
 
     @property
     def waiting(self) -> int:
@@ -136,42 +143,42 @@ class GroupCommit:
         """How long the oldest unfinished work has been going on: 0 when there is none."""
         with self._changed:
             since = [job.since for job in list(self._waiting)[:1]]
-            if self._writing_since is not None:
-                since.append(self._writing_since)
+            since += self._writing.values()
         return time.monotonic() - min(since) if since else 0.0
 
     def close(self, *, flush: bool = True, wait: bool = True) -> None:
-        """Write what waits (or fail it, without `flush`), then end the thread. Idempotent.
+        """Write what waits (or fail it, without `flush`), then end the threads. Idempotent.
 
-        Without `wait`, the thread ends later: see `alive`.
+        Without `wait`, they end later: see `alive`.
         """
         with self._changed:
             self._closed = True
             abandoned = [] if flush else self._empty()
-            self._changed.notify()
+            self._changed.notify_all()
         if not flush:
             self._closing_now.set()
         _fail(abandoned, StoreUnavailable("the writer was closed before this was written"))
         if wait:
-            self._thread.join()
+            for thread in self._threads:
+                thread.join()
 
-    def _run(self) -> None:
-        swept_at_s = self._sweep()
-        busy = BusyShare(since_s=swept_at_s)
-        while (group := self._take(swept_at_s + self._sweep_s)) is not None:
-            if time.monotonic() >= swept_at_s + self._sweep_s:
-                swept_at_s = self._sweep()
+    def _run(self, sweeps: bool) -> None:
+        sweep_at_s = self._sweep() if sweeps else math.inf
+        busy = BusyShare(since_s=time.monotonic())
+        while (group := self._take(sweep_at_s)) is not None:
+            if time.monotonic() >= sweep_at_s:
+                sweep_at_s = self._sweep()
             if not group:
                 continue
             began_s = time.monotonic()
             try:
                 self._commit(group)
-            # The one thread every acknowledgement depends on outlives whatever a driver raises.
+            # The thread that acknowledgements depend on outlives whatever a driver raises.
             except Exception as error:
                 log.exception("the write of %d requests failed unexpectedly", len(group))
                 _fail(group, StoreUnavailable(f"{type(error).__name__}: {error}"))
             with self._changed:
-                self._writing_since = None
+                del self._writing[threading.get_ident()]
                 is_idle = not self._waiting
             busy.add_write(began_s, time.monotonic())
             if is_idle and busy.share <= BUSIEST_SHARE:
@@ -188,7 +195,7 @@ class GroupCommit:
             log.exception("the next write is slower")
 
     def _sweep(self) -> float:
-        """Settle what others have left; return when that was, in seconds of the monotonic clock."""
+        """Settle what others have left; return when to do it again, by the monotonic clock."""
         try:
             self._ledger.settle_pending()
         except StoreUnavailable as error:
@@ -196,7 +203,7 @@ class GroupCommit:
         # As for a write: the thread outlives whatever a driver raises.
         except Exception:
             log.exception("what is not settled waits for %d s more", self._sweep_s)
-        return time.monotonic()
+        return time.monotonic() + self._sweep_s
 
     def _take(self, until_s: float) -> list[_Job] | None:
         """Wait for a group; return an empty one at `until_s`, None when the writer is closed."""
@@ -210,7 +217,7 @@ class GroupCommit:
                     left_s = until_s - time.monotonic()
                     if left_s <= 0:
                         return []
-                    self._changed.wait(left_s)
+                    self._changed.wait(min(left_s, threading.TIMEOUT_MAX))
                 while self._waiting and (
                     not group
                     or (
@@ -224,7 +231,7 @@ class GroupCommit:
                         group.append(job)
                         records += len(job.records)
                         size_bytes += job.size_bytes
-            self._writing_since = group[0].since
+            self._writing[threading.get_ident()] = group[0].since
         return group
 
     def _commit(self, group: list[_Job]) -> None:
@@ -276,19 +283,25 @@ class GroupCommit:
             _answer_owners(group, error)
         else:
             self._count(result)
-            as_given = not (result.duplicates or result.corrected or result.unsettled)
+            as_given = not (
+                result.duplicates
+                or result.corrected
+                or result.unsettled
+                or result.settled_elsewhere
+            )
             for job in group:
                 job.done.set_result(as_given)
 
     def _count(self, result: WriteResult | RecordRejected, *, rejected: int = 0) -> None:
-        done = self._committed
-        self._committed = Committed(
-            done.groups + 1,
-            done.inserted + result.inserted,
-            done.duplicates + result.duplicates,
-            done.corrected + result.corrected,
-            done.rejected + rejected,
-        )
+        with self._changed:
+            done = self._committed
+            self._committed = Committed(
+                done.groups + 1,
+                done.inserted + result.inserted,
+                done.duplicates + result.duplicates,
+                done.corrected + result.corrected,
+                done.rejected + rejected,
+            )
 
     def _empty(self) -> list[_Job]:
         jobs = [job for job in self._waiting if job.done.set_running_or_notify_cancel()]

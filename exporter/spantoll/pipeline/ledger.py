@@ -8,6 +8,7 @@ keeps its price: until its content or its customer changes, or it is priced agai
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
@@ -41,7 +42,7 @@ _merged_content = attrgetter(
 class Ledger:
     """A store that is given the rates before the records that name them.
 
-    For one thread at a time.
+    As many threads may write as the store has `writers`: they share what is known of rates.
     """
 
     def __init__(self, store: Store, *, settle: Settle | None = None) -> None:
@@ -51,6 +52,7 @@ class Ledger:
         """Those that were written here, and, where customers pay by unit, all that are stored."""
         self._book = EMPTY_BOOK
         self._book_read_s: float | None = None
+        self._reading = threading.Lock()
         self._problem = ""
 
     def write(self, records: Sequence[UsageRecord], *, rates: Iterable[Rate]) -> WriteResult:
@@ -83,25 +85,26 @@ class Ledger:
 
     def _read_book(self) -> PriceBook:
         """Read what customers pay; rows that become wrong later are logged, and not adopted."""
-        now_s = time.monotonic()
-        if self._book_read_s is None or now_s - self._book_read_s >= REFRESH_S:
-            try:
-                self._adopt_book()
-                self._problem = ""
-            except (ConfigurationError, CustomerPriceError) as error:
-                if self._book_read_s is None:
-                    raise
-                if str(error) != self._problem:
-                    self._problem = str(error)
-                    log.error("customers' prices stay as they were: %s", error)
-            self._book_read_s = now_s
-        return self._book
+        with self._reading:
+            now_s = time.monotonic()
+            if self._book_read_s is None or now_s - self._book_read_s >= REFRESH_S:
+                try:
+                    self._adopt_book()
+                    self._problem = ""
+                except (ConfigurationError, CustomerPriceError) as error:
+                    if self._book_read_s is None:
+                        raise
+                    if str(error) != self._problem:
+                        self._problem = str(error)
+                        log.error("customers' prices stay as they were: %s", error)
+                self._book_read_s = now_s
+            return self._book
 
     def _adopt_book(self) -> None:
         with self._store.transaction() as connection:
             found = read_customer_book(connection, self._book)
             if found is not self._book:
-                self._rates = read_rates(connection) | self._rates
+                self._rates.update(read_rates(connection))
         self._book = found
 
 

@@ -35,7 +35,7 @@ from spantoll.storage.groups import Groups
 from spantoll.storage.identities import read_stored
 from spantoll.storage.insert import pick_filled
 from spantoll.storage.mariadb_schema import prepare_migration, release_locks, take_lock
-from spantoll.storage.server import POOL_TIMEOUT_S, LockingStore
+from spantoll.storage.server import POOL_TIMEOUT_S, WRITER_POOL, LockingStore
 from spantoll.storage.shared import is_settling
 
 __all__ = ["MariadbStore", "make_engine", "open_url"]
@@ -89,9 +89,7 @@ class MariadbStore(LockingStore):
         if not url.database:
             shown = url.render_as_string(hide_password=True)
             raise ConfigurationError(f"database {shown}: name a database after the host")
-        writer = make_engine(
-            url, isolation="READ COMMITTED", conv=WRITER_TYPES, pool_size=1, max_overflow=0
-        )
+        writer = make_engine(url, isolation="READ COMMITTED", conv=WRITER_TYPES, **WRITER_POOL)
         event.listen(writer, "checkin", release_locks)
         reader = make_engine(url, isolation="REPEATABLE READ")
         self._answer_timeout_s: int | None = ANSWER_TIMEOUT_S

@@ -32,7 +32,7 @@ from sqlalchemy.exc import DBAPIError
 from spantoll.records.column_spec import ColumnSpec
 from spantoll.records.record import COLUMNS, UsageRecord
 from spantoll.storage.groups import Groups
-from spantoll.storage.server import POOL_TIMEOUT_S, LockingStore
+from spantoll.storage.server import POOL_TIMEOUT_S, WRITER_POOL, LockingStore
 from spantoll.storage.shared import is_settling
 
 __all__ = ["PostgresqlStore", "open_url"]
@@ -95,7 +95,7 @@ class PostgresqlStore(LockingStore):
     def __init__(self, url: URL, *, create: bool = True) -> None:
         driver = url.set(drivername="postgresql+psycopg")
         writer = create_engine(
-            driver, pool_size=1, max_overflow=0, pool_timeout=POOL_TIMEOUT_S, pool_pre_ping=True
+            driver, **WRITER_POOL, pool_timeout=POOL_TIMEOUT_S, pool_pre_ping=True
         )
         event.listen(writer, "begin", _prepare_transaction)
         reader = create_engine(

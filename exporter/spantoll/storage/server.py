@@ -8,8 +8,9 @@ itself must exist; its tables are made or migrated here.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import ClassVar
 
 from sqlalchemy import URL, Connection, Engine, event, select
 from sqlalchemy.exc import DBAPIError
@@ -21,9 +22,14 @@ from spantoll.storage.promoted import adopt_columns
 from spantoll.storage.shared import SharedStore
 from spantoll.storage.tables import retention
 
-__all__ = ["POOL_TIMEOUT_S", "LockingStore", "ServerStore"]
+__all__ = ["POOL_TIMEOUT_S", "WRITER_POOL", "LockingStore", "ServerStore"]
 
 POOL_TIMEOUT_S = 5.0
+WRITERS = 2
+"""Of one process: while one is settled, or waited for, the next group is inserted. A third brings
+nothing more, since settling takes turns (`benchmarks/writers.py`)."""
+WRITER_POOL: Mapping[str, int] = {"pool_size": WRITERS + 1, "max_overflow": 0}
+"""Connections that change records: one is left for what is no write, such as closing a period."""
 
 
 class ServerStore(SharedStore):
@@ -98,15 +104,17 @@ class ServerStore(SharedStore):
 class LockingStore(ServerStore):
     """A ledger on a server with locks and transactions, of which each reading one is a snapshot.
 
-    `writer` has one connection; `take_lock` runs at the beginning of its transactions that exclude
-    those of other processes.
+    `writer` has the connections of `WRITER_POOL`; `take_lock` runs at the beginning of those of its
+    transactions that exclude each other's, and those of other processes.
     """
+
+    writers: ClassVar = WRITERS
 
     def __init__(
         self, url: URL, *, writer: Engine, reader: Engine, take_lock: Callable[[Connection], None]
     ) -> None:
         super().__init__(url, writer=writer, reader=reader)
-        # The same connection, for transactions that exclude each other.
+        # The same connections, for transactions that exclude each other.
         self._alone = writer.execution_options()
         event.listen(self._alone, "begin", take_lock)
 

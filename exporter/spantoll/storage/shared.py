@@ -130,25 +130,28 @@ class SharedStore(SqlStore):
         ids, refused = self._repeat(
             lambda: self._insert_and_note(insert, records, settle is not None)
         )
-        corrected, left = 0, 0
+        corrected = left = elsewhere = 0
         if settle is not None and ids:
             own = _Own(without(records, refused), frozenset(ids))
             try:
-                corrected, failed = self._settle_noted(settle, own)
-                left = sum(any(each.includes(number) for each in failed) for number in ids)
+                done = self._settle_noted(settle, own)
             except StoreUnavailable as error:
                 log.warning("%d records are stored and not settled yet: %s", len(ids), error)
                 left = len(ids)
+            else:
+                corrected = done.corrected
+                left = sum(any(each.includes(number) for each in done.failed) for number in ids)
+                here = sum(len(each.ids()) for each in done.settled if each.first_id in own.ids)
+                elsewhere = len(ids) - left - here
         duplicates = len(records) - len(refused) - len(ids)
-        return WriteResult(len(ids), duplicates, corrected, left), refused
+        return WriteResult(len(ids), duplicates, corrected, left, elsewhere), refused
 
     def settle_pending(self, settle: Settle) -> int:
         """Settle what other writes have left, and try again what has failed before."""
         with self.transaction() as connection:
             has_failed = unsettled.c.failure.is_not(None)
             connection.execute(update(unsettled).where(has_failed).values(failure=None))
-        corrected, _ = self._settle_noted(settle, NOTHING_OWN)
-        return corrected
+        return self._settle_noted(settle, NOTHING_OWN).corrected
 
     def _insert_and_note(
         self, insert: Insert, records: Sequence[UsageRecord], note: bool
@@ -164,27 +167,29 @@ class SharedStore(SqlStore):
                 connection.execute(unsettled.insert(), rows)
         return ids, refused
 
-    def _settle_noted(self, settle: Settle, own: _Own) -> tuple[int, list[_Range]]:
-        """Settle all rows that are noted; return how many were corrected, and what has failed."""
-        corrected = 0
+    def _settle_noted(self, settle: Settle, own: _Own) -> _Batch:
+        """Settle all rows that are noted; return what that came to, all batches together."""
+        done = _Batch()
         while True:
             try:
                 batch = self._repeat(lambda: self._settle_batch(settle, own))
             except _SettlingFailed as failed:
-                corrected += self._settle_apart(settle, own, failed.ranges)
+                done = self._settle_apart(settle, own, failed.ranges, done)
                 continue
-            corrected += batch.corrected
+            done = done.add(batch)
             if batch.is_last:
-                return corrected, batch.failed
+                return done
 
-    def _settle_apart(self, settle: Settle, own: _Own, ranges: Sequence[_Range]) -> int:
+    def _settle_apart(
+        self, settle: Settle, own: _Own, ranges: Sequence[_Range], done: _Batch
+    ) -> _Batch:
         """Settle one write after the other, so that one that fails costs only itself."""
-        corrected = 0
         for each in ranges:
             try:
-                corrected += self._repeat(
+                batch = self._repeat(
                     lambda only=each: self._settle_batch(settle, own, only)  # type: ignore[misc]  # bound now
-                ).corrected
+                )
+                done = done.add(batch)
             except _SettlingFailed as failed:
                 cause = failed.__cause__
                 log.exception("%d records cannot be settled", each.last_id - each.first_id + 1)
@@ -192,13 +197,13 @@ class SharedStore(SqlStore):
                 with self.transaction() as connection:
                     this = unsettled.c.first_id == each.first_id
                     connection.execute(update(unsettled).where(this).values(failure=text))
-        return corrected
+        return done
 
     def _settle_batch(self, settle: Settle, own: _Own, only: _Range | None = None) -> _Batch:
         with self.transaction() as connection:
             ranges, failed, is_last = _read_noted(connection, only)
             if not ranges:
-                return _Batch(0, failed, is_last)
+                return _Batch(failed=failed, is_last=is_last)
             ids = [number for each in ranges for number in each.ids()]
             self.fill_settling(connection, ids)
             try:
@@ -211,7 +216,7 @@ class SharedStore(SqlStore):
                 raise _SettlingFailed(ranges) from error
             done = unsettled.c.first_id.in_([each.first_id for each in ranges])
             connection.execute(delete(unsettled).where(done))
-        return _Batch(corrected, failed, is_last)
+        return _Batch(corrected, ranges, failed, is_last)
 
     def _repeat(self, work: Callable[[], _T]) -> _T:
         for _ in range(ATTEMPTS - 1):
@@ -235,13 +240,20 @@ NOTHING_OWN = _Own((), frozenset())
 
 
 class _Batch(NamedTuple):
-    """What one transaction has settled."""
+    """What one transaction has settled, or several."""
 
-    corrected: int
-    failed: list[_Range]
+    corrected: int = 0
+    settled: Sequence[_Range] = ()
+    failed: Sequence[_Range] = ()
     """What is noted as failed, by whatever process."""
-    is_last: bool
+    is_last: bool = False
     """Whether it took all that was noted."""
+
+    def add(self, later: _Batch) -> _Batch:
+        """Return both together."""
+        return later._replace(
+            corrected=self.corrected + later.corrected, settled=[*self.settled, *later.settled]
+        )
 
 
 class _SettlingFailed(Exception):

@@ -60,6 +60,9 @@ class SqlStore(ABC):
     has_transactions: ClassVar[bool] = True
     """Whether all statements of a `transaction` are undone when one fails."""
 
+    writers: ClassVar[int] = 1
+    """How many threads of one process may be in `write`."""
+
     reprice_batch: ClassVar[int] = 250
     """Records that one transaction of re-pricing changes: about 10 ms on SQLite
     (`tests/soak/test_repricing_soak.py`)."""

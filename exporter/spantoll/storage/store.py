@@ -58,6 +58,8 @@ class WriteResult(NamedTuple):
     corrected: int
     unsettled: int = 0
     """Records that are stored and not settled yet; `Store.settle_pending` does that later."""
+    settled_elsewhere: int = 0
+    """Records that another writer was quicker to settle: what it corrected is not known here."""
 
 
 class Store(Protocol):
@@ -77,8 +79,13 @@ class Store(Protocol):
     no other is not handed over: its facts are the answer.
 
     `add_rates` is idempotent and must precede the first record that names the rate.
-    All methods may be called from any thread; `write` calls are serialised by the caller.
+    All methods may be called from any thread; the caller lets `writers` of its threads `write` at
+    the same time.
     """
+
+    @property
+    def writers(self) -> int:
+        """How many threads of one process may be in `write`; more would only wait."""
 
     @property
     def url(self) -> str:
