@@ -213,3 +213,16 @@ def test_langchain_names_the_tier_by_the_tokens_it_counts_in_it(tier: str) -> No
     assert [found.service_tier for found in (by_langfuse, by_langsmith)] == [tier, tier]
     assert [found.usage.input_tokens for found in (by_langfuse, by_langsmith)] == [100, 100]
     assert [found.usage.cache_read_tokens for found in (by_langfuse, by_langsmith)] == [60, 60]
+
+
+def test_tier_lifetime_and_bill_are_read_of_a_langchain_message() -> None:
+    usage = {"cache_creation": {"ephemeral_1h_input_tokens": 5}, "cost": 0.5}
+    metadata = {"service_tier": "flex", "usage": usage}
+    answer = {"generations": [[{"message": {"kwargs": {"response_metadata": metadata}}}]]}
+    attributes = {"openinference.span.kind": "LLM", "output.value": json.dumps(answer)}
+
+    found = read_call("openinference.instrumentation.langchain", attributes)
+
+    assert (found.service_tier, found.usage.cache_write_1h_tokens) == ("flex", 5)
+    assert found.reported_cost is not None
+    assert (str(found.reported_cost.amount), found.reported_cost.source) == ("0.5", "provider")

@@ -15,8 +15,10 @@ from spantoll.semconv.fields import Found
 from spantoll.semconv.provider_usage import (
     MAX_ANSWER_CHARS,
     add_missing,
+    make_paths,
     read_billed_cost,
     read_parts,
+    read_paths,
     read_totals,
 )
 from spantoll.semconv.table import TableDialect
@@ -30,6 +32,17 @@ ROLES: dict[str, Role] = {
     "TOOL": "tool",
     "RETRIEVER": "tool",
 }
+
+LANGCHAIN_DETAILS = make_paths(
+    {
+        "cache_read": ("flex_cache_read", "priority_cache_read"),
+        "cache_write_5m": ("ephemeral_5m_input_tokens",),
+        "cache_write_1h": ("ephemeral_1h_input_tokens",),
+    },
+    owner="dialect openinference",
+)
+"""Details of `usage_metadata` that OpenInference has no attributes for."""
+LIFETIMES = ("cache_write_5m", "cache_write_1h")
 
 
 def _decide_role(span: SpanView, found: Found) -> Role | None:
@@ -68,13 +81,12 @@ def _refine(span: SpanView, found: Found) -> None:
         found.setdefault("service_tier", answer["service_tier"])
     if "generations" in answer:
         found.setdefault("response_id", _read_langchain_id(answer))
+        _read_langchain_message(answer, found)
     usage = answer.get("usage")
     if isinstance(usage, dict):
         # Of images and transcriptions it has no attributes.
         add_missing(found, read_parts(usage) if "input" in found else read_totals(usage))
-        cost = read_billed_cost(usage)
-        if cost is not None:
-            found["cost"], found["cost_source"] = cost, "provider"
+        _read_cost(usage, found)
     parameters = attributes.get("llm.invocation_parameters")
     if parameters is None:
         parameters = attributes.get("embedding.invocation_parameters")
@@ -88,6 +100,32 @@ def _read_parameters(parameters: dict[str, object], found: Found) -> None:
         found.setdefault("stream", parameters["stream"])
     if isinstance(parameters.get("model"), str):
         found.setdefault("request_model", parameters["model"])
+
+
+def _read_cost(usage: dict[str, object], found: Found) -> None:
+    cost = read_billed_cost(usage)
+    if cost is not None:
+        found["cost"], found["cost_source"] = cost, "provider"
+
+
+def _read_langchain_message(result: dict[str, object], found: Found) -> None:
+    """Read the tier and the parts of the usage that only a LangChain message has."""
+    message = _read_path(result, "generations", 0, 0, "message", "kwargs")
+    tier = _read_path(message, "response_metadata", "service_tier")
+    if isinstance(tier, str):
+        found.setdefault("service_tier", tier)
+    for name in ("usage", "token_usage"):
+        usage = _read_path(message, "response_metadata", name)
+        if isinstance(usage, dict):
+            add_missing(found, read_parts(usage))
+            _read_cost(usage, found)
+    details = _read_path(message, "usage_metadata", "input_token_details")
+    if isinstance(details, dict):
+        parts = read_paths(details, LANGCHAIN_DETAILS)
+        if found.get("cache_write") == 0 and any(map(parts.get, LIFETIMES)):
+            # So LangChain reports writes of which it knows the lifetimes.
+            del found["cache_write"]
+        add_missing(found, parts)
 
 
 def _read_langchain_id(result: dict[str, object]) -> str | None:
