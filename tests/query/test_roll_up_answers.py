@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 from spantoll.query import Filter, Query, bucket_ends, run
 from spantoll.query.percentiles import ERROR
 from spantoll.storage import SqlStore, open_store
-from spantoll.storage.roll_up_fill import fill_gaps
+from spantoll.storage.amend import void_record
+from spantoll.storage.roll_up_fill import clear_roll_ups, fill_gaps
 from spantoll.storage.roll_up_verify import verify_roll_ups
 from spantoll.storage.roll_ups import DAY_NS, open_gap
 from tests.query import reference
@@ -256,3 +257,22 @@ def test_windows_from_roll_ups_are_those_of_records(
 
     assert rows == run(few_calls, replace(query, roll_ups=False)).rows
     assert all(row.window is not None for row in rows)
+
+
+@pytest.mark.parametrize("tz", ZONES)
+@pytest.mark.parametrize("window", ["hour", "day", "week", "month"])
+def test_a_call_before_the_first_window_that_is_void_is_in_none(window: str, tz: str) -> None:
+    store = open_store("memory:")
+    assert isinstance(store, SqlStore)
+    old = make_record(started_ns=NOON_NS - 40 * DAY_NS, customer_id="acme")
+    store.write([old, make_record(started_ns=NOON_NS, customer_id="acme")])
+    clear_roll_ups(store)
+    fill_gaps(store)
+    void_record(store, 1, why="test", by="test", now_ns=NOON_NS)
+    query = Query(measures=["requests"], dimensions=["customer_id"], window=window, tz=tz)
+
+    rows = run(store.engine, query).rows
+
+    assert [row["requests"] for row in rows] == [1]
+    assert rows == run(store.engine, replace(query, roll_ups=False)).rows
+    store.close()

@@ -174,6 +174,11 @@ def _restrict_to_plan(query: Query, plan: Plan) -> list[Condition]:
 def _window_start(runs: Sequence[WindowRun]) -> ColumnElement[int]:
     time = r.started_ns
     starts = [(run, time - (time - run.start_ns) % run.width_ns) for run in runs]
+    # Before the first window there are no records, but rows of roll-ups that cancel each other:
+    # those of one day in one window, although % of a negative number is negative.
+    width_ns = runs[0].width_ns
+    into_ns = ((time - runs[0].start_ns) % width_ns + width_ns) % width_ns
+    starts[0] = (runs[0], time - into_ns)
     *earlier, (_, last) = starts
     if not earlier:
         return last
