@@ -23,7 +23,7 @@ from spantoll.query import (
     plain_record,
     plain_records,
 )
-from spantoll.surfaces.csv_rows import write_csv_rows
+from spantoll.surfaces.csv_rows import escape_cell, write_csv_rows
 from spantoll.surfaces.record_lines import LINE_FORMATS
 from tests.support.records import make_record, show_parts
 
@@ -46,6 +46,8 @@ WORDS = st.none() | st.sampled_from(
         "ü",
         "back\\slash",
         "@sum",
+        "carriage\rreturn",
+        "\rreturn",
         "\ttab",
         "\x7f",
     ]
@@ -93,9 +95,12 @@ def test_an_export_has_what_a_listing_shows(given: list[dict[str, Any]]) -> None
     expected = show_parts([stored], LINKS)
     table = io.StringIO()
     write_csv_rows(table, RECORD_HEADERS, expected)
-    assert list(csv.reader(io.StringIO(lines["csv"]))) == list(
-        csv.reader(io.StringIO(table.getvalue()))
-    )
+    cells = [
+        ["" if value is None else str(escape_cell(value)) for value in row.values()]
+        for row in expected
+    ]
+    for text in (lines["csv"], table.getvalue()):
+        assert list(csv.reader(io.StringIO(text, newline=""))) == [list(RECORD_HEADERS), *cells]
     assert list(map(json.loads, lines["jsonl"].splitlines())) == expected
 
 

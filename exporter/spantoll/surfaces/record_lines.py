@@ -27,12 +27,9 @@ from spantoll.query import (
     iterate_parts,
     plain_columns,
 )
-from spantoll.surfaces.csv_rows import FORMULA, escape_cell
+from spantoll.surfaces.csv_rows import FORMULA, encode_cell
 
 __all__ = ["LINE_FORMATS", "SPACED_JSON_LINES", "LineFormat", "iterate_lines"]
-
-QUOTED = re.compile(r'[",\r\n]')
-"""What a cell is quoted for (RFC 4180 section 2)."""
 
 FORMULA_IN_LINES = re.compile(f"\n[{re.escape(''.join(FORMULA))}]")
 
@@ -82,7 +79,7 @@ def iterate_lines(
 
 def _encode_csv(values: Sequence[Any]) -> list[str]:
     cells = ["" if value is None else value for value in values]
-    return cells if _are_plain_cells(cells) else list(map(_encode_cell, cells))
+    return cells if _are_plain_cells(cells) else list(map(encode_cell, cells))
 
 
 def _are_plain_cells(cells: Sequence[Any]) -> bool:
@@ -98,13 +95,6 @@ def _are_plain_cells(cells: Sequence[Any]) -> bool:
         or text.count("\n") > len(cells)
         or FORMULA_IN_LINES.search(text)
     )
-
-
-def _encode_cell(value: Any) -> str:
-    if type(value) is str:
-        cell = value if value[:1] not in FORMULA else str(escape_cell(value))
-        return '"' + cell.replace('"', '""') + '"' if QUOTED.search(cell) else cell
-    return str(value) if type(value) is int else _encode_cell(str(escape_cell(value)))
 
 
 def _encode_json(values: Sequence[Any], dump: Callable[[Any], str]) -> list[str]:
