@@ -239,6 +239,45 @@ def test_the_usage_object_of_a_provider_is_read_as_it_is(
     assert (answer["cost_usd"], answer["status"]) == (cost, "exact")
 
 
+@pytest.mark.parametrize("counted", ["as Anthropic counts", "in our names"])
+@pytest.mark.parametrize(
+    ("model", "served", "context", "cost"),
+    [
+        # 1,000 x 3 + 100 x 15 USD per million; a batch costs half of it.
+        ("claude-sonnet-4-5", {}, {}, "0.0045"),
+        ("claude-sonnet-4-5", {"service_tier": "standard"}, {}, "0.0045"),
+        ("claude-sonnet-4-5", {"service_tier": "batch"}, {}, "0.00225"),
+        ("claude-sonnet-4-5", {"service_tier": None}, {"batch": True}, "0.00225"),
+        (
+            "claude-sonnet-4-5",
+            {"service_tier": "standard"},
+            {"service_tier_response": "batch"},
+            "0.00225",
+        ),
+        # 1,000 x 5 + 100 x 25 USD per million, and a tenth more in the US.
+        ("claude-opus-4-6", {"inference_geo": "global", "speed": "standard"}, {}, "0.0075"),
+        ("claude-opus-4-6", {"inference_geo": "us"}, {}, "0.00825"),
+        # 1,000 x 10 + 100 x 50 USD per million.
+        ("claude-opus-4-8", {"speed": "fast"}, {}, "0.015"),
+    ],
+)
+def test_a_usage_object_says_how_anthropic_served_the_call(
+    counted: str,
+    model: str,
+    served: dict[str, str],
+    context: dict[str, Any],
+    cost: str,
+    card: RateCard,
+) -> None:
+    usage = {"input_tokens": 1_000, "output_tokens": 100} | served
+    if counted == "as Anthropic counts":
+        usage |= {"cache_read_input_tokens": 0, "cache_creation_input_tokens": 0}
+
+    answer = price(card, provider="anthropic", request_model=model, usage=usage, context=context)
+
+    assert (answer["cost_usd"], answer["status"]) == (cost, "exact")
+
+
 @pytest.mark.parametrize("counter", ["prompt_tokens", "inputTokens", "cache_read_input_tokens"])
 def test_a_counter_of_a_usage_object_that_is_none_is_refused(counter: str, card: RateCard) -> None:
     usage = {"prompt_tokens": 1, "completion_tokens": 1} if counter == "prompt_tokens" else {}

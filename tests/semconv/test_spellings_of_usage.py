@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.semconv.spans import GENAI, read_call
@@ -77,3 +79,57 @@ def test_the_tier_is_read_of_emitters_that_leave_the_provider_out_of_its_name() 
     found = read_call("langsmith", GENAI | TOTALS | tiers | {"langsmith.span.kind": "llm"})
 
     assert (found.service_tier_requested, found.service_tier) == ("auto", "flex")
+
+
+SERVED = {
+    "input_tokens": 20,
+    "cache_read_input_tokens": 60,
+    "cache_creation_input_tokens": 20,
+    "output_tokens": 10,
+    "service_tier": "batch",
+    "inference_geo": "us",
+    "speed": "fast",
+}
+ANSWER = json.dumps({"id": "msg_1", "usage": SERVED})
+DUMPS = {
+    "langfuse": {
+        "langfuse.observation.type": "generation",
+        "langfuse.observation.usage_details": json.dumps(SERVED),
+    },
+    "litellm": {"gen_ai.usage.input_tokens": 100, "metadata.usage_object": str(SERVED)},
+    "logfire.anthropic": {"gen_ai.usage.raw": json.dumps(SERVED)},
+    "mlflow": {"mlflow.spanType": '"CHAT_MODEL"', "mlflow.spanOutputs": ANSWER},
+    "openinference.instrumentation.anthropic": {
+        "openinference.span.kind": "LLM",
+        "llm.token_count.prompt": 100,
+        "output.value": ANSWER,
+    },
+    "openinference.instrumentation.langchain": {
+        "openinference.span.kind": "LLM",
+        "llm.token_count.prompt": 100,
+        "output.value": json.dumps(
+            {"generations": [[{"message": {"kwargs": {"response_metadata": {"usage": SERVED}}}}]]}
+        ),
+    },
+    "ai": {
+        "ai.operationId": "ai.generateText.doGenerate",
+        "ai.response.providerMetadata": json.dumps({"anthropic": {"usage": SERVED}}),
+    },
+}
+
+
+@pytest.mark.parametrize(("scope", "attributes"), DUMPS.items(), ids=DUMPS)
+def test_how_anthropic_served_a_call_is_read_of_its_usage_object(
+    scope: str, attributes: dict[str, object]
+) -> None:
+    found = read_call(scope, GENAI | attributes)
+
+    assert (found.service_tier, found.data_residency, found.speed) == ("batch", "us", "fast")
+
+
+def test_how_anthropic_served_a_call_is_read_of_its_dumped_answer() -> None:
+    dumped = {"llm.anthropic.model": "m", "llm.anthropic.usage": str(SERVED)}
+
+    found = read_call("litellm", dumped, name="raw_gen_ai_request")
+
+    assert (found.service_tier, found.data_residency, found.speed) == ("batch", "us", "fast")

@@ -15,7 +15,12 @@ from typing import Any, NamedTuple
 
 from spantoll.errors import EventError
 from spantoll.pricing.price_line import UnreadableCall, read_call
-from spantoll.pricing.usage_objects import COST_MEMBERS, is_usage_object, translate_usage
+from spantoll.pricing.usage_objects import (
+    COST_MEMBERS,
+    is_usage_object,
+    read_serving,
+    translate_usage,
+)
 from spantoll.semconv.attribution import add_metadata
 from spantoll.semconv.call import Attribution, ModelCall, Status, Usage
 
@@ -107,7 +112,11 @@ def read_event(event: Json, ids: tuple[bytes, bytes], *, now_ns: int) -> ReadEve
     unread = dict(_list_leaves(event))
     found = ((name, _take_text(unread, name, paths)) for name, paths in MEMBERS.items())
     texts = {name: text for name, text in found if text is not None}
-    usage, billed = _take_usage(unread)
+    usage, billed, serving = _take_usage(unread)
+    tier = texts.get("service_tier")
+    if tier and serving.setdefault("service_tier_response", tier) != tier:
+        unread["usage", "service_tier"] = serving["service_tier_response"]
+        serving["service_tier_response"] = tier
     metadata = _take_metadata(unread)
     duration_ns = _take_duration(unread)
     batch = unread.pop(("batch",), None)
@@ -123,9 +132,9 @@ def read_event(event: Json, ids: tuple[bytes, bytes], *, now_ns: int) -> ReadEve
             "response_model": texts.get("response_model"),
             "usage": usage,
             "context": {
+                **serving,
                 "timestamp": texts.get("timestamp"),
                 "batch": batch,
-                "service_tier_response": texts.get("service_tier"),
                 "region": texts.get("region"),
                 "provider_reported": billed or None,
             },
@@ -176,8 +185,8 @@ def _take_text(unread: Unread, name: str, paths: Sequence[str]) -> str | None:
     return next(iter(given.values()), None) or None
 
 
-def _take_usage(unread: Unread) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Take the usage, and what the provider says in it that it bills."""
+def _take_usage(unread: Unread) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+    """Take the usage, and what the provider says in it: what it bills, how the call was served."""
     usage = unread.pop(("usage",), None)
     if not isinstance(usage, dict):
         raise EventError("usage is not an object", pointer="/usage")
@@ -196,7 +205,7 @@ def _take_usage(unread: Unread) -> tuple[dict[str, Any], dict[str, Any]]:
             taken["video"] = {"seconds": _to_seconds(given, value)}
         else:
             taken[name] = value
-    return taken, billed
+    return taken, billed, read_serving(usage)
 
 
 def _is_counter(name: str, value: Any) -> bool:

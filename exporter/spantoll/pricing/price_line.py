@@ -15,7 +15,7 @@ from typing import Any
 from spantoll.pricing.card import RateCard
 from spantoll.pricing.result import CostLine, Priced, Rate, Unpriced
 from spantoll.pricing.timeline import instant_ns
-from spantoll.pricing.usage_objects import is_usage_object, translate_usage
+from spantoll.pricing.usage_objects import is_usage_object, read_serving, translate_usage
 from spantoll.semconv import providers
 from spantoll.semconv.call import Attribution, ModelCall, ReportedCost, Role, Usage
 
@@ -92,8 +92,12 @@ def read_call(record: Any, *, now_ns: int) -> ModelCall:
     """
     if not isinstance(record, dict):
         raise UnreadableCall("not a JSON object")
-    usage = _own_words(_object(record, "usage"))
-    context = _object(record, "context")
+    given = _object(record, "usage")
+    usage = _own_words(given)
+    stated = {
+        name: value for name, value in _object(record, "context").items() if value is not None
+    }
+    context = {**read_serving(given), **stated}
     host = _text(context, "server_address")
     provider = providers.canonical(_text(record, "provider")) or providers.from_host(host)
     operation = (_text(record, "operation") or "").lower() or None
@@ -253,11 +257,12 @@ def _read_usage(
 
 def _own_words(usage: Mapping[str, Any]) -> Mapping[str, Any]:
     """Translate a provider's usage object; what it has beside counters is left out."""
+    translated = translate_usage(usage)
     if not is_usage_object(usage):
-        return usage
+        return translated
     return {
         name: value
-        for name, value in translate_usage(usage).items()
+        for name, value in translated.items()
         if name in COUNTERS or not isinstance(value, str | list | dict)
     }
 

@@ -1,4 +1,4 @@
-"""The usage object of a provider's answer, sent as it is -> the `usage` of docs/prices.md.
+"""The usage object of a provider's answer, sent as it is -> `usage`, `context` of docs/prices.md.
 
 Input: `usage` of an event or of a line of `spantoll price`. Output: the same in our names, where it
 has a key that only OpenAI, Anthropic, Bedrock or Gemini writes. Anthropic's and Bedrock's input
@@ -13,7 +13,7 @@ from typing import Any
 from spantoll.semconv.provider_usage import PATHS, read_totals
 from spantoll.semconv.values import integer
 
-__all__ = ["COST_MEMBERS", "is_usage_object", "translate_usage"]
+__all__ = ["COST_MEMBERS", "is_usage_object", "read_serving", "translate_usage"]
 
 SIGNATURES = frozenset(
     {
@@ -33,6 +33,14 @@ GEMINI = {
 """Gemini's counters, in the spelling of its SDK for Python and in that of the API."""
 COST_MEMBERS = ("cost", "is_byok", "cost_details", "cost_in_usd_ticks")
 """What OpenRouter and xAI say they bill, in US dollars and ticks."""
+SERVING = {
+    "service_tier": "service_tier_response",
+    "speed": "speed_response",
+    "inference_geo": "inference_geo",
+}
+"""Members by which Anthropic's usage says how the call was served -> members of `context`."""
+MAX_SERVING_CHARS = 32
+"""Columns of a record hold no more."""
 READ = frozenset(
     {
         *(path.partition(".")[0] for paths in PATHS.values() for path in paths),
@@ -56,10 +64,23 @@ def is_usage_object(usage: Mapping[str, Any]) -> bool:
     return not (SIGNATURES | GEMINI.keys()).isdisjoint(keys) or not keys.isdisjoint(GEMINI.values())
 
 
+def read_serving(usage: Mapping[str, Any]) -> dict[str, str]:
+    """Read from a usage how the call was served, as members of `context` of docs/prices.md."""
+    return {SERVING[name]: value for name, value in usage.items() if _says_serving(name, value)}
+
+
+def _says_serving(name: str, value: object) -> bool:
+    return name in SERVING and isinstance(value, str) and 0 < len(value) <= MAX_SERVING_CHARS
+
+
 def translate_usage(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a provider's usage object in our names; members that are not its own are kept."""
+    """Write a provider's usage object in our names; members that are not its own are kept.
+
+    What `read_serving` reads is left out, of a usage in our names too.
+    """
+    usage = {name: value for name, value in usage.items() if not _says_serving(name, value)}
     if not is_usage_object(usage):
-        return dict(usage)
+        return usage
     found: dict[str, Any] = {**read_totals(usage)}
     lifetimes = [found.get(f"cache_write_{name}") for name in ("5m", "1h")]
     if any(lifetimes):
@@ -71,7 +92,7 @@ def translate_usage(usage: Mapping[str, Any]) -> dict[str, Any]:
     tools = usage.get("server_tool_use")
     searches = tools.get("web_search_requests") if isinstance(tools, Mapping) else None
     return {
-        **{name: value for name, value in usage.items() if name not in READ},
+        **{name: value for name, value in usage.items() if name not in READ or name in SERVING},
         **{NAMES[field]: value for field, value in found.items() if field in NAMES},
         **({"web_search_requests": searches} if searches else {}),
     }

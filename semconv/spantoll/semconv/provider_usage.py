@@ -83,13 +83,16 @@ PATHS: Keys = {
     ),
     "image_in": ("input_tokens_details.image_tokens",),
     "cost_ticks": ("cost_in_usd_ticks",),
+    "service_tier": ("service_tier",),
+    "speed": ("speed",),
+    "data_residency": ("inference_geo",),
 }
-"""As providers and Langfuse name them."""
+"""As providers and Langfuse name them; of Anthropic also how the call was served."""
 check_fields(PATHS, "spantoll.semconv.provider_usage")
 
 PARTS = name_fields(
     *("cache_read", "cache_write", "cache_write_5m", "cache_write_1h", "reasoning"),
-    *("audio_in", "audio_out"),
+    *("audio_in", "audio_out", "service_tier", "speed", "data_residency"),
     owner="spantoll.semconv.provider_usage",
 )
 ANTHROPIC_KEYS = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
@@ -143,7 +146,7 @@ def read_billed_cost(usage: Mapping[str, Any]) -> Decimal | None:
 
 
 def read_parts(usage: Mapping[str, Any]) -> Found:
-    """Read only the parts of totals: for spans whose totals are attributes."""
+    """Read parts of totals, and how the call was served: for spans whose totals are attributes."""
     found = {name: count for name, count in read_counters(usage).items() if name in PARTS}
     return cast("Found", found)
 

@@ -153,7 +153,20 @@ OPENROUTER = {
                 "service_tier": "standard",
             },
             {"input_tokens": 1_000, "cache_read_tokens": 600, "cost_usd": "0.003030000"},
-            ["/usage/service_tier"],
+            [],
+        ),
+        # Half of it.
+        (
+            {"name": "Anthropic", "model": "claude-sonnet-4-5"},
+            {
+                "input_tokens": 200,
+                "cache_read_input_tokens": 600,
+                "cache_creation_input_tokens": 200,
+                "output_tokens": 100,
+                "service_tier": "batch",
+            },
+            {"service_tier": "batch", "cost_usd": "0.001515000"},
+            [],
         ),
         # 400 x 2.50 + 600 x 1.25 + 100 x 10 USD per million.
         (
@@ -170,7 +183,7 @@ OPENROUTER = {
             [],
         ),
     ],
-    ids=["anthropic", "openai", "openrouter"],
+    ids=["anthropic", "anthropic_batch", "openai", "openrouter"],
 )
 def test_the_usage_object_of_a_provider_is_billed_as_it_is(
     client: TestClient,
@@ -187,6 +200,28 @@ def test_the_usage_object_of_a_provider_is_billed_as_it_is(
     assert {name: record[name] for name in expected} == expected
     assert record["pricing_status"] == "priced"
     assert response.json()["ignored"] == ignored
+
+
+@pytest.mark.parametrize(
+    ("stated", "of_usage", "tier", "ignored"),
+    [
+        ({}, "batch", "batch", []),
+        ({"service_tier": "batch"}, "batch", "batch", []),
+        ({"service_tier": "batch"}, "standard", "batch", ["/usage/service_tier"]),
+        ({}, "b" * 33, None, ["/usage/service_tier"]),
+        ({}, None, None, []),
+    ],
+)
+def test_the_tier_an_event_states_outranks_that_of_its_usage(
+    client: TestClient, stated: dict[str, str], of_usage: Any, tier: str | None, ignored: list[str]
+) -> None:
+    usage = {"input_tokens": 100, "output_tokens": 10, "service_tier": of_usage}
+    body = {"provider": "anthropic", "model": "claude-sonnet-4-5", "usage": usage} | stated
+
+    response = client.post(f"{API}/records", json=body)
+
+    (record,) = response.json()["records"]
+    assert (record["service_tier"], response.json()["ignored"]) == (tier, ignored)
 
 
 @pytest.mark.parametrize(("given", "expected"), [({}, None), ({"latency_ms": 810}, 810)])

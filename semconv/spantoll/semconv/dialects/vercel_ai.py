@@ -48,6 +48,9 @@ METADATA_USAGE = make_paths(
         "cache_read": ("cache_read_input_tokens",),
         "cache_write": ("cache_creation_input_tokens",),
         "cache_write_1h": ("cache_creation.ephemeral_1h_input_tokens",),
+        "service_tier": ("service_tier",),
+        "speed": ("speed",),
+        "data_residency": ("inference_geo",),
     },
     owner="dialect vercel_ai",
 )
