@@ -215,6 +215,85 @@ def test_rows_correct_what_the_catalogue_has_wrong(
     assert answer.status == "priced"
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "at", "tokens", "usd_per_million", "reason"),
+    [
+        ("aws.bedrock", "openai.gpt-5.6-sol", "2026-09-01", 1_000, "4.4", "until 2026-09-20"),
+        ("azure.ai.openai", "gpt-5.6-luna", "2026-08-01", 1_000, "1", "until 2026-08-07"),
+        ("azure.ai.openai", "gpt-4o", "2024-12-01", 1_000, "2.5", "which version"),
+        ("gcp.gemini", "gemini-flash-latest", "2026-03-01", 1_000, "0.3", "the alias moved"),
+        ("gcp.gemini", "gemini-2.0-flash-exp", "2025-01-10", 1_000, "0.1", "free of charge"),
+        ("aws.bedrock", "eu.amazon.nova-lite-v1:0", "2026-03-01", 1_000, "0.078", "geography"),
+        ("x_ai", "grok-4-1-fast", "2026-03-01", 128_000, "0.4", "the catalogue has none"),
+        ("mistral_ai", "magistral-medium-latest", "2026-10-01", 1_000, "2", "may have moved"),
+    ],
+)
+def test_a_price_that_sources_disagree_about_is_estimated(
+    card: RateCard,
+    make_call: CallMaker,
+    provider: str,
+    model: str,
+    at: str,
+    tokens: int,
+    usd_per_million: str,
+    reason: str,
+) -> None:
+    call = make_call(provider, model, at=at, input_tokens=tokens)
+
+    answer = card.price(call)
+
+    assert isinstance(answer, Priced)
+    assert answer.input_nano == tokens * Decimal(usd_per_million) * 1_000
+    assert answer.status == "estimated"
+    assert reason in str(answer.reason)
+
+
+@pytest.mark.parametrize(
+    ("at", "status", "nano_of_million"),
+    [
+        ("2025-07-31", "priced", 310_000_000),
+        ("2025-09-01", "estimated", 310_000_000),
+        ("2025-11-07", "priced", 125_000_000),
+    ],
+)
+def test_cached_input_of_gemini_cost_a_quarter_until_a_day_not_known(
+    card: RateCard, make_call: CallMaker, at: str, status: str, nano_of_million: int
+) -> None:
+    usage = {"input_tokens": 100_000, "cache_read_tokens": 100_000, "output_tokens": 0}
+    call = make_call("gcp.gemini", "gemini-2.5-pro", at=at, **usage)
+
+    answer = card.price(call)
+
+    assert isinstance(answer, Priced)
+    assert (answer.status, answer.cost_nano) == (status, nano_of_million // 10)
+
+
+@pytest.mark.parametrize(
+    ("region", "nano"),
+    [(None, 1_100_000), ("us-east-1", 1_100_000), ("us-gov-west-1", 1_200_000)],
+)
+def test_bedrock_asks_more_in_govcloud(
+    card: RateCard, make_call: CallMaker, region: str | None, nano: int
+) -> None:
+    model = "anthropic.claude-haiku-4-5-20251001-v1:0"
+    call = make_call("aws.bedrock", model, region=region, input_tokens=1_000, output_tokens=0)
+
+    answer = card.price(call)
+
+    assert isinstance(answer, Priced)
+    assert (answer.status, answer.cost_nano) == ("priced", nano)
+
+
+def test_below_the_first_step_of_its_rows_a_model_is_not_free(make_call: CallMaker) -> None:
+    source = shipped(row(context="input_tokens>=200001"))
+    card = RateCard((source,), price_set=source.price_set)
+
+    answer = card.price(make_call("acme", "m", input_tokens=1_000))
+
+    assert isinstance(answer, Unpriced)
+    assert answer.reason == "no_price_for_units"
+
+
 def test_the_rows_of_a_provider_are_loaded_once_it_is_asked_for() -> None:
     rows = read_rows(table(row()), file="f")
     loaded: list[str] = []

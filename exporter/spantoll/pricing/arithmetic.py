@@ -197,10 +197,14 @@ def compile_row(rate: Rate) -> Row:
 def _is_free(rate: Rate) -> bool:
     """Return True if nothing is billed at a rate: all its prices are 0.
 
-    A user's row that gives only input, or only output, for nothing says nothing of the other.
+    A user's row that gives only input, or only output, for nothing says nothing of the other. Only
+    the catalogue and one's own machine have free models without prices: rows that begin at a number
+    of input tokens say nothing of shorter requests.
     """
+    if not rate.prices:
+        return rate.source in {"catalogue", "builtin"}
     totals = {unit.metric for unit in rate.prices} & {"input", "output"}
-    if rate.source in {"user", "default"} and rate.prices and len(totals) == 1:
+    if rate.source in {"user", "default"} and len(totals) == 1:
         return False
     return not any(unit.amount_usd or unit.doubt for unit in rate.prices)
 
