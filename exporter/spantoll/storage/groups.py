@@ -26,6 +26,8 @@ from spantoll.storage.store import Stored
 __all__ = ["MAX_SHARED", "Gained", "Groups"]
 
 AGGREGATE = "aggregate"
+WITHOUT_USAGE_BELOW = ("aggregate_sole", "aggregate_usage")
+"""Reasons of an aggregate below which nothing reported usage when it was settled."""
 
 SLICES_OF_A_MATCHING = 3
 """Time slices before and after its own that a matching of two emitters depends on."""
@@ -86,7 +88,8 @@ class _Search:
         self._climbed: set[int] = set()
         """Ids of records whose parent was looked up."""
         self._summed: set[int] = set()
-        """Ids of aggregates of which it is known whether anything below reports usage."""
+        """Ids of aggregates of which it is known whether anything below reports usage; of one that
+        was settled when nothing did, all that is below it is known."""
         self._emitters: defaultdict[int, set[str | None]] = defaultdict(set)
         """Scopes that report a usage, by its hash."""
         self._read_responses: set[int] = set()
@@ -238,16 +241,16 @@ class _Search:
     def _sum_up(self, changed: Sequence[Stored], orphaned: Mapping[Trace, Times]) -> list[Stored]:
         """Find one record with usage below each aggregate around `changed`.
 
-        Where there is none, return the calls without usage below it; in any case return what was
-        fetched of an aggregate's response. `orphaned` are the times of spans that were orphans
-        before this write.
+        Where there is none, or was none until now, return the calls below it: they were settled
+        with its usage. In any case return what was fetched of an aggregate's response. `orphaned`
+        are the times of spans that were orphans before this write.
         """
         aggregates: dict[int, Stored] = {}
         times = dict(orphaned)
         for each in changed:
             above = self._above(each)
             if _carries_usage(each):
-                self._summed |= {aggregate.id for aggregate in above}
+                self._summed |= {one.id for one in above if not self._had_no_usage_below(one)}
             self._open |= {aggregate.id for aggregate in above if aggregate.facts.role == AGGREGATE}
             aggregates |= {aggregate.id: aggregate for aggregate in (each, *above)}
             top = above[-1] if above else each
@@ -266,38 +269,47 @@ class _Search:
         for aggregate in sums:
             if aggregate.id not in self._summed:
                 self._summed.add(aggregate.id)
-                found += self._calls_without_usage_below(aggregate)
+                found += self._calls_below_aggregate(aggregate)
         return found
 
-    def _calls_without_usage_below(self, aggregate: Stored) -> list[Stored]:
-        """Read what is below an aggregate, until one record with usage is found."""
+    def _had_no_usage_below(self, aggregate: Stored) -> bool:
+        is_settled = aggregate.id not in self._lookups.gained
+        return is_settled and aggregate.current.counted_reason in WITHOUT_USAGE_BELOW
+
+    def _calls_below_aggregate(self, aggregate: Stored) -> list[Stored]:
+        """Read what is below an aggregate, until one record with usage is found.
+
+        If there was none when it was settled, read all: where there is one now, what the others
+        were settled with has to be undone.
+        """
+        read_all = self._had_no_usage_below(aggregate)
         self._climb([aggregate])
         self._found[aggregate.id] = aggregate
         # In a cycle of parents it would be found below itself.
         below = {aggregate.id: aggregate}
         for read in (self._children, self._orphans):
-            level = read([aggregate])
+            level = read([aggregate], read_all)
             while level := [each for each in level if each.id not in below]:
                 self._found |= {each.id: each for each in level}
-                if any(_carries_usage(each) for each in level):
+                if not read_all and any(_carries_usage(each) for each in level):
                     return []
                 below |= {each.id: each for each in level}
-                level = self._children(level)
+                level = self._children(level, read_all)
         # A call that failed too: it may be one with a call that has usage.
         return [each for each in below.values() if is_billable(each.facts)]
 
-    def _children(self, members: Collection[Stored]) -> list[Stored]:
+    def _children(self, members: Collection[Stored], read_all: bool) -> list[Stored]:
         """Read one child with tokens if there is one, else all children."""
-        found = self._lookups.child_with_usage(members)
+        found = None if read_all else self._lookups.child_with_usage(members)
         if found is not None and self._above(found):
             return [found]
         return [each for each in self._lookups.children(members) if self._above(each)]
 
-    def _orphans(self, aggregates: Iterable[Stored]) -> list[Stored]:
+    def _orphans(self, aggregates: Iterable[Stored], read_all: bool) -> list[Stored]:
         return [
             orphan
             for each in aggregates
-            for orphan in self._lookups.orphans(each, self._chain(each)[0][-1])
+            for orphan in self._lookups.orphans(each, self._chain(each)[0][-1], read_all)
         ]
 
     def _parted(self) -> Iterator[list[Stored]]:

@@ -182,11 +182,11 @@ class Lookups:
         older = self._read(self._sql.aggregates, tenant=tenant, trace=trace_id, **time)
         return [*self._aggregates[trace], *older]
 
-    def orphans(self, above: Stored, root: Stored) -> list[Stored]:
+    def orphans(self, above: Stored, root: Stored, read_all: bool) -> list[Stored]:
         """Read the spans of a trace without recorded parent, within the time of a span.
 
         `root` is the topmost span above it, which is not inside it whatever the times are. If one
-        of the orphans has tokens, it alone is read.
+        of the orphans has tokens, it alone is read, unless all are wanted.
         """
         facts = above.facts
         first_ns, last_ns = facts.started_ns, end_ns(facts)
@@ -197,7 +197,7 @@ class Lookups:
             "first_ns": first_ns,
             "last_ns": last_ns,
         }
-        found = list(self._read(self._sql.orphan_with_usage, **wanted))
+        found = [] if read_all else list(self._read(self._sql.orphan_with_usage, **wanted))
         return found or [
             orphan
             for orphan in self._read(self._sql.orphans, **wanted)
