@@ -472,6 +472,13 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], int, str, str | None]] =
         "estimated",
         "image share not reported, all output priced as images",
     ),
+    "a model that draws, and put out thoughts alone": (
+        ("gcp.gemini", "gemini-3-pro-image-preview"),
+        {"input_tokens": 10, "output_tokens": 200, "reasoning_tokens": 200},
+        10 * 2_000 + 200 * 12_000,
+        "priced",
+        None,
+    ),
     "a model that draws, and says what was drawn": (
         ("gcp.gemini", "gemini-2.5-flash-image"),
         {"input_tokens": 10, "output_tokens": 1_310, "output_image_tokens": 1_290},

@@ -224,6 +224,8 @@ def test_rows_correct_what_the_catalogue_has_wrong(
         ("gcp.gemini", "gemini-flash-latest", "2026-03-01", 1_000, "0.3", "the alias moved"),
         ("gcp.gemini", "gemini-2.0-flash-exp", "2025-01-10", 1_000, "0.1", "free of charge"),
         ("aws.bedrock", "eu.amazon.nova-lite-v1:0", "2026-03-01", 1_000, "0.078", "geography"),
+        ("aws.bedrock", "openai.gpt-5.5", "2026-10-01", 272_001, "11", "price of long inputs"),
+        ("gcp.vertex_ai", "gemini-3.6-flash", "2026-09-01", 1_000, "0.75", "for Vertex AI until"),
         ("x_ai", "grok-4-1-fast", "2026-03-01", 128_000, "0.4", "the catalogue has none"),
         ("mistral_ai", "magistral-medium-latest", "2026-10-01", 1_000, "2", "may have moved"),
     ],
