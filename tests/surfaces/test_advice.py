@@ -91,6 +91,39 @@ def test_pasting_the_advice_prices_the_next_call(
     assert sorted(record["cost_usd"] is None for record in records) == [False, True]
 
 
+@pytest.mark.parametrize("command", ["doctor", "usage"])
+@pytest.mark.parametrize(
+    ("undone", "prices", "advice"),
+    [
+        (False, ("input=1/1M", "output=2/1M"), "spantoll reprice --provider acme --model house"),
+        (True, ("input=1/1M", "output=2/1M"), "spantoll reprice --provider acme --model house"),
+        (False, ("images=1",), "spantoll prices set acme house"),
+    ],
+    ids=["priced since", "re-pricing undone", "no price for tokens"],
+)
+def test_calls_that_have_a_price_by_now_are_to_be_priced_again(
+    undone: bool,
+    prices: tuple[str, ...],
+    advice: str,
+    command: str,
+    spantoll: Cli,
+    ingest: Ingest,
+) -> None:
+    tokens = {"gen_ai.usage.input_tokens": 1_000, "gen_ai.usage.output_tokens": 1_000}
+    ingest(**{"gen_ai.provider.name": "acme", "gen_ai.request.model": "house"}, **tokens)
+    spantoll("prices", "set", "acme", "house", *prices)
+    if undone:
+        spantoll("reprice", "--yes")
+        spantoll("reprice", "undo", "1")
+
+    pasted = advised(spantoll(command).out)
+
+    assert pasted.startswith(advice)
+    if "reprice" in advice:
+        assert main([*shlex.split(pasted)[1:], "--yes"]) == 0
+        assert "-> spantoll" not in spantoll(command).out
+
+
 ARN = "arn:aws:bedrock:eu-west-1:1:application-inference-profile/x"
 ADVISED = {
     "a unit": (

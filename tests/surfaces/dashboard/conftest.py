@@ -72,7 +72,12 @@ def filled(store: Store, record: Callable[..., UsageRecord]) -> None:
             *(record(customer_id="acme", user_id="ann", input_tokens=1_000) for _ in range(2)),
             record(customer_id="globex", started_ns=NOW_NS - 2 * DAY_NS, input_tokens=500),
             record(customer_id="acme", model="o3<b>", status="error", error_type="timeout"),
-            record(model="new-model", pricing_status="unpriced", pricing_reason="unknown_model"),
+            record(
+                model="new-model",
+                request_model="new-model",
+                pricing_status="unpriced",
+                pricing_reason="unknown_model",
+            ),
         ]
     )
 

@@ -66,7 +66,12 @@ def test_an_unpriced_model_gets_the_advice_that_its_reason_needs(
     status = "partial" if reason.startswith("no price") else "unpriced"
     unpriced = {"cost_nano": None} if status == "unpriced" else {}
     made = record(
-        provider="openai", model="m", pricing_status=status, pricing_reason=reason, **unpriced
+        provider="openai",
+        model="m",
+        request_model="m",
+        pricing_status=status,
+        pricing_reason=reason,
+        **unpriced,
     )
     store.write([made._replace(started_ns=NOW_NS - DAY_NS)])
 
@@ -102,3 +107,26 @@ def test_without_a_reported_cost_there_is_nothing_to_compare(get: Get) -> None:
 
     assert answer["drift"] == []
     assert 'data-card="drift"' not in get("/health?last=30d")
+
+
+def test_a_model_that_has_a_price_by_now_is_to_be_priced_again(
+    client: TestClient, store: Store, record: Make
+) -> None:
+    reason = "unknown_model: no price for gpt-4o of openai"
+    store.write(
+        [
+            record(
+                provider="openai",
+                model="gpt-4o",
+                request_model="gpt-4o",
+                cost_nano=None,
+                pricing_status="unpriced",
+                pricing_reason=reason,
+            )
+        ]
+    )
+
+    page = unescape(client.get("/health?last=7d").text)
+
+    assert "<code>spantoll reprice --provider openai --model gpt-4o</code>" in page
+    assert "/prices/new?" not in page

@@ -30,10 +30,9 @@ def answer_query(
     """Open the ledger, run the query and write the answer."""
     from spantoll.query import doubt_query, run
     from spantoll.surfaces.adjusted import read_adjusted
-    from spantoll.surfaces.advice import name_database
     from spantoll.surfaces.cli.ledger import open_ledger
     from spantoll.surfaces.cli.output import write_notice
-    from spantoll.surfaces.cli.report import explain_empty
+    from spantoll.surfaces.cli.report import NAMED, explain_empty
 
     with open_ledger(database) as ledger:
         query = make_query(ledger)
@@ -42,13 +41,28 @@ def answer_query(
         doubtful = state is not None and (state.estimated or state.lower_bound)
         reasons = run(ledger.engine, doubt_query(query)) if doubtful else None
         nothing = "" if result.totals.requests else explain_empty(ledger)
+        named = None if all_reasons else NAMED
+        advice = _advise(ledger, reasons, named) if reasons and format is Format.table else []
     if show_sources:
         write_notice(f"read from {', '.join(result.sources)}")
     if format is Format.table and nothing:
         write_notice(nothing)
     else:
-        options = name_database(ledger.settings)
-        _write_answer(result, reasons, adjusted, format, all_reasons=all_reasons, options=options)
+        _write_answer(result, reasons, adjusted, format, named=named, advice=advice)
+
+
+def _advise(ledger: Opened, reasons: Result, named: int | None) -> list[str]:
+    from spantoll.pipeline.user_pricing import load_user_card
+    from spantoll.surfaces.advice import name_database
+    from spantoll.surfaces.doubt_advice import advise_doubts
+
+    return advise_doubts(
+        ledger.engine,
+        reasons,
+        load_card=lambda: load_user_card(ledger.engine),
+        options=name_database(ledger.settings),
+        named=named,
+    )
 
 
 def _write_answer(
@@ -57,14 +71,14 @@ def _write_answer(
     adjusted: tuple[Adjusted, Adjusted],
     format: Format,
     *,
-    all_reasons: bool,
-    options: Sequence[str],
+    named: int | None,
+    advice: Sequence[str],
 ) -> None:
     from spantoll.query import plain_headers, plain_result, plain_rows
     from spantoll.surfaces.adjusted import plain_adjusted
     from spantoll.surfaces.cli.output import write_csv, write_json, write_line, write_notice
     from spantoll.surfaces.cli.periods_report import describe_adjusted
-    from spantoll.surfaces.cli.report import NAMED, print_report
+    from spantoll.surfaces.cli.report import print_report
 
     match format:
         case Format.json:
@@ -75,7 +89,6 @@ def _write_answer(
                 write_notice(note)
             write_csv(plain_headers(result), plain_rows(result))
         case Format.table:
-            named = None if all_reasons else NAMED
-            print_report(result, reasons, named=named, options=options)
+            print_report(result, reasons, named=named, advice=advice)
             for line in describe_adjusted(*adjusted):
                 write_line(line)

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from spantoll.errors import SpantollError
 from spantoll.instrumentation.settings import sampled_without_usage_logs
-from spantoll.pipeline.user_pricing import open_user_card
+from spantoll.pipeline.user_pricing import load_user_card, open_user_card
 from spantoll.query import (
     Query,
     RecordQuery,
@@ -31,7 +31,7 @@ from spantoll.query.windows import find_zone, to_local_time
 from spantoll.settings import Settings
 from spantoll.storage import hide_password, open_store
 from spantoll.storage.shared import read_unsettled
-from spantoll.surfaces.advice import NO_USAGE, advise_unpriced, name_database
+from spantoll.surfaces.advice import NO_USAGE, name_database
 from spantoll.surfaces.cells import format_measure
 from spantoll.surfaces.cli.finding import Finding
 from spantoll.surfaces.cli.ledger_checks import (
@@ -41,6 +41,7 @@ from spantoll.surfaces.cli.ledger_checks import (
     check_sqlite,
 )
 from spantoll.surfaces.cli.sdks import examine_sdks
+from spantoll.surfaces.doubt_advice import advise_doubts
 
 __all__ = ["Finding", "examine"]
 
@@ -229,7 +230,14 @@ def _check_costs(engine: Engine, query: Query, options: Sequence[str]) -> Iterat
     result = run(engine, doubt_query(query))
     if not result.rows:
         yield Finding("ok", "pricing", "every counted call has its full and exact cost")
-    for row in result.rows[:LISTED]:
+    advice = advise_doubts(
+        engine,
+        result,
+        load_card=lambda: load_user_card(engine),
+        options=options,
+        named=LISTED,
+    )
+    for row, command in zip(result.rows[:LISTED], advice, strict=True):
         reason = str(row["pricing_reason"] or row["pricing_status"])
         tokens = row["total_tokens"]
         known = "" if row["cost_usd"] is None else f" {format_measure(row, 'cost_usd')}"
@@ -239,7 +247,7 @@ def _check_costs(engine: Engine, query: Query, options: Sequence[str]) -> Iterat
             f"{row['provider'] or '-'} {row['model'] or '-'}: {row['requests']:,} calls, "
             f"{'unknown' if tokens is None else format(tokens, ',')} tokens "
             f"{row['pricing_status']}{known}: {reason}",
-            advise_unpriced(row["provider"], row["model"], reason, options=options),
+            command,
         )
     if result.groups > LISTED:
         rest = f"and {result.groups - LISTED:,} more models and reasons"

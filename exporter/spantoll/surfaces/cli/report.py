@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from spantoll.query import CostState, RecordQuery, Result, Row, Value, Window, list_records
 from spantoll.query.windows import find_zone, to_local_time
 from spantoll.storage import hide_password
-from spantoll.surfaces.advice import advise_unpriced
 from spantoll.surfaces.cells import UNKNOWN, format_dollars, format_measure, format_number
 from spantoll.surfaces.cli.ledger import Opened
 from spantoll.surfaces.cli.output import write_line, write_table
@@ -29,12 +28,12 @@ def print_report(
     doubts: Result | None = None,
     *,
     named: int | None = NAMED,
-    options: Sequence[str] = (),
+    advice: Sequence[str] = (),
 ) -> None:
     """Write the rows, their total, the period, and why the cost is not exact.
 
-    At most `named` of the reasons are listed, all of them with None; `options` are those of the
-    commands that help.
+    At most `named` of the reasons are listed, all of them with None; `advice` is that of
+    `advise_doubts` on each.
     """
     query = result.query
     keys = [*(["window"] if query.window != "total" else []), *query.dimensions]
@@ -57,7 +56,7 @@ def print_report(
         )
     state = result.totals.cost
     if doubts is not None and state is not None:
-        for line in _list_doubts(doubts, state, named=named, options=options):
+        for line in _list_doubts(doubts, state, named=named, advice=advice):
             write_line(line)
 
 
@@ -127,7 +126,7 @@ def format_period(result: Result) -> str:
 
 
 def _list_doubts(
-    doubts: Result, state: CostState, *, named: int | None, options: Sequence[str]
+    doubts: Result, state: CostState, *, named: int | None, advice: Sequence[str]
 ) -> Iterator[str]:
     if state.lower_bound:
         calls = state.partial_requests + state.unpriced_requests
@@ -142,16 +141,14 @@ def _list_doubts(
             f"~ is estimated in part: {format_dollars(state.estimated_usd, estimated=True)} of "
             f"{calls:,} call{'s' * (calls != 1)}; {format_dollars(state.exact_usd)} is exact."
         )
-    for row in doubts.rows[:named]:
+    for row, command in zip(doubts.rows[:named], advice, strict=True):
         mark = "~" if row["pricing_status"] == "estimated" else "+"
         known = "" if row["cost_usd"] is None else f"{format_measure(row, 'cost_usd')} "
         yield (
             f"{format_number(row['requests']):>6} {mark} {known}{row['provider'] or UNKNOWN} "
             f"{row['model'] or UNKNOWN}: {row['pricing_reason'] or row['pricing_status']}"
         )
-        reason = str(row["pricing_reason"] or "")
-        advice = advise_unpriced(row["provider"], row["model"], reason, options=options)
-        if advice.startswith("spantoll "):
-            yield f"         -> {advice}"
+        if command.startswith("spantoll "):
+            yield f"         -> {command}"
     if named is not None and doubts.groups > named:
         yield f"       and {doubts.groups - named:,} more: add --doubts to see all."

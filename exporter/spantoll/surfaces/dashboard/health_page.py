@@ -26,6 +26,7 @@ from spantoll.query import (
 from spantoll.surfaces.dashboard.live import share_live
 from spantoll.surfaces.dashboard.period import read_or_default
 from spantoll.surfaces.dashboard.render import Page
+from spantoll.surfaces.doubt_advice import advise_doubts
 from spantoll.surfaces.rest.context import RestContext
 
 __all__ = ["router"]
@@ -60,13 +61,15 @@ def show_health(request: Request, context: RestContext, visible: Sequence[Filter
         recent = recent._replace(start_ns=start_ns, end_ns=view.end_ns)
     of_emitters = health_query(filters=view.filters, start_ns=start_ns, end_ns=view.end_ns)
     emitters = run(context.engine, of_emitters)
+    doubts = run(context.engine, doubt_query(counted))
     return Page(
         "health.html",
         {
             "view": view,
             "problem": problem,
             "totals": run(context.engine, counted).totals,
-            "doubts": run(context.engine, doubt_query(counted)),
+            "doubts": doubts,
+            "advice": advise_doubts(context.engine, doubts, load_card=lambda: context.rate_card),
             "recent": recent,
             "drift": measure_drift(context.engine, recent.query("cost_usd")),
             "arrivals": list_arrivals(emitters.totals),

@@ -17,7 +17,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from spantoll.query import CostState
 from spantoll.storage import AccessKey
-from spantoll.surfaces.advice import advise_unpriced
 from spantoll.surfaces.cells import UNKNOWN, format_cost, format_measure, format_number
 from spantoll.surfaces.dashboard.palette import INCOMPLETE, PATTERNS
 from spantoll.surfaces.rest.guard import KEY
@@ -57,7 +56,6 @@ templates.filters.update(amount=format_amount, cost=format_cost, number=format_n
 templates.globals.update(
     measure=format_measure,
     state_of=CostState.from_record,
-    advise_unpriced=advise_unpriced,
     patterns=PATTERNS,
     incomplete=INCOMPLETE,
 )
