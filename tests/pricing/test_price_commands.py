@@ -143,6 +143,33 @@ def test_a_unit_without_a_price_makes_the_cost_a_lower_bound(card: RateCard) -> 
     assert (answer["status"], answer["remarks"]) == ("partial", ["no price for moon_phases"])
 
 
+@pytest.mark.parametrize(
+    ("call", "advice"),
+    [
+        ({"request_model": "foo"}, "foo belongs to none we know: name the provider"),
+        ({"request_model": "foo", "provider": "openrouter"}, "give (openrouter, foo) a price row"),
+        ({"request_model": "foo", "provider": "azure"}, "name the model that it runs, or give ("),
+        ({"request_model": "arn:aws:x", "provider": "aws.bedrock"}, "arn:aws:x) a price row"),
+        ({"request_model": "foo", "provider": "openai"}, "give (openai, foo) a price row"),
+        ({"request_model": "foo", "provider": "acme"}, "give (acme, foo) a price row"),
+        (
+            {"request_model": "gpt-4o", "provider": "openai", "usage": {}},
+            "the usage counts nothing",
+        ),
+        ({}, "no model is named"),
+    ],
+)
+def test_advice_on_a_call_that_no_span_reports_is_not_about_spans(
+    call: dict[str, Any], advice: str, card: RateCard
+) -> None:
+    answer = price(card, **{"usage": {"input_tokens": 1}} | call)
+
+    (remark,) = answer["remarks"]
+    assert answer["status"] == "unpriced"
+    assert advice in remark
+    assert not any(word in remark for word in ("span", "gen_ai"))
+
+
 def test_tokens_of_an_unknown_name_are_not_free(card: RateCard) -> None:
     usage = {"tokens_in": 1_000, "reply_tokens": 100}
 

@@ -61,6 +61,16 @@ ROLES: Mapping[str, Role] = MappingProxyType(
         ),
     }
 )
+OF_SPANS = MappingProxyType(
+    {
+        "the span names no model": "no model is named",
+        "the span names no provider": "no provider is named",
+        "have it carry gen_ai.provider.name": "name the provider",
+        "have the span carry gen_ai.response.model": "name the model that it runs",
+        "the span carries no usage": "the usage counts nothing",
+    }
+)
+"""What the pricing of calls says of spans -> of a call that no span reports."""
 TICKS_PER_USD = 10_000_000_000
 """xAI bills in ticks: https://docs.x.ai/developers/cost-tracking."""
 LEAST_TICKS = 100_000
@@ -149,7 +159,10 @@ def describe_cost(card: RateCard, call: ModelCall, record_id: Any = None) -> dic
     """Price a call and write the answer; the amounts of the lines add up to the cost."""
     answer = card.price(call)
     if isinstance(answer, Unpriced):
-        return _answer(record_id, None, "unpriced", answer.reason, [answer.detail], [])
+        detail = answer.detail
+        for of_span, of_call in OF_SPANS.items():
+            detail = detail.replace(of_span, of_call)
+        return _answer(record_id, None, "unpriced", answer.reason, [detail], [])
     remarks = answer.reason.split("; ") if answer.reason else []
     if answer.catalogue_nano is not None and answer.catalogue_nano != answer.cost_nano:
         remarks.append(f"the price list says {usd(answer.catalogue_nano)} USD")
