@@ -42,6 +42,7 @@ from spantoll.storage.clickhouse.blocks import insert_columns
 from spantoll.storage.insert import pick_filled
 from spantoll.storage.postgresql import COPY, TYPES
 from spantoll.storage.roll_up_merge import merge_roll_ups
+from spantoll.storage.roll_ups import add_pending
 
 if TYPE_CHECKING:
     from benchmarks.load import Traffic
@@ -255,6 +256,7 @@ def measure_writes(
         raw_s.append(spend_raw())
         with (
             mock.patch.object(sql, "add_records", without),
+            mock.patch.object(sql, "add_pending", without),
             mock.patch.object(shared, "add_records", without),
         ):
             without_s.append(spend())
@@ -269,6 +271,8 @@ def fill(kind: Kind, store: SqlStore, number: int) -> None:
         store.write(batch)
     if is_multiplied:
         multiply(store, number)
+    with store.transaction() as connection:
+        add_pending(connection)
     merge_roll_ups(store)
     if kind.name == "postgresql":  # as autovacuum does after a minute
         with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -67,8 +67,9 @@ def ready(receiver, bound):
     print(json.dumps([*bound, threads]), flush=True)
 
 if "--no-roll-ups" in sys.argv:
-    from spantoll.storage import sql
-    sql.add_records = lambda connection, ids, records: None  # what they cost is the difference
+    from spantoll.storage import sql, sqlite
+    nothing = lambda connection, *given, **named: 0  # what they cost is the difference
+    sql.add_records = sql.add_pending = sqlite.add_pending = nothing
 
 config = ReceiverConfig(grpc="127.0.0.1:0", http="127.0.0.1:0", workers=int(sys.argv[2]))
 rate_card = load_rate_card()
@@ -260,6 +261,7 @@ def stages(database: Path, *, roll_ups: bool, group: int) -> dict[str, float]:
     with contextlib.ExitStack() as without:
         if not roll_ups:
             without.enter_context(patch("spantoll.storage.sql.add_records"))
+            without.enter_context(patch("spantoll.storage.sql.add_pending"))
         spent["store and settle"], _ = timed(
             lambda: [ledger.write(each, rates=()) for each in groups], total
         )

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from spantoll.query import Filter, Query, RecordQuery, list_records, run
 from spantoll.storage import SqlStore, open_store
 from spantoll.storage.roll_up_merge import merge_roll_ups
-from spantoll.storage.roll_ups import ROLL_UPS
+from spantoll.storage.roll_ups import ROLL_UPS, add_pending
 
 if TYPE_CHECKING:
     from benchmarks.questions import check, list_cases, make_batches, median_ms
@@ -37,6 +37,8 @@ def fill(store: SqlStore, number: int) -> None:
     """Write records that are spread evenly over the last 30 days."""
     for batch in make_batches(number):
         store.write(batch)
+    with store.transaction() as connection:
+        add_pending(connection)
     merge_roll_ups(store)
 
 

@@ -21,7 +21,7 @@ from spantoll.storage.roll_ups import DAY_NS, open_gap
 from tests.query import reference
 from tests.query.test_same_answers_everywhere import HOUR_NS
 from tests.support.records import NOON_NS, make_record, stored_records
-from tests.support.roll_up_changes import CHANGES, DAYS
+from tests.support.roll_up_changes import CHANGES, DAYS, roll_up_pending
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Pacific/Auckland")
 SUMMED = sorted(name for name in reference.MEASURES if "_p" not in name)
@@ -45,7 +45,9 @@ def store(
 @pytest.fixture(scope="module")
 def small_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     opened = open_store(f"sqlite:///{tmp_path_factory.mktemp('small')}/usage.db")
+    assert isinstance(opened, SqlStore)
     opened.write([make_record(started_ns=NOON_NS - hours * HOUR_NS) for hours in range(4)])
+    roll_up_pending(opened)
     yield opened.engine
     opened.close()
 

@@ -29,7 +29,7 @@ from spantoll.storage.roll_ups import DAY_NS, ROLL_UPS
 from spantoll.storage.tables import unsettled
 from tests.storage.conftest import settle_repeats
 from tests.support.records import NOON_NS, make_record, record_of_response, stored_records
-from tests.support.roll_up_changes import CHANGES
+from tests.support.roll_up_changes import CHANGES, roll_up_pending
 
 MARK_NS = NOON_NS - NOON_NS % DAY_NS - DAY_NS
 OLD_NS, NEW_NS = MARK_NS - DAY_NS, MARK_NS + DAY_NS
@@ -212,6 +212,7 @@ def test_merging_loses_no_sum_that_exceeds_64_bits_and_has_no_records(
     memory_store.write([make_record(started_ns=NEW_NS)])
     for _ in range(2):
         memory_store.write([make_record(started_ns=OLD_NS, input_tokens=most)])
+        roll_up_pending(memory_store)
     memory_store.write([make_record(started_ns=NEW_NS)])
     retain(memory_store)
 

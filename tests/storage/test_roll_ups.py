@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select, update
 from spantoll.query import Query, run
 from spantoll.records.columns import usage_record
 from spantoll.storage import SqlStore, Store, open_store, roll_up_merge, roll_ups
+from spantoll.storage.filled_columns import FilledColumns
 from spantoll.storage.roll_up_fill import clear_roll_ups, fill_gaps, list_gaps
 from spantoll.storage.roll_up_merge import merge_roll_ups
 from spantoll.storage.roll_up_sums import NULL_WITHOUT, SUMS
@@ -19,7 +20,7 @@ from spantoll.storage.roll_ups import DAY_NS, ROLL_UPS
 from tests.query import reference
 from tests.storage.conftest import Backend, settle_repeats
 from tests.support.records import NOON_NS, make_record, record_of_response, stored_records
-from tests.support.roll_up_changes import CHANGES
+from tests.support.roll_up_changes import CHANGES, roll_up_pending
 
 QUERIES = (
     Query(dimensions=["model", "status"]),
@@ -77,10 +78,11 @@ def test_a_sum_is_null_without_the_column_it_needs(sqlite_store: Store) -> None:
 def test_columns_that_only_later_records_fill_are_summed(
     sql_store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(roll_ups, "_filled_columns", roll_ups._FilledColumns())
+    monkeypatch.setattr(roll_ups, "_filled_columns", FilledColumns())
     for number, name in enumerate(sorted(set(NULL_WITHOUT.values()))):
         values: dict[str, Any] = {name: 100 + number}
         sql_store.write([make_record(**values), make_record()])
+        roll_up_pending(sql_store)
 
     result = verify_roll_ups(sql_store.engine)
 
@@ -125,6 +127,7 @@ def test_a_fill_that_is_stopped_goes_on_where_it_was(sql_store: SqlStore) -> Non
 def test_merging_leaves_one_row_for_each_bucket_and_dimensions(sql_store: SqlStore) -> None:
     for _ in range(5):
         sql_store.write([make_record(), make_record(user_id="ann")])
+        roll_up_pending(sql_store)
 
     merged = merge_roll_ups(sql_store)
 
@@ -141,6 +144,7 @@ def test_between_two_transactions_of_a_merge_others_can_write(
     monkeypatch.setattr(roll_up_merge, "MOST_ROWS", 2)
     for _ in range(3):
         sql_store.write([make_record()])
+        roll_up_pending(sql_store)
     written: list[int] = []
 
     with closing(open_store(f"{url}?timeout=0" if url.startswith("sqlite") else url)) as other:
@@ -158,6 +162,7 @@ def test_between_two_transactions_of_a_merge_others_can_write(
 def test_a_merge_that_is_stopped_goes_on_later(sql_store: SqlStore) -> None:
     for _ in range(3):
         sql_store.write([make_record()])
+        roll_up_pending(sql_store)
     steps = iter([False, True])
 
     merged = merge_roll_ups(sql_store, is_stopped=lambda: next(steps))
@@ -170,7 +175,9 @@ def test_a_merge_that_is_stopped_goes_on_later(sql_store: SqlStore) -> None:
 def test_a_day_whose_sums_exceed_64_bits_is_answered_from_records(sql_store: SqlStore) -> None:
     most = 2**63 - 1
     sql_store.write([make_record(input_tokens=most), make_record(started_ns=NOON_NS - DAY_NS)])
+    roll_up_pending(sql_store)
     sql_store.write([make_record(input_tokens=most)])
+    roll_up_pending(sql_store)
     query = Query(measures=["input_tokens"])
 
     merge_roll_ups(sql_store)
@@ -214,6 +221,7 @@ def damaged(sqlite_store: Store) -> SqlStore:
     assert isinstance(sqlite_store, SqlStore)
     sqlite_store.write([make_record() for _ in range(2)])
     sqlite_store.write([make_record(started_ns=NOON_NS - Random(3).randrange(DAY_NS))])
+    roll_up_pending(sqlite_store)
     table = ROLL_UPS[0].table
     with sqlite_store.transaction() as connection:
         connection.execute(update(table).values(cost_nano=table.c.cost_nano + 1))

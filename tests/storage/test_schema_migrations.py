@@ -133,7 +133,7 @@ def remaining_parts(sql: str) -> list[str]:
                 table: [part for part in parts if not part.startswith(start)]
                 for table, parts in found.items()
             }
-        elif not statement.startswith("INSERT INTO retention "):
+        elif not statement.startswith(("INSERT INTO retention ", "INSERT INTO rolled_up ")):
             raise AssertionError(f"a statement this test does not know: {statement}")
     return sorted(f"{table}: {part}" for table, parts in found.items() for part in parts)
 

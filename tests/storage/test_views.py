@@ -13,6 +13,7 @@ from spantoll.storage import SqlStore, Store
 from spantoll.storage.roll_ups import open_gap
 from spantoll.storage.views import VIEWS
 from tests.support.records import make_record
+from tests.support.roll_up_changes import roll_up_pending
 
 STARTED_NS = 1_795_176_000_123_456_000
 """2026-11-20T12:00:00.123456Z."""
@@ -110,6 +111,7 @@ def test_quarters_of_an_hour_add_up_what_is_billed(
 
 
 def test_quarters_of_an_hour_are_read_from_roll_ups(store: SqlStore, filled: Engine) -> None:
+    roll_up_pending(store)
     with store.transaction() as connection:
         connection.execute(text("DELETE FROM roll_up_model_quarter"))
 

@@ -12,12 +12,12 @@ from spantoll.storage import SqlStore
 from spantoll.storage.amend import erase_user, void_record
 from spantoll.storage.facts import store_changes, stored
 from spantoll.storage.roll_up_merge import merge_roll_ups
-from spantoll.storage.roll_ups import DAY_NS, open_gap
+from spantoll.storage.roll_ups import DAY_NS, add_pending, open_gap
 from tests.query.test_same_answers_everywhere import HOUR_NS, random_record
 from tests.storage.conftest import settle_repeats
 from tests.support.records import NOON_NS, with_response_key
 
-__all__ = ["CHANGES", "DAYS"]
+__all__ = ["CHANGES", "DAYS", "random_call", "roll_up_pending"]
 
 DAYS = 5
 
@@ -65,6 +65,15 @@ def open_gaps(store: SqlStore) -> None:
         open_gap(connection, NOON_NS - 4 * DAY_NS, NOON_NS - 4 * DAY_NS + 1)
 
 
+def roll_up_pending(store: SqlStore) -> int:
+    """Add all pending records to the roll-ups, as an idle writer does."""
+    added = 0
+    with store.transaction() as connection:
+        while more := add_pending(connection):
+            added += more
+    return added
+
+
 def void_largest(store: SqlStore) -> None:
     with store.engine.connect() as connection:
         counted = select(usage_record.c.id).where(usage_record.c.counted)
@@ -75,9 +84,11 @@ def void_largest(store: SqlStore) -> None:
 
 CHANGES: Mapping[str, Callable[[SqlStore], object]] = {
     "written": lambda store: store.write(FIRST),
+    "rolled up": roll_up_pending,
     "late records and merges": lambda store: store.write(LATE, settle=settle_repeats),
     "re-priced": lambda store: change_prices(store, cost_nano=12_345),
     "cost unknown": lambda store: change_prices(store, cost_nano=None),
+    "rolled up after changes": roll_up_pending,
     "merged rows": merge_roll_ups,
     "void": void_largest,
     "erased": lambda store: erase_user(store, "ann", why="test", by="test", now_ns=NOON_NS),

@@ -7,6 +7,7 @@ from sqlalchemy import delete
 from spantoll.storage import SqlStore, open_store
 from spantoll.storage.roll_ups import ROLL_UPS
 from tests.support.records import make_record
+from tests.support.roll_up_changes import roll_up_pending
 from tests.surfaces.conftest import Cli
 
 
@@ -14,6 +15,7 @@ def write_ledger(database: str, *, damage: bool) -> None:
     store = open_store(database)
     assert isinstance(store, SqlStore)
     store.write([make_record(), make_record(model="claude")])
+    roll_up_pending(store)
     if damage:
         with store.transaction() as connection:
             connection.execute(delete(ROLL_UPS[0].table))

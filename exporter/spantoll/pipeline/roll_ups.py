@@ -1,7 +1,8 @@
 """Keep the roll-ups of a ledger small and complete, beside the receiver.
 
-Input: a store of the process's own. Output: roll-ups whose gaps are filled from records, and whose
-appended rows are merged, at the start and every `EVERY_S` seconds.
+Input: a store of the process's own. Output: roll-ups to which pending records are added, whose
+appended rows are merged, and whose gaps are filled from records, at the start and every `EVERY_S`
+seconds.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from spantoll.pipeline.repeating import IsStopped, repeat
 from spantoll.storage import SqlStore, Store
 from spantoll.storage.roll_up_fill import fill_gaps
 from spantoll.storage.roll_up_merge import merge_roll_ups
+from spantoll.storage.roll_up_pending import defers_records
+from spantoll.storage.roll_ups import MOST_ADDED, add_pending
 
 __all__ = ["keep_roll_ups"]
 
@@ -35,6 +38,10 @@ def keep_roll_ups(store: Store, *, every_s: float = EVERY_S) -> Iterator[None]:
         return
 
     def keep(is_stopped: IsStopped) -> None:
+        added = MOST_ADDED if defers_records(store.engine) else 0
+        while added == MOST_ADDED and not is_stopped():
+            with store.transaction() as connection:
+                added = add_pending(connection)
         # Pauses as long as the transactions: writers have half the time.
         merge_roll_ups(store, pause=time.sleep, is_stopped=is_stopped)
         fill_gaps(store, is_stopped=is_stopped)

@@ -23,6 +23,7 @@ from spantoll.query.roll_ups import make_plan, read_gaps
 from spantoll.query.run import reading
 from spantoll.query.statement import select_values
 from spantoll.records.columns import usage_record
+from spantoll.storage.roll_up_pending import read_pending_after
 
 __all__ = ["LatencyCount", "count_latencies", "find_bucket_end_ms"]
 
@@ -55,6 +56,7 @@ def _count(connection: Connection, query: Query, deleted_before_ns: int) -> list
             needed=[column, *make_filter_conditions(query)],
             gaps=gaps,
             bucket_ends=find_bucket_ends(connection, query.end_ns, deleted_before_ns),
+            pending_after=read_pending_after(connection),
         )
     plan = leave_out_deleted(plan, deleted_before_ns)
     rows = connection.execute(select_values(query, [], column, plan))

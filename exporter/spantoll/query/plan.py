@@ -62,6 +62,8 @@ class Plan(NamedTuple):
     """Buckets that begin in one window and end in another."""
     subtracted: Span | None = None
     """The records from the end of the period to that of its last bucket, which is read whole."""
+    pending_after: int | None = None
+    """Records of higher ids are in no roll-up yet; None where every record is."""
 
     @property
     def reads_roll_ups(self) -> bool:
@@ -79,6 +81,8 @@ class Plan(NamedTuple):
             counts[self.cut.finer.name if self.cut.finer else "records"] += len(self.cut.parts)
         if records := len(self.records) + (self.subtracted is not None):
             counts["records"] += records
+        if self.pending_after is not None:
+            counts["new records"] += 1
         return [f"{name}: {count} period{'s' * (count > 1)}" for name, count in counts.items()]
 
 

@@ -76,6 +76,7 @@ def make_plan(
     covering: Sequence[Window] = (),
     gaps: Sequence[Span] = (),
     bucket_ends: Sequence[BucketEnd] = (),
+    pending_after: int | None = None,
 ) -> Plan:
     """Cover a period; `needed` are the expressions of dimensions and filters, `added` of sums.
 
@@ -105,7 +106,7 @@ def make_plan(
         records += invalid
         found.setdefault(source.name, (source, []))[1].extend(valid)
     rolled = tuple((source, tuple(spans)) for source, spans in found.values() if spans)
-    plan = Plan(rolled, tuple(records), cut=cut, subtracted=subtracted)
+    plan = Plan(rolled, tuple(records), cut=cut, subtracted=subtracted, pending_after=pending_after)
     return plan if plan.reads_roll_ups else Plan((), (asked,))
 
 

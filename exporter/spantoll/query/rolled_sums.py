@@ -9,13 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Label, Select, and_, case, func, select, true, union_all
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Label,
+    Select,
+    UnaryExpression,
+    and_,
+    case,
+    func,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.sql import operators, visitors
 
 from spantoll.query.conditions import Condition, make_filter_conditions, restrict_to_spans
 from spantoll.query.plan import Cut, Plan
 from spantoll.query.query import Query
 from spantoll.query.roll_ups import find_sum, move_to, move_to_middle
 from spantoll.records.columns import usage_record
+from spantoll.storage.roll_up_pending import is_rolled_up
 from spantoll.storage.roll_ups import RollUp
 
 __all__ = ["WINDOW", "select_rolled_sums"]
@@ -54,7 +68,9 @@ def select_rolled_sums(
         later = _select_source(query, keys, added, None, restrict_to_spans([plan.subtracted]))
         sources.append(_negate(later.subquery("later").c, names, names))
     if plan.cut is not None:
-        sources += _select_cut(query, keys, added, plan.cut)
+        sources += _select_cut(query, keys, added, plan)
+    if plan.pending_after is not None:
+        sources.append(_select_pending(query, keys, added, plan))
     u = union_all(*sources).subquery("sources").c
     totals = (case((func.sum(u[f"{name}n"]) != 0, func.sum(u[name]))).label(name) for name in added)
     counted = func.sum(u[COUNT])
@@ -93,13 +109,37 @@ def _select_source(
     return select(*keys, *shown).where(*where).group_by(*names)
 
 
+def _select_pending(
+    query: Query, keys: Sequence[Label[Any]], added: Mapping[str, ColumnElement[Any]], plan: Plan
+) -> Select[Any]:
+    """Select the records of the periods of roll-ups that are in none yet, which are few."""
+    spans: list[tuple[int | None, int | None]] = [
+        each for _, spans in plan.roll_ups for each in spans
+    ]
+    spans += plan.cut.spans if plan.cut is not None else ()
+    newer = _select_source(query, keys, added, None, restrict_to_spans(spans))
+    # An index of times or users may look better to SQLite, and find all records of the period.
+    found: Any = visitors.replacement_traverse(newer, {}, _keep_from_index)
+    newest: Select[Any] = found.where(r.id > plan.pending_after)
+    return newest
+
+
+def _keep_from_index(element: Any, **_: Any) -> Any:
+    if isinstance(element, Column) and element.table is usage_record:
+        return UnaryExpression(element, operator=operators.custom_op("+"), type_=element.type)
+    return None
+
+
 def _select_cut(
-    query: Query, keys: Sequence[Label[Any]], added: Mapping[str, ColumnElement[Any]], cut: Cut
+    query: Query, keys: Sequence[Label[Any]], added: Mapping[str, ColumnElement[Any]], plan: Plan
 ) -> list[Select[Any]]:
     """Select the buckets by their middles, and what of them is in another window.
 
     The latter is added to its own window and subtracted from that of the middle.
     """
+    cut = plan.cut
+    if cut is None:
+        return []
     width_ns = cut.roll_up.width_ns
     middles = [move_to_middle(key, width_ns) if key.name == WINDOW else key for key in keys]
     whole = _select_source(query, middles, added, cut.roll_up, restrict_to_spans(cut.spans))
@@ -107,7 +147,10 @@ def _select_cut(
         return [whole]
     both = [*keys, *(key.element.label(MIDDLE) for key in middles if key.name == WINDOW)]
     # Referenced twice, so the parts are read once.
-    parts = _select_source(query, both, added, cut.finer, _restrict_to_parts(cut)).cte("parts").c
+    within = _restrict_to_parts(cut)
+    if cut.finer is None and plan.pending_after is not None:
+        within = and_(within, *is_rolled_up(plan.pending_after))
+    parts = _select_source(query, both, added, cut.finer, within).cte("parts").c
     names = [key.name for key in keys]
     summed = [column for column in parts if column.name not in (*names, MIDDLE)]
     return [

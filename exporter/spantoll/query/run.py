@@ -47,6 +47,7 @@ from spantoll.query.statement import (
 )
 from spantoll.query.windows import LAST_NS, Window, find_zone, join_windows, list_windows
 from spantoll.records.columns import usage_record
+from spantoll.storage.roll_up_pending import read_pending_after
 
 __all__ = ["reading", "run"]
 
@@ -80,20 +81,22 @@ def _run(connection: Connection, query: Query, deleted_before_ns: int) -> Result
     period = Span(query.start_ns, query.end_ns)
     gaps = _read_usable_gaps(connection, query, deleted_before_ns)
     ends = [] if gaps is None else find_bucket_ends(connection, query.end_ns, deleted_before_ns)
-    plans = _Plans(asked, period, covering, gaps, deleted_before_ns, ends)
+    pending_after = read_pending_after(connection)
+    plans = _Plans(asked, period, covering, gaps, deleted_before_ns, ends, pending_after)
     kept = None
     if query.others:
         ranking = replace(asked, window="total", others=False, fill=False)
         total = plans._replace(query=ranking, covering=())
         order = {name.removeprefix("-") for name in list_order(ranking)}
         ranks = [each for each in measures if each.name in order]
-        kept = [each.keys for each in _fetch_groups(connection, total, ranks).groups]
+        ranked = _fetch_groups(connection, total, ranks)
+        kept = [each.keys for each in ranked.groups]
         asked = replace(asked, limit=None, others=False)
-        plans = plans._replace(query=asked)
+        plans = plans._replace(query=asked, gaps=ranked.gaps)
     found = _fetch_groups(connection, plans, measures, kept=kept)
     used: Sequence[DatabaseRow[str, str]] = ()
     if _has_money(measures):
-        rates = plans._replace(covering=()).make([usage_record.c.rate_id])
+        rates = plans._replace(covering=(), gaps=found.gaps).make([usage_record.c.rate_id])
         used = connection.execute(select_price_sets(asked, rates)).all()
     rows: Sequence[Row] = [each.row for each in found.groups]
     if query.fill:
@@ -120,6 +123,7 @@ class _Plans(NamedTuple):
     deleted_before_ns: int
     """The mark of retention."""
     bucket_ends: Sequence[BucketEnd]
+    pending_after: int | None
 
     def make(self, keys: Sequence[ColumnElement[Any]], measures: Sequence[Measure] = ()) -> Plan:
         """Plan what groups by `keys` and adds up what `measures` are made of."""
@@ -141,6 +145,7 @@ class _Plans(NamedTuple):
             covering=self.covering,
             gaps=self.gaps,
             bucket_ends=self.bucket_ends,
+            pending_after=self.pending_after,
         )
 
 
@@ -165,6 +170,8 @@ class _Found(NamedTuple):
     """Those beyond the limit included."""
     plans: Sequence[Plan]
     """Of the sums, then of what is read apart from them."""
+    gaps: Sequence[Span] | None
+    """None where roll-ups are not to be read any more: the snapshot is another one."""
 
 
 @contextmanager
@@ -213,7 +220,7 @@ def _fetch_groups(
     if by_percentile:
         groups = _sort_groups(groups, order)[: query.limit]
     totals = _make_row(found[0] if found else {}, "t", measures)
-    return _Found(groups, totals, found[0]["groups"] if found else 0, made)
+    return _Found(groups, totals, found[0]["groups"] if found else 0, made, plans.gaps)
 
 
 def _execute(

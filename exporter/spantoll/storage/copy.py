@@ -37,6 +37,7 @@ from spantoll.records.record import COLUMNS
 from spantoll.storage.registry import MODULES
 from spantoll.storage.retention_copy import copy_kept_sums, copy_mark
 from spantoll.storage.roll_up_fill import clear_roll_ups, fill_gaps
+from spantoll.storage.roll_up_pending import rolled_up
 from spantoll.storage.roll_ups import ROLL_UPS, roll_up_gap
 from spantoll.storage.shared import read_unsettled
 from spantoll.storage.sql import SqlStore
@@ -48,7 +49,7 @@ __all__ = ["TableCopied", "copy_ledger"]
 CHUNK_ROWS = 2_000
 """Rows of one transaction: about 2 MB of records."""
 
-KEEPING = {"alembic_version", "record_number", probe.name, retention.name}
+KEEPING = {"alembic_version", "record_number", probe.name, retention.name, rolled_up.name}
 """Tables that each database fills for itself; the second is how ClickHouse gives out ids. The mark
 of retention is copied before all else."""
 

@@ -30,7 +30,7 @@ from spantoll.records.columns import usage_record
 from spantoll.storage.audit_events import add_audit_event
 from spantoll.storage.retention import MARK, name_mark, read_deleted_before
 from spantoll.storage.roll_up_fill import list_gaps
-from spantoll.storage.roll_ups import DAY_NS, has_roll_ups
+from spantoll.storage.roll_ups import DAY_NS, add_pending, has_roll_ups
 from spantoll.storage.statements import MAX_SHARED
 from spantoll.storage.tables import retention, unsettled
 
@@ -130,6 +130,9 @@ def _move_mark(store: SqlStore, planned: RetentionPlan, *, by: str, now_ns: int)
         moved = update(retention).where(retention.c.id == MARK, m < mark_ns)
         moved = moved.values(deleted_before_ns=mark_ns)
         is_moved = connection.execute(moved).rowcount == 1
+        # What is deleted must be in roll-ups, and none of it is added later.
+        while add_pending(connection):
+            pass
         _check_gaps(connection, mark_ns)
         if _has_unsettled(connection, mark_ns):
             raise _NotSettled

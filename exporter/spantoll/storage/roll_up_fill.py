@@ -18,6 +18,11 @@ from sqlalchemy.exc import DBAPIError
 from spantoll.errors import StoreUnavailable
 from spantoll.records.columns import usage_record
 from spantoll.storage.retention import read_deleted_before
+from spantoll.storage.roll_up_pending import (
+    is_rolled_up,
+    read_last_rolled_up,
+    set_last_rolled_up,
+)
 from spantoll.storage.roll_ups import (
     CHUNK,
     DAY_NS,
@@ -78,6 +83,7 @@ def clear_roll_ups(store: SqlStore) -> None:
     with store.transaction() as connection:
         connection.execute(delete(roll_up_gap))
         open_gap(connection, read_deleted_before(connection))
+        set_last_rolled_up(connection)
 
 
 def fill_gaps(
@@ -140,7 +146,8 @@ def _fill_newest_day(store: SqlStore, gap: Gap) -> Gap | None:
 def _read_sums(snapshot: Connection, roll_up: RollUp, period: Gap) -> _Sums:
     t = roll_up.table.c
     stale = snapshot.scalars(select(t.id).where(*within(t.bucket_ns, *period))).all()
-    found = snapshot.execute(select_sums(roll_up, *within(r.started_ns, *period)))
+    there = is_rolled_up(read_last_rolled_up(snapshot))
+    found = snapshot.execute(select_sums(roll_up, *within(r.started_ns, *period), *there))
     rows = [
         {"state": MERGED, **{name: _to_int(value) for name, value in row._mapping.items()}}
         for row in found

@@ -4,13 +4,14 @@ Input: ids of records that were inserted, or are about to change. Output: rows o
 that add or subtract what these records sum to. Rows are only appended, so writers never wait for
 each other: the sum of a bucket is the sum of all its rows, which `roll_up_merge` makes fewer.
 `roll_up_gap` has the periods for which roll-ups are not valid: queries read the records there.
+Records above the id of `roll_up_pending` are not in roll-ups yet: a change of them changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -38,8 +39,13 @@ from sqlalchemy.exc import DBAPIError
 from spantoll.records.column_spec import identity
 from spantoll.records.columns import metadata, usage_record
 from spantoll.records.record import COLUMNS, UsageRecord
-from spantoll.storage.insert import find_filled
-from spantoll.storage.roll_up_sums import NEVER_NULL, NULL_WITHOUT, SUMS, known_name
+from spantoll.storage.filled_columns import FilledColumns
+from spantoll.storage.roll_up_pending import (
+    defers_records,
+    read_last_rolled_up,
+    set_last_rolled_up,
+)
+from spantoll.storage.roll_up_sums import NEVER_NULL, SUMS, known_name
 
 __all__ = [
     "APPENDED",
@@ -48,8 +54,10 @@ __all__ = [
     "END_NS",
     "MERGED",
     "MERGING",
+    "MOST_ADDED",
     "ROLL_UPS",
     "RollUp",
+    "add_pending",
     "add_records",
     "changing_records",
     "has_roll_ups",
@@ -71,6 +79,9 @@ APPENDED, MERGING, MERGED, STAGED = range(4)
 
 CHUNK = 5_000
 """Ids in one IN list; SQLite takes 32,766 parameters."""
+
+MOST_ADDED = 32_768
+"""Pending records of one transaction: more than two groups of a group commit."""
 
 r = usage_record.c
 
@@ -229,25 +240,14 @@ _last_id = select(func.coalesce(func.max(_a.c.id), 0))
 _unstage = _a.update().where(_is_staged).values(state=APPENDED)
 
 
-class _FilledColumns:
-    """The columns that make a sum known and that a record written by this process has filled.
-
-    Most calls leave half of them empty, and an aggregate over NULLs takes as long as one over
-    numbers. The columns only become more, so that few different statements are ever made.
-    """
-
-    def __init__(self) -> None:
-        self._unfilled = {UsageRecord._fields.index(name) for name in NULL_WITHOUT.values()}
-
-    def find_unknown(self, records: Sequence[UsageRecord]) -> frozenset[str]:
-        """Return the names of sums that are NULL in these records, and in all before."""
-        if filled := find_filled(records, tuple(self._unfilled)):
-            self._unfilled = self._unfilled - filled
-        empty = {UsageRecord._fields[index] for index in self._unfilled}
-        return frozenset(name for name, column in NULL_WITHOUT.items() if column in empty)
+_filled_columns = FilledColumns()
 
 
-_filled_columns = _FilledColumns()
+def _choose(is_range: bool) -> ColumnElement[bool]:
+    """Return the condition of records by their ids: a list of ids costs more than its sums."""
+    if is_range:
+        return r.id.between(bindparam("first"), bindparam("last"))
+    return r.id.in_(bindparam("ids", expanding=True))
 
 
 @cache
@@ -256,11 +256,7 @@ def _list_inserts(*, negative: bool, is_range: bool, unknown: frozenset[str]) ->
 
     They are made when they are first needed: that takes longer than many a command.
     """
-    is_chosen = (
-        r.id.between(bindparam("first"), bindparam("last"))
-        if is_range  # a list of ids costs more than its sums
-        else r.id.in_(bindparam("ids", expanding=True))
-    )
+    is_chosen = _choose(is_range)
 
     def insert(roll_up: RollUp, state: int, width_ns: int | None = None) -> Insert:
         sums = select_sums(
@@ -284,11 +280,31 @@ def _list_derived_inserts() -> list[Insert]:
 
 
 def add_records(connection: Connection, ids: Sequence[int], records: Sequence[UsageRecord]) -> None:
-    """Add what records sum to; those that are not counted add nothing.
+    """Add what records sum to, unless they are pending; those that are not counted add nothing.
 
     The rows `ids` are some of `records`, or all.
     """
-    _append(connection, ids, records, negative=False)
+    last_id = read_last_rolled_up(connection)
+    _append(connection, [each for each in ids if each <= last_id], records, negative=False)
+
+
+def add_pending(connection: Connection, *, least: int = 1) -> int:
+    """Add what the oldest pending records sum to, if at least so many are; return how many.
+
+    They are MOST_ADDED at most. In a transaction that no other writer has beside it.
+    """
+    if not defers_records(connection):
+        return 0
+    before = read_last_rolled_up(connection)
+    newest = connection.scalar(select(func.max(r.id))) or 0
+    if newest - before < least:
+        return 0
+    last = min(newest, before + MOST_ADDED)
+    unknown = _filled_columns.find_unknown_stored(connection, before + 1, last)
+    chosen = {"first": before + 1, "last": last}
+    _append_chosen(connection, chosen, is_range=True, negative=False, unknown=unknown)
+    set_last_rolled_up(connection, last)
+    return last - before
 
 
 @contextmanager
@@ -297,14 +313,16 @@ def changing_records(
 ) -> Iterator[None]:
     """Subtract what records sum to before the block changes them, and add it again after it.
 
-    `changes` has the id of each record, and the record as it is and as it is to be.
+    `changes` has the id of each record, and the record as it is and as it is to be. What is pending
+    is added later, as it is then.
     """
-    real = [each for each in changes if not is_same_in_roll_ups(*each[1:])]
+    last_id = read_last_rolled_up(connection)
+    real = [each for each in changes if each[0] <= last_id and not is_same_in_roll_ups(*each[1:])]
     were_counted = [(number, before) for number, before, _ in real if before.counted]
     _append(connection, *_part_pairs(were_counted), negative=True)
     yield
     are_counted = [(number, after) for number, _, after in real if after.counted]
-    add_records(connection, *_part_pairs(are_counted))
+    _append(connection, *_part_pairs(are_counted), negative=False)
 
 
 def open_gap(connection: Connection, start_ns: int = 0, end_ns: int = END_NS) -> None:
@@ -337,23 +355,33 @@ def _append(
     if not ids or not has_roll_ups(connection):
         return
     unknown = _filled_columns.find_unknown(records)
-    statements = partial(_list_inserts, negative=negative, unknown=unknown)
     for start in range(0, len(ids), CHUNK):
         chunk = sorted(set(ids[start : start + CHUNK]))
         first, last = chunk[0], chunk[-1]
         is_range = last - first + 1 == len(chunk)
         chosen = {"first": first, "last": last} if is_range else {"ids": chunk}
-        try:
-            with connection.begin_nested():
-                before = {"last_id": connection.scalar(_last_id)}
-                for statement in statements(is_range=is_range):
-                    connection.execute(statement, chosen)
-                for statement in _list_derived_inserts():
-                    connection.execute(statement, before)
-                connection.execute(_unstage, before)
-        except DBAPIError:
-            # Sums of counters that are noise exceed 64 bits, for which each database has an error
-            # of its own. Such a day is answered from its records; what else is wrong fails again.
-            days = select(r.started_ns - r.started_ns % DAY_NS).where(r.id.in_(chunk)).distinct()
-            for day_ns in connection.scalars(days).all():
-                open_gap(connection, day_ns, day_ns + 1)
+        _append_chosen(connection, chosen, is_range=is_range, negative=negative, unknown=unknown)
+
+
+def _append_chosen(
+    connection: Connection,
+    chosen: Mapping[str, Any],
+    *,
+    is_range: bool,
+    negative: bool,
+    unknown: frozenset[str],
+) -> None:
+    try:
+        with connection.begin_nested():
+            before = {"last_id": connection.scalar(_last_id)}
+            for statement in _list_inserts(negative=negative, is_range=is_range, unknown=unknown):
+                connection.execute(statement, chosen)
+            for statement in _list_derived_inserts():
+                connection.execute(statement, before)
+            connection.execute(_unstage, before)
+    except DBAPIError:
+        # Sums of counters that are noise exceed 64 bits, for which each database has an error
+        # of its own. Such a day is answered from its records; what else is wrong fails again.
+        days = select(r.started_ns - r.started_ns % DAY_NS).where(_choose(is_range)).distinct()
+        for day_ns in connection.scalars(days, chosen).all():
+            open_gap(connection, day_ns, day_ns + 1)

@@ -32,7 +32,7 @@ from spantoll.storage.retention_run import (
     delete_records,
     move_mark,
 )
-from spantoll.storage.roll_ups import add_records
+from spantoll.storage.roll_ups import add_pending, add_records
 from spantoll.storage.store import Settle, Stored, WriteResult
 from spantoll.storage.tables import probe, rate
 
@@ -40,6 +40,9 @@ __all__ = ["Insert", "Refused", "SqlStore", "without"]
 
 PROBE_BYTES = 65_000
 """As much as a BLOB of MySQL takes."""
+
+MOST_PENDING = 4_096
+"""Records that a write leaves out of roll-ups: queries read these one by one."""
 
 Refused = tuple[int, str]
 """Position in the write, and why."""
@@ -204,6 +207,7 @@ class SqlStore(ABC):
             corrected = 0
             if settle is not None and ids:
                 corrected = self.settle_rows(connection, without(records, refused), ids, settle)
+            add_pending(connection, least=MOST_PENDING)
         duplicates = len(records) - len(refused) - len(ids)
         return WriteResult(len(ids), duplicates, corrected), refused
 

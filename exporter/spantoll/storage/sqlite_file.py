@@ -83,11 +83,17 @@ class SqliteFile:
                 raise self._make_error(error) from error
             unless_opened.pop_all()
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the file that was opened is still the one at `path`."""
+        return self._file == self._identify_file()
+
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, wait: bool = True) -> Iterator[Connection]:
         """The write transaction: durable when the block has ended without an error.
 
-        What the driver raises becomes StoreUnavailable, other errors pass through.
+        What the driver raises becomes StoreUnavailable, other errors pass through. Without `wait`
+        a lock that another connection has is such an error at once.
         """
         if self._closed:
             raise StoreUnavailable(f"database {self.url} is closed")
@@ -96,7 +102,7 @@ class SqliteFile:
             pool = self.writer.pool
             with self.writer.connect() as connection:
                 try:
-                    with connection.begin():
+                    with self._waiting(connection, wait), connection.begin():
                         yield connection
                 except DBAPIError:
                     if self.path is not None:
@@ -109,10 +115,24 @@ class SqliteFile:
                         connection.invalidate()
         except (DBAPIError, PoolTimeout) as error:
             raise self._make_error(error) from error
-        if self._file != self._identify_file():
+        if not self.is_there:
             raise StoreUnavailable(f"database {self.url} was removed or replaced during the write")
         if self._journal is None:
             self._journal = self._identify_file("-wal")
+
+    @contextmanager
+    def _waiting(self, connection: Connection, wait: bool) -> Iterator[None]:
+        """Let the beginning of a transaction fail instead of waiting for another writer."""
+        if wait:
+            yield
+            return
+        driver = connection.connection
+        driver.cursor().execute("PRAGMA busy_timeout=0")
+        try:
+            yield
+        finally:
+            if driver.is_valid:
+                driver.cursor().execute(f"PRAGMA busy_timeout={self._timeout_s * 1000:.0f}")
 
     def checkpoint(self) -> None:
         """Copy the WAL to the file, as far as no reader is in the way; raises StoreUnavailable.
@@ -122,7 +142,7 @@ class SqliteFile:
         """
         if self._closed:
             raise StoreUnavailable(f"database {self.url} is closed")
-        if self.path is None or self._file != self._identify_file():
+        if self.path is None or not self.is_there:
             return
         try:
             connection = self.writer.raw_connection()

@@ -32,6 +32,7 @@ from sqlalchemy import (
 from spantoll.records.columns import usage_record
 from spantoll.records.record import COLUMNS
 from spantoll.storage.retention import MARK
+from spantoll.storage.roll_up_pending import rolled_up
 from spantoll.storage.roll_up_sums import NEVER_NULL, known_name
 from spantoll.storage.roll_ups import ROLL_UPS, roll_up_gap, select_sums
 from spantoll.storage.tables import retention
@@ -85,6 +86,8 @@ class Spelling(NamedTuple):
     """Nano-dollars as dollars."""
     has_roll_ups: bool = True
     """Of all time, not only of what retention has deleted."""
+    has_pending: bool = False
+    """Whether records may not be in roll-ups yet."""
     end: str = ""
     """What ends the statement of a view."""
 
@@ -95,6 +98,7 @@ SPELLINGS: Mapping[str, Spelling] = {
         time="strftime('%Y-%m-%dT%H:%M:%fZ', started_ns / 1000000000.0, 'unixepoch')",
         seconds="started_ns / 1000000000",
         day="date(started_ns / 1000000000, 'unixepoch')",
+        has_pending=True,
     ),
     "postgresql": Spelling(
         hex=lambda column: func.encode(column, literal_column("'hex'")),
@@ -163,7 +167,7 @@ def select_days(spelling: Spelling) -> Select[Any]:
 
 
 def select_quarters(spelling: Spelling) -> Select[Any]:
-    """Add up the calls of each 15 minutes: what roll-ups have, and records in their gaps."""
+    """Add up the calls of each 15 minutes: what roll-ups have, and records that they have not."""
     parts = _select_parts(spelling).subquery("parts")
     p = parts.c
     groups = [p[name] for name in QUARTER_DIMENSIONS]
@@ -231,10 +235,16 @@ def _select_parts(spelling: Spelling) -> CompoundSelect[Any]:
     names = ["bucket_ns", *QUARTER_DIMENSIONS, "records", *summed, *known]
     is_in_gap = _is_in_gap if spelling.has_roll_ups else _is_after_mark
     kept = QUARTER.table.c
-    added = select_sums(QUARTER, is_in_gap(r.started_ns))
+    added = [select_sums(QUARTER, is_in_gap(r.started_ns))]
+    if spelling.has_pending:
+        last_id = func.coalesce(select(rolled_up.c.last_id).scalar_subquery(), 0)
+        added.append(select_sums(QUARTER, r.id > last_id, ~is_in_gap(r.started_ns)))
     return union_all(
         select(*(kept[name] for name in names)).where(~is_in_gap(kept.bucket_ns)),
-        added.with_only_columns(*(added.selected_columns[name] for name in names)),
+        *(
+            each.with_only_columns(*(each.selected_columns[name] for name in names))
+            for each in added
+        ),
     )
 
 
