@@ -71,7 +71,7 @@ def spans(draw: st.DrawFn) -> tuple[TableDialect, dict[str, Any]]:
 def test_a_plan_finds_what_a_walk_finds(drawn: tuple[TableDialect, dict[str, Any]]) -> None:
     dialect, attributes = drawn
 
-    found, metadata = dialect._find(attributes)
+    found, metadata, _ = dialect._find(attributes)
 
     assert found == walk(dialect, attributes)
     assert metadata.keys() == kept_metadata(attributes)
@@ -104,7 +104,7 @@ def test_a_shape_that_is_too_large_is_read_and_not_kept() -> None:
     dialect = TableDialect(name="acme", keys={"input": ("acme.input",)})
     attributes = {f"made.up.{number}": 1 for number in range(1_000)}
 
-    found, _ = dialect._find({**attributes, "acme.input": 7})
+    found, _, _ = dialect._find({**attributes, "acme.input": 7})
 
     assert (found, dialect._plans) == ({"input": 7}, {})
 

@@ -22,6 +22,7 @@ from spantoll.pricing.lines import (
 )
 from spantoll.pricing.result import Priced, PricingStatus, Unpriced
 from spantoll.semconv.call import ModelCall, UsageQuality
+from spantoll.semconv.usage import UNREAD_CACHE
 
 __all__ = ["compute_cost"]
 
@@ -68,6 +69,8 @@ def compute_cost(call: ModelCall, row: Row, doubts: tuple[str, ...]) -> Priced |
         return _OUT_OF_RANGE
     if row.is_doubted:
         doubts = (*doubts, *(price.unit.doubt for price, _ in lines if price.unit.doubt))
+    if call.usage_quality == "assumed":
+        doubts = (*doubts, *(note for note in call.assumptions if note.startswith(UNREAD_CACHE)))
     status: PricingStatus = "priced"
     reason = None
     if remarks or doubts or call.usage_quality in _QUALITY:

@@ -8,6 +8,7 @@ follows from the values that spans share, such as provider and model, is kept to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -42,6 +43,12 @@ OPTIONAL = tuple(ModelCall._field_defaults)
 """The optional fields of a call, which are its last ones."""
 
 
+CACHED_TOKENS = re.compile(r"cache.*token|token.*cache", re.IGNORECASE)
+"""Keys of which a number may be cached tokens: `llm.usage.cacheReadInputTokens`."""
+NO_TOKENS = re.compile(r"cost|price|usd|rati?o|rate$|percent|limit|max|ttl|saved", re.IGNORECASE)
+"""... unless it is what they cost, their share or a limit."""
+
+
 class Plan(NamedTuple):
     """What is read from a span of one set of keys."""
 
@@ -52,6 +59,8 @@ class Plan(NamedTuple):
     """Attribute key and its name as metadata."""
     units: tuple[tuple[str, str], ...]
     """Attribute key and the unit of usage it names."""
+    unread_cache: tuple[str, ...]
+    """Keys that name cached tokens and are read as nothing."""
 
 
 class Constants(NamedTuple):
@@ -85,17 +94,21 @@ def make_plan(shape: Sequence[str], index: Mapping[str, tuple[str, int]]) -> Pla
     found: dict[str, tuple[int, str]] = {}
     metadata: list[tuple[str, str]] = []
     units: list[tuple[str, str]] = []
+    unread: list[str] = []
     for key in shape:
         name, rank = index.get(key, (None, 0))
         if name is not None and (name not in found or rank < found[name][0]):
             found[name] = rank, key
-        unit, label = _labels.get(key) or _name_key(key)
+        unit, label, is_cache = _labels.get(key) or _name_key(key)
+        if is_cache and name is None:
+            unread.append(key)
         if unit is not None:
             units.append((key, unit))
         if label is not None:
             metadata.append((key, label))
     picked = [key for _, key in found.values()]
-    return Plan(tuple(found), _make_picker(picked), tuple(metadata), tuple(units))
+    picker = _make_picker(picked)
+    return Plan(tuple(found), picker, tuple(metadata), tuple(units), tuple(unread))
 
 
 def keep_plan(plans: dict[tuple[str, ...], Plan], shape: tuple[str, ...], plan: Plan) -> None:
@@ -106,20 +119,29 @@ def keep_plan(plans: dict[tuple[str, ...], Plan], shape: tuple[str, ...], plan: 
         plans[shape] = plan
 
 
-_labels: dict[str, tuple[str | None, str | None]] = {}
+Label = tuple[str | None, str | None, bool]
+_labels: dict[str, Label] = {}
 
 
-def _name_key(key: str) -> tuple[str | None, str | None]:
-    """Name the unit of usage that a key stands for, or the metadata it is kept as."""
+def _name_key(key: str) -> Label:
+    """Name the unit of usage a key stands for, or the metadata; True if it names cached tokens."""
     if key.startswith(keys.SPANTOLL_USAGE_PREFIX):
-        names: tuple[str | None, str | None] = key.removeprefix(keys.SPANTOLL_USAGE_PREFIX), None
+        names: Label = key.removeprefix(keys.SPANTOLL_USAGE_PREFIX), None, False
     else:
-        names = None, metadata_name(key)
+        names = None, metadata_name(key), _names_cached_tokens(key)
     if len(key) <= MAX_KEY_CHARS:
         if len(_labels) >= MAX_KEYS:
             _labels.clear()
         _labels[key] = names
     return names
+
+
+def _names_cached_tokens(key: str) -> bool:
+    return (
+        len(key) <= MAX_KEY_CHARS
+        and CACHED_TOKENS.search(key) is not None
+        and NO_TOKENS.search(key) is None
+    )
 
 
 def _make_picker(picked: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

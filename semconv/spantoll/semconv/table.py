@@ -31,7 +31,7 @@ from spantoll.semconv.shapes import (
     keep_plan,
     make_plan,
 )
-from spantoll.semconv.usage import UNDECLARED, Counting, read_usage
+from spantoll.semconv.usage import UNDECLARED, Counting, find_unread_cache, read_usage
 from spantoll.semconv.values import decimal, integer, text
 
 __all__ = ["TableDialect"]
@@ -125,7 +125,7 @@ class TableDialect:
 
     def read(self, span: SpanView) -> ModelCall | None:
         """See `Dialect.read`."""
-        found, metadata = self._find(span.attributes)
+        found, metadata, unread = self._find(span.attributes)
         if self.refine is not None:
             self.refine(span, found)
         names = tuple(found)
@@ -144,6 +144,11 @@ class TableDialect:
             extra=found.get("extra"),
             status=found.get("usage_status"),
         )
+        if unread and role in BILLABLE_ROLES:
+            doubt = find_unread_cache({key: span.attributes[key] for key in unread}, usage)
+            if doubt is not None:
+                notes = (*notes, doubt)
+                quality = "assumed" if quality == "exact" else quality
         if note is not None:
             notes = (*notes, note)
         if conversion.varying or "cost" in found or "cost_ticks" in found:
@@ -222,8 +227,10 @@ class TableDialect:
             optional[REPORTED_COST] = self._read_cost(found)
         return tuple(optional)
 
-    def _find(self, attributes: Mapping[str, AttributeValue]) -> tuple[Found, Metadata]:
-        """Find the fields by the table, and what may be kept as metadata."""
+    def _find(
+        self, attributes: Mapping[str, AttributeValue]
+    ) -> tuple[Found, Metadata, tuple[str, ...]]:
+        """Find the fields by the table, what may be kept as metadata, and unread cached tokens."""
         shape = tuple(attributes)
         plan = self._plans.get(shape)
         if plan is None:
@@ -242,7 +249,7 @@ class TableDialect:
         for key, unit in plan.units:
             if attributes[key] is not None:
                 found.setdefault("extra", {})[unit] = integer(attributes[key])
-        return cast("Found", found), metadata
+        return cast("Found", found), metadata, plan.unread_cache
 
     def _read_cost(self, found: Found) -> ReportedCost | None:
         ticks = integer(found.get("cost_ticks"))

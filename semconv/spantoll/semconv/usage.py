@@ -15,11 +15,22 @@ from spantoll.semconv.call import Usage, UsageQuality
 from spantoll.semconv.fields import COUNTERS
 from spantoll.semconv.values import INT64, integer
 
-__all__ = ["CACHE_APART", "THOUGHTS_APART", "UNDECLARED", "Counting", "Reading", "read_usage"]
+__all__ = [
+    "CACHE_APART",
+    "THOUGHTS_APART",
+    "UNDECLARED",
+    "UNREAD_CACHE",
+    "Counting",
+    "Reading",
+    "find_unread_cache",
+    "read_usage",
+]
 
 Counters = dict[str, int]
 """Name in COUNTERS -> number; what is not known is absent."""
 
+UNREAD_CACHE = "cached tokens may be in "
+"""How the note on a counter begins that may be cached tokens and was not read."""
 NOT_REPORTED: list[Any] = list(Usage())
 EXTRA = Usage._fields.index("extra")
 POSITIONS = {
@@ -111,6 +122,19 @@ def read_usage(
     else:
         quality = "assumed" if assumed else "exact"
     return Reading(tuple.__new__(Usage, values), quality, tuple(notes))
+
+
+def find_unread_cache(numbers: Mapping[str, object], usage: Usage) -> str | None:
+    """Name the first of some attributes that counts cached tokens which `usage` does not have.
+
+    What is no more than the cached tokens of `usage` is these, or a part, by another name.
+    """
+    known = (usage.cache_read_tokens or 0) + (usage.cache_write_tokens or 0)
+    for key, value in numbers.items():
+        number = integer(value)
+        if number is not None and number > known:
+            return f"{UNREAD_CACHE}{key}, which no dialect reads"
+    return None
 
 
 def _convert(raw: dict[str, Any]) -> tuple[Counters, list[str]]:
