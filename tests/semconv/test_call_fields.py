@@ -140,6 +140,8 @@ AI_SDK = {"ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": "
         (OWN_KEY | {"is_byok": False, "cost": 0.2}, "0.2"),
         (OWN_KEY | {"is_byok": None, "cost": 0.2}, "0.2"),
         (OWN_KEY | {"is_byok": None, "cost": 0}, "0.2"),
+        (OWN_KEY | {"is_byok": None}, "0.21"),
+        (OWN_KEY | {"is_byok": None, "cost": 0.1999}, "0.1999"),
         (OWN_KEY | {"cost_details": {"upstream_inference_cost": None}}, "0.01"),
     ],
 )

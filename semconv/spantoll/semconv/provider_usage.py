@@ -97,6 +97,9 @@ PARTS = name_fields(
 )
 ANTHROPIC_KEYS = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
 
+MOST_FEE = Decimal("0.1")
+"""Of the share of the provider, with a key of one's own: twice what it is, for rounded costs."""
+
 
 def make_paths(paths: Keys, *, owner: str) -> Keys:
     """Check the fields of a table of paths and return it. Raises UnknownField."""
@@ -128,9 +131,9 @@ def read_counters(usage: Mapping[str, Any]) -> Found:
 def read_billed_cost(usage: Mapping[str, Any]) -> Decimal | None:
     """Read what OpenRouter bills in USD; with a key of one's own, what the provider bills too.
 
-    There `cost` is OpenRouter's fee alone, often 0; elsewhere it contains the provider's share, so
-    that a share above `cost` shows a key of one's own where `is_byok` is not reported, as by the
-    AI SDK (https://openrouter.ai/docs/use-cases/usage-accounting).
+    There `cost` is OpenRouter's fee alone, 5 % or 0; elsewhere it contains the provider's share, so
+    that a cost far below the share shows a key of one's own where `is_byok` is not reported, as by
+    the AI SDK (https://openrouter.ai/docs/use-cases/usage-accounting).
     """
     cost = decimal(usage.get("cost"))
     upstream = decimal(
@@ -139,7 +142,7 @@ def read_billed_cost(usage: Mapping[str, Any]) -> Decimal | None:
     )
     own_key = flag(usage.get("is_byok"))
     if own_key is None:
-        own_key = cost is not None and upstream is not None and upstream > cost
+        own_key = cost is not None and upstream is not None and upstream * MOST_FEE > cost
     if own_key and upstream is not None:
         return (cost or Decimal(0)) + upstream
     return cost
