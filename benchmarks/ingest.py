@@ -8,6 +8,7 @@
     python benchmarks/ingest.py --bound                # and one that only acknowledges: rotel
     python benchmarks/ingest.py --apart                # and two receivers that write to one file
     python benchmarks/ingest.py --batch 64 --group 64 --rate 9000   # what senders wait at that rate
+    python benchmarks/ingest.py --connections 1 --in-flight 10      # one connection of a Collector
 
 The receiver runs in a process of its own and acknowledges after its commit (WAL, synchronous=FULL);
 `load.py` sends from another. Both share the machine, so compare within one run only.
@@ -183,6 +184,8 @@ def send(transport: str, port: int, given: argparse.Namespace) -> dict[str, Any]
     command = [sys.executable, str(LOAD), f"--{transport}", f"127.0.0.1:{port}"]
     for option in ("spans", "batch", "connections", "seed", "rate"):
         command += [f"--{option}", str(getattr(given, option))]
+    if transport == "grpc":
+        command += ["--in-flight", str(given.in_flight)]
     ran = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     return dict(json.loads(ran.stdout))
 
@@ -335,6 +338,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--spans", type=int, default=200_000)
     parser.add_argument("--batch", type=int, default=512, help="spans per request")
     parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--in-flight", type=int, default=1, help="requests at once, each over gRPC")
     parser.add_argument("--transport", choices=["grpc", "http", "both"], default="both")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--profile", action="store_true", help="also the hottest functions")

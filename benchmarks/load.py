@@ -2,6 +2,7 @@
 
     python benchmarks/load.py --http 127.0.0.1:4318 --spans 200000
     python benchmarks/load.py --grpc 127.0.0.1:4317 --connections 16 --batch 128
+    python benchmarks/load.py --grpc 127.0.0.1:4317 --connections 1 --in-flight 10
 
 One request holds calls of 20 models of 6 providers by 50 users in 4,000 sessions, 16 attributes
 each and no content; 10 % of the calls have a parent that is no GenAI span, 3 % fail. Every request
@@ -290,23 +291,29 @@ class GrpcConnection:
 
 
 class Sender(threading.Thread):
-    """Sends one request after the other, or one every `interval_s` where it is not 0."""
+    """Sends one request after the other, or each after a pause of `interval_s` where it is not 0.
+
+    These are exponential, from one beginning to the next: senders that know nothing of each other
+    do not send at the same moment, and now and then they do.
+    """
 
     def __init__(
-        self, connection: Connection, bodies: Iterable[bytes], *, interval_s: float
+        self, connection: Connection, bodies: Iterable[bytes], *, interval_s: float, seed: int
     ) -> None:
         super().__init__()
         self._connection = connection
         self._bodies = bodies
         self._interval_s = interval_s
+        self._rng = random.Random(seed)
         self.latencies_s: list[float] = []
         self.resent = 0
 
     def run(self) -> None:
         due = time.perf_counter()
         for body in self._bodies:
-            time.sleep(max(0.0, due - time.perf_counter()))
-            due += self._interval_s
+            if self._interval_s:
+                due += self._rng.expovariate(1 / self._interval_s)
+                time.sleep(max(0.0, due - time.perf_counter()))
             started = time.perf_counter()
             while not self._connection.send(body):
                 self.resent += 1
@@ -324,23 +331,31 @@ def main() -> None:
     parser.add_argument("--spans", type=int, default=200_000)
     parser.add_argument("--batch", type=int, default=512, help="spans per request")
     parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument(
+        "--in-flight", type=int, default=1, help="requests at once, each connection"
+    )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--rate", type=int, default=0, help="at most so many spans a second")
     given = parser.parse_args()
+    if given.http and given.in_flight > 1:
+        parser.error("--in-flight: HTTP/1.1 has one request under way, use --connections")
 
-    requests = math.ceil(given.spans / given.batch / given.connections)
-    traffics = [
-        Traffic(given.seed * 1_000 + number, batch=given.batch)
-        for number in range(given.connections)
+    count = given.connections * given.in_flight
+    requests = math.ceil(given.spans / given.batch / count)
+    seeds = [given.seed * 1_000 + number for number in range(count)]
+    traffics = [Traffic(seed, batch=given.batch) for seed in seeds]
+    connections: list[Connection] = [
+        GrpcConnection(given.grpc) if given.grpc else HttpConnection(given.http)
+        for _ in range(given.connections)
     ]
+    interval_s = given.batch * count / given.rate if given.rate else 0.0
     senders = []
-    for traffic in traffics:
-        connection = GrpcConnection(given.grpc) if given.grpc else HttpConnection(given.http)
+    for number, traffic in enumerate(traffics):
         bodies: Iterable[bytes] = (traffic.request() for _ in range(requests))
         if given.spans <= MADE_BEFOREHAND:
             bodies = list(bodies)
-        interval_s = given.batch * given.connections / given.rate if given.rate else 0.0
-        senders.append(Sender(connection, bodies, interval_s=interval_s))
+        connection = connections[number % given.connections]
+        senders.append(Sender(connection, bodies, interval_s=interval_s, seed=seeds[number]))
     started = time.perf_counter()
     for sender in senders:
         sender.start()

@@ -20,6 +20,7 @@ from spantoll.errors import ConfigurationError, StoreUnavailable
 from spantoll.otlp import PROTOBUF
 from spantoll.pipeline import Batch, make_settle
 from spantoll.pipeline.packing import Job
+from spantoll.pipeline.worker import NICENESS
 from spantoll.pricing import RateCard, UserPricing, load_rate_card
 from spantoll.pricing.own_prices import read_own_price
 from spantoll.receiver import Limits, Receiver, ReceiverConfig, server
@@ -103,6 +104,16 @@ def test_a_worker_that_hangs_is_replaced_and_its_requests_are_refused(
         assert has_ended(hung)
         assert workers.replaced == 1
         assert [record.cost_nano for record in batch.records] == [COST_NANO]
+
+    with_workers(1, rate_card, work)
+
+
+def test_workers_leave_the_cores_to_the_receiver_first(rate_card: RateCard) -> None:
+    async def work(workers: Workers) -> None:
+        await workers.read(make_job())
+        [pid] = workers.pids()
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, own + NICENESS)
 
     with_workers(1, rate_card, work)
 

@@ -8,6 +8,7 @@ ends when the receiver closes the socket or dies.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -30,6 +31,10 @@ from spantoll.semconv.kept import choose_attributes
 __all__ = ["answer_orders", "main"]
 
 log = logging.getLogger(__name__)
+
+NICENESS = 5
+"""Where cores are short the receiver, which commits for all workers, goes first: workers wait for
+each other and for it otherwise, and a core waits for them."""
 
 STEPS: dict[str, Callable[..., Batch]] = {"traces": Ingest.traces, "logs": Ingest.logs}
 
@@ -90,6 +95,7 @@ def main(descriptor: int) -> None:
     ):
         try:
             collect_rarely()
+            os.nice(NICENESS)
             answer_orders(orders, connection.sendall)
         except ConnectionError:
             log.debug("the receiver has ended")
