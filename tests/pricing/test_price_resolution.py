@@ -135,7 +135,13 @@ PRICES = {
 }
 
 
-DOUBTED = {"deepseek-chat", "deepseek-reasoner", "gpt-4o-transcribe", "gpt-4o-audio-preview"}
+DOUBTED = {
+    "deepseek-chat",
+    "deepseek-reasoner",
+    "gpt-4o-transcribe",
+    "gpt-4o-audio-preview",
+    "grok-3",
+}
 """Retired names that others are billed for, and audio whose share is not reported."""
 
 

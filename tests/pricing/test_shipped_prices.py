@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -191,6 +192,13 @@ def shipped(*lines: str, header: str = HEADER) -> ShippedPrices:
         ("gcp.gemini", "gemini-2.0-flash-001", "2026-03-01", 1_000, ("0.1", "0.4")),
         ("x_ai", "grok-4-fast", "2026-03-01", 127_999, ("0.2", "0.5")),
         ("x_ai", "grok-4-fast", "2026-03-01", 128_000, ("0.4", "1")),
+        ("x_ai", "grok-4", "2026-05-14T23:59", 1_000, ("3", "15")),
+        ("openai", "gpt-5.6-cyber", "2026-10-01", 272_000, ("12.5", "75")),
+        ("openai", "gpt-5.6-cyber", "2026-10-01", 272_001, ("25", "112.5")),
+        ("azure.ai.openai", "gpt-oss-120b", "2026-10-01", 1_000, ("0.15", "0.6")),
+        ("deepseek", "deepseek-v3.2", "2026-01-01", 1_000, ("0.28", "0.42")),
+        ("fireworks", "gpt-oss-20b", "2026-02-03T23:59", 1_000, ("0.05", "0.2")),
+        ("fireworks", "gpt-oss-20b", "2026-02-04", 1_000, ("0.07", "0.3")),
         ("x_ai", "grok-4-0709", "2026-03-01", 127_999, ("3", "15")),
         ("x_ai", "grok-4-0709", "2026-03-01", 128_000, ("6", "30")),
     ],
@@ -228,6 +236,19 @@ def test_rows_correct_what_the_catalogue_has_wrong(
         ("gcp.vertex_ai", "gemini-3.6-flash", "2026-09-01", 1_000, "0.75", "for Vertex AI until"),
         ("x_ai", "grok-4-1-fast", "2026-03-01", 128_000, "0.4", "the catalogue has none"),
         ("mistral_ai", "magistral-medium-latest", "2026-10-01", 1_000, "2", "may have moved"),
+        ("mistral_ai", "mistral-large-4", "2026-11-01", 1_000, "0.7", "the price before it"),
+        ("x_ai", "grok-4", "2026-05-15", 1_000, "3", "retired this name"),
+        ("x_ai", "grok-4", "2026-05-15", 128_000, "6", "retired this name"),
+        ("x_ai", "grok-code-fast-1", "2026-10-01", 1_000, "0.2", "retired this name"),
+        ("deepseek", "deepseek-r1", "2026-06-01", 1_000, "0.55", "no name of DeepSeek's own"),
+        ("openai", "gpt-oss-120b", "2026-06-01", 1_000, "0.039", "price of a reseller"),
+        ("azure.ai.openai", "gpt-4o-mini", "2025-06-10", 1_000, "0.15", "until 2025-06-11"),
+        ("gcp.gemini", "gemini-pro", "2024-06-01", 1_000, "0.5", "of 1000 characters"),
+        ("gcp.vertex_ai", "gemini-1.0-pro", "2024-08-01", 1_000, "0.5", "four to a token"),
+        ("gcp.vertex_ai", "gemini-1.5-pro-preview-0409", "2024-06-01", 1_000, "3.5", "memory"),
+        ("gcp.gemini", "gemini-flash-latest", "2026-09-15", 1_000, "0.75", "on which it moved"),
+        ("together", "Qwen/Qwen3.7-Max", "2026-10-12", 1_000, "2.5", "1.5 and 4.5"),
+        ("moonshot_ai", "kimi-k2-turbo-preview", "2025-11-06", 1_000, "2.4", "was cut to 1.15"),
     ],
 )
 def test_a_price_that_sources_disagree_about_is_estimated(
@@ -270,20 +291,64 @@ def test_cached_input_of_gemini_cost_a_quarter_until_a_day_not_known(
     assert (answer.status, answer.cost_nano) == (status, nano_of_million // 10)
 
 
+HAIKU, OPUS = "anthropic.claude-haiku-4-5-20251001-v1:0", "anthropic.claude-opus-4-8"
+
+
 @pytest.mark.parametrize(
-    ("region", "nano"),
-    [(None, 1_100_000), ("us-east-1", 1_100_000), ("us-gov-west-1", 1_200_000)],
+    ("model", "region", "nano"),
+    [
+        (HAIKU, None, 1_100_000),
+        (HAIKU, "us-east-1", 1_100_000),
+        (HAIKU, "us-gov-west-1", 1_200_000),
+        (OPUS, "us-east-1", 5_500_000),
+        (OPUS, "us-gov-west-1", 6_000_000),
+        (f"us-gov.{OPUS}", None, 6_000_000),
+        ("us-gov.openai.gpt-oss-20b-1:0", None, 84_000),
+    ],
 )
 def test_bedrock_asks_more_in_govcloud(
-    card: RateCard, make_call: CallMaker, region: str | None, nano: int
+    card: RateCard, make_call: CallMaker, model: str, region: str | None, nano: int
 ) -> None:
-    model = "anthropic.claude-haiku-4-5-20251001-v1:0"
     call = make_call("aws.bedrock", model, region=region, input_tokens=1_000, output_tokens=0)
 
     answer = card.price(call)
 
     assert isinstance(answer, Priced)
     assert (answer.status, answer.cost_nano) == ("priced", nano)
+
+
+@pytest.mark.parametrize(
+    ("tier", "status", "usd"),
+    [
+        ({"batch": True}, "priced", "9.135"),
+        ({"service_tier": "flex"}, "priced", "9.135"),
+        ({}, "priced", "18.27"),
+    ],
+)
+def test_half_price_of_a_long_request_is_half_of_the_price_of_long_requests(
+    card: RateCard, make_call: CallMaker, tier: dict[str, Any], status: str, usd: str
+) -> None:
+    usage = {"input_tokens": 300_000, "output_tokens": 1_000}
+    call = make_call("openai", "gpt-5.5-pro", at="2026-11-01", **usage, **tier)
+
+    answer = card.price(call)
+
+    assert isinstance(answer, Priced)
+    assert (answer.status, Decimal(answer.cost_nano).scaleb(-9)) == (status, Decimal(usd))
+
+
+@pytest.mark.parametrize("model", ["gpt-5.4", "gpt-5.5-2026-04-23"])
+def test_a_long_request_at_a_tier_without_a_price_for_it_is_estimated(
+    card: RateCard, make_call: CallMaker, model: str
+) -> None:
+    usage = {"input_tokens": 300_000, "output_tokens": 1_000}
+    call = make_call("openai", model, at="2026-11-01", service_tier="priority", **usage)
+
+    answer = card.price(call)
+
+    assert isinstance(answer, Priced)
+    assert answer.status == "estimated"
+    assert "no price of requests above 272,000 tokens" in str(answer.reason)
 
 
 def test_below_the_first_step_of_its_rows_a_model_is_not_free(make_call: CallMaker) -> None:
