@@ -89,6 +89,20 @@ def test_row32_of_two_contents_the_first_complete_one_stays(running: Running, ro
     assert rows.select("input_tokens, cost_nano") == [(1_000, COST_NANO)]
 
 
+def test_row32_a_first_version_without_usage_gives_way_to_one_with_usage(
+    running: Running, rows: Rows
+) -> None:
+    begun, ended = chat(1), chat(1)
+    usage = [each for each in begun.attributes if each.key.startswith("gen_ai.usage.")]
+    for each in usage:
+        begun.attributes.remove(each)
+
+    replies = [running.send("grpc", request(span)) for span in (begun, ended, begun)]
+
+    assert {reply.outcome for reply in replies} == {"OK"}
+    assert rows.select("input_tokens, cost_nano") == [(1_000, COST_NANO)]
+
+
 def test_row33_a_span_id_belongs_to_its_trace(running: Running, rows: Rows) -> None:
     other = chat(1)
     other.trace_id = bytes([9] * 16)

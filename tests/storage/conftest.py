@@ -93,6 +93,7 @@ CLICKHOUSE_FILES = {
     "test_price_sets.py",
     "test_repricing.py",
     "test_retention.py",
+    "test_sent_again.py",
     "test_store_settling.py",
     "test_promoted_attributes.py",
 }

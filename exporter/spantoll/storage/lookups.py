@@ -21,7 +21,15 @@ from spantoll.storage.facts import stored
 from spantoll.storage.statements import Statements
 from spantoll.storage.store import Stored
 
-__all__ = ["Bound", "Lookups", "Times", "Trace", "lack_responses", "trace_of"]
+__all__ = [
+    "Bound",
+    "Lookups",
+    "Times",
+    "Trace",
+    "lack_responses",
+    "part_by_trace",
+    "trace_of",
+]
 
 CHUNK = 500
 """Values in one IN list; every database takes that many."""
@@ -142,7 +150,7 @@ class Lookups:
     def times_of_children(self, members: Collection[Stored]) -> dict[Trace, Times]:
         """Read, for each trace, when the first child of these spans starts and the last ends."""
         found: dict[Trace, Times] = {}
-        for wanted in _by_trace(span_id(each) for each in members):
+        for wanted in part_by_trace(span_id(each) for each in members):
             rows = self._connection.execute(self._sql.times_of_children, wanted).all()
             for trace_id, first_ns, last_ns in rows:
                 trace = wanted["tenant"], trace_id
@@ -205,7 +213,7 @@ class Lookups:
         ]
 
     def _read_pairs(self, statement: Select[Any], spans: Iterable[SpanId]) -> Iterator[Stored]:
-        for wanted in _by_trace(spans):
+        for wanted in part_by_trace(spans):
             yield from self._read(statement, **wanted)
 
     def _read(self, statement: Select[Any], **wanted: Any) -> Iterator[Stored]:
@@ -244,7 +252,7 @@ def trace_of(member: Stored) -> Trace:
     return member.facts.tenant_id, member.facts.trace_id
 
 
-def _by_trace(spans: Iterable[SpanId]) -> Iterator[dict[str, Any]]:
+def part_by_trace(spans: Iterable[SpanId]) -> Iterator[dict[str, Any]]:
     """Yield what to bind to read spans by index, many of one trace or a few of several.
 
     The index is probed for every pair of a trace and a span of one statement.

@@ -38,6 +38,7 @@ from spantoll.records.record import UsageRecord
 from spantoll.storage.facts import store_changes, stored
 from spantoll.storage.periods_book import book_late_records
 from spantoll.storage.roll_ups import add_records
+from spantoll.storage.sent_again import Versions
 from spantoll.storage.sql import Insert, Refused, SqlStore, without
 from spantoll.storage.store import Settle, WriteResult
 from spantoll.storage.tables import unsettled
@@ -152,6 +153,26 @@ class SharedStore(SqlStore):
             has_failed = unsettled.c.failure.is_not(None)
             connection.execute(update(unsettled).where(has_failed).values(failure=None))
         return self._settle_noted(settle, NOTHING_OWN).corrected
+
+    def complete_records(self, versions: Versions, settle: Settle | None) -> int:
+        """See `SqlStore`; what other writes have noted is settled before.
+
+        Whoever has inserted one of these records would settle it by what it was then.
+        """
+        if settle is not None:
+            self._settle_noted(settle, NOTHING_OWN)
+        return super().complete_records(versions, settle)
+
+    def settle_changed(
+        self,
+        connection: Connection,
+        records: Sequence[UsageRecord],
+        ids: Sequence[int],
+        settle: Settle,
+    ) -> int:
+        """Settle as `settle_rows` does."""
+        self.fill_settling(connection, ids)
+        return self.settle_rows(connection, records, ids, settle)
 
     def _insert_and_note(
         self, insert: Insert, records: Sequence[UsageRecord], note: bool

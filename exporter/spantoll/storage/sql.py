@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
@@ -33,6 +33,8 @@ from spantoll.storage.retention_run import (
     move_mark,
 )
 from spantoll.storage.roll_ups import add_pending, add_records
+from spantoll.storage.sent_again import Versions, complete_stored, find_versions
+from spantoll.storage.statements import bind_list
 from spantoll.storage.store import Settle, Stored, WriteResult
 from spantoll.storage.tables import probe, rate
 
@@ -40,6 +42,9 @@ __all__ = ["Insert", "Refused", "SqlStore", "without"]
 
 PROBE_BYTES = 65_000
 """As much as a BLOB of MySQL takes."""
+
+CHANGED_GROUPS = Groups(lambda rows: rows.c.id.in_(bind_list("changed")))
+"""Finds the groups of any rows, where `SqlStore.groups` finds those of new ones only."""
 
 MOST_PENDING = 4_096
 """Records that a write leaves out of roll-ups: queries read these one by one."""
@@ -134,6 +139,10 @@ class SqlStore(ABC):
             result, refused = self.write_with(self._insert_together, records, settle)
         except _BadData:
             result, refused = self.write_with(self._insert_apart, records, settle)
+        if result.duplicates:
+            versions = find_versions(without(records, refused))
+            completed = self.complete_records(versions, settle) if versions else 0
+            result = result._replace(corrected=result.corrected + completed)
         if refused:
             reasons = "; ".join(sorted({reason for _, reason in refused}))
             raise RecordRejected(
@@ -223,6 +232,39 @@ class SqlStore(ABC):
         ids, refused = insert(connection, [records[index] for index in kept]) if kept else ([], [])
         return ids, [*late, *((kept[index], why) for index, why in refused)]
 
+    def complete_records(self, versions: Versions, settle: Settle | None) -> int:
+        """Give stored records without usage what a later version of their span reports.
+
+        Returns how many records were corrected, those settled with them included.
+        """
+        with self.transaction() as connection:
+            changes = list(complete_stored(connection, versions))
+            return self.change_facts(connection, changes, settle) if changes else 0
+
+    def change_facts(
+        self,
+        connection: Connection,
+        changes: Sequence[tuple[Stored, Stored]],
+        settle: Settle | None,
+    ) -> int:
+        """Store what spans report now, and settle the groups of their records."""
+        corrected = store_changes(connection, changes)
+        if settle is not None:
+            facts, ids = [after.facts for _, after in changes], [after.id for _, after in changes]
+            corrected += self.settle_changed(connection, facts, ids, settle)
+        return corrected
+
+    def settle_changed(
+        self,
+        connection: Connection,
+        records: Sequence[UsageRecord],
+        ids: Sequence[int],
+        settle: Settle,
+    ) -> int:
+        """Settle as `settle_rows` does, rows that are no new ones."""
+        groups = CHANGED_GROUPS.find(connection, records, {"changed": ids})
+        return self._settle_groups(connection, groups, settle)
+
     def settle_rows(
         self,
         connection: Connection,
@@ -234,9 +276,14 @@ class SqlStore(ABC):
 
         `records` has the facts of each of these rows, which nothing has corrected yet.
         """
-        changes: list[tuple[Stored, Stored]] = []
         bound = self.bind_gained(connection, ids)
-        for group in self.groups.find(connection, records, bound):
+        return self._settle_groups(connection, self.groups.find(connection, records, bound), settle)
+
+    def _settle_groups(
+        self, connection: Connection, groups: Iterable[Sequence[Stored]], settle: Settle
+    ) -> int:
+        changes: list[tuple[Stored, Stored]] = []
+        for group in groups:
             context = {member.id for member in group if member.is_context}
             corrections = [each for each in settle(group) if each.id not in context]
             self._add_rates(connection, [each.rate for each in corrections if each.rate])

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Engine,
     Table,
     create_engine,
+    delete,
     func,
     select,
     tuple_,
@@ -47,6 +48,7 @@ from spantoll.storage.retention_run import Deletion, RetentionPlan
 from spantoll.storage.server import POOL_TIMEOUT_S, ServerStore
 from spantoll.storage.shared import is_settling, settling
 from spantoll.storage.sql import Insert, Refused
+from spantoll.storage.store import Settle, Stored
 from spantoll.storage.tables import probe, unsettled
 
 __all__ = ["ClickhouseStore", "open_url"]
@@ -179,6 +181,27 @@ class ClickhouseStore(ServerStore):
         if late:
             self._locks.must_book = True
         return ids
+
+    def change_facts(
+        self,
+        connection: Connection,
+        changes: Sequence[tuple[Stored, Stored]],
+        settle: Settle | None,
+    ) -> int:
+        """Note what is to be settled before it changes; see `SqlStore`."""
+        ids = [before.id for before, _ in changes]
+        u = unsettled.c
+        noted = connection.scalars(select(u.first_id).where(u.first_id.in_(ids))).all()
+        rows = [
+            {"first_id": each, "last_id": each, "since_ns": time.time_ns()}
+            for each in sorted({*ids}.difference(noted))
+        ]
+        if rows and settle is not None:
+            connection.execute(unsettled.insert(), rows)
+        corrected = super().change_facts(connection, changes, settle)
+        if rows and settle is not None:
+            connection.execute(delete(unsettled).where(u.first_id.in_(ids)))
+        return corrected
 
     def insert_missing(
         self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]

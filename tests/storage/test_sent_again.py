@@ -1,0 +1,102 @@
+"""A span that is sent at its start and again at its end ends as its end reports it, everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import permutations
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from spantoll.pipeline import make_settle
+from spantoll.pricing import load_rate_card
+from spantoll.records import UsageRecord
+from spantoll.records.columns import usage_record
+from spantoll.storage import SqlStore, Store
+from spantoll.storage.amend import VOIDED, void_record
+from spantoll.storage.roll_up_verify import verify_roll_ups
+from spantoll.storage.roll_ups import has_roll_ups
+from tests.pipeline.calls import EPOCH_NS, call, keyed, used
+from tests.storage.conftest import rows
+from tests.support.roll_up_changes import roll_up_pending
+
+PRICED: dict[str, Any] = {"provider": "openai", "pricing_status": "priced"}
+START = call("b", 1, 1.5, under="a", provider="openai")
+END = call("b", 1, 4, under="a", cost_nano=350_000, **PRICED, **used(100, 10))
+AGENT = call("a", 0, 10, role="aggregate", counted=False, provider="openai", **used(100, 10))
+BELOW = call("c", 2, 3, under="b", scope_name="http", cost_nano=350_000, **PRICED, **used(100, 10))
+OTHER = call("d", 5, 6, under="a", cost_nano=700_000, **PRICED, **used(200, 20))
+
+SCENES: dict[str, tuple[UsageRecord, ...]] = {
+    "alone": (),
+    "below an agent that sums it up": (AGENT,),
+    "above the same call, reported nearer to the wire": (BELOW,),
+    "beside another call of the agent": (AGENT, OTHER),
+}
+
+
+def write_in_order(store: Store, tenant: str, spans: Sequence[UsageRecord]) -> None:
+    settle = make_settle(load_rate_card())
+    for span in spans:
+        store.write([keyed(span._replace(tenant_id=tenant))], settle=settle)
+
+
+def describe(store: Store, tenant: str) -> dict[bytes, UsageRecord]:
+    return {
+        row.span_id: row._replace(tenant_id="", usage_key=None, priced_ns=None)
+        for row in rows(store)
+        if row.tenant_id == tenant
+    }
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_later_version_with_usage_replaces_one_without(store: Store, scene: str) -> None:
+    write_in_order(store, "whole", (END, *SCENES[scene]))
+
+    orders = list(permutations((START, END, *SCENES[scene])))
+    for number, order in enumerate(orders):
+        write_in_order(store, str(number), order)
+
+    whole = describe(store, "whole")
+    for number, order in enumerate(orders):
+        assert describe(store, str(number)) == whole, [span.span_id for span in order]
+    if has_roll_ups(store.engine):
+        assert verify_roll_ups(store.engine).differences == []
+
+
+def test_both_versions_in_one_write_and_again_are_one_record(store: Store) -> None:
+    settle = make_settle(load_rate_card())
+
+    first = store.write([START, END, OTHER], settle=settle)
+    again = store.write([END, START, OTHER], settle=settle)
+
+    assert (first.inserted, first.duplicates, again.inserted) == (2, 1, 0)
+    assert [row.cost_nano for row in rows(store)] == [350_000, 700_000]
+    assert again.corrected == 0
+
+
+def test_sums_that_are_rolled_up_follow_the_later_version(store: Store) -> None:
+    settle = make_settle(load_rate_card())
+    assert isinstance(store, SqlStore)
+    store.write([START, OTHER], settle=settle)
+    if has_roll_ups(store.engine):
+        roll_up_pending(store)
+
+    store.write([END], settle=settle)
+
+    assert sum(row.cost_nano or 0 for row in rows(store)) == 1_050_000
+    if has_roll_ups(store.engine):
+        assert verify_roll_ups(store.engine).differences == []
+
+
+def test_a_void_record_stays_void(store: Store) -> None:
+    assert isinstance(store, SqlStore)
+    store.write([START], settle=make_settle(load_rate_card()))
+    with store.engine.connect() as connection:
+        number = connection.scalar(select(usage_record.c.id)) or 0
+    void_record(store, number, why="a test", by="me", now_ns=EPOCH_NS)
+
+    store.write([END], settle=make_settle(load_rate_card()))
+
+    assert [(row.counted_reason, row.input_tokens) for row in rows(store)] == [(VOIDED, None)]
