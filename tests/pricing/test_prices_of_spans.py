@@ -9,6 +9,14 @@ import pytest
 from spantoll.pricing import Priced, RateCard
 from tests.semconv.spans import read_call
 
+GATEWAY: dict[str, Any] = {
+    "ai.operationId": "ai.generateText.doGenerate",
+    "ai.model.provider": "gateway",
+    "ai.model.id": "anthropic/claude-sonnet-4.5",
+    "ai.usage.inputTokens": 1000,
+    "ai.usage.outputTokens": 0,
+}
+
 SPANS: dict[str, tuple[str, dict[str, Any], tuple[str, int]]] = {
     "langfuse 5 writes langchain's provider as JSON text": (
         "langfuse-sdk",
@@ -32,6 +40,26 @@ SPANS: dict[str, tuple[str, dict[str, Any], tuple[str, int]]] = {
             "gen_ai.usage.output_tokens": 0,
         },
         ("priced", 3_300_000),
+    ),
+    "the AI SDK sends a model that is given as text to vercel's gateway": (
+        "ai",
+        GATEWAY | {"ai.response.providerMetadata": '{"gateway": {"generationId": "gen_1"}}'},
+        ("priced", 3_000_000),
+    ),
+    "vercel's gateway reports what it charges": (
+        "ai",
+        GATEWAY | {"ai.response.providerMetadata": '{"gateway": {"cost": "0.0033"}}'},
+        ("priced", 3_300_000),
+    ),
+    "vercel's gateway charges nothing with a key of one's own": (
+        "ai",
+        GATEWAY | {"ai.response.providerMetadata": '{"gateway": {"cost": "0"}}'},
+        ("priced", 3_000_000),
+    ),
+    "the AI SDK calls vertex": (
+        "ai",
+        GATEWAY | {"ai.model.provider": "google.vertex.chat", "ai.model.id": "gemini-2.5-pro"},
+        ("priced", 1_250_000),
     ),
     "openai's SDK reports a model of groq without a host": (
         "openlit.instrumentation.openai",

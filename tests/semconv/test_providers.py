@@ -46,12 +46,42 @@ def test_provider_of_mlflow_follows_from_the_sdk(
         ),
         ({"gen_ai.system": "openai", "server.address": "localhost"}, "openai"),
         ({"server.address": "bedrock-runtime.eu-west-1.amazonaws.com"}, "aws.bedrock"),
+        (
+            {"gen_ai.system": "openai", "server.address": "ai-gateway.vercel.sh"},
+            "vercel_ai_gateway",
+        ),
+        ({"gen_ai.system": "google_vertexai"}, "gcp.vertex_ai"),
         ({"server.address": "europe-west4-aiplatform.googleapis.com"}, "gcp.vertex_ai"),
         ({}, None),
     ],
 )
 def test_provider_is_named_canonically(attributes: dict[str, Any], provider: str | None) -> None:
     assert read_call(OTEL, GENAI | attributes).provider == provider
+
+
+AI_SDK_PROVIDERS = {
+    "amazon-bedrock": "aws.bedrock",
+    "anthropic.messages": "anthropic",
+    "azure.anthropic.messages": "azure.ai.inference",
+    "azure.responses": "azure.ai.openai",
+    "bedrock.anthropic.messages": "aws.bedrock",
+    "deepseek.chat": "deepseek",
+    "gateway": "vercel_ai_gateway",
+    "google.generative-ai": "gcp.gemini",
+    "google.vertex.chat": "gcp.vertex_ai",
+    "google.vertex.embedding": "gcp.vertex_ai",
+    "googleVertex.anthropic.messages": "gcp.vertex_ai",
+    "openai.transcription": "openai",
+    "vertex.anthropic.messages": "gcp.vertex_ai",
+    "vertex.maas.chat": "gcp.vertex_ai",
+}
+
+
+@pytest.mark.parametrize("written", AI_SDK_PROVIDERS)
+def test_the_ai_sdk_appends_the_api_to_the_provider(written: str) -> None:
+    span = {"ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": written}
+
+    assert read_call("ai", span).provider == AI_SDK_PROVIDERS[written]
 
 
 def test_region_comes_out_of_the_bedrock_host() -> None:

@@ -26,13 +26,17 @@ ALIASES: dict[str, str] = {
     "azure-openai": "azure.ai.openai",
     "azure_ai": "azure.ai.inference",
     "azure_openai": "azure.ai.openai",
+    "azure.anthropic": "azure.ai.inference",
     "azure.openai": "azure.ai.openai",
     "bedrock": "aws.bedrock",
+    "bedrock-anthropic": "aws.bedrock",
+    "bedrock.anthropic": "aws.bedrock",
     "bedrock-converse": "aws.bedrock",
     "bedrock_converse": "aws.bedrock",
     "claude": "anthropic",
     "fireworks": "fireworks_ai",
     "fireworks-ai": "fireworks_ai",
+    "gateway": "vercel_ai_gateway",
     "gcp": "gcp.gen_ai",
     "gemini": "gcp.gemini",
     "google": "gcp.gen_ai",
@@ -43,6 +47,10 @@ ALIASES: dict[str, str] = {
     "google_ai_studio": "gcp.gemini",
     "google.generative-ai": "gcp.gemini",
     "google.vertex": "gcp.vertex_ai",
+    "google.vertex.anthropic": "gcp.vertex_ai",
+    "google_vertexai": "gcp.vertex_ai",
+    "googlevertex": "gcp.vertex_ai",
+    "googlevertex.anthropic": "gcp.vertex_ai",
     "hugging_face": "huggingface",
     "lmstudio": "lm_studio",
     "mistral": "mistral_ai",
@@ -58,12 +66,21 @@ ALIASES: dict[str, str] = {
     "vertex_ai": "gcp.vertex_ai",
     "vertexai": "gcp.vertex_ai",
     "vertex": "gcp.vertex_ai",
+    "vertex.anthropic": "gcp.vertex_ai",
+    "vertex.maas": "gcp.vertex_ai",
     "watsonx": "ibm.watsonx.ai",
     "x-ai": "x_ai",
     "xai": "x_ai",
 }
 """What emitters write -> the `gen_ai.provider.name` of the convention, or our own where it has none
-(openrouter, ollama, vllm, lm_studio, huggingface, together_ai, fireworks_ai, cerebras ...)."""
+(openrouter, ollama, vllm, lm_studio, huggingface, together_ai, fireworks_ai, cerebras ...).
+`gateway` is Vercel's, to which the AI SDK sends each model that is given as text."""
+
+APIS = frozenset(
+    {"chat", "responses", "completion", "messages", "embedding", "image", "speech"}
+    | {"transcription", "video", "reranking"}
+)
+"""What the AI SDK appends to a provider: `openai.chat`, `google.vertex.chat`."""
 
 FRAMEWORKS = frozenset(
     {"langchain", "spring_ai", "strands-agents", "microsoft.agent_framework", "gcp.vertex.agent"}
@@ -90,6 +107,7 @@ HOSTS: dict[str, str] = {
     "api.together.xyz": "together_ai",
     "api.x.ai": "x_ai",
     "api-inference.huggingface.co": "huggingface",
+    "ai-gateway.vercel.sh": "vercel_ai_gateway",
     "aiplatform.googleapis.com": "gcp.vertex_ai",
     "generativelanguage.googleapis.com": "gcp.gemini",
     "openrouter.ai": "openrouter",
@@ -186,10 +204,7 @@ def provider_of_model_id(model: str) -> str | None:
 
 @lru_cache(maxsize=512)
 def canonical(raw: str | None) -> str | None:
-    """Name a provider as the convention does; None where a framework named itself.
-
-    The AI SDK appends the API to the provider: `openai.chat`, `anthropic.messages`.
-    """
+    """Name a provider as the convention does; None where a framework named itself."""
     if not raw:
         return None
     name = raw.strip().lower().replace(" ", "_")
@@ -197,8 +212,8 @@ def canonical(raw: str | None) -> str | None:
         return None
     if name in ALIASES:
         return ALIASES[name]
-    head, _, api = name.partition(".")
-    if api in ("chat", "responses", "completion", "messages", "embedding", "image", "speech"):
+    head, _, api = name.rpartition(".")
+    if head and api in APIS:
         return ALIASES.get(head, head)
     return name
 

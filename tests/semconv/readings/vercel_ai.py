@@ -33,6 +33,42 @@ READINGS = {
         },
         (180, 10, 60, 20, None),
     ),
+    "ai sdk 5 with anthropic's model on vertex": Reading(
+        "ai",
+        {
+            "ai.operationId": "ai.generateText.doGenerate",
+            "ai.model.provider": "vertex.anthropic.messages",
+            "ai.model.id": "claude-sonnet-4-5@20250929",
+            "ai.usage.inputTokens": 100,
+            "ai.usage.cachedInputTokens": 60,
+            "ai.usage.outputTokens": 10,
+        },
+        (160, 10, 60, None, None),
+    ),
+    "ai sdk 5 with anthropic's model behind vercel's gateway": Reading(
+        "ai",
+        {
+            "ai.operationId": "ai.generateText.doGenerate",
+            "ai.model.provider": "gateway",
+            "ai.model.id": "anthropic/claude-sonnet-4.5",
+            "ai.usage.inputTokens": 100,
+            "ai.usage.cachedInputTokens": 60,
+            "ai.usage.outputTokens": 10,
+        },
+        (160, 10, 60, None, None),
+    ),
+    "ai sdk 5 with openai's model behind vercel's gateway": Reading(
+        "ai",
+        {
+            "ai.operationId": "ai.generateText.doGenerate",
+            "ai.model.provider": "gateway",
+            "ai.model.id": "openai/gpt-5",
+            "ai.usage.inputTokens": 100,
+            "ai.usage.cachedInputTokens": 60,
+            "ai.usage.outputTokens": 10,
+        },
+        (100, 10, 60, None, None),
+    ),
     "ai sdk 5 with gemini's metadata": Reading(
         "ai",
         {

@@ -6,6 +6,7 @@ The outer spans repeat its usage, added up. Version 7 writes the GenAI conventio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from spantoll.semconv.call import Role
@@ -20,7 +21,7 @@ from spantoll.semconv.provider_usage import (
     read_totals,
 )
 from spantoll.semconv.table import TableDialect
-from spantoll.semconv.usage import Counting
+from spantoll.semconv.usage import CACHE_APART, Counting
 from spantoll.semconv.values import mapping
 
 LEAVES: dict[str, tuple[str, Role]] = {
@@ -36,6 +37,9 @@ ROOT_LEAVES: dict[str, tuple[str, Role]] = {
     "ai.rerank": ("rerank", "inference"),
 }
 OPERATION = "ai.operationId"
+PASSING_ON = frozenset({"gcp.vertex_ai", "azure.ai.inference", "vercel_ai_gateway"})
+PASSED_ON = re.compile(r"(?:anthropic/|amazon/)|claude-")
+"""Models whose own counters, which leave cached tokens out, others than their makers pass on."""
 METADATA = make_paths(
     {
         "cache_read": ("cacheReadInputTokens", "cachedPromptTokens"),
@@ -68,7 +72,9 @@ def _decide_role(span: SpanView, found: Found) -> Role | None:
 def _declare_counting(span: SpanView, provider: str | None) -> Counting:
     if "ai.usage.inputTokenDetails.noCacheTokens" in span.attributes:
         return Counting(input_has_cache=True)  # version 6: inputTokens.total
-    if provider in ("anthropic", "aws.bedrock"):
+    if provider in CACHE_APART or (
+        provider in PASSING_ON and PASSED_ON.match(str(span.attributes.get("ai.model.id")))
+    ):
         return Counting(input_has_cache=False)  # up to 5: the provider's own counter
     return Counting(input_has_cache=True)
 
@@ -78,9 +84,14 @@ def _refine(span: SpanView, found: Found) -> None:
     leaf = LEAVES.get(operation.rsplit(".", 1)[-1]) or ROOT_LEAVES.get(operation)
     found["operation"] = leaf[0] if leaf else operation
     found["stream"] = operation.endswith("Stream")
-    for provider in mapping(span.attributes.get("ai.response.providerMetadata")).values():
+    metadata = mapping(span.attributes.get("ai.response.providerMetadata"))
+    for provider in metadata.values():
         if isinstance(provider, Mapping):
             _read_metadata(provider, found)
+    gateway = metadata.get("gateway")
+    if isinstance(gateway, Mapping) and gateway.get("cost") is not None:
+        # What Vercel's gateway charges: 0 with a key of one's own.
+        found["cost"], found["cost_source"] = gateway["cost"], "gateway"
     first_chunk_ms = span.attributes.get("ai.response.msToFirstChunk")
     if isinstance(first_chunk_ms, int | float) and first_chunk_ms == first_chunk_ms:
         found["time_to_first_chunk_s"] = str(first_chunk_ms / 1000)
