@@ -15,6 +15,7 @@ from spantoll.pricing import aliases
 from spantoll.pricing.elsewhere import find_only_seller
 from spantoll.pricing.factors import Factor, Factors, apply_factor
 from spantoll.pricing.lists import owners_of_provider
+from spantoll.pricing.long_inputs import extend_steps
 from spantoll.pricing.names import (
     explain_opaque_name,
     is_bedrock_id,
@@ -132,6 +133,9 @@ class _Search(NamedTuple):
             tariff = self._offer(honoured, time_ns, minute, is_rest_day)
             if tariff is None:
                 continue
+            if honoured.call != Selector().call:
+                listed = self._offer(Selector(), time_ns, minute, is_rest_day)
+                tariff = extend_steps(tariff, listed)
             tariff, missing = self._scale(tariff, honoured, time_ns)
             if not missing:
                 return tariff
@@ -176,6 +180,8 @@ class _Search(NamedTuple):
             timeline = offer[self.wanted]
             tariff = _first_later(timeline, time_ns, minute, is_rest_day)
             if tariff is not None:
+                listed = self._offer(Selector(), time_ns, minute, is_rest_day)
+                tariff = extend_steps(tariff, listed)
                 return _doubt_date(tariff, str(self.wanted) or "list")
         return None
 
