@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -114,3 +115,43 @@ def test_what_does_not_go_together_is_refused(given: Any) -> None:
 def test_last_excludes_from_and_to() -> None:
     with pytest.raises(QueryError, match="either last"):
         parse_query(last="7d", start="today", now_ns=NOW_NS)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "allowed"),
+    [
+        ("status=failed", "status", ("success", "error", "timeout", "cancelled")),
+        ("status!=ok", "status", ("success", "error", "timeout", "cancelled")),
+        (
+            "pricing_status=unknown",
+            "pricing_status",
+            ("priced", "free", "partial", "estimated", "unpriced"),
+        ),
+    ],
+)
+def test_a_value_that_no_record_has_is_refused_with_those_there_are(
+    text: str, field: str, allowed: Sequence[str]
+) -> None:
+    with pytest.raises(QueryError) as refused:
+        parse_filters([text])
+
+    assert refused.value.field == field
+    assert tuple(refused.value.allowed) == tuple(allowed)
+
+
+def test_numbers_in_filters_have_the_short_names_of_measures() -> None:
+    filters = parse_filters(["cost>0.10", "latency>=5000", "prompt_tokens<100"])
+
+    assert [each.field for each in filters] == ["cost_usd", "latency_ms", "input_tokens"]
+
+
+def test_an_unknown_filter_is_answered_with_the_numbers_too() -> None:
+    with pytest.raises(QueryError, match="did you mean 'cost_usd'") as refused:
+        parse_filters(["cost_us>1"])
+
+    assert {"cost_usd", "latency_ms", "model"} <= set(refused.value.allowed)
+
+
+def test_a_number_that_cannot_be_read_is_refused_where_it_is_parsed() -> None:
+    with pytest.raises(QueryError, match="latency_ms: cannot read '5s': write a number"):
+        parse_filters(["latency_ms>5s"])

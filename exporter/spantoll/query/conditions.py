@@ -14,11 +14,13 @@ from sqlalchemy import ColumnElement, Integer, String, and_, false, func, not_, 
 
 from spantoll.errors import QueryError
 from spantoll.query.dimensions import Dimension, Value, find_field
+from spantoll.query.names import make_unknown_name_error
 from spantoll.query.query import Filter, Operator, Query
 from spantoll.records.columns import usage_record
 
 __all__ = [
     "Condition",
+    "check_filter",
     "make_conditions",
     "make_filter_conditions",
     "restrict_period",
@@ -54,6 +56,11 @@ def make_filter_conditions(query: Query) -> list[Condition]:
     return [_make_condition(each) for each in query.filters]
 
 
+def check_filter(wanted: Filter) -> None:
+    """Raise QueryError if the values of a filter cannot be read, or no record ever has them."""
+    _make_condition(wanted)
+
+
 def _make_condition(wanted: Filter) -> Condition:
     found = find_field(wanted.field)
     values = [_read_value(found, value) for value in wanted.values]
@@ -75,6 +82,9 @@ def _match(found: Dimension, wanted: Filter, values: Sequence[Any]) -> Condition
     """Match any of the values by the operator of a filter. Raises QueryError where it has none."""
     column = found.expression
     if wanted.operator == "=":
+        for value in values:
+            if found.allowed and value not in found.allowed:
+                raise make_unknown_name_error(str(value), field=found.name, allowed=found.allowed)
         return column.in_(values)
     if wanted.operator == "^=":
         if not isinstance(column.type, String):

@@ -9,16 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from sqlalchemy import Boolean, ColumnElement, Integer, LargeBinary
 
 from spantoll.errors import QueryError
+from spantoll.pricing import PricingStatus
 from spantoll.query.names import make_unknown_name_error
 from spantoll.query.owners import OWNERS
 from spantoll.records.column_spec import Unit
 from spantoll.records.columns import usage_record
 from spantoll.records.record import COLUMNS
+from spantoll.semconv.call import Role, Status, UsageQuality
 from spantoll.semconv.providers import canonical
 from spantoll.storage.json_values import attribute_text
 
@@ -27,6 +29,7 @@ __all__ = [
     "ATTRIBUTE",
     "DIMENSIONS",
     "NUMBERS",
+    "NUMBER_ALIASES",
     "Dimension",
     "Value",
     "find_dimension",
@@ -48,6 +51,8 @@ class Dimension(NamedTuple):
     expression: ColumnElement[Any]
     read: Callable[[str], Any]
     show: Callable[[Any], Value]
+    allowed: tuple[str, ...] = ()
+    """All values that are ever stored, where these are a fixed list."""
 
 
 ALIASES: Mapping[str, str] = {
@@ -113,8 +118,17 @@ def _make_dimension(name: str) -> Dimension:
         return Dimension(name, column, bytes.fromhex, _show_hex)
     if isinstance(column.type, Integer):
         return Dimension(name, column, _read_integer, _show_unchanged)
-    return Dimension(name, column, READERS.get(name, str), _show_unchanged)
+    return Dimension(
+        name, column, READERS.get(name, str), _show_unchanged, FIXED_VALUES.get(name, ())
+    )
 
+
+FIXED_VALUES: Mapping[str, tuple[str, ...]] = {
+    "pricing_status": get_args(PricingStatus),
+    "role": get_args(Role),
+    "status": get_args(Status),
+    "usage_quality": get_args(UsageQuality),
+}
 
 READERS: Mapping[str, Callable[[str], Any]] = {
     "provider": _read_provider,
@@ -161,9 +175,22 @@ NUMBERS: Mapping[str, Dimension] = {
 """What can be filtered by, but not grouped: tokens, money, durations, in the unit of the name."""
 
 
+NUMBER_ALIASES: Mapping[str, str] = {
+    "cached_tokens": "cache_read_tokens",
+    "completion_tokens": "output_tokens",
+    "cost": "cost_usd",
+    "latency": "latency_ms",
+    "prompt_tokens": "input_tokens",
+    "reported_cost": "reported_cost_usd",
+    "revenue": "revenue_usd",
+    "time_to_first_chunk": "time_to_first_chunk_ms",
+}
+"""Short names of numbers, as measures have them."""
+
+
 def find_field(name: str) -> Dimension:
     """Look up what a filter names: a dimension, or a number."""
-    number = NUMBERS.get(name)
+    number = NUMBERS.get(NUMBER_ALIASES.get(name, name))
     return find_dimension(name, field="filter") if number is None else number
 
 
@@ -177,7 +204,8 @@ def find_dimension(name: str, *, field: str = "dimension") -> Dimension:
         return Dimension(name, expression, str, _show_unchanged)
     found = DIMENSIONS.get(ALIASES.get(name, name))
     if found is None:
+        numbers = NUMBERS if field == "filter" else ()
         raise make_unknown_name_error(
-            name, field=field, allowed=(*DIMENSIONS, "attr.<key>"), aliases=ALIASES
+            name, field=field, allowed=(*DIMENSIONS, *numbers, "attr.<key>"), aliases=ALIASES
         )
     return found

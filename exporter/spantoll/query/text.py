@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from spantoll.errors import QueryError
+from spantoll.query.conditions import check_filter
 from spantoll.query.dimensions import Value, find_field
 from spantoll.query.names import make_unknown_name_error
 from spantoll.query.query import MEASURES, Filter, Operator, Query
@@ -85,6 +86,7 @@ def parse_filters(texts: Iterable[str]) -> tuple[Filter, ...]:
 
     Nothing after the sign matches what is unknown (NULL). Values for one field given with the same
     `=` or `^=` are alternatives; each `!=` excludes one more, each comparison narrows further.
+    Raises QueryError for a field or a value that cannot be.
     """
     values: dict[tuple[str, bool, Operator], list[Value]] = {}
     compared: list[Filter] = []
@@ -102,7 +104,10 @@ def parse_filters(texts: Iterable[str]) -> tuple[Filter, ...]:
     alternatives = (
         Filter(name, tuple(given), negate, sign) for (name, negate, sign), given in values.items()
     )
-    return (*alternatives, *compared)
+    filters = (*alternatives, *compared)
+    for each in filters:
+        check_filter(each)
+    return filters
 
 
 def parse_period(

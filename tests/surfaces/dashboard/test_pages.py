@@ -148,3 +148,21 @@ def test_the_health_page_reads_the_end_of_a_long_period(context: RestContext) ->
     assert "of the last 24 hours of the period, since 2026-11-20 12:00:00 UTC" in page
     assert "emitters=all" in page
     assert "What follows is of" not in whole
+
+
+@pytest.mark.parametrize("path", ["/", "/records", "/explore", "/customers", "/health"])
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("latency_ms>5s", "cannot read &#39;5s&#39;: write a number"),
+        ("status=failed", "unknown status &#39;failed&#39;: one of success, error"),
+    ],
+)
+def test_a_filter_that_cannot_be_read_is_named_on_the_page(
+    client: TestClient, filled: None, path: str, where: str, said: str
+) -> None:
+    answer = client.get(path, params={"where": where})
+
+    assert answer.status_code == 200
+    assert said in answer.text
+    assert "<h1>" in answer.text

@@ -225,3 +225,28 @@ def test_every_format_says_how_much_is_priced(
     else:
         described = answer.links["describedby"]["url"]
         assert client.get(described).json()["coverage"]["unpriced_requests"] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter"),
+    [
+        ("/usage/forecast?from=2026-01-01", "from"),
+        ("/usage/growth?order=-cost", "order"),
+        ("/usage/query?against=month", "against"),
+        ("/usage/summary?by=model", "by"),
+        ("/questions/performance?window=day", "window"),
+        ("/records?order=-cost_usd", "order"),
+        ("/exports/records?limit=5", "limit"),
+        ("/customers?measure=requests", "measure"),
+    ],
+)
+def test_a_parameter_of_another_route_is_refused_and_not_ignored(
+    client: TestClient, path: str, parameter: str
+) -> None:
+    answer = client.get(f"{API}{path}")
+
+    assert answer.status_code == 422
+    (problem,) = answer.json()["errors"]
+    assert problem["parameter"] == parameter
+    assert parameter not in problem["allowed"]
+    assert "tz" in problem["allowed"]

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_origin
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.fields import FieldInfo
 
 from spantoll.query import (
     AGAINST,
@@ -240,8 +241,22 @@ FILTERS = {
 
 
 async def read_filters(request: Request) -> list[str]:
-    """Return the filters of a request that are parameters of their own name."""
+    """Return the filters of a request that are parameters of their own name.
+
+    Raises ProblemError for a parameter of other routes that this one does not take: ignored, it
+    would leave an answer to another question than was asked.
+    """
     given = request.query_params.multi_items()
+    taken = list(_list_fields(request.scope["route"]))
+    others = [name for name in dict(given) if name in DECLARED and name not in taken]
+    if others:
+        path = request.scope["route"].path
+        message = f"{path} does not take it: one of {', '.join(taken)}, or a filter"
+        raise ProblemError(
+            422,
+            f"{path} does not take {', '.join(others)}",
+            errors=[Problem(parameter=name, message=message, allowed=taken) for name in others],
+        )
     return [f"{name}={value}" for name, value in given if name not in DECLARED]
 
 
@@ -256,8 +271,8 @@ async def refuse_repeated(request: Request) -> None:
     given = request.query_params
     repeated = [
         name
-        for name in _list_single_parameters(request.scope["route"])
-        if len(given.getlist(name)) > 1
+        for name, field in _list_fields(request.scope["route"]).items()
+        if get_origin(field.annotation) is not list and len(given.getlist(name)) > 1
     ]
     if repeated:
         raise ProblemError(
@@ -267,12 +282,12 @@ async def refuse_repeated(request: Request) -> None:
         )
 
 
-def _list_single_parameters(route: APIRoute) -> list[str]:
+def _list_fields(route: APIRoute) -> dict[str, FieldInfo]:
+    """Return the fields of the models that a route reads its parameters with, by parameter."""
     models = [parameter.field_info.annotation for parameter in route.dependant.query_params]
-    return [
-        field.alias or name
+    return {
+        field.alias or name: field
         for model in models
         if isinstance(model, type) and issubclass(model, BaseModel)
         for name, field in model.model_fields.items()
-        if get_origin(field.annotation) is not list
-    ]
+    }
