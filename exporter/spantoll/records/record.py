@@ -200,7 +200,10 @@ class UsageRecord(NamedTuple):
     priced_ns: Annotated[
         int | None, ColumnSpec(type=BigInteger(), unit=Unit.TIME_NS, merge=Merge.DERIVED)
     ]
-    revenue_nano: Annotated[int | None, money("What customers are charged.")]
+    revenue_nano: Annotated[
+        int | None,
+        money("What customers are charged for calls; statements also have what is for a month."),
+    ]
     markup_ppm: Annotated[int | None, ColumnSpec(type=Integer(), merge=Merge.DERIVED)]
     """The share of the cost that was added to it, in millionths; None at a fixed rate."""
     customer_price_id: Annotated[int | None, ColumnSpec(type=BigInteger(), merge=Merge.DERIVED)]

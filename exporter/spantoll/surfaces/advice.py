@@ -18,7 +18,10 @@ from spantoll.storage import hide_password
 
 __all__ = ["NO_USAGE", "advise_unpriced", "name_database"]
 
-NO_USAGE = "the spans carry no usage; OpenAI streams need stream_options include_usage"
+NO_USAGE = (
+    "the spans carry no usage: calls that timed out have none, and streams of OpenAI's API need "
+    "stream_options include_usage"
+)
 _TEXTS: Mapping[str, str] = MappingProxyType(
     {
         "no_model": "the instrumentation does not report the model; upgrade or replace it",

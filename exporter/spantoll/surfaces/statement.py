@@ -166,7 +166,9 @@ def plain_statement(shown: PeriodStatement, *, cost: bool) -> dict[str, Any]:
 
 
 def list_doubts(statement: Statement) -> Iterator[str]:
-    """Say what the total leaves out or may change."""
+    """Say what the total leaves out or may change, and where it is of no call at all."""
+    if not statement.requests:
+        yield f"No call of the period names the customer {statement.customer_id!r}."
     for reason, calls in statement.unknown.items():
         yield f"{_count(calls)} not charged: {reason}."
     if calls := statement.doubtful_requests:

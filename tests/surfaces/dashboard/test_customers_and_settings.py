@@ -47,6 +47,16 @@ def test_revenue_and_margin_are_those_of_the_api(get: Get) -> None:
     assert re.search(r"<li>[^<]*minimum 20[^<]*initech", page, re.DOTALL)
 
 
+def test_the_page_of_customers_says_that_only_statements_have_minimum_charges(get: Get) -> None:
+    page = get("/customers?last=30d&where=customer_id%3Dinitech")
+
+    shown = re.search(r'data-measure="revenue_usd">\$([\d.]+)', page)
+    assert shown
+    assert float(shown[1]) < 20, "the statement has a minimum charge of 20 USD"
+    assert "Revenue and margin are those of calls." in page
+    assert "included quantities and minimum charges" in page
+
+
 def test_the_users_that_cost_most_lead_to_their_records(get: Get) -> None:
     page = get("/customers?last=30d")
 

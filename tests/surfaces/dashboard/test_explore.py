@@ -88,6 +88,21 @@ def test_amounts_over_time_are_stacked_and_ratios_are_not(get: Get) -> None:
     assert "31 bars" in single
 
 
+def test_a_stacked_chart_has_a_scale(get: Get) -> None:
+    page = get("/explore?measure=revenue_usd&by=team&window=day&last=30d")
+
+    scale = re.search(r'<p class="axis" aria-hidden="true">([$~\d.+]+)</p>', page)
+    assert scale
+    assert f" with {scale[1]}; of the groups" in page
+
+
+def test_a_mean_of_money_is_not_stacked(get: Get) -> None:
+    page = get("/explore?measure=cost_per_request_usd&by=provider&window=day&last=30d")
+
+    assert "data-group" not in page
+    assert "cost per request usd by day, all groups together, 20" in page
+
+
 def test_the_largest_groups_have_a_colour_and_the_rest_one_together(get: Get) -> None:
     page = get("/explore?measure=requests&by=model&by=team&window=day&last=30d")
 

@@ -51,6 +51,14 @@ def test_a_statement_has_the_lines_of_the_command_line(
     assert answer["total_usd"] == "50.000000000"
 
 
+def test_a_statement_of_no_call_says_so(client: TestClient, acme: None) -> None:
+    mistyped = client.get(f"{API}/customers/acne/statement?period=2026-11").json()
+    known = client.get(f"{STATEMENT}?period=2026-11").json()
+
+    assert mistyped["notes"] == ["No call of the period names the customer 'acne'."]
+    assert not any(note.startswith("No call") for note in known["notes"])
+
+
 def test_a_browser_gets_a_page_that_loads_nothing(client: TestClient, acme: None) -> None:
     answer = client.get(f"{STATEMENT}?period=2026-Q4", headers={"Accept": BROWSER})
 

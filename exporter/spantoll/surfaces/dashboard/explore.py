@@ -46,6 +46,8 @@ INPUTS = 3
 """Of the form; an address may have more."""
 ADDITIVE = ("USD", "requests", "tokens")
 """Units whose amounts may stand on top of each other."""
+MEANS = ("cost_per_request_usd",)
+"""Measures with such a unit that are no sums: on top of each other they would say nothing."""
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -188,9 +190,9 @@ def draw_answer(context: RestContext, view: View, question: Question, result: Re
             for row in result.rows
         ]
         return draw_bars(points, of=f"{title} by {' and '.join(result.query.dimensions) or 'all'}")
-    stacked = bool(question.by) and measure.unit in ADDITIVE
+    over_time = run(context.engine, view.query(measure.name, window=question.window, fill=True))
     of = f"{title} by {question.window}"
-    if stacked:
+    if question.by and measure.unit in ADDITIVE and measure.name not in MEANS:
         return draw_groups(
             context.engine,
             view,
@@ -198,6 +200,7 @@ def draw_answer(context: RestContext, view: View, question: Question, result: Re
             by=result.query.dimensions,
             window=question.window,
             of=of,
+            totals=over_time.rows,
         )
-    over_time = run(context.engine, view.query(measure.name, window=question.window, fill=True))
+    of += ", all groups together" if question.by else ""
     return draw_windows(view, over_time.rows, measure.name, window=question.window, of=of)
