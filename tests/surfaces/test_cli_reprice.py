@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -51,9 +52,9 @@ def test_a_dry_run_shows_old_and_new_and_changes_nothing(
 
     assert ran.status == 0
     lines = [line.split() for line in ran.out.splitlines()]
-    assert ["openai", "gpt-4o", "2", "$1.00", "$15.00", "$14.00"] in lines
+    assert ["openai", "gpt-4o", "2", "$1.00+", "$15.00", "$14.00"] in lines
     assert ["acme", "1", "$1.00", "$5.00", "$4.00"] in lines
-    assert ["2026-11-20", "2", "$1.00", "$15.00", "$14.00"] in lines
+    assert ["2026-11-20", "2", "$1.00+", "$15.00", "$14.00"] in lines
     assert "1 records had no price and get one." in ran.out
     assert costs() == before
 
@@ -123,6 +124,33 @@ def test_a_preview_says_what_becomes_of_revenue(
     ran = spantoll("reprice", "--dry-run")
 
     assert "Revenue: $7.00 becomes $7.00." in ran.out
+
+
+def test_a_preview_shows_an_unknown_cost_as_unknown_and_not_as_zero(
+    spantoll: Cli, stored: Stored, record: Record
+) -> None:
+    unpriced = record(
+        request_model="gpt-4o",
+        input_tokens=2_000_000,
+        pricing_status="unpriced",
+        pricing_reason="unknown_model",
+        cost_nano=None,
+        customer_id="acme",
+    )
+    priced = unpriced._replace(
+        span_id=bytes(range(8)), customer_id="globex", pricing_status="priced", cost_nano=10**9
+    )
+    stored([unpriced, priced])
+
+    table = spantoll("reprice", "--dry-run").out
+    answer = json.loads(spantoll("reprice", "--dry-run", "--format", "json").out)
+
+    assert re.search(r"^acme +1 +- +\$5\.00 +\$5\.00$", table, re.MULTILINE)
+    assert re.search(r"^globex +1 +\$1\.00 +\$5\.00 +\$4\.00$", table, re.MULTILINE)
+    assert re.search(r"^total +2 +\$1\.00\+ +\$10\.00 +\$9\.00$", table, re.MULTILINE)
+    by_customer = {each["customer"]: each["old_cost_usd"] for each in answer["by_customer"]}
+    assert by_customer == {"acme": None, "globex": "1.000000000"}
+    assert (answer["total"]["old_unpriced"], answer["total"]["new_unpriced"]) == (1, 0)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,11 @@ class Difference(NamedTuple):
     """Records that lose theirs."""
     old_revenue_nano: int = 0
     new_revenue_nano: int = 0
+    old_unpriced: int = 0
+    """Records without a cost before: `old_nano` leaves them out."""
+    new_unpriced: int = 0
+    old_without_revenue: int = 0
+    new_without_revenue: int = 0
 
     def add(self, other: Difference) -> Difference:
         """Add two differences."""
@@ -80,6 +85,10 @@ class Preview:
             int(before.cost_nano is not None and after.cost_nano is None),
             before.revenue_nano or 0,
             after.revenue_nano or 0,
+            int(before.cost_nano is None),
+            int(after.cost_nano is None),
+            int(before.revenue_nano is None),
+            int(after.revenue_nano is None),
         )
         self.in_closed += find_period(self.periods, before.started_ns) is not None
         day = datetime.fromtimestamp(before.started_ns // SECOND_NS, self.tz).date()

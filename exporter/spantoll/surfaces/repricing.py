@@ -1,6 +1,7 @@
 """Previews and runs of re-pricing as plain values: what JSON and CSV carry.
 
-Input: a `Preview` or a `Run`. Output: dictionaries; money is a decimal string, time is RFC 3339.
+Input: a `Preview` or a `Run`. Output: dictionaries; money is a decimal string, null where that of
+no record is known; time is RFC 3339.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from spantoll.pipeline.reprice_preview import Difference, Preview
 from spantoll.query import to_usd
 from spantoll.query.windows import find_zone, to_local_time
 from spantoll.storage.reprice import Run
+from spantoll.surfaces.cells import format_dollars
 
 __all__ = [
     "PREVIEW_HEADERS",
     "RUN_HEADERS",
+    "format_sum",
     "list_groups",
     "plain_difference",
     "plain_preview",
@@ -82,12 +85,29 @@ def plain_difference(difference: Difference) -> dict[str, Any]:
         "changed": difference.records,
         "newly_priced": difference.newly_priced,
         "newly_unpriced": difference.newly_unpriced,
-        "old_cost_usd": _show(difference.old_nano),
-        "new_cost_usd": _show(difference.new_nano),
-        "old_revenue_usd": _show(difference.old_revenue_nano),
-        "new_revenue_usd": _show(difference.new_revenue_nano),
+        "old_unpriced": difference.old_unpriced,
+        "new_unpriced": difference.new_unpriced,
+        "old_cost_usd": _show_known(difference, difference.old_nano, difference.old_unpriced),
+        "new_cost_usd": _show_known(difference, difference.new_nano, difference.new_unpriced),
+        "old_revenue_usd": _show_known(
+            difference, difference.old_revenue_nano, difference.old_without_revenue
+        ),
+        "new_revenue_usd": _show_known(
+            difference, difference.new_revenue_nano, difference.new_without_revenue
+        ),
         "difference_usd": _show(difference.new_nano - difference.old_nano),
     }
+
+
+def _show_known(difference: Difference, nano: int, unknown: int) -> str | None:
+    return None if unknown and unknown == difference.records else _show(nano)
+
+
+def format_sum(difference: Difference, nano: int, unknown: int) -> str:
+    """Format a sum that leaves out `unknown` records: `$1.25+`, or `-` if these are all."""
+    if unknown and unknown == difference.records:
+        return UNKNOWN
+    return format_dollars(to_usd(nano), lower_bound=unknown > 0)
 
 
 def _show(nano: int) -> str:

@@ -26,6 +26,7 @@ from spantoll.surfaces.cli.output import (
 from spantoll.surfaces.repricing import (
     PREVIEW_HEADERS,
     RUN_HEADERS,
+    format_sum,
     list_groups,
     plain_difference,
     plain_preview,
@@ -116,7 +117,8 @@ def _remarks(preview: Preview) -> Iterator[str]:
     total = preview.total
     yield ""
     if total.old_revenue_nano or total.new_revenue_nano:
-        old, new = _dollars(total.old_revenue_nano), _dollars(total.new_revenue_nano)
+        old = format_sum(total, total.old_revenue_nano, total.old_without_revenue)
+        new = format_sum(total, total.new_revenue_nano, total.new_without_revenue)
         yield f"Revenue: {old} becomes {new}."
     if total.newly_priced:
         yield f"{total.newly_priced:,} records had no price and get one."
@@ -137,7 +139,12 @@ def _size(difference: Difference) -> int:
 
 def _cells(difference: Difference) -> list[str]:
     old, new = difference.old_nano, difference.new_nano
-    return [format_number(difference.records), _dollars(old), _dollars(new), _dollars(new - old)]
+    return [
+        format_number(difference.records),
+        format_sum(difference, old, difference.old_unpriced),
+        format_sum(difference, new, difference.new_unpriced),
+        _dollars(new - old),
+    ]
 
 
 def _describe_selection(selection: Selection) -> str:

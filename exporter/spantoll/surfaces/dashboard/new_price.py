@@ -25,14 +25,13 @@ from spantoll.pipeline.user_pricing import (
 from spantoll.pricing import UserPricing, load_rate_card
 from spantoll.pricing.own_prices import OwnPrice, read_own_price
 from spantoll.pricing.shipped import PriceDataError
-from spantoll.query import to_usd
 from spantoll.query.windows import find_zone
 from spantoll.storage import SqlStore
 from spantoll.storage.own_prices import PRICES
 from spantoll.storage.reprice import Run, Selection, count_selected
-from spantoll.surfaces.cells import format_dollars
 from spantoll.surfaces.dashboard.login import CheckedForm
 from spantoll.surfaces.dashboard.render import render
+from spantoll.surfaces.repricing import format_sum
 from spantoll.surfaces.rest.context import (
     Context,
     RestContext,
@@ -102,7 +101,7 @@ def show(
         metrics=METRICS,
         preview=outcome.preview,
         run=outcome.run,
-        dollars=lambda nano: format_dollars(to_usd(nano)),
+        sum_text=format_sum,
     )
 
 
