@@ -61,6 +61,11 @@ SPANS: dict[str, tuple[str, dict[str, Any], tuple[str, int]]] = {
         GATEWAY | {"ai.model.provider": "google.vertex.chat", "ai.model.id": "gemini-2.5-pro"},
         ("priced", 1_250_000),
     ),
+    "an emitter that is not known reports a call or a sum": (
+        "somebody",
+        {"llm.provider": "openai", "llm.model": "gpt-4o", "llm.usage.prompt_tokens": 1000},
+        ("estimated", 2_500_000),
+    ),
     "openai's SDK reports a model of groq without a host": (
         "openlit.instrumentation.openai",
         {

@@ -51,6 +51,25 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize(
+    ("input_key", "output_key"),
+    [
+        ("gen_ai.response.input_tokens", "gen_ai.response.output_tokens"),
+        ("gen_ai.response.prompt_tokens", "gen_ai.response.completion_tokens"),
+        ("llm.usage.prompt_tokens", "llm.usage.completion_tokens"),
+        ("llm.usage.input_tokens", "llm.usage.output_tokens"),
+    ],
+)
+def test_totals_of_a_named_model_are_read_by_older_names(input_key: str, output_key: str) -> None:
+    model = {"gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o"}
+
+    found = read_call("somebody", model | {input_key: 1_000, output_key: 500})
+    both = read_call("somebody", model | TOTALS | {input_key: 7, output_key: 7})
+
+    assert (found.role, found.usage_quality) == ("inference", "exact")
+    assert found.usage[:2] == both.usage[:2] == (1_000, 500)
+
+
+@pytest.mark.parametrize(
     ("part", "spelling"), [(part, name) for part, names in SPELLINGS.items() for name in names]
 )
 def test_a_part_of_the_usage_is_read_by_any_name_it_is_given(part: str, spelling: str) -> None:

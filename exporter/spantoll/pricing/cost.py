@@ -22,9 +22,12 @@ from spantoll.pricing.lines import (
 )
 from spantoll.pricing.result import Priced, PricingStatus, Unpriced
 from spantoll.semconv.call import ModelCall, UsageQuality
-from spantoll.semconv.usage import UNREAD_CACHE
+from spantoll.semconv.usage import UNKNOWN_EMITTER, UNREAD_CACHE
 
 __all__ = ["compute_cost"]
+
+_DOUBTED = (UNKNOWN_EMITTER, UNREAD_CACHE)
+"""How the notes of a call begin that keep its cost from being exact."""
 
 _NO_USAGE = Unpriced("no_usage", "the span carries no usage")
 _OUT_OF_RANGE = Unpriced("out_of_range", "the cost does not fit a ledger of 64-bit nano-USD")
@@ -70,7 +73,7 @@ def compute_cost(call: ModelCall, row: Row, doubts: tuple[str, ...]) -> Priced |
     if row.is_doubted:
         doubts = (*doubts, *(price.unit.doubt for price, _ in lines if price.unit.doubt))
     if call.usage_quality == "assumed":
-        doubts = (*doubts, *(note for note in call.assumptions if note.startswith(UNREAD_CACHE)))
+        doubts = (*doubts, *(note for note in call.assumptions if note.startswith(_DOUBTED)))
     status: PricingStatus = "priced"
     reason = None
     if remarks or doubts or call.usage_quality in _QUALITY:

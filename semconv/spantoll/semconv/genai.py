@@ -21,8 +21,22 @@ GENAI: Keys = {
     "request_model": ("gen_ai.request.model",),
     "response_model": ("gen_ai.response.model",),
     "response_id": ("gen_ai.response.id",),
-    "input": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
-    "output": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
+    "input": (
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
+        "gen_ai.response.input_tokens",
+        "gen_ai.response.prompt_tokens",
+        "llm.usage.prompt_tokens",
+        "llm.usage.input_tokens",
+    ),
+    "output": (
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.completion_tokens",
+        "gen_ai.response.output_tokens",
+        "gen_ai.response.completion_tokens",
+        "llm.usage.completion_tokens",
+        "llm.usage.output_tokens",
+    ),
     "total": ("gen_ai.usage.total_tokens", "llm.usage.total_tokens"),
     "cache_read": (
         "gen_ai.usage.cache_read.input_tokens",
@@ -101,7 +115,8 @@ GENAI: Keys = {
 """Every name the attributes of the convention have had, and those that others gave them.
 
 Mastra writes `cached_input_tokens` and `cache_creation.1h_input_tokens`, rig `cached_input_tokens`,
-Bifrost the names of OpenAI's details (`input_tokens_details.cached_tokens`).
+Bifrost the names of OpenAI's details (`input_tokens_details.cached_tokens`). Microsoft.Extensions.AI
+of .NET wrote `gen_ai.response.input_tokens` until 2025, Semantic Kernel `gen_ai.response.prompt_tokens`.
 """
 
 SHARED: Keys = {

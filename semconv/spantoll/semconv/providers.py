@@ -212,6 +212,9 @@ def canonical(raw: str | None) -> str | None:
         return None
     if name in ALIASES:
         return ALIASES[name]
+    if name.startswith("langgenius/"):
+        # Dify names plugins by organisation, plugin and provider: `langgenius/openai/openai`.
+        return canonical(name.rpartition("/")[2])
     head, _, api = name.rpartition(".")
     if head and api in APIS:
         return ALIASES.get(head, head)

@@ -19,6 +19,7 @@ __all__ = [
     "CACHE_APART",
     "THOUGHTS_APART",
     "UNDECLARED",
+    "UNKNOWN_EMITTER",
     "UNREAD_CACHE",
     "Counting",
     "Reading",
@@ -29,6 +30,8 @@ __all__ = [
 Counters = dict[str, int]
 """Name in COUNTERS -> number; what is not known is absent."""
 
+UNKNOWN_EMITTER = "usage of an emitter that is not known, perhaps a sum of calls"
+"""The note on usage under names that agents give to their sums too."""
 UNREAD_CACHE = "cached tokens may be in "
 """How the note on a counter begins that may be cached tokens and was not read."""
 NOT_REPORTED: list[Any] = list(Usage())
@@ -83,7 +86,7 @@ def read_usage(
     """Turn the raw counters of a span, by the names of COUNTERS, into inclusive ones.
 
     `raw` may be changed in place. `extra` has other units by name. `status` is how far the
-    instrumentation trusts its own numbers: partial or estimated.
+    instrumentation trusts its own numbers: partial or estimated; or UNKNOWN_EMITTER.
     """
     counters, notes = _convert(raw)
     flawed = bool(notes)
@@ -112,6 +115,9 @@ def read_usage(
     values[EXTRA] = units
     if status == "estimated":
         notes.append("usage: estimated by the instrumentation, the provider reported none")
+    elif status == UNKNOWN_EMITTER:
+        notes.append(UNKNOWN_EMITTER)
+        assumed = True
     quality: UsageQuality
     if flawed:
         quality = "inconsistent"

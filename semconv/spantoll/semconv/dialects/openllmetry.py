@@ -95,8 +95,6 @@ DIALECT = TableDialect(
         "provider": (*GENAI["provider"], "llm.vendor"),
         "request_model": (*GENAI["request_model"], "llm.request.model"),
         "response_model": (*GENAI["response_model"], "llm.response.model"),
-        "input": (*GENAI["input"], "llm.usage.prompt_tokens"),
-        "output": (*GENAI["output"], "llm.usage.completion_tokens"),
     },
     scopes=(
         *(PREFIX + library for library in LIBRARIES.split()),
