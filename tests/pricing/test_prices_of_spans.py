@@ -61,6 +61,17 @@ SPANS: dict[str, tuple[str, dict[str, Any], tuple[str, int]]] = {
         GATEWAY | {"ai.model.provider": "google.vertex.chat", "ai.model.id": "gemini-2.5-pro"},
         ("priced", 1_250_000),
     ),
+    "foundry runs an agent": (
+        "azure.ai.agents",
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "microsoft.foundry",
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.usage.input_tokens": 1000,
+            "gen_ai.usage.output_tokens": 0,
+        },
+        ("priced", 2_500_000),
+    ),
     "an emitter that is not known reports a call or a sum": (
         "somebody",
         {"llm.provider": "openai", "llm.model": "gpt-4o", "llm.usage.prompt_tokens": 1000},

@@ -20,12 +20,15 @@ ALIASES: dict[str, str] = {
     "anthropic-aws": "anthropic",
     "aws": "aws.bedrock",
     "aws_bedrock": "aws.bedrock",
+    "az.ai.agents": "azure.ai.inference",
     "az.ai.inference": "azure.ai.inference",
     "az.ai.openai": "azure.ai.openai",
     "azure": "azure.ai.openai",
     "azure-openai": "azure.ai.openai",
     "azure_ai": "azure.ai.inference",
     "azure_openai": "azure.ai.openai",
+    "azure.ai": "azure.ai.inference",
+    "azure.ai.agents": "azure.ai.inference",
     "azure.anthropic": "azure.ai.inference",
     "azure.openai": "azure.ai.openai",
     "bedrock": "aws.bedrock",
@@ -53,6 +56,7 @@ ALIASES: dict[str, str] = {
     "googlevertex.anthropic": "gcp.vertex_ai",
     "hugging_face": "huggingface",
     "lmstudio": "lm_studio",
+    "microsoft.foundry": "azure.ai.inference",
     "mistral": "mistral_ai",
     "mistralai": "mistral_ai",
     "moonshot": "moonshot_ai",
@@ -74,7 +78,9 @@ ALIASES: dict[str, str] = {
 }
 """What emitters write -> the `gen_ai.provider.name` of the convention, or our own where it has none
 (openrouter, ollama, vllm, lm_studio, huggingface, together_ai, fireworks_ai, cerebras ...).
-`gateway` is Vercel's, to which the AI SDK sends each model that is given as text."""
+`gateway` is Vercel's, to which the AI SDK sends each model that is given as text. Foundry names
+itself `microsoft.foundry`, Agent Framework's client of its agents `azure.ai`, their SDK
+`az.ai.agents`."""
 
 APIS = frozenset(
     {"chat", "responses", "completion", "messages", "embedding", "image", "speech"}
@@ -210,8 +216,9 @@ def canonical(raw: str | None) -> str | None:
     name = raw.strip().lower().replace(" ", "_")
     if name in FRAMEWORKS:
         return None
-    if name in ALIASES:
-        return ALIASES[name]
+    known = ALIASES.get(name) or ALIASES.get(name.replace("-", "_"))
+    if known is not None:
+        return known
     if name.startswith("langgenius/"):
         # Dify names plugins by organisation, plugin and provider: `langgenius/openai/openai`.
         return canonical(name.rpartition("/")[2])
