@@ -43,10 +43,33 @@ def test_a_model_of_one_other_list_is_priced_there_as_an_estimate(
 
 
 @pytest.mark.parametrize(
+    ("provider", "model", "maker"),
+    [
+        ("openai", "claude-sonnet-4-5", "anthropic"),
+        ("openai", "gemini-2.5-flash", "gcp.gemini"),
+        ("anthropic", "gpt-4o", "openai"),
+    ],
+)
+def test_a_closed_model_behind_a_proxy_has_the_price_of_its_maker_as_an_estimate(
+    provider: str, model: str, maker: str, card: RateCard, make_call: CallMaker
+) -> None:
+    used = {"input_tokens": 1_000, "output_tokens": 1_000}
+
+    answer = card.price(make_call(provider, model, server_address="llm.internal", **used))
+
+    own = card.price(make_call(maker, model, **used))
+    assert isinstance(answer, Priced)
+    assert isinstance(own, Priced)
+    assert (answer.status, answer.cost_nano) == ("estimated", own.cost_nano)
+    assert f"priced at the list of its maker: {maker}" in (answer.reason or "")
+
+
+@pytest.mark.parametrize(
     ("provider", "model", "more"),
     [
         ("openai", "deepseek-chat", {"server_address": "llm.internal"}),
         ("openai", "deepseek/deepseek-chat", {}),
+        ("openai", "claude-imaginary", {"server_address": "llm.internal"}),
         ("openai", "gpt-oss-120b-imaginary", {}),
         ("openai", "deepseek-chat-imaginary", {}),
         ("azure.ai.openai", "my-deployment", {}),

@@ -1,7 +1,8 @@
 """The one other provider whose price list has a model, where the list of its own lacks it.
 
 Input: price sources, the provider of the SDK and the names of the model. Output: a provider, or
-None where several sell it, nobody does, or a name has the prefix of a router.
+None where several sell it, nobody does, or a name has the prefix of a router. Behind a host that is
+not known, a proxy of one's own perhaps, only a closed model has a seller: its maker.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from spantoll.pricing import aliases
 from spantoll.pricing.names import known_name, list_spellings
 from spantoll.pricing.selector import Selector
 from spantoll.pricing.tariff import PriceSource
 
-__all__ = ["find_only_seller"]
+__all__ = ["find_maker", "find_only_seller"]
 
 REUSED_SDKS = frozenset({"anthropic", "openai"})
 """Providers whose SDKs call the APIs of others, which only the host reveals."""
@@ -57,6 +59,19 @@ def find_only_seller(
         and any(source.find(other, model, Selector()) for source in sources for model in models)
     ]
     return sellers[0] if len(sellers) == 1 else None
+
+
+def find_maker(provider: str, models: Sequence[str]) -> str | None:
+    """Find the maker of a closed model that an SDK of another provider calls at an unknown host."""
+    if provider not in REUSED_SDKS:
+        return None
+    makers = {
+        maker
+        for model in models
+        for stem, maker in aliases.MAKERS
+        if model.lower().startswith(stem)
+    }
+    return makers.pop() if len(makers) == 1 and provider not in makers else None
 
 
 @lru_cache(maxsize=2)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from spantoll.pricing import aliases
-from spantoll.pricing.elsewhere import find_only_seller
+from spantoll.pricing.elsewhere import find_maker, find_only_seller
 from spantoll.pricing.factors import Factor, Factors, apply_factor
 from spantoll.pricing.lists import owners_of_provider
 from spantoll.pricing.long_inputs import extend_steps
@@ -243,12 +243,14 @@ def _resolve_elsewhere(
 ) -> Found | Unpriced | None:
     """Find the price at the only provider that has the model, where no host says who was called."""
     if request.server_address is not None:
-        return None
-    seller = find_only_seller(sources, provider, models)
+        seller, what = find_maker(provider, models), "priced at the list of its maker"
+    else:
+        seller = find_only_seller(sources, provider, models)
+        what = "priced at the only list that has it"
     if seller is None:
         return None
     found = resolve(sources, request._replace(provider=seller), factors)
-    doubt = f"no price for {models[0]} of {provider}, priced at the only list that has it: {seller}"
+    doubt = f"no price for {models[0]} of {provider}, {what}: {seller}"
     return found if isinstance(found, Unpriced) else found.map(partial(_add_doubt, doubt))
 
 
