@@ -115,8 +115,9 @@ GENAI: Keys = {
 """Every name the attributes of the convention have had, and those that others gave them.
 
 Mastra writes `cached_input_tokens` and `cache_creation.1h_input_tokens`, rig `cached_input_tokens`,
-Bifrost the names of OpenAI's details (`input_tokens_details.cached_tokens`). Microsoft.Extensions.AI
-of .NET wrote `gen_ai.response.input_tokens` until 2025, Semantic Kernel `gen_ai.response.prompt_tokens`.
+Bifrost the names of OpenAI's details (`input_tokens_details.cached_tokens`). Until 2025
+Microsoft.Extensions.AI of .NET wrote `gen_ai.response.input_tokens`, and Semantic Kernel
+`gen_ai.response.prompt_tokens`.
 """
 
 SHARED: Keys = {
