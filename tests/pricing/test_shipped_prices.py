@@ -294,6 +294,32 @@ def test_cached_input_of_gemini_cost_a_quarter_until_a_day_not_known(
     assert (answer.status, answer.cost_nano) == (status, nano_of_million // 10)
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "at", "searches_nano", "status"),
+    [
+        ("azure.ai.openai", "gpt-5", "2026-11-19T23:59", 28_000_000, "estimated"),
+        ("azure.ai.openai", "gpt-5", "2026-11-20", 28_000_000, "priced"),
+        ("openai", "gpt-5", "2026-11-20", 20_000_000, "priced"),
+        ("gcp.gemini", "gemini-flash-latest", "2026-09-01T23:59", 70_000_000, "estimated"),
+    ],
+)
+def test_a_search_has_the_price_of_its_cloud_and_day(
+    card: RateCard,
+    make_call: CallMaker,
+    provider: str,
+    model: str,
+    at: str,
+    searches_nano: int,
+    status: str,
+) -> None:
+    usage = {"input_tokens": 0, "output_tokens": 0, "extra": {"web_search_requests": 2}}
+
+    answer = card.price(make_call(provider, model, at=at, **usage))
+
+    assert isinstance(answer, Priced)
+    assert (answer.cost_nano, str(answer.status)) == (searches_nano, status)
+
+
 HAIKU, OPUS = "anthropic.claude-haiku-4-5-20251001-v1:0", "anthropic.claude-opus-4-8"
 
 
