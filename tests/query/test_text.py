@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from spantoll.errors import QueryError
-from spantoll.query import Filter, Query, parse_filters, parse_query
+from spantoll.query import Filter, Query, RecordQuery, parse_filters, parse_query
 
 NOW_NS = 1_795_176_000 * 10**9
 
@@ -155,3 +155,17 @@ def test_an_unknown_filter_is_answered_with_the_numbers_too() -> None:
 def test_a_number_that_cannot_be_read_is_refused_where_it_is_parsed() -> None:
     with pytest.raises(QueryError, match="latency_ms: cannot read '5s': write a number"):
         parse_filters(["latency_ms>5s"])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: Query(measures="cost"), id="measures"),
+        pytest.param(lambda: Query(dimensions="model"), id="dimensions"),
+        pytest.param(lambda: Query(filters=(Filter("model", "gpt-4o"),)), id="filter"),  # type: ignore[arg-type]  # what is refused
+        pytest.param(lambda: RecordQuery(filters=(Filter("model", "gpt-4o"),)), id="records"),  # type: ignore[arg-type]  # what is refused
+    ],
+)
+def test_text_in_the_place_of_a_tuple_is_refused(make: Callable[[], object]) -> None:
+    with pytest.raises(QueryError, match=r"write .*, a tuple"):
+        make()

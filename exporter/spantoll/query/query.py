@@ -17,7 +17,15 @@ from spantoll.query.measures import find_measure
 from spantoll.query.names import make_unknown_name_error
 from spantoll.query.windows import WINDOWS, Calendar, find_zone
 
-__all__ = ["Filter", "Operator", "Query", "doubt_query", "health_query", "total_query"]
+__all__ = [
+    "Filter",
+    "Operator",
+    "Query",
+    "doubt_query",
+    "health_query",
+    "refuse_text",
+    "total_query",
+]
 
 MEASURES = ("requests", "input_tokens", "output_tokens", "cost_usd")
 
@@ -75,6 +83,8 @@ class Query:
     """Read sums from roll-ups where they give the same answer; without, every record is read."""
 
     def __post_init__(self) -> None:
+        for given in ("measures", "dimensions", "order"):
+            refuse_text(given, getattr(self, given))
         if not self.measures:
             raise QueryError("a query needs at least one measure", field="measure")
         set_names = object.__setattr__
@@ -86,6 +96,7 @@ class Query:
         set_names(self, "filters", tuple(self.filters))
         for wanted in self.filters:
             find_field(wanted.field)
+            refuse_text(f"filter {wanted.field}", wanted.values)
         if self.window not in WINDOWS:
             raise make_unknown_name_error(self.window, field="window", allowed=WINDOWS)
         find_zone(self.tz)
@@ -183,6 +194,12 @@ def health_query(
         order=("-records",),
         uncounted=True,
     )
+
+
+def refuse_text(name: str, given: object) -> None:
+    """Raise QueryError for text in the place of a tuple: its letters would be taken for items."""
+    if isinstance(given, str):
+        raise QueryError(f"{name}: write ({given!r},), a tuple", field=name)
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from spantoll.errors import QueryError
 from spantoll.query.conditions import restrict_period
 from spantoll.query.dimensions import find_field
 from spantoll.query.newest import read_newest
-from spantoll.query.query import Filter
+from spantoll.query.query import Filter, refuse_text
 from spantoll.query.run import reading
 from spantoll.records import UsageRecord
 from spantoll.records.columns import usage_record
@@ -61,6 +61,7 @@ class RecordQuery:
     def __post_init__(self) -> None:
         for wanted in self.filters:
             find_field(wanted.field)
+            refuse_text(f"filter {wanted.field}", wanted.values)
         if self.limit is not None and self.limit < 1:
             raise QueryError("limit must be at least 1", field="limit")
         if self.after is not None:

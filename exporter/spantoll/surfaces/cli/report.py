@@ -120,7 +120,7 @@ def format_period(result: Result) -> str:
     """Say which period an answer is of, in which zone, at which prices; and its notes."""
     start = f"{result.start:%Y-%m-%d %H:%M}" if result.start else "the beginning"
     end = f"{result.end:%Y-%m-%d %H:%M}" if result.end else "now"
-    used = [f"{each.source} {each.price_set[:12]}" for each in result.price_sets]
+    used = [f"{each.source} {each.price_set[:12]}".rstrip() for each in result.price_sets]
     prices = f"; prices: {', '.join(used)}" if used else ""
     return " ".join([f"From {start} to {end}, {result.query.tz}{prices}.", *result.notes])
 
