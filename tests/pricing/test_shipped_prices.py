@@ -295,6 +295,32 @@ def test_cached_input_of_gemini_cost_a_quarter_until_a_day_not_known(
 
 
 @pytest.mark.parametrize(
+    ("model", "at", "nano", "status"),
+    [
+        ("gemini-2.5-flash", "2025-07-31", 250_000, "priced"),
+        ("gemini-2.5-flash", "2025-09-01", 250_000, "estimated"),
+        ("gemini-2.5-flash-lite", "2025-09-01", 125_000, "estimated"),
+        ("gemini-2.5-flash", "2025-11-07", 100_000, "priced"),
+    ],
+)
+def test_cached_audio_of_gemini_cost_a_quarter_as_well(
+    card: RateCard, make_call: CallMaker, model: str, at: str, nano: int, status: str
+) -> None:
+    usage = {
+        "input_tokens": 1_000,
+        "input_audio_tokens": 1_000,
+        "cache_read_tokens": 1_000,
+        "output_tokens": 0,
+        "extra": {"cache_read_audio_tokens": 1_000},
+    }
+
+    answer = card.price(make_call("gcp.gemini", model, at=at, **usage))
+
+    assert isinstance(answer, Priced)
+    assert (answer.cost_nano, str(answer.status)) == (nano, status)
+
+
+@pytest.mark.parametrize(
     ("provider", "model", "at", "searches_nano", "status"),
     [
         ("azure.ai.openai", "gpt-5", "2026-11-19T23:59", 28_000_000, "estimated"),
