@@ -62,10 +62,15 @@ filters = st.one_of(
     ),
     st.builds(
         Filter,
-        st.sampled_from(["customer_id", "user_id", "pricing_status"]),
-        st.lists(st.sampled_from(["acme", "bob", "priced", None]), min_size=1, max_size=2).map(
-            tuple
-        ),
+        st.sampled_from(["customer_id", "user_id"]),
+        st.lists(st.sampled_from(["acme", "bob", None]), min_size=1, max_size=2).map(tuple),
+        negate=st.booleans(),
+        operator=st.just("="),
+    ),
+    st.builds(
+        Filter,
+        st.just("pricing_status"),
+        st.lists(st.sampled_from(["priced", "free", None]), min_size=1, max_size=2).map(tuple),
         negate=st.booleans(),
         operator=st.just("="),
     ),
