@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage test-again soak soak-long lint format openapi bench peers servers browser pictures clean
+.PHONY: help demo test test-again soak soak-long lint format openapi bench peers servers browser pictures clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,13 +16,12 @@ demo: $(VENV)/.demo  ## Instrumented model calls, priced, on embedded SQLite: no
 # One pytest worker for each processor; whoever is idle takes tests from whoever is not.
 PARALLEL ?= --numprocesses=logical --dist=worksteal
 
-test: $(VENV)/.dev  ## All tests but soak, on every processor
-	$(BIN)/pytest $(PARALLEL)
+# Only where it is asked for, as CI does: a tracer makes all Python slow on CPython 3.11, that of libraries too.
+COVERAGE ?=
 
-# Apart from `test`, for a tracer makes all Python slow on CPython 3.11, that of libraries too.
-coverage: $(VENV)/.dev  ## The same tests, slower, failing where they reach less of the code than they must
-	$(BIN)/pytest $(PARALLEL) --cov --cov-report=term --cov-fail-under=90
-	$(BIN)/coverage report --include='*/spantoll/pricing/*' --fail-under=100
+test: $(VENV)/.dev  ## All tests but soak, on every processor; COVERAGE=yes: fails where they reach too little
+	$(BIN)/pytest $(PARALLEL) $(if $(COVERAGE),--cov --cov-report=term --cov-fail-under=90)
+	$(if $(COVERAGE),$(BIN)/coverage report --include='*/spantoll/pricing/*' --fail-under=100)
 
 # Tests of other programs than Python: not run again on another Python. `few` examples of each property are.
 OTHER_PROGRAMS := tests/peers tests/surfaces/dashboard/test_in_browser.py
