@@ -16,6 +16,7 @@ from spantoll.instrumentation.provider import Provider, Request, Server, Setting
 from spantoll.instrumentation.providers.openai import jobs, readings
 from spantoll.instrumentation.providers.openai.background import background_readers
 from spantoll.instrumentation.providers.openai.realtime import REALTIME_READERS
+from spantoll.instrumentation.providers.openai.responses_socket import RESPONSE_SOCKET_READERS
 from spantoll.instrumentation.stainless import hooks
 from spantoll.semconv.attributes import SPANTOLL_DEPLOYMENT, SPANTOLL_REGION
 from spantoll.semconv.providers import from_host
@@ -118,5 +119,6 @@ PROVIDER = Provider(
     + openai_batches.batch_readers("openai", _server, BATCHED)
     + background_readers(_server)
     + jobs.fine_tuning_readers(_server)
-    + REALTIME_READERS,
+    + REALTIME_READERS
+    + RESPONSE_SOCKET_READERS,
 )

@@ -15,15 +15,14 @@ from urllib.parse import parse_qs, urlsplit
 from weakref import WeakKeyDictionary
 
 from spantoll.instrumentation.apis.openai_media import TRANSCRIPTION
-from spantoll.instrumentation.hosts import server_of_url
 from spantoll.instrumentation.provider import (
     Call,
     DeferredReader,
     DeferredResult,
     DeferredSource,
-    Settings,
 )
 from spantoll.instrumentation.providers.openai.readings import finish_of_status
+from spantoll.instrumentation.providers.openai.responses_socket import source_of_connection
 from spantoll.instrumentation.reading import pick
 from spantoll.semconv import attributes as keys
 
@@ -61,12 +60,6 @@ RESPONSE = Call(
 
 _sessions: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 """Connection -> its session, as the last event about it reported."""
-
-
-def _source(connection: Any, arguments: dict[str, Any], settings: Settings) -> DeferredSource:
-    host = connection._connection.request.headers.get("Host", "")
-    server = server_of_url(f"https://{host}", settings, default="openai")
-    return DeferredSource(server, host, batch=False, client=connection)
 
 
 def _results(event: Any, source: DeferredSource) -> Iterator[DeferredResult]:
@@ -110,7 +103,7 @@ def _model_of_transcription(connection: Any) -> Any:
 REALTIME_READERS = tuple(
     DeferredReader(
         f"openai.resources.{place}:{kind}RealtimeConnection.parse_event",
-        _source,
+        source_of_connection,
         has_results=lambda event: event.type in EVENTS,
         results=_results,
     )
