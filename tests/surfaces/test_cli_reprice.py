@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import pytest
-from sqlalchemy import create_engine, select
+from sqlalchemy import create_engine, select, update
 
 from spantoll.records import UsageRecord, usage_record
+from spantoll.storage.tables import reprice_run
 from tests.surfaces.conftest import Cli
 
 Record = Callable[..., UsageRecord]
@@ -71,7 +72,7 @@ def test_changes_are_applied_listed_and_undone(
     undone = spantoll("reprice", "undo", "1")
 
     assert (applied.status, undone.status) == (0, 0)
-    assert "$1.00 became $15.00. `spantoll reprice undo 1` restores it." in applied.err
+    assert "$1.00+ became $15.00. `spantoll reprice undo 1` restores it." in applied.err
     assert after == [5 * 10**9, 10 * 10**9, 10 * 10**9]
     (run,) = listed
     assert (run["state"], run["done_by"], run["selection"]) == (
@@ -132,6 +133,7 @@ def test_a_preview_shows_an_unknown_cost_as_unknown_and_not_as_zero(
     unpriced = record(
         request_model="gpt-4o",
         input_tokens=2_000_000,
+        output_tokens=0,
         pricing_status="unpriced",
         pricing_reason="unknown_model",
         cost_nano=None,
@@ -168,3 +170,43 @@ def test_a_run_that_is_not_there_is_named(
 
     assert ran.status == 1
     assert said in ran.err
+
+
+def test_a_run_shows_an_unknown_cost_as_unknown_and_marks_a_partial_one(
+    spantoll: Cli, stored: Stored, record: Record
+) -> None:
+    named = partial(record, request_model="gpt-4o", output_tokens=0, input_tokens=2_000_000)
+    unpriced = named(pricing_status="unpriced", pricing_reason="unknown_model", cost_nano=None)
+    stored([unpriced, named(pricing_status="partial", cost_nano=10**9, customer_id="acme")])
+
+    preview = spantoll("reprice", "--dry-run").out
+    first = spantoll("reprice", "--status", "unpriced", "--yes")
+    second = spantoll("reprice", "--yes")
+    table = spantoll("reprice", "list").out.splitlines()
+    newest, oldest = json.loads(spantoll("reprice", "list", "--format", "json").out)
+
+    assert re.search(r"^acme +1 +\$1\.00\+ +\$5\.00 +\$4\.00$", preview, re.MULTILINE)
+    assert "- became $5.00." in first.err
+    assert "$1.00+ became $5.00." in second.err
+    assert re.search(r" 1 +\$1\.00\+ +\$5\.00 +0", table[1])
+    assert re.search(r" 1 +- +\$5\.00 +0", table[2])
+    assert (oldest["old_cost_usd"], oldest["old_incomplete"]) == (None, 1)
+    assert (newest["old_cost_usd"], newest["old_incomplete"]) == ("1.000000000", 1)
+    assert (newest["new_cost_usd"], newest["new_incomplete"]) == ("5.000000000", 0)
+
+
+def test_a_run_of_an_earlier_version_does_not_show_what_it_did_not_count(
+    spantoll: Cli, stored: Stored, record: Record, database: str
+) -> None:
+    named = partial(record, request_model="gpt-4o", output_tokens=0, input_tokens=2_000_000)
+    stored([named(pricing_status="unpriced", pricing_reason="unknown_model", cost_nano=None)])
+    spantoll("reprice", "--yes")
+    engine = create_engine(database)
+    with engine.begin() as connection:
+        counts = ("old_known", "new_known", "old_incomplete", "new_incomplete")
+        connection.execute(update(reprice_run).values(dict.fromkeys(counts)))
+    engine.dispose()
+
+    table = spantoll("reprice", "list").out.splitlines()
+
+    assert re.search(r" 1 +- +\$5\.00\+ +0", table[1])

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
+from spantoll.records import UsageRecord
 from spantoll.storage.periods import ClosedPeriod, find_period
 from spantoll.storage.reprice import Change
 
@@ -39,6 +40,9 @@ class Difference(NamedTuple):
     new_unpriced: int = 0
     old_without_revenue: int = 0
     new_without_revenue: int = 0
+    old_partial: int = 0
+    """Records whose cost before is known in part: `old_nano` has that part."""
+    new_partial: int = 0
 
     def add(self, other: Difference) -> Difference:
         """Add two differences."""
@@ -89,6 +93,8 @@ class Preview:
             int(after.cost_nano is None),
             int(before.revenue_nano is None),
             int(after.revenue_nano is None),
+            _is_partial(before),
+            _is_partial(after),
         )
         self.in_closed += find_period(self.periods, before.started_ns) is not None
         day = datetime.fromtimestamp(before.started_ns // SECOND_NS, self.tz).date()
@@ -96,6 +102,10 @@ class Preview:
         _add(self.by_model, (before.provider, before.model), difference)
         _add(self.by_customer, before.customer_id, difference)
         _add(self.by_day, day, difference)
+
+
+def _is_partial(record: UsageRecord) -> int:
+    return int(record.cost_nano is not None and record.pricing_status == "partial")
 
 
 def _add(sums: dict[Key, Difference], key: Key, difference: Difference) -> None:

@@ -113,6 +113,12 @@ class Run(NamedTuple):
     undone_by: str | None
     kept: int
     """Changed records that undoing left alone, because they have changed since the run."""
+    old_known: int | None
+    """How many costs `old_cost_nano` adds up; None in runs from before migration 0027."""
+    new_known: int | None
+    old_incomplete: int | None
+    """Records that `old_cost_nano` leaves out, or of which it has only a part."""
+    new_incomplete: int | None
 
 
 class Change(NamedTuple):
@@ -137,6 +143,10 @@ class Progress(NamedTuple):
     old_cost_nano: int = 0
     new_cost_nano: int = 0
     kept: int = 0
+    old_known: int = 0
+    new_known: int = 0
+    old_incomplete: int = 0
+    new_incomplete: int = 0
 
 
 def count_selected(engine: Engine, selection: Selection) -> tuple[int, int]:
@@ -182,6 +192,7 @@ def start_run(
             "end_id": end_id,
             **dict.fromkeys(("last_id", "examined", "changed", "kept"), 0),
             **dict.fromkeys(("old_cost_nano", "new_cost_nano"), 0),
+            **dict.fromkeys(("old_known", "new_known", "old_incomplete", "new_incomplete"), 0),
         }
         made = connection.execute(reprice_run.insert().values(values)).inserted_primary_key
         return read_run(connection, made[0] if made else 0)
@@ -208,6 +219,10 @@ def write_batch(
             changed=len(real),
             old_cost_nano=sum(counted_cost(change.before) for change in real),
             new_cost_nano=sum(counted_cost(change.after) for change in real),
+            old_known=sum(has_counted_cost(change.before) for change in real),
+            new_known=sum(has_counted_cost(change.after) for change in real),
+            old_incomplete=sum(lacks_counted_cost(change.before) for change in real),
+            new_incomplete=sum(lacks_counted_cost(change.after) for change in real),
         )
         check_position(connection, run)
         if rates := {each.rate_id: each for change in real for each in change.rates}:
@@ -291,6 +306,17 @@ def advance(connection: Connection, run: Run, progress: Progress) -> None:
 def counted_cost(member: Stored) -> int:
     """Return what a record adds to a sum of costs: 0 where it is not counted or has no cost."""
     return (member.current.cost_nano or 0) if member.current.counted else 0
+
+
+def has_counted_cost(member: Stored) -> bool:
+    """Return whether a record adds a cost to a sum, be it 0."""
+    return member.current.counted and member.current.cost_nano is not None
+
+
+def lacks_counted_cost(member: Stored) -> bool:
+    """Return whether a counted record has no cost, or one that leaves something out."""
+    record = member.current
+    return record.counted and (record.cost_nano is None or record.pricing_status == "partial")
 
 
 def encode_change(change: Change) -> dict[str, str]:

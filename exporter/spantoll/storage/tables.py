@@ -98,8 +98,13 @@ reprice_run = Table(
     Column("undone_ns", BigInteger),
     Column("undone_by", text(128)),
     Column("kept", BigInteger, nullable=False),
+    Column("old_known", BigInteger),
+    Column("new_known", BigInteger),
+    Column("old_incomplete", BigInteger),
+    Column("new_incomplete", BigInteger),
 )
-"""One re-pricing: what it was asked, how far it is (`last_id` of `end_id`), what it changed."""
+"""One re-pricing: what it was asked, how far it is (`last_id` of `end_id`), what it changed.
+The counts that may be NULL are so in runs from before migration 0027."""
 
 reprice_change = Table(
     "reprice_change",

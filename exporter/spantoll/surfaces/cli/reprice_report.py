@@ -26,11 +26,12 @@ from spantoll.surfaces.cli.output import (
 from spantoll.surfaces.repricing import (
     PREVIEW_HEADERS,
     RUN_HEADERS,
-    format_sum,
     list_groups,
     plain_difference,
     plain_preview,
     plain_run,
+    read_costs,
+    read_revenue,
 )
 
 __all__ = ["describe_run", "write_preview", "write_runs"]
@@ -79,9 +80,10 @@ def describe_run(run: Run) -> str:
     if run.state is RunState.UNDONE:
         kept = f", {run.kept:,} have changed since and are left as they are" if run.kept else ""
         return f"Run {run.run_id} is undone: {run.changed - run.kept:,} records restored{kept}."
+    old, new = read_costs(run)
     return (
         f"Run {run.run_id}: {run.changed:,} of {run.examined:,} records changed, "
-        f"{_dollars(run.old_cost_nano)} became {_dollars(run.new_cost_nano)}."
+        f"{old.format()} became {new.format()}."
     )
 
 
@@ -98,13 +100,12 @@ def write_runs(runs: Sequence[Run], *, format: Format, tz: str) -> None:
         zone = find_zone(tz)
         for row, run in zip(rows, runs, strict=True):
             row["started_at"] = f"{to_local_time(run.started_ns, zone):%Y-%m-%d %H:%M:%S}"
-            row["old_cost_usd"] = _dollars(run.old_cost_nano)
-            row["new_cost_usd"] = _dollars(run.new_cost_nano)
+            row["old_cost_usd"], row["new_cost_usd"] = (each.format() for each in read_costs(run))
             row["selection"] = _describe_selection(run.selection)
+        # The marks of costs say whether one leaves something out.
+        shown = [name for name in RUN_HEADERS if not name.endswith("_incomplete")]
         numeric = ("run", "examined", "changed", "old_cost_usd", "new_cost_usd", "kept")
-        write_table(
-            RUN_HEADERS, ([str(row[n]) for n in RUN_HEADERS] for row in rows), numeric=numeric
-        )
+        write_table(shown, ([str(row[name]) for name in shown] for row in rows), numeric=numeric)
 
 
 def _all_rows(preview: Preview) -> Iterator[Mapping[str, Any]]:
@@ -117,9 +118,8 @@ def _remarks(preview: Preview) -> Iterator[str]:
     total = preview.total
     yield ""
     if total.old_revenue_nano or total.new_revenue_nano:
-        old = format_sum(total, total.old_revenue_nano, total.old_without_revenue)
-        new = format_sum(total, total.new_revenue_nano, total.new_without_revenue)
-        yield f"Revenue: {old} becomes {new}."
+        old, new = read_revenue(total)
+        yield f"Revenue: {old.format()} becomes {new.format()}."
     if total.newly_priced:
         yield f"{total.newly_priced:,} records had no price and get one."
     if total.newly_unpriced:
@@ -138,13 +138,9 @@ def _size(difference: Difference) -> int:
 
 
 def _cells(difference: Difference) -> list[str]:
-    old, new = difference.old_nano, difference.new_nano
-    return [
-        format_number(difference.records),
-        format_sum(difference, old, difference.old_unpriced),
-        format_sum(difference, new, difference.new_unpriced),
-        _dollars(new - old),
-    ]
+    old, new = read_costs(difference)
+    by = None if old.unknown and new.unknown else to_usd(new.nano - old.nano)
+    return [format_number(difference.records), old.format(), new.format(), format_dollars(by)]
 
 
 def _describe_selection(selection: Selection) -> str:
@@ -157,7 +153,3 @@ def _describe_selection(selection: Selection) -> str:
         elif value is not None:
             parts.append(f"{name}={value}")
     return " ".join(parts) or "all"
-
-
-def _dollars(nano: int) -> str:
-    return f"{'-' if nano < 0 else ''}{format_dollars(to_usd(abs(nano)))}"

@@ -31,7 +31,7 @@ from spantoll.storage.own_prices import PRICES
 from spantoll.storage.reprice import Run, Selection, count_selected
 from spantoll.surfaces.dashboard.login import CheckedForm
 from spantoll.surfaces.dashboard.render import render
-from spantoll.surfaces.repricing import format_sum
+from spantoll.surfaces.repricing import read_costs, read_revenue
 from spantoll.surfaces.rest.context import (
     Context,
     RestContext,
@@ -101,7 +101,8 @@ def show(
         metrics=METRICS,
         preview=outcome.preview,
         run=outcome.run,
-        sum_text=format_sum,
+        read_costs=read_costs,
+        read_revenue=read_revenue,
     )
 
 
