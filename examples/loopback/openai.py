@@ -30,6 +30,10 @@ REPORT_UNASKED = ("cerebras", "asynccerebras", "mistral")
 """SDKs whose services end every stream with usage."""
 
 
+def _is_mistral(ask: Ask) -> bool:
+    return ask.headers.get("user-agent", "").startswith("mistral")
+
+
 def failure(ask: Ask) -> Reply | None:
     """The error the script asks for, in the shape of OpenAI's errors."""
     status = ask.script.number("status", 200)
@@ -238,7 +242,11 @@ def _response(ask: Ask, name: str | None = None, *, status: str = "completed") -
         "service_tier": ask.body.get("service_tier") or "default",
         "usage": {
             "input_tokens": script.input,
-            "input_tokens_details": {"cached_tokens": script.number("cached")},
+            "input_tokens_details": {
+                "cached_tokens": script.number("cached"),
+                # Mistral's SDK refuses usage without it.
+                **({"cache_write_tokens": 0} if _is_mistral(ask) else {}),
+            },
             "output_tokens": script.output,
             "output_tokens_details": {"reasoning_tokens": script.number("reasoning")},
             "total_tokens": script.input + script.output,
@@ -303,7 +311,7 @@ def embeddings(ask: Ask) -> Reply:
     data = [{"object": "embedding", "index": 0, "embedding": vector}]
     usage = {"prompt_tokens": ask.script.input, "total_tokens": ask.script.input}
     answer = {"object": "list", "data": data, "model": ask.model, "usage": usage}
-    if ask.headers.get("user-agent", "").startswith("mistral"):
+    if _is_mistral(ask):
         answer["id"] = unique("embd")
     return json_reply(answer)
 
@@ -470,6 +478,15 @@ def batch_lines(name: str) -> list[dict[str, Any]]:
 
 
 _BASE = r"(?:/[\w.-]+)*?"
+
+
+def decision(ask: Ask) -> Reply:
+    """POST /decisions."""
+    answer = {"type": "predicate", "name": None, "probability": 0.75}
+    usage = _response(ask)["usage"]
+    return failure(ask) or json_reply({"answers": [answer], "model": ask.model, "usage": usage})
+
+
 ROUTES: dict[str, Handler] = {
     rf"POST {_BASE}/chat/completions": chat,
     rf"POST {_BASE}/completions": completions,
@@ -480,6 +497,7 @@ ROUTES: dict[str, Handler] = {
     rf"POST {_BASE}/audio/transcriptions": transcription,
     rf"POST {_BASE}/audio/speech": speech,
     rf"POST {_BASE}/moderations": moderations,
+    rf"POST {_BASE}/decisions": decision,
     rf"POST {_BASE}/containers": container,
     rf"GET {_BASE}/fine_tuning/jobs/([\w-]+)": fine_tuning_job,
     rf"POST {_BASE}/batches": batch,

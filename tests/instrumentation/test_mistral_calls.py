@@ -25,6 +25,10 @@ CHAT = COUNTED | {
     "gen_ai.usage.cache_read.input_tokens": 60,
     "gen_ai.response.finish_reasons": ("stop",),
 }
+RESPONSE = CHAT | {
+    "gen_ai.request.max_tokens": 50,
+    "gen_ai.usage.reasoning.output_tokens": 5,
+}
 TALK = COUNTED | {"gen_ai.operation.name": "chat", "spantoll.usage.units.web_searches": 2}
 STREAM = {"gen_ai.request.stream": True}
 VOICE = "voxtral-mini-tts-latest"
@@ -83,6 +87,12 @@ PLAIN: dict[str, Case] = {
         ),
         SPEECH | {"spantoll.customer_id": "acme", "gen_ai.usage.input_tokens": None},
     ),
+    "response": (
+        lambda c: c.responses.create(
+            model=SMALL, input=NUMBERS + " #reasoning=5", max_output_tokens=50
+        ),
+        RESPONSE,
+    ),
     "conversation": (
         lambda c: c.beta.conversations.start(model=SMALL, inputs=NUMBERS + " #connected=40"),
         TALK,
@@ -101,6 +111,12 @@ STREAMED: dict[str, Case] = {
     "agent": (
         lambda c: c.agents.stream(agent_id="ag_1", messages=MESSAGES),
         COUNTED | STREAM,
+    ),
+    "response": (
+        lambda c: c.responses.create(
+            model=SMALL, input=NUMBERS + " #reasoning=5", max_output_tokens=50, stream=True
+        ),
+        RESPONSE | STREAM,
     ),
     "conversation": (
         lambda c: c.beta.conversations.start_stream(model=SMALL, inputs=NUMBERS + " #connected=40"),

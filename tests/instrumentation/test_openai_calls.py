@@ -71,6 +71,14 @@ HEARD_BY_TOKEN = {
 }
 SPOKEN = {"gen_ai.operation.name": "speech", "spantoll.usage.characters": 11}
 
+DECIDED = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.request.model": "gpt-6-luna",
+    "gen_ai.usage.input_tokens": 100,
+    "gen_ai.usage.cache_read.input_tokens": 60,
+    "gen_ai.usage.output_tokens": 20,
+    "spantoll.usage.status": "reported",
+}
 Case = tuple[Callable[[Any], Any], dict[str, Any]]
 
 
@@ -130,6 +138,14 @@ PLAIN: dict[str, Case] = {
     "speech": (
         lambda c: c.audio.speech.create(model="tts-1", voice="alloy", input="Hello there"),
         SPOKEN,
+    ),
+    "decision": (
+        lambda c: c.decisions.create(
+            model="gpt-6-luna",
+            input=NUMBERS,
+            questions=[{"type": "predicate", "question": "Is it a toll?"}],
+        ),
+        DECIDED,
     ),
 }
 

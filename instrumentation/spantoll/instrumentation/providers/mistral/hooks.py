@@ -13,6 +13,7 @@ from spantoll.instrumentation.provider import Call, Hook, Provider, Server, Sett
 from spantoll.instrumentation.providers.mistral import readings
 from spantoll.instrumentation.providers.mistral.batches import batch_hooks
 from spantoll.instrumentation.providers.mistral.realtime import REALTIME_READERS
+from spantoll.instrumentation.providers.mistral.responses import RESPONSE
 
 __all__ = ["PROVIDER"]
 
@@ -29,6 +30,7 @@ METHODS: tuple[tuple[str, str, Call, bool | str], ...] = (
     ("fim", "Fim.stream", readings.FIM, True),
     ("agents", "Agents.complete", readings.AGENT, False),
     ("agents", "Agents.stream", readings.AGENT, True),
+    ("responses", "Responses.create", RESPONSE, "stream"),
     ("embeddings", "Embeddings.create", readings.EMBEDDING, False),
     ("ocr", "Ocr.process", readings.OCR, False),
     ("transcriptions", "Transcriptions.complete", readings.TRANSCRIPTION, False),

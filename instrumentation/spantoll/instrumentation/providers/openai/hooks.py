@@ -108,6 +108,7 @@ PROVIDER = Provider(
             "/audio/transcriptions": openai_media.TRANSCRIPTION,
             "/audio/translations": openai_media.TRANSCRIPTION,
             "/audio/speech": openai_media.SPEECH,
+            "/decisions": readings.DECISION,
             "/videos": readings.VIDEO,
             "/containers": jobs.CONTAINER,
             "/batches": openai_batches.SUBMISSION,

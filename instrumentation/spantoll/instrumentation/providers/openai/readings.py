@@ -14,7 +14,14 @@ from spantoll.instrumentation.reading import Table, Via, nest_table, pick
 from spantoll.instrumentation.values import count_items, unless_one, whole_milliseconds
 from spantoll.semconv import attributes as keys
 
-__all__ = ["FETCH", "IMAGE", "RESPONSE", "VIDEO", "finish_of_status"]
+__all__ = [
+    "DECISION",
+    "FETCH",
+    "IMAGE",
+    "RESPONSE",
+    "VIDEO",
+    "finish_of_status",
+]
 
 
 def finish_of_status(response: Any) -> tuple[str, ...] | None:
@@ -102,6 +109,26 @@ RESPONSE = Call(
     answers=content.response_answers,
     stream_answers=lambda events: content.response_answers(events[-1]),
 )
+
+DECISION = Call(
+    "chat",
+    request={keys.REQUEST_MODEL: "model"},
+    caller=CALLER,
+    response={
+        key: RESPONSE_VALUES[key]
+        for key in (
+            keys.RESPONSE_MODEL,
+            keys.USAGE_INPUT_TOKENS,
+            keys.USAGE_OUTPUT_TOKENS,
+            keys.USAGE_CACHE_READ,
+            keys.USAGE_CACHE_WRITE,
+            keys.USAGE_REASONING,
+            keys.SPANTOLL_REQUEST_ID,
+        )
+    },
+    constant={keys.OUTPUT_TYPE: "json"},
+)
+"""Questions about a text, answered with probabilities."""
 
 FETCH = Call(
     "fetch_response",
