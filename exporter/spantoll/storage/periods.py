@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ClosedPeriod", "close_period", "find_period", "list_periods", "read_periods"]
 
+_periods = select(closed_period).order_by(closed_period.c.start_ns)
+
 
 class ClosedPeriod(NamedTuple):
     """One closed period, in the order of the columns of `closed_period`."""
@@ -66,8 +68,7 @@ def list_periods(engine: Engine) -> list[ClosedPeriod]:
 
 def read_periods(connection: Connection) -> list[ClosedPeriod]:
     """Read the closed periods, oldest first."""
-    found = connection.execute(select(closed_period).order_by(closed_period.c.start_ns))
-    return [ClosedPeriod._make(row) for row in found]
+    return [ClosedPeriod._make(row) for row in connection.execute(_periods)]
 
 
 def find_period(periods: Iterable[ClosedPeriod], time_ns: int) -> ClosedPeriod | None:

@@ -40,14 +40,17 @@ Change = tuple[Stored, Stored]
 
 r = usage_record.c
 
+# Statements of every write are made once: making one takes longer than SQLite takes to run it.
+_mark = select(retention.c.deleted_before_ns).where(retention.c.id == MARK)
+_locked_mark = _mark.with_for_update(read=True)
+
 
 def read_deleted_before(connection: Connection, *, lock: bool = False) -> int:
     """Read the mark in UTC nanoseconds: records that started before it are deleted; 0 for none.
 
     `lock` holds the mark where it is until the transaction ends, beside others who do the same.
     """
-    mark = select(retention.c.deleted_before_ns).where(retention.c.id == MARK)
-    return connection.scalar(mark.with_for_update(read=True) if lock else mark) or 0
+    return connection.scalar(_locked_mark if lock else _mark) or 0
 
 
 def is_whole(connection: Connection, deleted_before_ns: int) -> bool:

@@ -28,6 +28,7 @@ __all__ = [
     "defers_records",
     "is_rolled_up",
     "read_last_rolled_up",
+    "read_newest",
     "read_pending_after",
     "rolled_up",
     "set_last_rolled_up",
@@ -49,6 +50,7 @@ rolled_up = Table(
 
 r = usage_record.c
 _newest = select(func.max(r.id))
+_last_rolled_up = select(rolled_up.c.last_id)
 
 
 def defers_records(database: Connection | Engine) -> bool:
@@ -60,13 +62,18 @@ def read_last_rolled_up(connection: Connection) -> int:
     """Read up to which id records are in roll-ups, or in a gap of them; ALL where none waits."""
     if not defers_records(connection):
         return ALL
-    return connection.scalar(select(rolled_up.c.last_id)) or 0
+    return connection.scalar(_last_rolled_up) or 0
+
+
+def read_newest(connection: Connection) -> int:
+    """Read the highest id of a record; 0 where there is none."""
+    return connection.scalar(_newest) or 0
 
 
 def read_pending_after(connection: Connection) -> int | None:
     """Read above which id records are pending; None where no record is."""
     last_id = read_last_rolled_up(connection)
-    if last_id == ALL or (connection.scalar(_newest) or 0) <= last_id:
+    if last_id == ALL or read_newest(connection) <= last_id:
         return None
     return last_id
 
@@ -76,7 +83,7 @@ def set_last_rolled_up(connection: Connection, last_id: int | None = None) -> No
     if not defers_records(connection):
         return
     if last_id is None:
-        last_id = connection.scalar(_newest) or 0
+        last_id = read_newest(connection)
     if connection.execute(update(rolled_up).values(last_id=last_id)).rowcount == 0:
         connection.execute(rolled_up.insert().values(id=1, last_id=last_id))
 

@@ -43,6 +43,7 @@ from spantoll.storage.filled_columns import FilledColumns
 from spantoll.storage.roll_up_pending import (
     defers_records,
     read_last_rolled_up,
+    read_newest,
     set_last_rolled_up,
 )
 from spantoll.storage.roll_up_sums import NEVER_NULL, SUMS, known_name
@@ -296,7 +297,7 @@ def add_pending(connection: Connection, *, least: int = 1) -> int:
     if not defers_records(connection):
         return 0
     before = read_last_rolled_up(connection)
-    newest = connection.scalar(select(func.max(r.id))) or 0
+    newest = read_newest(connection)
     if newest - before < least:
         return 0
     last = min(newest, before + MOST_ADDED)
