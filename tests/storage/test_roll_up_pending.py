@@ -316,11 +316,12 @@ def test_elsewhere_no_record_is_pending(
 
 def downgrade(store: SqlStore) -> None:
     """Give a ledger the schema of the version that had no pending records."""
-    drop = ScriptDirectory(str(MIGRATIONS)).get_revision("0026").module.downgrade
+    newer = ScriptDirectory(str(MIGRATIONS)).iterate_revisions("head", "0025")
     with store.transaction() as connection:
         drop_views(connection)
         with Operations.context(MigrationContext.configure(connection)):
-            drop()
+            for revision in newer:
+                revision.module.downgrade()
         connection.execute(text("UPDATE alembic_version SET version_num = '0025'"))
 
 
