@@ -66,3 +66,17 @@ def test_what_cannot_be_done_says_why(
     assert ran.status == status
     assert says in ran.err
     assert spantoll("db", "audit", "--format", "csv").out.count("\n") == 1
+
+
+def test_how_many_records_would_change_is_said_before_they_do(
+    spantoll: Cli, stored: Stored, record: Record
+) -> None:
+    stored([record(user_id="ann"), record(error_message="no such user ann"), record(user_id="bob")])
+
+    ran = spantoll("erase", "--user", "ann")
+    done = spantoll("erase", "--user", "ann", "--yes")
+    nobody = spantoll("erase", "--user", "ann")
+
+    assert "ann is not removed from 2 records of sqlite:" in ran.err
+    assert done.out.startswith("2 records no longer")
+    assert (nobody.status, "from 0 records of" in nobody.err) == (2, True)

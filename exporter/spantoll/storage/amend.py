@@ -30,7 +30,7 @@ from spantoll.storage.tables import adjustment, reprice_change
 if TYPE_CHECKING:
     from spantoll.storage.sql import SqlStore
 
-__all__ = ["VOIDED", "erase_user", "void_record"]
+__all__ = ["VOIDED", "count_user_records", "erase_user", "void_record"]
 
 VOIDED = "voided"
 """The `counted_reason` of a record that was recorded by mistake."""
@@ -40,6 +40,8 @@ ERASED_ROWS = 500
 """Records of one transaction, so that receivers do not wait long; every IN list takes as many."""
 
 r = usage_record.c
+
+_Versions = tuple[UsageRecord, UsageRecord, UsageRecord]
 
 
 def void_record(store: SqlStore, record_id: int, *, why: str, by: str, now_ns: int) -> UsageRecord:
@@ -72,6 +74,18 @@ def void_record(store: SqlStore, record_id: int, *, why: str, by: str, now_ns: i
         )
         store_changes(connection, [(before, after)])
     return before.current
+
+
+def count_user_records(store: SqlStore, user: str) -> int:
+    """Count the records from which `erase_user` would remove a user; nothing is changed."""
+    found = last_id = 0
+    while ids := _find_mentions(store.engine, user, last_id):
+        last_id = ids[-1]
+        with store.engine.connect() as connection:
+            rows = connection.execute(select(usage_record).where(r.id.in_(ids))).all()
+        versions = (_erase_versions(row, user) for row in rows)
+        found += sum(before != after for _, before, after in versions)
+    return found
 
 
 def erase_user(store: SqlStore, user: str, *, why: str, by: str, now_ns: int) -> int:
@@ -136,10 +150,8 @@ def _erase_rows(connection: Connection, rows: Sequence[Row[Any]], user: str) -> 
     changes: list[tuple[int, UsageRecord, UsageRecord]] = []
     updates: list[tuple[int, dict[str, Any]]] = []
     for row in rows:
-        kept = UsageRecord._make(row._mapping[name] for name in UsageRecord._fields)
-        member = stored(row)
-        before = (kept, member.facts, member.current)
-        columns, facts, current = after = tuple(_erase_from(each, user) for each in before)
+        member, before, after = _erase_versions(row, user)
+        kept, (columns, facts, current) = before[0], after
         if before == after:
             continue
         adjusted = encode_values(list_changes(columns, current)) if row._mapping[ADJUSTED] else None
@@ -153,6 +165,16 @@ def _erase_rows(connection: Connection, rows: Sequence[Row[Any]], user: str) -> 
     with changing_records(connection, changes):
         update_rows(connection, updates)
     return len(updates)
+
+
+def _erase_versions(row: Row[Any], user: str) -> tuple[Stored, _Versions, _Versions]:
+    """Read a record, what its row keeps of it as columns, facts and current, and these erased."""
+    kept = UsageRecord._make(row._mapping[name] for name in UsageRecord._fields)
+    member = stored(row)
+    columns, facts, current = (
+        _erase_from(each, user) for each in (kept, member.facts, member.current)
+    )
+    return member, (kept, member.facts, member.current), (columns, facts, current)
 
 
 def _erase_values(connection: Connection, table: Table, user: str) -> None:

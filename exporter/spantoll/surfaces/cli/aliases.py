@@ -31,7 +31,8 @@ def list_aliases(format: Formatted = Format.table, database: Database = None) ->
     from spantoll.surfaces.cli.price_rows import print_aliases
 
     rows = open_user_pricing(load_settings(database=database).database).aliases
-    print_aliases(sorted(rows), format)
+    empty = "There are no aliases: `spantoll aliases set` says which model a name stands for."
+    print_aliases(sorted(rows), format, empty=empty)
 
 
 @aliases.command("set")

@@ -58,7 +58,7 @@ def erase(
 ) -> None:
     """Remove a person from every record; counts, tokens and costs stay. It cannot be undone."""
     from spantoll.errors import ConfigurationError
-    from spantoll.storage.amend import erase_user
+    from spantoll.storage.amend import count_user_records, erase_user
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger, user_name
     from spantoll.surfaces.cli.output import write_line
     from spantoll.surfaces.cli.reprice_actions import find_sql_store
@@ -68,7 +68,9 @@ def erase(
     with open_ledger(database) as ledger:
         store = find_sql_store(ledger.store)
         if not yes:
-            raise ConfigurationError(f"{user} is not removed from {store.url} without --yes")
+            records = count_user_records(store, user)
+            held = f"{records:,} record{'s' * (records != 1)} of {store.url}"
+            raise ConfigurationError(f"{user} is not removed from {held} without --yes")
         erased = erase_user(store, user, why=_check_why(why), by=by or user_name(), now_ns=now_ns())
     write_line(f"{erased:,} records no longer name the user; their counts and costs stay")
 

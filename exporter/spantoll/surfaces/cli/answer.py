@@ -45,9 +45,9 @@ def answer_query(
         advice = _advise(ledger, reasons, named) if reasons and format is Format.table else []
     if show_sources:
         write_notice(f"read from {', '.join(result.sources)}")
-    if format is Format.table and nothing:
+    if nothing and format is not Format.json:  # a JSON answer says itself that it is of no call
         write_notice(nothing)
-    else:
+    if not nothing or format is not Format.table:
         _write_answer(result, reasons, adjusted, format, named=named, advice=advice)
 
 

@@ -246,4 +246,15 @@ def _write_rows(book: PriceBook, format: Format, *, customer: str | None = None)
         case Format.table:
             used = [name for name in ROW_FIELDS if any(name in row for row in rows)]
             cells = ([row.get(name, "") for name in used] for row in rows)
-            write_table(used, cells, numeric=("id", "markup_percent", "price", "included"))
+            numeric = ("id", "markup_percent", "price", "included")
+            write_table(used, cells, numeric=numeric, empty=_explain_nothing(book, customer))
+
+
+def _explain_nothing(book: PriceBook, customer: str | None) -> str:
+    if not book.prices:
+        return "No customer has a price: `spantoll customers set` adds one."
+    names = sorted({row.customer_id for row in book.prices})
+    names = [*names[:10], *(["..."] if len(names) > 10 else [])]
+    return (
+        f"No price is for the customer {customer!r} alone. There are prices for {', '.join(names)}."
+    )

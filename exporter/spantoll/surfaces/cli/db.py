@@ -106,7 +106,9 @@ def audit(tz: Tz = None, format: Formatted = Format.table, database: Database = 
             write_csv(AUDIT_HEADERS, rows)
         case Format.table:
             cells = (["-" if cell is None else str(cell) for cell in row.values()] for row in rows)
-            write_table(AUDIT_HEADERS, cells, numeric=("record", "records"))
+            numeric = ("record", "records")
+            empty = "Nothing was changed on purpose yet."
+            write_table(AUDIT_HEADERS, cells, numeric=numeric, empty=empty)
 
 
 @db_app.command()

@@ -80,9 +80,9 @@ def growth(
         answer = measure_growth(ledger.engine, query, against=against)
         used = any(each.totals.requests for each in (answer.result, answer.before))
         nothing = "" if used else explain_empty(ledger)
-    if format is Format.table and nothing:
+    if nothing and format is not Format.json:  # a JSON answer says itself that it is of no call
         write_notice(nothing)
-    else:
+    if not nothing or format is not Format.table:
         _write_growth(answer, format)
 
 

@@ -43,12 +43,12 @@ def health(
         query = health_query(filters=parse_filters(where or ()), start_ns=start_ns, end_ns=end_ns)
         result = run(ledger.engine, query)
         reason = "" if result.groups else explain_empty(ledger)
+    if reason and format is not Format.json:
+        write_notice(reason)
     match format:
         case Format.json:
             write_json(plain_rows(result))
         case Format.csv:
             write_csv(plain_headers(result), plain_rows(result))
-        case Format.table if reason:
-            write_notice(reason)
-        case Format.table:
+        case Format.table if not reason:
             print_report(result)

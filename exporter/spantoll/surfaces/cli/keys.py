@@ -71,7 +71,8 @@ def list_all(format: Formatted = Format.table, database: Database = None) -> Non
             write_csv(HEADERS, rows)
         case Format.table:
             cells = [[str(row[name] or UNKNOWN) for name in HEADERS] for row in rows]
-            write_table(HEADERS, cells, numeric=("id",))
+            empty = "There are no keys: `spantoll keys make NAME` makes one."
+            write_table(HEADERS, cells, numeric=("id",), empty=empty)
 
 
 @keys.command("revoke")

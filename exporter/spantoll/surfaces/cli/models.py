@@ -45,7 +45,8 @@ def models(
         return
     day = datetime.fromtimestamp(now_ns() // 10**9, UTC).date().isoformat()
     rows = _listed(card, day, name or "", provider, operation, free)
-    _write(rows[:limit], COLUMNS, format)
+    empty = "" if rows else _explain_nothing(card, day, name or "", provider)
+    _write(rows[:limit], COLUMNS, format, empty=empty)
 
 
 def _listed(
@@ -67,6 +68,35 @@ def _listed(
         and operation in {None, model.operation}
         and free in {None, model.free}
     ]
+
+
+def _explain_nothing(card: Any, day: str, name: str, provider: str | None) -> str:
+    """Say why no model is listed, and what to do."""
+    from spantoll.pricing.browse import list_models
+    from spantoll.pricing.lists import owners_of_provider
+
+    models = list(list_models(card, day=day))
+    names = sorted({model.provider for model in models})
+    if provider is not None and not set(names).intersection(owners_of_provider(provider)):
+        return (
+            f"No price list is of the provider {provider!r}{_name_near(provider, names)}. It is "
+            f"the provider that bills: {', '.join(names)}."
+        )
+    if any(name.lower() in model.model.lower() for model in models):
+        return f"Models match {name!r}, but not the other options too: leave some of them out."
+    near = _name_near(name, sorted({model.model for model in models}))
+    return (
+        f"No model with a price has {name!r} in its name{near}. `spantoll prices set` prices one, "
+        "`spantoll aliases set` says which model a name stands for, and `spantoll prices sync` "
+        "takes newer price lists."
+    )
+
+
+def _name_near(name: str, names: list[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name.lower(), names)
+    return f"; near it: {', '.join(near)}" if near else ""
 
 
 def _history(card: Any, provider: str, model: str) -> list[dict[str, Any]]:
@@ -94,7 +124,9 @@ def _plain(amount: Any) -> str | None:
     return None if amount is None else f"{amount.normalize():f}"
 
 
-def _write(rows: list[dict[str, Any]], columns: tuple[str, ...], format: Format) -> None:
+def _write(
+    rows: list[dict[str, Any]], columns: tuple[str, ...], format: Format, *, empty: str = ""
+) -> None:
     from spantoll.surfaces.cli.output import UNKNOWN, write_csv, write_json, write_table
 
     if format is Format.json:
@@ -104,7 +136,7 @@ def _write(rows: list[dict[str, Any]], columns: tuple[str, ...], format: Format)
     else:
         cells = [[_cell(row[name], UNKNOWN) for name in columns] for row in rows]
         numeric = ("context_window", "input_usd", "output_usd", "usd", "per")
-        write_table(columns, cells, numeric=numeric)
+        write_table(columns, cells, numeric=numeric, empty=empty)
 
 
 def _cell(value: Any, unknown: str) -> str:

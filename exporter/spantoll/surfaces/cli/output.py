@@ -40,8 +40,16 @@ def write_table(
     *,
     numeric: Iterable[str] = (),
     total: Sequence[str] | None = None,
+    empty: str = "",
 ) -> None:
-    """Write a table; plain text where stdout is no terminal."""
+    """Write a table; plain text where stdout is no terminal.
+
+    Where `empty` is given and there are no rows, it is written to stderr in the place of a header.
+    """
+    rows = list(rows)
+    if empty and not rows:
+        write_notice(empty)
+        return
     terminal = sys.stdout.isatty()
     console = Console(file=sys.stdout, width=None if terminal else WIDE, highlight=False)
     right = set(numeric)

@@ -152,4 +152,5 @@ def _write_rules(rules: Sequence[OwnerRule], format: Format) -> None:
                 ["" if row[name] is None else str(row[name]) for name in OWNER_FIELDS]
                 for row in rows
             ]
-            write_table(OWNER_FIELDS, cells, numeric=("id", "priority"))
+            empty = "There are no rules of owners: `spantoll owners set` adds one."
+            write_table(OWNER_FIELDS, cells, numeric=("id", "priority"), empty=empty)

@@ -92,7 +92,8 @@ def check_prices(
         write_csv(columns, shown)
     else:
         cells = [[row[name] for name in columns] for row in shown]
-        write_table(columns, cells, numeric=["usd_per_unit"])
+        if cells:
+            write_table(columns, cells, numeric=["usd_per_unit"])
     write_notice(f"{len(rows):,} list prices differ between sources.")
     current = {each.source: each for each in reversed(sets)}
     for each_set in current.values():

@@ -61,7 +61,13 @@ def list_prices(
         for row in rows
         if provider in {None, row.provider} and (model or "").lower() in row.model
     ]
-    print_prices(sorted(wanted), format)
+    empty = (
+        "No price of your own matches: leave out --provider or --model."
+        if rows
+        else "You have no prices of your own: `spantoll prices set` adds one, `spantoll models` "
+        "shows those of the price lists."
+    )
+    print_prices(sorted(wanted), format, empty=empty)
 
 
 @prices.command("set")
