@@ -236,7 +236,7 @@ def _response(ask: Ask, name: str | None = None, *, status: str = "completed") -
         "output": [*searches, call if tool else message] if done else [],
         "parallel_tool_calls": True,
         "tool_choice": "auto",
-        "tools": [],
+        **_drawn(script),
         "temperature": 1.0,
         "top_p": 1.0,
         "service_tier": ask.body.get("service_tier") or "default",
@@ -254,6 +254,22 @@ def _response(ask: Ask, name: str | None = None, *, status: str = "completed") -
         if done
         else None,
     }
+
+
+def _drawn(script: Script) -> dict[str, Any]:
+    """The tools of a response and, where one drew, the tokens of its model."""
+    output = script.number("drawn")
+    if not output:
+        return {"tools": []}
+    drawn = {
+        "input_tokens": 50,
+        "input_tokens_details": {"text_tokens": 50, "image_tokens": 0},
+        "output_tokens": output,
+        "output_tokens_details": {"text_tokens": 0, "image_tokens": output},
+        "total_tokens": 50 + output,
+    }
+    tools = [{"type": "image_generation", "model": "gpt-image-1"}]
+    return {"tools": tools, "tool_usage": {"image_gen": drawn, "web_search": {"num_requests": 0}}}
 
 
 def _response_events(ask: Ask) -> Iterator[dict[str, Any]]:

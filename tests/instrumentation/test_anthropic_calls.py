@@ -74,14 +74,6 @@ PLAIN: dict[str, Case] = {
         lambda c: c.beta.messages.create(**request("#compacted=300")),
         CHAT | {"gen_ai.usage.input_tokens": 1300, "gen_ai.usage.output_tokens": 27},
     ),
-    "an advisor is another model": (
-        lambda c: c.beta.messages.create(**request("#advised=400")),
-        CHAT
-        | {
-            "spantoll.usage.units.advisor_input_tokens": 400,
-            "spantoll.usage.units.advisor_output_tokens": 9,
-        },
-    ),
     "speed and place": (
         lambda c: c.beta.messages.create(**request(speed="fast", inference_geo="us")),
         CHAT | {"spantoll.response.speed": "fast", "spantoll.region": "us"},

@@ -109,19 +109,26 @@ def record_result(result: DeferredResult, source: DeferredSource, emitter: Emitt
 
 
 class _Ids:
-    """Ids for one span, as an `IdGenerator` of the OpenTelemetry SDK returns them."""
+    """Ids for a span and those beside it, as an `IdGenerator` of the OpenTelemetry SDK returns
+    them."""
 
     def __init__(self, *parts: str) -> None:
-        digest = blake2b("\0".join(parts).encode(), digest_size=24).digest()
+        self._parts = parts
+        self._made = 0
         # An id of zeroes is invalid.
-        self._trace_id = int.from_bytes(digest[:16]) or 1
-        self._span_id = int.from_bytes(digest[16:]) or 1
+        self._trace_id = int.from_bytes(self._hash(*parts)[:16]) or 1
 
     def generate_trace_id(self) -> int:
         return self._trace_id
 
     def generate_span_id(self) -> int:
-        return self._span_id
+        parts = (*self._parts, str(self._made)) if self._made else self._parts
+        self._made += 1
+        return int.from_bytes(self._hash(*parts)[16:]) or 1
+
+    @staticmethod
+    def _hash(*parts: str) -> bytes:
+        return blake2b("\0".join(parts).encode(), digest_size=24).digest()
 
     def is_trace_id_random(self) -> bool:
         # A hash is as evenly distributed as random bits, which is what samplers need.

@@ -17,7 +17,7 @@ Rules for a table:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -71,6 +71,9 @@ class Call:
     conclude: Callable[[dict[str, Any]], None] | None = None
     """Combines, in place and once at the end, the values of all chunks; it takes the keys that
     begin with an underscore out."""
+    beside: Callable[[dict[str, Any]], Iterable[DeferredResult]] | None = None
+    """Requests to other models that an answer reports and its totals leave out: a result for each,
+    from the values of all chunks. It takes its keys out; each becomes a span beside this one."""
     constant: Mapping[str, Value] = field(default_factory=dict)
     """Attributes every span of this operation has."""
     submits: str | None = None

@@ -13,13 +13,13 @@ from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, Tracer
 
 from spantoll.instrumentation import submissions
 from spantoll.instrumentation.call_events import CallEvents
 from spantoll.instrumentation.caller import set_caller
 from spantoll.instrumentation.metrics import Instruments, Timing
-from spantoll.instrumentation.provider import Request, Server, Settings
+from spantoll.instrumentation.provider import DeferredResult, Request, Server, Settings
 from spantoll.instrumentation.reading import plain
 from spantoll.semconv import attributes as keys
 
@@ -291,11 +291,33 @@ class CallSpan:
                 values[keys.SPANTOLL_USAGE_STATUS] = "missing"
         if self._content_chunks and call.stream_answers is not None:
             self._content.update(call.stream_answers(self._content_chunks))
+        beside = list(call.beside(values)) if call.beside is not None else ()
         self.span.set_attributes(values)
         if self._content and self._settings.content:
             self.span.set_attributes(self._content)
         if self._is_recorded:
             self._record(time.perf_counter() - self._started)
+        for result in beside:
+            self._record_beside(result)
+
+    def _record_beside(self, result: DeferredResult) -> None:
+        """Record a request to another model as a span beside this one: not below it, since the
+        totals of a call with spans below it are taken for the sum of theirs."""
+        shared = self.request.attributes or {}
+        request = Request(
+            result.call,
+            {},
+            self.request.server,
+            attributes={**shared, **(result.attributes or {})},
+            links=[Link(self.span.get_span_context())],
+            time_ns=self.request.time_ns or getattr(self.span, "start_time", None),
+        )
+        # No metrics: how long the request took is not known.
+        outputs = self._outputs._replace(instruments=None)
+        beside = CallSpan(request, outputs, self.here, self._attribution, self._settings)
+        beside.left_ns = self.request.time_ns
+        beside.observe_response(result.body)
+        beside.finish()
 
     def _gaps_between_chunks(self) -> list[float]:
         times = self._chunk_times or ()

@@ -7,12 +7,12 @@ total of its own (types/beta/beta_usage.py of the SDK).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from spantoll.instrumentation.apis import anthropic_content
-from spantoll.instrumentation.provider import Call
-from spantoll.instrumentation.reading import Table, Via, pick
+from spantoll.instrumentation.provider import Call, DeferredResult
+from spantoll.instrumentation.reading import AsIs, Table, Via, pick
 from spantoll.instrumentation.values import as_list, positive
 from spantoll.semconv import attributes as keys
 
@@ -20,6 +20,7 @@ __all__ = ["AGENT_REQUEST", "COMPLETION", "MESSAGE"]
 
 _INPUT, _OUTPUT = "_input", "_output"
 _COMPACTED = "_compacted_"
+_ITERATIONS = "_iterations"
 _PARTS = {
     "input": "input_tokens",
     "read": "cache_read_input_tokens",
@@ -58,20 +59,16 @@ USAGE: Table = {
         _COMPACTED + name: Via("iterations", _sum_iterations("compaction", field))
         for name, field in _PARTS.items()
     },
-    # An advisor is another model, at its own price.
-    **{
-        f"{keys.SPANTOLL_USAGE_PREFIX}advisor_{name}_tokens": Via(
-            "iterations", _sum_iterations(ADVISOR, field)
-        )
-        for name, field in _PARTS.items()
-    },
+    _ITERATIONS: AsIs("iterations"),
 }
 
 
 def _usage(*places: str) -> Table:
     """Return the table of a usage object; in a stream's events it has two places."""
     return {
-        key: tuple(_nest_reading(place, reading) for place in places)
+        key: AsIs(*(f"{place}.{path}" for place in places for path in reading.paths))
+        if isinstance(reading, AsIs)
+        else tuple(_nest_reading(place, reading) for place in places)
         for key, reading in USAGE.items()
     }
 
@@ -95,6 +92,23 @@ def _conclude(found: dict[str, Any]) -> None:
     if type(output) is int:
         found[keys.USAGE_OUTPUT_TOKENS] = output + compacted["output"]
 
+
+def _advisors(found: dict[str, Any]) -> Iterator[DeferredResult]:
+    """Return the requests to an advisor, another model at its own price."""
+    for each in found.pop(_ITERATIONS, None) or ():
+        if pick(each, "type") == ADVISOR:
+            yield DeferredResult(ADVISED, "", body=each)
+
+
+ADVISED = Call(
+    "chat",
+    response={
+        keys.REQUEST_MODEL: "model",
+        keys.RESPONSE_MODEL: "model",
+        **{key: path for key, path in USAGE.items() if key != _ITERATIONS},
+    },
+    conclude=_conclude,
+)
 
 MESSAGE = Call(
     "chat",
@@ -130,6 +144,7 @@ MESSAGE = Call(
     },
     has_values=lambda event: event.type in ("message_start", "message_delta"),
     conclude=_conclude,
+    beside=_advisors,
     messages=anthropic_content.messages,
     answers=anthropic_content.answers,
     stream_answers=anthropic_content.events,
@@ -139,6 +154,7 @@ AGENT_REQUEST = Call(
     "chat",
     response={keys.RESPONSE_ID: "id", **_usage("model_usage")},
     conclude=_conclude,
+    beside=_advisors,
 )
 """A model request of a managed agent: the event that reports it does not carry the model."""
 

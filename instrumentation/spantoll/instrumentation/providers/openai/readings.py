@@ -5,12 +5,13 @@ Input: wire bodies and objects of OpenAI's SDK. Output: the tables of each `Call
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from spantoll.instrumentation.apis.openai_chat import CALLER, COST, OUTPUT_TYPES, combine_totals
-from spantoll.instrumentation.provider import Call
+from spantoll.instrumentation.provider import Call, DeferredResult
 from spantoll.instrumentation.providers.openai import content
-from spantoll.instrumentation.reading import Table, Via, nest_table, pick
+from spantoll.instrumentation.reading import AsIs, Table, Via, nest_table, pick
 from spantoll.instrumentation.values import count_items, unless_one, whole_milliseconds
 from spantoll.semconv import attributes as keys
 
@@ -47,6 +48,8 @@ def _tool_calls(kind: str, action: str | None = None) -> Via:
     return Via("output", count)
 
 
+_IMAGES, _TOOLS = "_images", "_tools"
+
 RESPONSE_VALUES: Table = {
     keys.RESPONSE_ID: "id",
     keys.RESPONSE_MODEL: "model",
@@ -64,6 +67,8 @@ RESPONSE_VALUES: Table = {
     keys.OPENAI_RESPONSE_SERVICE_TIER: "service_tier",
     keys.SPANTOLL_REQUEST_ID: "_request_id",
     keys.ERROR_TYPE: "error.code",
+    _IMAGES: AsIs("tool_usage.image_gen"),
+    _TOOLS: AsIs("tools"),
     **COST,
 }
 
@@ -83,6 +88,37 @@ def _error_event(event: Any) -> str | None:
     code: str | None = pick(event, "response.error.code")
     return code
 
+
+def _images_drawn(found: dict[str, Any]) -> Iterator[DeferredResult]:
+    """Return the requests to the model of the image tool, whose tokens the totals leave out."""
+    usage, tools = found.pop(_IMAGES, None), found.pop(_TOOLS, None) or ()
+    if pick(usage, "input_tokens") or pick(usage, "output_tokens"):
+        models = {pick(tool, "model") for tool in tools if pick(tool, "type") == IMAGE_TOOL}
+        model = models.pop() if len(models) == 1 else None
+        attributes = {keys.REQUEST_MODEL: model} if isinstance(model, str) else {}
+        yield DeferredResult(DRAWN, "", body=usage, attributes=attributes)
+
+
+IMAGE_TOOL = "image_generation"
+DRAWN = Call(
+    "image_generation",
+    response={
+        keys.USAGE_INPUT_TOKENS: "input_tokens",
+        keys.USAGE_TEXT_INPUT: "input_tokens_details.text_tokens",
+        keys.USAGE_IMAGE_INPUT: "input_tokens_details.image_tokens",
+        keys.USAGE_CACHE_READ: "cached_tokens",
+        keys.USAGE_OUTPUT_TOKENS: "output_tokens",
+        keys.USAGE_TEXT_OUTPUT: "output_tokens_details.text_tokens",
+        keys.USAGE_IMAGE_OUTPUT: "output_tokens_details.image_tokens",
+        **{
+            f"spantoll.usage.cache_read.{kind}.input_tokens": (
+                f"cached_tokens_details.cached_{kind}_tokens"
+            )
+            for kind in ("text", "image")
+        },
+    },
+    constant={keys.OUTPUT_TYPE: "image"},
+)
 
 RESPONSE = Call(
     "chat",
@@ -104,6 +140,7 @@ RESPONSE = Call(
     chunk={**nest_table("response", RESPONSE_VALUES), keys.ERROR_TYPE: _error_event},
     has_values=_event_has_values,
     refine=combine_totals,
+    beside=_images_drawn,
     constant={keys.OPENAI_API_TYPE: "responses"},
     messages=content.response_messages,
     answers=content.response_answers,
