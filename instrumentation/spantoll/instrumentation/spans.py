@@ -171,13 +171,20 @@ class CallSpan:
             self._chunk_times.append(time.perf_counter())
         if self.first_chunk_s is None:
             self.first_chunk_s = time.perf_counter() - self._started
-        elif self._has_values is not None and not self._has_values(chunk):
+        elif self._has_values is not None and not self._may_have_values(chunk):
             return True
         if self._content_chunks is not None:
             self._content_chunks.append(chunk)
         self._read_chunk(chunk)
         hidden = self.request.hidden
         return hidden is None or not hidden(chunk)
+
+    def _may_have_values(self, chunk: Any) -> bool:
+        try:
+            return bool(self._has_values(chunk))  # type: ignore[misc]  # only called where it is set
+        except AttributeError:
+            # A low-level call (`client.post`) has its chunks in a type of the caller's, as dicts.
+            return True
 
     def observe_event(self, chunk: Any) -> None:
         """Read a chunk that the caller reads from the wire itself."""

@@ -86,7 +86,7 @@ def _describer(
         url = options.url
         call = routes.get(url) if options.method == "post" else None
         if call is None:
-            call = _route(routes, options.method, url)
+            call = _route(routes, options.method, _path_of(url, client))
             if call is None:
                 return None
         body = options.json_data
@@ -136,8 +136,13 @@ def _kept(parser: Callable[[Any], Any], request: Request) -> Callable[[Any], Any
     return parse
 
 
-def _route(routes: Route, method: str, url: str) -> Call | None:
+def _path_of(url: str, client: Any) -> str:
+    """Return the path below the client's base URL; a low-level call may give it in other ways."""
     path = url.partition("?")[0]
+    return path if path[:1] == "/" else "/" + path.removeprefix(str(client.base_url))
+
+
+def _route(routes: Route, method: str, path: str) -> Call | None:
     if method != "get":
         return routes.get(path) if method == "post" else None
     head, _, last = path.rpartition("/")

@@ -17,6 +17,7 @@ from spantoll.instrumentation.providers.openai import jobs, readings
 from spantoll.instrumentation.providers.openai.background import background_readers
 from spantoll.instrumentation.providers.openai.realtime import REALTIME_READERS
 from spantoll.instrumentation.providers.openai.responses_socket import RESPONSE_SOCKET_READERS
+from spantoll.instrumentation.reading import pick
 from spantoll.instrumentation.stainless import hooks
 from spantoll.semconv.attributes import SPANTOLL_DEPLOYMENT, SPANTOLL_REGION
 from spantoll.semconv.providers import from_host
@@ -77,7 +78,7 @@ def _ask_usage(client: Any, options: Any, request: Request, settings: Settings) 
 
 
 def _usage_only(chunk: Any) -> bool:
-    return not chunk.choices and getattr(chunk, "usage", None) is not None
+    return not pick(chunk, "choices") and pick(chunk, "usage") is not None
 
 
 BATCHED = {
