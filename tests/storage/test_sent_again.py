@@ -1,4 +1,4 @@
-"""A span that is sent at its start and again at its end ends as its end reports it, everywhere."""
+"""Of the versions of a span one is stored, the same in whatever order they come, everywhere."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from spantoll.storage.roll_up_verify import verify_roll_ups
 from spantoll.storage.roll_ups import has_roll_ups
 from tests.pipeline.calls import EPOCH_NS, call, keyed, used
 from tests.storage.conftest import rows
+from tests.storage.test_closed_periods import adjusted_sums, close
 from tests.support.roll_up_changes import roll_up_pending
 
 PRICED: dict[str, Any] = {"provider": "openai", "pricing_status": "priced"}
@@ -28,11 +29,29 @@ AGENT = call("a", 0, 10, role="aggregate", counted=False, provider="openai", **u
 BELOW = call("c", 2, 3, under="b", scope_name="http", cost_nano=350_000, **PRICED, **used(100, 10))
 OTHER = call("d", 5, 6, under="a", cost_nano=700_000, **PRICED, **used(200, 20))
 
+ASKED = call("b", 1, 1.5, under="a", cost_nano=250_000, **PRICED, input_tokens=100)
+STREAMED = call("b", 1, 3, under="a", cost_nano=260_000, **PRICED, **used(100, 1))
+FAILED = call("b", 1, 5, under="a", provider="openai", status="error")
+EARLY = call("e", 1, 1.4, scope_name="http", cost_nano=250_000, **PRICED, input_tokens=100)
+LATE = call("f", 3, 3.9, scope_name="http", cost_nano=350_000, **PRICED, **used(100, 10))
+MORE = END._replace(cache_read_tokens=50, cost_nano=300_000)
+
+VERSIONS: dict[str, tuple[UsageRecord, ...]] = {
+    "without usage at the start": (START, END),
+    "with input only at the start": (ASKED, END),
+    "with the first token, and the last": (START, STREAMED, END),
+    "failed without usage after it began": (FAILED, ASKED),
+    "of one end, one with more detail": (END, MORE),
+}
+"""The last one is the one that stays."""
+
 SCENES: dict[str, tuple[UsageRecord, ...]] = {
     "alone": (),
     "below an agent that sums it up": (AGENT,),
     "above the same call, reported nearer to the wire": (BELOW,),
     "beside another call of the agent": (AGENT, OTHER),
+    "beside a call like its start": (EARLY,),
+    "beside a call like its end": (LATE,),
 }
 
 
@@ -50,19 +69,45 @@ def describe(store: Store, tenant: str) -> dict[bytes, UsageRecord]:
     }
 
 
+@pytest.mark.parametrize("versions", VERSIONS)
 @pytest.mark.parametrize("scene", SCENES)
-def test_a_later_version_with_usage_replaces_one_without(store: Store, scene: str) -> None:
-    write_in_order(store, "whole", (END, *SCENES[scene]))
+def test_one_version_stays_in_every_order(store: Store, scene: str, versions: str) -> None:
+    spans = VERSIONS[versions]
+    write_in_order(store, "whole", (spans[-1], *SCENES[scene]))
 
-    orders = list(permutations((START, END, *SCENES[scene])))
-    for number, order in enumerate(orders):
+    orders = list(permutations((*spans, *SCENES[scene])))
+    for number, order in enumerate(orders[:: max(1, len(orders) // 6)]):
         write_in_order(store, str(number), order)
 
     whole = describe(store, "whole")
-    for number, order in enumerate(orders):
-        assert describe(store, str(number)) == whole, [span.span_id for span in order]
+    for number, order in enumerate(orders[:: max(1, len(orders) // 6)]):
+        assert describe(store, str(number)) == whole, [(s.span_id, s.output_tokens) for s in order]
     if has_roll_ups(store.engine):
         assert verify_roll_ups(store.engine).differences == []
+
+
+def test_versions_of_one_report_are_one_and_the_first_stays(store: Store) -> None:
+    settle = make_settle(load_rate_card())
+    other = END._replace(received_ns=7, source="exporter", user_id="u")
+
+    store.write([END], settle=settle)
+    again = store.write([other, END], settle=settle)
+
+    assert (again.inserted, again.duplicates, again.corrected) == (0, 2, 0)
+    assert [(row.source, row.user_id) for row in rows(store)] == [("otlp_trace", None)]
+
+
+def test_a_later_version_in_a_closed_period_is_booked(store: Store) -> None:
+    assert isinstance(store, SqlStore)
+    settle = make_settle(load_rate_card())
+    store.write([ASKED], settle=settle)
+    close(store)
+
+    for _ in range(2):
+        store.write([END], settle=settle)
+
+    assert [(row.output_tokens, row.cost_nano) for row in rows(store)] == [(None, 250_000)]
+    assert adjusted_sums(store) == (1, 350_000)
 
 
 def test_both_versions_in_one_write_and_again_are_one_record(store: Store) -> None:

@@ -67,15 +67,16 @@ def test_a_record_twice_in_one_write_is_a_duplicate(store: Store) -> None:
     assert rows(store) == [record]
 
 
-def test_the_first_copy_of_a_span_stays(store: Store) -> None:
+def test_of_several_versions_of_a_span_the_most_complete_stays(store: Store) -> None:
     first = make_record(input_tokens=10)
     second = first._replace(input_tokens=99, started_ns=NOON_NS - 1)
     third = first._replace(input_tokens=500, output_tokens=7)
 
     store.write([first, second])
     store.write([third])
+    store.write([second])
 
-    assert rows(store) == [first]
+    assert rows(store) == [third]
 
 
 @pytest.mark.parametrize(

@@ -1,64 +1,124 @@
-"""Spans that are sent again: which stored records become what a later version reports.
+"""Spans that are sent again: which stored records become what another version reports.
 
 Input: the records of a write of which some were stored already. Output: changes of stored records.
-The first version of a span stays, unless it reports no usage and a later one does: some senders
-export a span when it starts and again, under the same ids, when it has ended (AgentOps does so:
-`agentops.in_flight`).
+Some senders export a span when it starts and again, under the same ids, when it has ended (AgentOps
+does so: `agentops.in_flight`). Of all versions one stays, whichever came first: see `rank_version`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 
-from sqlalchemy import Connection, LargeBinary, bindparam, func, or_, select
+from sqlalchemy import Connection, LargeBinary, bindparam, select
 
+from spantoll.records.column_spec import Merge
 from spantoll.records.columns import FACTS, usage_record
-from spantoll.records.record import UsageRecord
-from spantoll.records.reported import reports_usage
+from spantoll.records.record import COLUMNS, UsageRecord
+from spantoll.records.reported import end_ns, reports_usage
 from spantoll.storage.amend import VOIDED
 from spantoll.storage.facts import stored
-from spantoll.storage.lookups import part_by_trace
+from spantoll.storage.lookups import SpanId, part_by_trace
 from spantoll.storage.statements import bind_list
 from spantoll.storage.store import Stored
 
-__all__ = ["Versions", "complete_stored", "find_versions"]
+__all__ = ["Versions", "complete_stored", "find_versions", "leave_groups", "rank_version"]
 
-Versions = Mapping[tuple[str, bytes, bytes], UsageRecord]
-"""By tenant, trace id and span id, the first version of a span that reports usage."""
+Versions = Mapping[SpanId, UsageRecord]
+"""By tenant, trace id and span id, the version of a span that outranks the others of a write."""
 
 r = usage_record.c
-_tokens = func.coalesce(r.input_tokens, 0) + func.coalesce(r.output_tokens, 0)
-_may_lack_usage = select(usage_record).where(
+_USAGE = tuple(name for name, spec in COLUMNS.items() if spec.merge is Merge.USAGE)
+_PRICED_BY = (
+    *("status", "batch", "provider", "request_model", "response_model", "server_address"),
+    *("region", "data_residency", "endpoint_scope", "deployment_type"),
+    *("service_tier_requested", "service_tier", "speed_requested", "speed"),
+)
+_RANKED = ("started_ns", "duration_ns", *_USAGE, *_PRICED_BY)
+_read_ranked = attrgetter(*_RANKED)
+_read_details = attrgetter(*_USAGE, *_PRICED_BY)
+_of_spans = (
     r.tenant_id == bindparam("tenant"),
     r.trace_id.in_(bind_list("traces", LargeBinary())),
     r.span_id.in_(bind_list("spans", LargeBinary())),
-    # What was merged has usage that its own span did not report.
-    or_(_tokens == 0, r[FACTS].is_not(None)),
 )
+_ranked = select(
+    r.tenant_id, r.trace_id, r.span_id, r[FACTS].is_not(None), *(r[name] for name in _RANKED)
+).where(*_of_spans)
+_whole = select(usage_record).where(*_of_spans)
+
+
+def rank_version(record: UsageRecord) -> tuple[object, ...]:
+    """Order the versions of a span: of two that differ here, the greater one stays.
+
+    One with usage before one without, one with output before one without, the later end, more
+    tokens, more detail; what else a cost depends on lets one of two win, whichever came first.
+    """
+    details = _read_details(record)
+    return (
+        reports_usage(record),
+        record.output_tokens is not None,
+        end_ns(record),
+        (record.input_tokens or 0) + (record.output_tokens or 0),
+        sum(value is not None for value in details),
+        tuple(map(repr, details)),
+    )
 
 
 def find_versions(records: Iterable[UsageRecord]) -> Versions:
-    """Find the first version with usage of each span."""
-    found: dict[tuple[str, bytes, bytes], UsageRecord] = {}
+    """Find the version of each span that outranks the others."""
+    found: dict[SpanId, UsageRecord] = {}
     for record in records:
-        if reports_usage(record):
-            found.setdefault(record[:3], record)
+        known = found.setdefault(record[:3], record)
+        if known is not record and rank_version(record) > rank_version(known):
+            found[record[:3]] = record
     return found
 
 
 def complete_stored(connection: Connection, versions: Versions) -> Iterator[tuple[Stored, Stored]]:
-    """Yield the stored records without usage of these spans, as they are and as they are to be.
+    """Yield the stored records that these versions outrank, as they are and as they are to be.
 
     A void record stays void. The time of receipt stays, by which ClickHouse keeps its rows.
     """
-    for wanted in part_by_trace(versions):
-        for row in connection.execute(_may_lack_usage, wanted).all():
+    for wanted in part_by_trace(list(_find_differing(connection, versions))):
+        for row in connection.execute(_whole, wanted).all():
             before = stored(row)
             version = versions.get(before.facts[:3])
             if (
                 version is not None
-                and not reports_usage(before.facts)
+                and rank_version(version) > rank_version(before.facts)
                 and before.facts.counted_reason != VOIDED
             ):
                 facts = version._replace(received_ns=before.facts.received_ns)
                 yield before, before._replace(facts=facts, current=facts)
+
+
+def leave_groups(
+    groups: Iterable[Sequence[Stored]], leaving: Sequence[Stored]
+) -> Iterator[list[Stored]]:
+    """Yield, without the records `leaving`, the groups in which one of them is joined with others.
+
+    These have to be settled before it changes: its new keys may not lead to them any more.
+    """
+    gone = {record.id for record in leaving}
+    spans = {_span(record.facts) for record in leaving}
+    repeating = {record.id for record in leaving if record.current.repeats_span is not None}
+    for group in groups:
+        if any(each.id in repeating or each.current.repeats_span in spans for each in group):
+            yield [each for each in group if each.id not in gone]
+
+
+def _span(record: UsageRecord) -> bytes:
+    return record.trace_id + record.span_id
+
+
+def _find_differing(connection: Connection, versions: Versions) -> Iterator[SpanId]:
+    """Yield the spans whose stored record may be outranked, by as few columns as tell it.
+
+    Of a merged record all columns must be read: it has values that its own span did not report.
+    """
+    for wanted in part_by_trace(versions):
+        for tenant, trace_id, span_id, is_merged, *values in connection.execute(_ranked, wanted):
+            version = versions.get((tenant, trace_id, span_id))
+            if version is not None and (is_merged or _read_ranked(version) != tuple(values)):
+                yield tenant, trace_id, span_id

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, TypeVar
 
@@ -40,7 +40,7 @@ from spantoll.storage.periods_book import book_late_records
 from spantoll.storage.roll_ups import add_records
 from spantoll.storage.sent_again import Versions
 from spantoll.storage.sql import Insert, Refused, SqlStore, without
-from spantoll.storage.store import Settle, WriteResult
+from spantoll.storage.store import Settle, Stored, WriteResult
 from spantoll.storage.tables import unsettled
 
 __all__ = ["SharedStore", "Unsettled", "is_settling", "read_unsettled", "settling"]
@@ -163,16 +163,21 @@ class SharedStore(SqlStore):
             self._settle_noted(settle, NOTHING_OWN)
         return super().complete_records(versions, settle)
 
-    def settle_changed(
+    def change_facts(
         self,
         connection: Connection,
-        records: Sequence[UsageRecord],
-        ids: Sequence[int],
-        settle: Settle,
+        changes: Sequence[tuple[Stored, Stored]],
+        settle: Settle | None,
     ) -> int:
-        """Settle as `settle_rows` does."""
-        self.fill_settling(connection, ids)
-        return self.settle_rows(connection, records, ids, settle)
+        """See `SqlStore`."""
+        self.fill_settling(connection, [before.id for before, _ in changes])
+        return super().change_facts(connection, changes, settle)
+
+    def find_groups(
+        self, connection: Connection, records: Sequence[UsageRecord], ids: Sequence[int]
+    ) -> Iterable[Sequence[Stored]]:
+        """See `SqlStore`; the ids are in the table `settling`."""
+        return self.groups.find(connection, records, self.bind_gained(connection, ids))
 
     def _insert_and_note(
         self, insert: Insert, records: Sequence[UsageRecord], note: bool

@@ -33,7 +33,12 @@ from spantoll.storage.retention_run import (
     move_mark,
 )
 from spantoll.storage.roll_ups import add_pending, add_records
-from spantoll.storage.sent_again import Versions, complete_stored, find_versions
+from spantoll.storage.sent_again import (
+    Versions,
+    complete_stored,
+    find_versions,
+    leave_groups,
+)
 from spantoll.storage.statements import bind_list
 from spantoll.storage.store import Settle, Stored, WriteResult
 from spantoll.storage.tables import probe, rate
@@ -233,7 +238,7 @@ class SqlStore(ABC):
         return ids, [*late, *((kept[index], why) for index, why in refused)]
 
     def complete_records(self, versions: Versions, settle: Settle | None) -> int:
-        """Give stored records without usage what a later version of their span reports.
+        """Give stored records what another version of their span reports that outranks theirs.
 
         Returns how many records were corrected, those settled with them included.
         """
@@ -247,23 +252,25 @@ class SqlStore(ABC):
         changes: Sequence[tuple[Stored, Stored]],
         settle: Settle | None,
     ) -> int:
-        """Store what spans report now, and settle the groups of their records."""
-        corrected = store_changes(connection, changes)
-        if settle is not None:
-            facts, ids = [after.facts for _, after in changes], [after.id for _, after in changes]
-            corrected += self.settle_changed(connection, facts, ids, settle)
-        return corrected
+        """Store what spans report now, and settle the groups of their records.
 
-    def settle_changed(
-        self,
-        connection: Connection,
-        records: Sequence[UsageRecord],
-        ids: Sequence[int],
-        settle: Settle,
-    ) -> int:
-        """Settle as `settle_rows` does, rows that are no new ones."""
-        groups = CHANGED_GROUPS.find(connection, records, {"changed": ids})
-        return self._settle_groups(connection, groups, settle)
+        Records that are one call with them by what they reported before are settled without them.
+        """
+        if settle is None:
+            return store_changes(connection, changes)
+        ids = [before.id for before, _ in changes]
+        joined = self.find_groups(connection, [before.facts for before, _ in changes], ids)
+        left = list(leave_groups(joined, [before for before, _ in changes]))
+        corrected = self._settle_groups(connection, left, settle)
+        corrected += store_changes(connection, changes)
+        groups = self.find_groups(connection, [after.facts for _, after in changes], ids)
+        return corrected + self._settle_groups(connection, groups, settle)
+
+    def find_groups(
+        self, connection: Connection, records: Sequence[UsageRecord], ids: Sequence[int]
+    ) -> Iterable[Sequence[Stored]]:
+        """Find the groups of the rows `ids`, which may be old ones; `records` has their facts."""
+        return CHANGED_GROUPS.find(connection, records, {"changed": ids})
 
     def settle_rows(
         self,
