@@ -49,6 +49,7 @@ def tangles(draw: st.DrawFn) -> list[UsageRecord]:
                 counted=role == "inference",
                 counted_reason="sole" if role == "inference" else role,
                 scope_name=draw(st.sampled_from(["sdk", "framework", "gateway"])),
+                dialect=draw(st.sampled_from(["otel", "otel", "otel", "llm_usage"])),
                 status=draw(st.sampled_from(["success", "success", "success", "error"])),
                 response_id=draw(st.sampled_from(IDS)),
                 **draw(st.sampled_from(USAGES)),

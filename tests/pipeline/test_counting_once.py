@@ -14,6 +14,7 @@ from spantoll.records.reported import is_billable, reports_usage
 from tests.pipeline.calls import call, used
 
 AGENT: dict[str, Any] = {"role": "aggregate", "scope_name": "framework"}
+UNKNOWN: dict[str, Any] = {"scope_name": "somebody", "dialect": "llm_usage"}
 FRAMEWORK: dict[str, Any] = {"scope_name": "framework"}
 OTHER: dict[str, Any] = {"scope_name": "other"}
 CLAUDE = "claude-sonnet-4-5-20250929-v1:0"
@@ -40,6 +41,37 @@ SCENES: dict[str, tuple[list[UsageRecord], set[str]]] = {
         {"one", "two"},
     ),
     "agent alone reports usage": ([call("agent", **AGENT, **used(300, 30))], {"agent"}),
+    "agent below a sum of an emitter that is not known": (
+        [
+            call("sum", 0, 30, **UNKNOWN, **used(300, 30)),
+            call("agent", 1, 20, under="sum", **AGENT, **used(300, 30)),
+        ],
+        {"agent"},
+    ),
+    "agent with calls without usage below a sum of an emitter that is not known": (
+        [
+            call("sum", 0, 30, **UNKNOWN, **used(300, 30)),
+            call("agent", 1, 20, under="sum", **AGENT, **used(200, 20)),
+            call("one", 2, 5, under="agent"),
+            call("two", 6, 9, under="agent"),
+        ],
+        {"agent"},
+    ),
+    "agent with one call without usage below a sum of an emitter that is not known": (
+        [
+            call("sum", 0, 30, **UNKNOWN, **used(300, 30)),
+            call("agent", 1, 20, under="sum", **AGENT, **used(300, 30)),
+            call("one", 2, 5, under="agent"),
+        ],
+        {"one"},
+    ),
+    "a call of an emitter that is not known above an agent without usage": (
+        [
+            call("sum", 0, 30, **UNKNOWN, **used(300, 30)),
+            call("agent", 1, 20, under="sum", **AGENT),
+        ],
+        {"sum"},
+    ),
     "agent without usage is never billed": ([call("agent", **AGENT)], set()),
     "workflow over agent over nothing bills once": (
         [

@@ -25,6 +25,9 @@ from spantoll.records.reported import end_ns, is_billable, reports_usage
 
 __all__ = ["Clusters"]
 
+MAY_BE_A_SUM = "llm_usage"
+"""The dialect of emitters that are not known: agents write their sums under its names too."""
+
 
 class _Candidate(NamedTuple):
     """A cluster to be matched with one of another emitter."""
@@ -58,6 +61,7 @@ class Clusters:
         """Calls that report the sum of the calls below them, and so are none themselves."""
         self._join_stream_pairs()
         self._join_response_ids()
+        self._find_sums_of_agents()
         self._join_nested()
         self._join_one_to_one()
 
@@ -206,6 +210,21 @@ class Clusters:
         self._join(one, other, rule.name)
         return True
 
+    def _find_sums_of_agents(self) -> None:
+        """Find spans that agents may have written, above an agent that reports its own usage."""
+        unknown = [i for i in self.calls if self._records[i].dialect == MAY_BE_A_SUM]
+        if not unknown:
+            return
+        agents = [
+            i
+            for i, record in enumerate(self._records)
+            if record.role == "aggregate" and reports_usage(record)
+        ]
+        for i in unknown:
+            is_alone = len(self._members[self._cluster[i]]) == 1
+            if is_alone and any(self._forest.is_above(i, agent) for agent in agents):
+                self.sums.add(i)
+
     def _join_nested(self) -> None:
         """Join a call with the call directly above it, where one is the other seen from outside."""
         below: defaultdict[int, list[int]] = defaultdict(list)
@@ -218,6 +237,8 @@ class Clusters:
             self._join_below(above, sorted(below[above], key=self._start))
 
     def _join_below(self, above: int, below: Sequence[int]) -> None:
+        if above in self.sums:
+            return
         outer = self._records[above]
         joined = [i for i in below if self._cluster[i] == self._cluster[above]]
         if any(self._records[i].scope_name != outer.scope_name for i in joined):
