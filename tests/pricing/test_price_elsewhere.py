@@ -64,9 +64,44 @@ def test_a_closed_model_behind_a_proxy_has_the_price_of_its_maker_as_an_estimate
     assert f"priced at the list of its maker: {maker}" in (answer.reason or "")
 
 
+@pytest.mark.parametrize("host", ["llm.internal", None])
+@pytest.mark.parametrize(
+    ("provider", "model", "seller"),
+    [
+        ("openai", "anthropic/claude-sonnet-4-5", "anthropic"),
+        ("openai", "vertex_ai/gemini-2.5-flash", "gcp.vertex_ai"),
+        ("openai", "openrouter/anthropic/claude-sonnet-4.5", "openrouter"),
+        ("openai", "azure/gpt-4o", "azure.ai.openai"),
+        ("openai", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "aws.bedrock"),
+        ("openai", "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0", "aws.bedrock"),
+        ("anthropic", "openai/gpt-4o", "openai"),
+    ],
+)
+def test_a_closed_model_has_the_price_of_the_provider_in_its_name_as_an_estimate(
+    provider: str, model: str, seller: str, host: str | None, card: RateCard, make_call: CallMaker
+) -> None:
+    used = {"input_tokens": 1_000, "output_tokens": 1_000}
+
+    answer = card.price(make_call(provider, model, server_address=host, **used))
+
+    own = card.price(make_call(seller, model, **used))
+    assert isinstance(answer, Priced)
+    assert isinstance(own, Priced)
+    assert (answer.status, answer.cost_nano) == ("estimated", own.cost_nano)
+    assert "priced at the list its name says" in (answer.reason or "")
+
+
 @pytest.mark.parametrize(
     ("provider", "model", "more"),
     [
+        ("openai", "meta-llama/Llama-3.3-70B-Instruct", {"server_address": "llm.internal"}),
+        ("openai", "groq/llama-3.3-70b-versatile", {"server_address": "llm.internal"}),
+        ("openai", "google/gemma-3-27b-it", {"server_address": "llm.internal"}),
+        ("openai", "mistralai/Mistral-7B-Instruct-v0.3", {"server_address": "llm.internal"}),
+        ("openai", "us.meta.llama3-3-70b-instruct-v1:0", {"server_address": "llm.internal"}),
+        ("openai", "openai/gpt-oss-120b", {"server_address": "llm.internal"}),
+        ("openai", "gpt-oss-120b", {"server_address": "localhost"}),
+        ("openai", "azure/my-deployment", {"server_address": "llm.internal"}),
         ("openai", "deepseek-chat", {"server_address": "llm.internal"}),
         ("openai", "deepseek/deepseek-chat", {}),
         ("openai", "claude-imaginary", {"server_address": "llm.internal"}),

@@ -81,7 +81,6 @@ PRICES = {
     ("openai", "gpt-5-nano-imaginary"): None,
     ("openai", "openai/gpt-4o"): ("2.5", "10"),
     ("openai", "openai:gpt-4o"): ("2.5", "10"),
-    ("openai", "anthropic/claude-sonnet-4-5"): None,
     ("openai", "GPT-4o"): ("2.5", "10"),
     ("anthropic", "claude-opus-4-10"): None,
     ("anthropic", "claude-opus-4-1-5"): None,
@@ -441,3 +440,31 @@ def test_the_hint_of_a_priced_model_is_none(card: RateCard) -> None:
 
     hint = "no price for gpt-9 of openai: give (openai, gpt-9) a price row"
     assert hints == [None, hint, hint]
+
+
+SONNET_US = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+SONNET_GLOBAL = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+@pytest.mark.parametrize(
+    ("request_model", "response_model", "billed"),
+    [
+        ("claude-sonnet-4-5", SONNET_GLOBAL, SONNET_GLOBAL),
+        ("claude-sonnet-4-5-20250929-v1:0", SONNET_GLOBAL, SONNET_GLOBAL),
+        (SONNET_GLOBAL, "claude-sonnet-4-5-20250929", SONNET_GLOBAL),
+        (f"bedrock/{SONNET_GLOBAL}", SONNET_US, SONNET_GLOBAL),
+    ],
+)
+def test_the_name_that_is_an_id_of_bedrock_is_billed(
+    request_model: str, response_model: str, billed: str, card: RateCard, make_call: CallMaker
+) -> None:
+    used = {"input_tokens": 1_000, "output_tokens": 1_000}
+
+    answer = card.price(
+        make_call("aws.bedrock", response_model, request_model=request_model, **used)
+    )
+
+    own = card.price(make_call("aws.bedrock", billed, **used))
+    assert isinstance(answer, Priced)
+    assert isinstance(own, Priced)
+    assert (answer.status, answer.cost_nano) == ("priced", own.cost_nano)

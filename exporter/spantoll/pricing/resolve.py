@@ -12,7 +12,12 @@ from functools import partial
 from typing import NamedTuple
 
 from spantoll.pricing import aliases
-from spantoll.pricing.elsewhere import find_maker, find_only_seller
+from spantoll.pricing.elsewhere import (
+    find_maker,
+    find_named_seller,
+    find_only_seller,
+    serves_open_weights,
+)
 from spantoll.pricing.factors import Factor, Factors, apply_factor
 from spantoll.pricing.lists import owners_of_provider
 from spantoll.pricing.long_inputs import extend_steps
@@ -89,11 +94,15 @@ def resolve(
     found = (factors or Factors()).find_all(owners_of_provider(provider), names, wanted)
     search = _Search(offers, wanted, found)
     gap = Unpriced("unknown_model", _no_price(provider, models[0]) + " for this date")
+    is_open = serves_open_weights(provider, models, request.server_address)
+    anybody = Unpriced("unknown_model", _no_price(provider, models[0]) + ": anybody may serve it")
 
     def on(time_ns: int, minute: int, is_rest_day: bool) -> Tariff | Unpriced:
         tariff = search.find(time_ns, minute, is_rest_day)
         if tariff is None:
             return gap
+        if is_open and _is_listed(tariff):
+            return anybody
         default = (_DEFAULT,) if _is_default(tariff.rates[0]) else ()
         reasons = dict.fromkeys((*doubts, *doubt, *default, *tariff.doubts))
         return tariff._replace(doubts=tuple(reasons))
@@ -241,10 +250,11 @@ def _resolve_elsewhere(
     models: tuple[str, ...],
     factors: Factors | None,
 ) -> Found | Unpriced | None:
-    """Find the price at the only provider that has the model, where no host says who was called."""
-    if request.server_address is not None:
+    """Find the price of a model at another provider, where no known host says who was called."""
+    seller, what = find_named_seller(provider, models), "priced at the list its name says"
+    if seller is None and request.server_address is not None:
         seller, what = find_maker(provider, models), "priced at the list of its maker"
-    else:
+    elif seller is None:
         seller = find_only_seller(sources, provider, models)
         what = "priced at the only list that has it"
     if seller is None:
@@ -259,9 +269,14 @@ def _add_doubt(doubt: str, tariff: Tariff | Unpriced) -> Tariff | Unpriced:
     return doubted or tariff
 
 
+def _is_listed(tariff: Tariff) -> bool:
+    """Return True if a price is one of a list, and no row of the user."""
+    return tariff.rates[0].source in {"catalogue", "spantoll", "litellm"}
+
+
 def _second_choice(first: str, model: str, tariff: Tariff | None) -> Tariff | None:
     """Doubt a list price found under the other name; a user's own row was meant."""
-    if tariff is None or tariff.rates[0].source not in {"catalogue", "spantoll", "litellm"}:
+    if tariff is None or not _is_listed(tariff):
         return tariff
     return tariff._replace(doubts=(*tariff.doubts, f"no price for {first}, priced as {model}"))
 
@@ -282,11 +297,20 @@ def _no_price(provider: str, model: str) -> str:
 def _candidates(request: PriceRequest) -> tuple[str, ...]:
     names = (request.response_model, request.request_model)
     if aliases.PROVIDERS.get(request.provider or "") == "aws":
-        # Bedrock's answer names the bare model; only the request has the region or `global.`.
+        # Bedrock's answer mostly names the bare model; the request has the region or `global.`.
         names = (request.request_model, request.response_model)
+        if _is_short(names[0]) and not _is_short(names[1]):
+            names = (names[1], names[0])
         if (request.endpoint_scope or "").lower() == "global":
             names = (_in_global_profile(names[0]), _in_global_profile(names[1]))
     return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _is_short(name: str | None) -> bool:
+    """Return True if a name on Bedrock is less than an id: `claude-sonnet-4-5`, or none at all."""
+    if not name:
+        return True
+    return not is_bedrock_id(name) and not is_bedrock_id(name.rpartition("/")[2])
 
 
 def _in_global_profile(name: str | None) -> str | None:
