@@ -15,6 +15,7 @@ from spantoll.instrumentation.hosts import LOOPBACK, named_host, server_of_url
 from spantoll.instrumentation.provider import Provider, Request, Server, Settings
 from spantoll.instrumentation.providers.openai import jobs, readings
 from spantoll.instrumentation.providers.openai.background import background_readers
+from spantoll.instrumentation.providers.openai.live import LIVE_READERS
 from spantoll.instrumentation.providers.openai.realtime import REALTIME_READERS
 from spantoll.instrumentation.providers.openai.responses_socket import RESPONSE_SOCKET_READERS
 from spantoll.instrumentation.reading import pick
@@ -122,5 +123,6 @@ PROVIDER = Provider(
     + background_readers(_server)
     + jobs.fine_tuning_readers(_server)
     + REALTIME_READERS
-    + RESPONSE_SOCKET_READERS,
+    + RESPONSE_SOCKET_READERS
+    + LIVE_READERS,
 )

@@ -20,7 +20,7 @@ from spantoll.instrumentation.provider import (
 from spantoll.instrumentation.providers.openai.readings import RESPONSE
 from spantoll.instrumentation.reading import pick
 
-__all__ = ["RESPONSE_SOCKET_READERS", "source_of_connection"]
+__all__ = ["RESPONSE_SOCKET_READERS", "read_ended_response", "source_of_connection"]
 
 ENDED = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
@@ -38,13 +38,14 @@ def _has_result(event: Any) -> bool:
     return getattr(event, "type", None) in ENDED
 
 
-def _results(event: Any, _: DeferredSource) -> Iterator[DeferredResult]:
+def read_ended_response(event: Any) -> Iterator[DeferredResult]:
+    """Return the response of an event, an object or a mapping, if it is the last of a response."""
     response_id, created = pick(event, "response.id"), pick(event, "response.created_at")
-    if isinstance(response_id, str):
+    if pick(event, "type") in ENDED and isinstance(response_id, str):
         yield DeferredResult(
             RESPONSE,
             response_id,
-            body=event.response,
+            body=pick(event, "response"),
             is_unique=True,
             created_s=int(created) if isinstance(created, int | float) else None,
         )
@@ -55,7 +56,7 @@ RESPONSE_SOCKET_READERS = tuple(
         f"openai.resources.{place}:{kind}ResponsesConnection.parse_event",
         source_of_connection,
         has_results=_has_result,
-        results=_results,
+        results=lambda event, _: read_ended_response(event),
     )
     for place in ("responses.responses", "beta.responses.responses")
     for kind in ("", "Async")
