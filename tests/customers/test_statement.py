@@ -332,3 +332,24 @@ def test_months_of_which_nothing_is_known_have_no_total() -> None:
     joined = join_statements([("2026-10", months[0]), ("2026-11", months[1])])
 
     assert (joined.total_nano, joined.cost_nano) == (None, None)
+
+
+def test_calls_without_a_known_cost_are_counted_for_they_are_missing_in_the_margin() -> None:
+    fixed = price("fixed", "4", metric="input_tokens", per=1_000_000)
+    unpriced: dict[str, Any] = {
+        "cost_nano": None,
+        "rate_id": None,
+        "pricing_status": "unpriced",
+    }
+
+    month = state(
+        make_book(fixed),
+        used(100),
+        used(100, pricing_status="partial"),
+        used(100, **unpriced),
+        used(100, model="new-model", **unpriced),
+    )
+    both = join_statements([("1", month), ("2", month)])
+
+    assert [(line.requests, line.requests_without_cost) for line in month.lines] == [(3, 2), (1, 1)]
+    assert (month.requests_without_cost, both.requests_without_cost) == (3, 6)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from spantoll.records import UsageRecord
+
 Cli = Callable[..., Any]
+Make = Callable[..., UsageRecord]
+Write = Callable[[Sequence[UsageRecord]], None]
 
 
 def listed(spantoll: Cli) -> list[dict[str, str]]:
@@ -145,5 +150,22 @@ def test_statement_of_the_table_names_its_currency(spantoll: Cli) -> None:
 
     assert "revenue_eur" in ran.out
     lines = [" ".join(line.split()) for line in ran.out.splitlines()]
-    assert "total 0 150.00 EUR 0.00 EUR 150.00 EUR" in lines
+    assert "total 0 150.00 EUR 0.00 EUR 150.00 EUR 0" in lines
     assert lines[-1] == "No call of the period names the customer 'acme'."
+
+
+def test_a_statement_does_not_take_a_call_without_a_known_cost_for_free(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    call = partial(record, customer_id="acme", revenue_nano=3 * 10**9)
+    stored([call(), call(cost_nano=None, pricing_status="unpriced", rate_id=None)])
+    asked = ("customers", "statement", "acme", "--month", "2026-11")
+
+    table = spantoll(*asked, "--cost").out
+    plain = spantoll(*asked).out
+    answer = json.loads(spantoll(*asked, "--cost", "-f", "json").out)
+
+    assert "total 2 $6.00 $2.50+ ~$3.50 1" in [" ".join(row.split()) for row in table.splitlines()]
+    assert "The cost of 1 call is not known, or only in part" in table
+    assert "cost of" not in plain
+    assert (answer["requests_without_cost"], answer["lines"][0]["requests_without_cost"]) == (1, 1)

@@ -46,6 +46,8 @@ class StatementLine(NamedTuple):
     revenue_nano: int | None
     """Of the statement's currency; None where no call of the line has a known revenue."""
     cost_nano: int | None = None
+    requests_without_cost: int = 0
+    """Calls whose cost is not known, or only in part: `cost_nano` leaves something out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +85,16 @@ class Statement:
         return _sum_known(line.cost_nano for line in self.lines if line.kind == "usage")
 
     @property
+    def requests_without_cost(self) -> int:
+        """Calls whose cost `cost_nano` leaves out, or knows only in part."""
+        return sum(line.requests_without_cost for line in self.lines)
+
+    @property
     def margin_nano(self) -> int | None:
-        """Return the total without the cost; None where one of them is not known."""
+        """Return the total without the cost; None where one of them is not known.
+
+        Where charges or costs are left out of them, it may turn out higher or lower.
+        """
         total, cost = self.total_nano, self.cost_nano
         return None if total is None or cost is None else total - cost
 
@@ -136,7 +146,7 @@ class _Usage:
     """Sums of the calls of one model."""
 
     def __init__(self) -> None:
-        self.requests = 0
+        self.requests = self.requests_without_cost = 0
         self.revenue = _Sum()
         self.cost = _Sum()
 
@@ -146,6 +156,8 @@ class _Usage:
             self.revenue.add(record.revenue_nano, rate)
         if record.cost_nano is not None:
             self.cost.add(record.cost_nano, rate)
+        if record.cost_nano is None or record.pricing_status == "partial":
+            self.requests_without_cost += record.requests
 
 
 class _Allowances:
@@ -227,7 +239,15 @@ def make_statement(
         if not allowances.take_off(record, rate):
             unlisted += record.requests
     lines = [
-        StatementLine("usage", item, sums.requests, None, sums.revenue.round(), sums.cost.round())
+        StatementLine(
+            "usage",
+            item,
+            sums.requests,
+            None,
+            sums.revenue.round(),
+            sums.cost.round(),
+            sums.requests_without_cost,
+        )
         for item, sums in sorted(usage.items())
     ]
     lines += allowances.make_lines()
@@ -283,6 +303,7 @@ def _add_lines(one: StatementLine, other: StatementLine) -> StatementLine:
         requests=(one.requests or 0) + (other.requests or 0),
         revenue_nano=_sum_known((one.revenue_nano, other.revenue_nano)),
         cost_nano=_sum_known((one.cost_nano, other.cost_nano)),
+        requests_without_cost=one.requests_without_cost + other.requests_without_cost,
     )
 
 

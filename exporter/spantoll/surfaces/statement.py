@@ -28,8 +28,10 @@ from spantoll.surfaces.periods import format_change, parse_period_name
 __all__ = [
     "PeriodStatement",
     "describe_adjustments",
+    "format_cost_sums",
     "format_total",
     "list_doubts",
+    "list_notes",
     "list_statement_headers",
     "plain_lines",
     "plain_statement",
@@ -116,9 +118,22 @@ def read_period_statement(
     return PeriodStatement(statement, period, tz, [*list_doubts(statement), *adjusted])
 
 
-def format_total(statement: Statement, nano: int | None, *, lower_bound: bool = False) -> str:
+def format_cost_sums(statement: Statement) -> tuple[str, str]:
+    """Format the cost, `+` where it leaves calls out, and the margin, which then is an estimate."""
+    incomplete = bool(statement.requests_without_cost)
+    return (
+        format_total(statement, statement.cost_nano, lower_bound=incomplete),
+        format_total(
+            statement, statement.margin_nano, estimated=incomplete or bool(statement.unknown)
+        ),
+    )
+
+
+def format_total(
+    statement: Statement, nano: int | None, *, estimated: bool = False, lower_bound: bool = False
+) -> str:
     """Format a sum in the statement's currency: `$12.40+`, `12.40+ EUR`; `-` is unknown."""
-    text = format_dollars(to_usd(nano), lower_bound=lower_bound)
+    text = format_dollars(to_usd(nano), estimated=estimated, lower_bound=lower_bound)
     return (
         text
         if nano is None or statement.currency == USD
@@ -130,7 +145,8 @@ def list_statement_headers(statement: Statement, *, cost: bool) -> list[str]:
     """List the columns of the lines, with those of cost and margin if `cost`."""
     unit = statement.currency.lower()
     shown = ["kind", "item", "requests", "quantity", f"revenue_{unit}"]
-    return [*shown, f"cost_{unit}", f"margin_{unit}"] if cost else shown
+    costs = [f"cost_{unit}", f"margin_{unit}", "requests_without_cost"]
+    return [*shown, *costs] if cost else shown
 
 
 def plain_lines(statement: Statement, *, cost: bool) -> list[dict[str, Any]]:
@@ -141,7 +157,9 @@ def plain_lines(statement: Statement, *, cost: bool) -> list[dict[str, Any]]:
         quantity = None if line.quantity is None else str(line.quantity)
         margin = _subtract(line.revenue_nano, line.cost_nano)
         amounts = (line.revenue_nano, line.cost_nano, margin)
-        cells = (line.kind, line.item, line.requests, quantity, *map(_format_exact, amounts))
+        left_out = line.requests_without_cost if line.kind == "usage" else None
+        exact = map(_format_exact, amounts)
+        cells = (line.kind, line.item, line.requests, quantity, *exact, left_out)
         rows.append(dict(zip(headers, cells, strict=False)))
     return rows
 
@@ -162,7 +180,20 @@ def plain_statement(shown: PeriodStatement, *, cost: bool) -> dict[str, Any]:
     }
     if cost:
         described[f"cost_{unit}"] = _format_exact(statement.cost_nano)
-    return {**described, "lines": plain_lines(statement, cost=cost), "notes": list(shown.notes)}
+        described["requests_without_cost"] = statement.requests_without_cost
+    lines = plain_lines(statement, cost=cost)
+    return {**described, "lines": lines, "notes": list_notes(shown, cost=cost)}
+
+
+def list_notes(shown: PeriodStatement, *, cost: bool) -> list[str]:
+    """List what is to be said of a statement, of its cost and margin only if `cost`."""
+    notes = list(shown.notes)
+    if cost and (calls := shown.statement.requests_without_cost):
+        notes.append(
+            f"The cost of {_count(calls)} is not known, or only in part: the cost leaves it out, "
+            "and the margin is that much too high."
+        )
+    return notes
 
 
 def list_doubts(statement: Statement) -> Iterator[str]:

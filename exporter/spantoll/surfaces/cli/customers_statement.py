@@ -40,6 +40,7 @@ def write_statement(
     from spantoll.surfaces.cli.ledger import now_ns, open_ledger
     from spantoll.surfaces.cli.output import write_csv, write_json, write_notice
     from spantoll.surfaces.statement import (
+        list_notes,
         list_statement_headers,
         plain_lines,
         plain_statement,
@@ -66,7 +67,7 @@ def write_statement(
         case Format.csv:
             headers = list_statement_headers(statement, cost=cost)
             write_csv(headers, plain_lines(statement, cost=cost))
-            for note in shown.notes:
+            for note in list_notes(shown, cost=cost):
                 write_notice(note)
         case Format.table:
             _print_table(shown, cost=cost)
@@ -75,19 +76,23 @@ def write_statement(
 def _print_table(shown: PeriodStatement, *, cost: bool) -> None:
     from spantoll.surfaces.cells import UNKNOWN
     from spantoll.surfaces.cli.output import write_line, write_table
-    from spantoll.surfaces.statement import format_total, list_statement_headers, plain_lines
+    from spantoll.surfaces.statement import (
+        format_cost_sums,
+        format_total,
+        list_notes,
+        list_statement_headers,
+        plain_lines,
+    )
 
     statement = shown.statement
     headers = list_statement_headers(statement, cost=cost)
     total = format_total(statement, statement.total_nano, lower_bound=statement.lower_bound)
     footer = ["total", "", f"{statement.requests:,}", "", total]
     if cost:
-        footer += [
-            format_total(statement, nano) for nano in (statement.cost_nano, statement.margin_nano)
-        ]
+        footer += [*format_cost_sums(statement), f"{statement.requests_without_cost:,}"]
     write_line(f"{statement.customer_id}, {shown.period}, {shown.tz}")
     rows = plain_lines(statement, cost=cost)
     cells = [[UNKNOWN if row[name] is None else str(row[name]) for name in headers] for row in rows]
     write_table(headers, cells, numeric=headers[2:], total=footer)
-    for note in shown.notes:
+    for note in list_notes(shown, cost=cost):
         write_line(note)

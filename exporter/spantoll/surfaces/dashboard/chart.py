@@ -1,7 +1,8 @@
 """Bar charts as SVG that the server draws: no script, readable without one.
 
 Input: a label and an amount for each bar. Output: the geometry of a chart in whole units of its
-view box, and a sentence that says what it shows. A missing amount has no bar; it is not 0.
+view box, and a sentence that says what it shows. A missing amount has no bar; it is not 0. A
+negative one, such as a loss, hangs below the line of 0.
 """
 
 from __future__ import annotations
@@ -112,6 +113,8 @@ class Chart(NamedTuple):
     """Where amounts are lines; the bars are then invisible and only say what is at a window."""
     ends: tuple[str, str] | None = None
     """What the ends of the axis are, where they are not the first and the last point."""
+    zero: int | None = None
+    """Where the line of 0 is, if amounts are below it."""
 
     @property
     def name(self) -> str:
@@ -127,21 +130,27 @@ class Chart(NamedTuple):
 def draw_bars(points: Sequence[Point], *, of: str) -> Chart:
     """Draw a vertical bar for each point; `of` names what the amounts are of."""
     amounts = [read_amount(point) for point in points]
-    most = max(amounts, default=Decimal(0))
+    most, least = max(amounts, default=Decimal(0)), min(amounts, default=Decimal(0))
+    most, least = max(most, Decimal(0)), min(least, Decimal(0))
+    above, below = find_height(most, most - least), find_height(-least, most - least)
+    zero = above if below else HEIGHT
     step = max(1, WIDTH // max(1, len(points)))
-    bars = [
-        Bar(
-            x=index * step,
-            y=HEIGHT - find_height(amount, most),
-            width=max(1, step - GAP),
-            height=find_height(amount, most),
-            point=point,
-        )
-        for index, (point, amount) in enumerate(zip(points, amounts, strict=True))
-    ]
+    bars = []
+    for index, (point, amount) in enumerate(zip(points, amounts, strict=True)):
+        height = find_height(abs(amount), most - least)
+        y = zero if amount < 0 else zero - height
+        bars.append(Bar(index * step, y, max(1, step - GAP), height, point))
     highest = points[amounts.index(most)].text if most else ""
-    summary = _describe(points, amounts, of)
-    return Chart(of, bars, points, WIDTH, HEIGHT, summary, highest=highest)
+    return Chart(
+        of,
+        bars,
+        points,
+        WIDTH,
+        zero + below,
+        _describe(points, of),
+        highest=highest,
+        zero=zero if below else None,
+    )
 
 
 def draw_stacks(groups: Sequence[Series], *, of: str, totals: Sequence[Point] = ()) -> Chart:
@@ -151,28 +160,50 @@ def draw_stacks(groups: Sequence[Series], *, of: str, totals: Sequence[Point] = 
     """
     windows = list(zip(*(group.points for group in groups), strict=True))
     sums = [sum(map(read_amount, points), Decimal(0)) for points in windows]
-    most = max(sums, default=Decimal(0))
+    most = max(map(_sum_above, windows), default=Decimal(0))
+    lowest = max((_sum_above(points, sign=-1) for points in windows), default=Decimal(0))
     step = max(1, WIDTH // max(1, len(windows)))
     # Small amounts are drawn higher than they are: there is room for one of every group.
-    base = HEIGHT + LEAST_HEIGHT * len(groups)
+    room = LEAST_HEIGHT * len(groups)
+    zero = find_height(most, most + lowest) + room if lowest else HEIGHT + room
+    below = find_height(lowest, most + lowest) + room if lowest else 0
     bars: list[Bar] = []
     for index, points in enumerate(windows):
-        top = base
+        top = bottom = zero
         for group, point in zip(groups, points, strict=True):
-            height = find_height(read_amount(point), most)
-            top -= height
+            amount = read_amount(point)
+            height = find_height(abs(amount), most + lowest)
+            y = bottom if amount < 0 else top - height
+            top, bottom = (top, bottom + height) if amount < 0 else (y, bottom)
             named = point._replace(label=f"{point.label}, {group.name}")
             if height:
                 all_of_window = totals[index].link if totals else ""
                 width = max(1, step - GAP)
-                bars.append(
-                    Bar(index * step, top, width, height, named, group.style, all_of_window)
-                )
-    highest = totals[sums.index(most)].text if most and totals else ""
+                bars.append(Bar(index * step, y, width, height, named, group.style, all_of_window))
+    net = max(sums, default=Decimal(0))
+    highest = totals[sums.index(net)].text if net and totals else ""
     summary = describe_stacks(groups, windows, sums, of, highest=highest)
     drawn = [point for points in windows for point in points]
     legend = [Key(group.name, group.style) for group in groups]
-    return Chart(of, bars, drawn, WIDTH, base, summary, legend, highest=highest, totals=totals)
+    return Chart(
+        of,
+        bars,
+        drawn,
+        WIDTH,
+        zero + below,
+        summary,
+        legend,
+        # With losses a bar is higher than the sum of its window.
+        highest="" if lowest else highest,
+        totals=totals,
+        zero=zero if lowest else None,
+    )
+
+
+def _sum_above(points: Sequence[Point], *, sign: int = 1) -> Decimal:
+    """Return the sum of the amounts above 0 or, with a sign of -1, of those below it, as > 0."""
+    amounts = (sign * read_amount(point) for point in points)
+    return sum((amount for amount in amounts if amount > 0), Decimal(0))
 
 
 def read_amount(point: Point) -> Decimal:
@@ -187,14 +218,16 @@ def find_height(amount: Decimal, most: Decimal) -> int:
     return max(LEAST_HEIGHT, int(amount / most * HEIGHT))
 
 
-def _describe(points: Sequence[Point], amounts: Sequence[Decimal], of: str) -> str:
+def _describe(points: Sequence[Point], of: str) -> str:
     if not points:
         return f"{of}: nothing in this period."
-    highest = max(range(len(points)), key=lambda index: amounts[index])
+    # Of unknown amounts, which are below all others, the first one is named.
+    known = [point for point in points if point.amount is not None] or points[:1]
+    highest, lowest = max(known, key=read_amount), min(known, key=read_amount)
+    losses = f" The lowest is {lowest.label} with {lowest.text}." if read_amount(lowest) < 0 else ""
     return (
         f"{of}, {points[0].label} to {points[-1].label}, {len(points)} bars. "
-        f"The highest is {points[highest].label} with {points[highest].text}."
-        f"{_name_incomplete(points)}"
+        f"The highest is {highest.label} with {highest.text}.{losses}{_name_incomplete(points)}"
     )
 
 

@@ -13,7 +13,9 @@ from hashlib import sha256
 from spantoll.errors import ConfigurationError
 from spantoll.surfaces.statement import (
     PeriodStatement,
+    format_cost_sums,
     format_total,
+    list_notes,
     list_statement_headers,
     plain_lines,
 )
@@ -64,7 +66,7 @@ def render_statement(shown: PeriodStatement, *, cost: bool) -> str:
     statement = shown.statement
     headers = list_statement_headers(statement, cost=cost)
     total = format_total(statement, statement.total_nano, lower_bound=statement.lower_bound)
-    extra = [format_total(statement, nano) for nano in (statement.cost_nano, statement.margin_nano)]
+    extra = [*format_cost_sums(statement), f"{statement.requests_without_cost:,}"]
     return templates.get_template("statement.html").render(
         shown=shown,
         style=STYLE,
@@ -72,5 +74,6 @@ def render_statement(shown: PeriodStatement, *, cost: bool) -> str:
         numeric=headers[2:],
         lines=plain_lines(statement, cost=cost),
         total=total,
+        notes=list_notes(shown, cost=cost),
         sums=[total, *(extra if cost else ())],
     )

@@ -95,7 +95,7 @@ def get_statement(
     headers = list_statement_headers(shown.statement, cost=wanted.cost)
     about = [
         *((name, str(document[name])) for name in ("customer", "period", "tz", "currency")),
-        *(("note", note) for note in shown.notes),
+        *(("note", note) for note in document["notes"]),
     ]
     answer = Answer(document, headers, document["lines"], about=about, has_costs=wanted.cost)
     page = Page(lambda: render_statement(shown, cost=wanted.cost), PAGE_HEADERS)
