@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -210,3 +211,23 @@ def test_a_ledger_without_calls_says_so(spantoll: Cli, stored: Write, command: l
 
     assert ran.status == 0
     assert "No calls in" in ran.out + ran.err
+
+
+def test_what_failed_calls_cost_is_known_where_they_report_tokens(
+    spantoll: Cli, stored: Write, record: Make
+) -> None:
+    failed = partial(record, model="gpt-4o", status="error", error_type="rate_limit")
+    nothing = {"cost_nano": None, "pricing_status": "unpriced", "pricing_reason": "no_usage"}
+    stored([record(model="gpt-4o"), failed(), failed(**nothing), failed(model="o3", **nothing)])
+
+    table = spantoll("ask", "cost_by_outcome", "--where", "status!=success").out.splitlines()
+    usage = spantoll("usage", "--by", "model", "--where", "status!=success").out.splitlines()
+
+    rows = [line.split() for line in table[1:4]]
+    assert [(row[1], row[2], row[3], row[4], row[-1]) for row in rows[:2]] == [
+        ("gpt-4o", "error", "rate_limit", "2", "$2.50+"),
+        ("o3", "error", "rate_limit", "1", "-"),
+    ]
+    assert rows[2][-1] == "$2.50+"
+    assert [line.split()[0] for line in usage[1:3]] == ["gpt-4o", "o3"]
+    assert [line.split()[-1] for line in usage[1:3]] == ["$2.50+", "-"]

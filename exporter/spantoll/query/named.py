@@ -102,6 +102,16 @@ def cost_by_provider(scope: Scope) -> Query:
 
 
 @_question
+def cost_by_outcome(scope: Scope) -> Query:
+    """Return what the calls of each model cost by how they ended, each error on its own."""
+    return scope.ask(
+        *USED,
+        dimensions=("provider", "model", "status", "error_type"),
+        order=("-cost", "-requests"),
+    )
+
+
+@_question
 def cost_analytics(scope: Scope) -> Query:
     """Return the cost of each day, per call and in total, and what prompt caches saved."""
     return scope.ask(
