@@ -159,6 +159,11 @@ class _Usage:
         if record.cost_nano is None or record.pricing_status == "partial":
             self.requests_without_cost += record.requests
 
+    def make_line(self, item: str) -> StatementLine:
+        revenue, cost = self.revenue.round(), self.cost.round()
+        left_out = self.requests_without_cost
+        return StatementLine("usage", item, self.requests, None, revenue, cost, left_out)
+
 
 class _Allowances:
     """What is left of the included quantities, and what the used units were charged."""
@@ -238,18 +243,7 @@ def make_statement(
             doubtful += record.requests
         if not allowances.take_off(record, rate):
             unlisted += record.requests
-    lines = [
-        StatementLine(
-            "usage",
-            item,
-            sums.requests,
-            None,
-            sums.revenue.round(),
-            sums.cost.round(),
-            sums.requests_without_cost,
-        )
-        for item, sums in sorted(usage.items())
-    ]
+    lines = [sums.make_line(item) for item, sums in sorted(usage.items())]
     lines += allowances.make_lines()
     if is_month:
         minimum = book.find_minimum(customer_id, tenant_id=tenant_id, time_ns=start_ns)
