@@ -54,8 +54,8 @@ class WriteResult(NamedTuple):
 
     inserted: int
     duplicates: int
-    """Records whose (tenant, trace_id, span_id) was already there: the first stays, unless it
-    reports no usage and a later one does, which is then one of `corrected`."""
+    """Records whose (tenant, trace_id, span_id) was already there: the stored version stays,
+    unless this one outranks it (`sent_again.rank_version`) and so is one of `corrected`."""
     corrected: int
     unsettled: int = 0
     """Records that are stored and not settled yet; `Store.settle_pending` does that later."""
@@ -66,8 +66,8 @@ class WriteResult(NamedTuple):
 class Store(Protocol):
     """Where usage records live.
 
-    `write` is idempotent on (tenant_id, trace_id, span_id), except that a record without usage
-    becomes what a later version of its span reports with usage. It is durable when it returns: a
+    `write` is idempotent on (tenant_id, trace_id, span_id), except that a record becomes
+    what another version of its span reports that outranks its own. It is durable when it returns: a
     record it accepted survives a kill and, with the database's default settings, a power loss.
     Raises StoreUnavailable (nothing stored, try again) or RecordRejected (names the records that
     can never be stored; all others were stored).
