@@ -258,9 +258,10 @@ def _response(ask: Ask, name: str | None = None, *, status: str = "completed") -
 
 def _drawn(script: Script) -> dict[str, Any]:
     """The tools of a response and, where one drew, the tokens of its model."""
-    output = script.number("drawn")
+    output, searched = script.number("drawn"), script.number("searches_billed")
+    searches = {"num_requests": searched}
     if not output:
-        return {"tools": []}
+        return {"tools": [], **({"tool_usage": {"web_search": searches}} if searched else {})}
     drawn = {
         "input_tokens": 50,
         "input_tokens_details": {"text_tokens": 50, "image_tokens": 0},
@@ -269,7 +270,7 @@ def _drawn(script: Script) -> dict[str, Any]:
         "total_tokens": 50 + output,
     }
     tools = [{"type": "image_generation", "model": "gpt-image-1"}]
-    return {"tools": tools, "tool_usage": {"image_gen": drawn, "web_search": {"num_requests": 0}}}
+    return {"tools": tools, "tool_usage": {"image_gen": drawn, "web_search": searches}}
 
 
 def _response_events(ask: Ask) -> Iterator[dict[str, Any]]:

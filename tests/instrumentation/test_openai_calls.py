@@ -100,6 +100,12 @@ PLAIN: dict[str, Case] = {
         lambda c: c.responses.create(model="gpt-4o-mini", input=NUMBERS + " #searches=2"),
         RESPONSE | {"spantoll.usage.units.web_searches": 2},
     ),
+    "responses that searched at a discount": (
+        lambda c: c.responses.create(
+            model="gpt-4o-mini", input=NUMBERS + " #searches=2 #searches_billed=1"
+        ),
+        RESPONSE | {"spantoll.usage.units.web_searches": 1},
+    ),
     "retrieve": (lambda c: c.responses.retrieve("resp_1"), FETCHED),
     "embeddings": (
         lambda c: c.embeddings.create(

@@ -12,7 +12,7 @@ from spantoll.instrumentation.apis.openai_chat import CALLER, COST, OUTPUT_TYPES
 from spantoll.instrumentation.provider import Call, DeferredResult
 from spantoll.instrumentation.providers.openai import content
 from spantoll.instrumentation.reading import AsIs, Table, Via, nest_table, pick
-from spantoll.instrumentation.values import count_items, unless_one, whole_milliseconds
+from spantoll.instrumentation.values import count_items, positive, unless_one, whole_milliseconds
 from spantoll.semconv import attributes as keys
 
 __all__ = [
@@ -62,7 +62,11 @@ RESPONSE_VALUES: Table = {
         "usage.input_tokens_details.cache_write_tokens_details.ttl_12h_tokens"
     ),
     keys.USAGE_REASONING: "usage.output_tokens_details.reasoning_tokens",
-    keys.SPANTOLL_USAGE_PREFIX + "web_searches": _tool_calls("web_search_call", "search"),
+    keys.SPANTOLL_USAGE_PREFIX + "web_searches": (
+        # Those that are billed: a discounted search is a call of the tool too.
+        Via("tool_usage.web_search.num_requests", positive),
+        _tool_calls("web_search_call", "search"),
+    ),
     keys.SPANTOLL_USAGE_PREFIX + "file_searches": _tool_calls("file_search_call"),
     keys.OPENAI_RESPONSE_SERVICE_TIER: "service_tier",
     keys.SPANTOLL_REQUEST_ID: "_request_id",
