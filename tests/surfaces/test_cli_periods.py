@@ -61,7 +61,30 @@ def test_a_late_record_is_shown_as_an_adjustment_wherever_sums_are(
     )
     assert "$2.50" in october.out.splitlines()[1]
     assert "Closed: +$2.50 in 1 adjustments of calls of this time" in october.out
-    assert now["adjustments"]["booked"] == {"entries": 1, "cost_usd": "2.500000000"}
+    assert now["adjustments"]["booked"] == {
+        "entries": 1,
+        "unknown": 0,
+        "cost_usd": "2.500000000",
+    }
+
+
+def test_an_adjustment_of_unknown_cost_is_not_one_of_nothing(
+    spantoll: Cli, stored: Stored, record: Record
+) -> None:
+    stored([record(started_ns=OCTOBER_NS)])
+    spantoll(*CLOSE)
+    october = ("usage", "--from", "2025-10-01", "--to", "2025-11-01")
+    late = partial(record, started_ns=OCTOBER_NS)
+
+    stored([late(pricing_status="unpriced", cost_nano=None)])
+    unknown = spantoll(*october).out
+    (listed,) = json.loads(spantoll("periods", "list", "-f", "json").out)
+    stored([late()])
+    both = spantoll(*october).out
+
+    assert "Closed: - in 1 adjustments" in unknown
+    assert (listed["adjusted_usd"], listed["unknown_adjustments"]) == (None, 1)
+    assert "Closed: +$2.50+ in 2 adjustments" in both
 
 
 def test_a_statement_issued_again_says_what_was_adjusted_since(

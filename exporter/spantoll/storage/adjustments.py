@@ -93,6 +93,11 @@ class Adjusted(NamedTuple):
     unknown: int
     """Entries whose cost is not known: unpriced calls that came late."""
 
+    @property
+    def known_cost_nano(self) -> int | None:
+        """The cost, which leaves the unknown ones out; None where there is no other."""
+        return None if self.unknown and self.unknown == self.entries else self.cost_nano
+
 
 NO_ADJUSTMENTS = Adjusted(*(0 for _ in Adjusted._fields))
 

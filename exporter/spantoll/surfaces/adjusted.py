@@ -63,7 +63,11 @@ def read_adjusted(
 def plain_adjusted(booked: Adjusted, later: Adjusted) -> dict[str, Any]:
     """Show both sums of `read_adjusted`."""
     return {
-        name: {"entries": each.entries, "cost_usd": plain_change(each.cost_nano)}
+        name: {
+            "entries": each.entries,
+            "unknown": each.unknown,
+            "cost_usd": plain_change(each.known_cost_nano),
+        }
         for name, each in (("booked", booked), ("booked_later", later))
     }
 

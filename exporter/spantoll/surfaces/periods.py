@@ -24,6 +24,7 @@ from spantoll.surfaces.cells import UNKNOWN, format_dollars
 __all__ = [
     "PERIOD_HEADERS",
     "find_closed_period",
+    "format_adjusted",
     "format_change",
     "list_adjusted_periods",
     "parse_period_name",
@@ -33,7 +34,7 @@ __all__ = [
 NAME = re.compile(r"(?P<year>\d{4})(?:-(?P<month>0[1-9]|1[0-2])|-Q(?P<quarter>[1-4]))?")
 PERIOD_HEADERS = (
     *("period", "tz", "starts_at", "ends_at", "closed_at", "closed_by"),
-    *("adjustments", "adjusted_usd"),
+    *("adjustments", "unknown_adjustments", "adjusted_usd"),
 )
 
 
@@ -88,8 +89,15 @@ def plain_period(period: ClosedPeriod, adjusted: Adjusted) -> dict[str, Any]:
         "closed_at": to_local_time(period.closed_ns, zone).isoformat(timespec="seconds"),
         "closed_by": period.closed_by,
         "adjustments": adjusted.entries,
-        "adjusted_usd": plain_change(adjusted.cost_nano),
+        "unknown_adjustments": adjusted.unknown,
+        "adjusted_usd": plain_change(adjusted.known_cost_nano),
     }
+
+
+def format_adjusted(adjusted: Adjusted) -> str:
+    """Format the cost of adjustments: `+$2.50+` leaves entries out whose cost is not known."""
+    text = format_change(adjusted.known_cost_nano)
+    return f"{text}+" if adjusted.unknown and text != UNKNOWN else text
 
 
 def format_change(nano: int | None) -> str:

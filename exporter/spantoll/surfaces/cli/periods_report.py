@@ -21,7 +21,7 @@ from spantoll.surfaces.cli.output import (
     write_notice,
     write_table,
 )
-from spantoll.surfaces.periods import PERIOD_HEADERS, format_change, plain_period
+from spantoll.surfaces.periods import PERIOD_HEADERS, format_adjusted, format_change, plain_period
 
 __all__ = ["describe_adjusted", "write_adjustments", "write_periods"]
 
@@ -44,7 +44,7 @@ def write_periods(periods: Sequence[tuple[ClosedPeriod, Adjusted]], *, format: F
             write_csv(PERIOD_HEADERS, rows)
         case Format.table:
             for row, (_, adjusted) in zip(rows, periods, strict=True):
-                row["adjusted_usd"] = format_change(adjusted.cost_nano)
+                row["adjusted_usd"] = format_adjusted(adjusted)
             cells = ([str(row[name]) for name in PERIOD_HEADERS] for row in rows)
             write_table(PERIOD_HEADERS, cells, numeric=("adjustments", "adjusted_usd"))
 
@@ -77,12 +77,12 @@ def describe_adjusted(booked: Adjusted, later: Adjusted) -> Iterator[str]:
     command = "`spantoll periods adjustments`"
     if booked.entries:
         yield (
-            f"Not in these sums: {format_change(booked.cost_nano)} in {booked.entries:,} "
+            f"Not in these sums: {format_adjusted(booked)} in {booked.entries:,} "
             f"adjustments of closed periods, of all calls, booked in this time; {command}."
         )
     if later.entries:
         yield (
-            f"Closed: {format_change(later.cost_nano)} in {later.entries:,} adjustments of calls "
+            f"Closed: {format_adjusted(later)} in {later.entries:,} adjustments of calls "
             f"of this time, of all calls, booked later; {command}."
         )
 

@@ -89,7 +89,7 @@ def explain_charge(context: RestContext, explained: Explanation) -> Charge | Non
     margin = (record.revenue_nano or 0) - (record.cost_nano or 0) if known else None
     return Charge(
         format_dollars(to_usd(record.revenue_nano)),
-        format_dollars(to_usd(margin)),
+        format_dollars(to_usd(margin), estimated=record.pricing_status in ("estimated", "partial")),
         record.revenue_reason or "",
         plain_revenue_lines(record, today),
         record.revenue_nano != today.nano,

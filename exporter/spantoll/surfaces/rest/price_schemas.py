@@ -149,7 +149,9 @@ class ClosedPeriod(BaseModel):
     closed_at: str
     closed_by: str
     adjustments: int
-    adjusted_usd: Money
+    unknown_adjustments: int
+    """Those whose cost is not known: `adjusted_usd` leaves them out."""
+    adjusted_usd: Money | None
 
 
 class PeriodsAnswer(BaseModel):

@@ -106,7 +106,9 @@ class Adjusted(BaseModel):
     """The sum of some adjustments of closed periods, which no other sum of an answer has."""
 
     entries: int
-    cost_usd: Money
+    unknown: int
+    """Entries whose cost is not known: `cost_usd` leaves them out."""
+    cost_usd: Money | None
 
 
 class Adjustments(BaseModel):
