@@ -1,4 +1,4 @@
-"""Of the versions of a span one is stored, the same in whatever order they come, everywhere."""
+"""Of the versions of a span the most complete stays, in whatever order they come, everywhere."""
 
 from __future__ import annotations
 
@@ -34,14 +34,12 @@ STREAMED = call("b", 1, 3, under="a", cost_nano=260_000, **PRICED, **used(100, 1
 FAILED = call("b", 1, 5, under="a", provider="openai", status="error")
 EARLY = call("e", 1, 1.4, scope_name="http", cost_nano=250_000, **PRICED, input_tokens=100)
 LATE = call("f", 3, 3.9, scope_name="http", cost_nano=350_000, **PRICED, **used(100, 10))
-MORE = END._replace(cache_read_tokens=50, cost_nano=300_000)
 
 VERSIONS: dict[str, tuple[UsageRecord, ...]] = {
     "without usage at the start": (START, END),
     "with input only at the start": (ASKED, END),
     "with the first token, and the last": (START, STREAMED, END),
     "failed without usage after it began": (FAILED, ASKED),
-    "of one end, one with more detail": (END, MORE),
 }
 """The last one is the one that stays."""
 
@@ -86,15 +84,20 @@ def test_one_version_stays_in_every_order(store: Store, scene: str, versions: st
         assert verify_roll_ups(store.engine).differences == []
 
 
-def test_versions_of_one_report_are_one_and_the_first_stays(store: Store) -> None:
+@pytest.mark.parametrize("change", [{}, {"user_id": "u"}, {"input_tokens": 999}])
+def test_of_versions_as_complete_as_each_other_the_first_stays(
+    store: Store, change: dict[str, Any]
+) -> None:
     settle = make_settle(load_rate_card())
-    other = END._replace(received_ns=7, source="exporter", user_id="u")
+    other = END._replace(received_ns=7, source="exporter", **change)
 
     store.write([END], settle=settle)
     again = store.write([other, END], settle=settle)
 
     assert (again.inserted, again.duplicates, again.corrected) == (0, 2, 0)
-    assert [(row.source, row.user_id) for row in rows(store)] == [("otlp_trace", None)]
+    assert [(row.source, row.user_id, row.input_tokens) for row in rows(store)] == [
+        ("otlp_trace", None, 100)
+    ]
 
 
 def test_a_later_version_in_a_closed_period_is_booked(store: Store) -> None:

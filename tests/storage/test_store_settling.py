@@ -430,10 +430,10 @@ def test_a_response_id_given_by_settling_connects_nothing(store: Store) -> None:
 
 
 def test_settling_sees_the_copy_that_was_stored(store: Store) -> None:
-    first, sibling = in_trace(1, input_tokens=2), in_trace(1)
+    first, sibling = in_trace(1, input_tokens=1), in_trace(1)
     settled = Settled()
 
-    store.write([first, first._replace(input_tokens=1), sibling], settle=settled)
+    store.write([first, first._replace(input_tokens=2), sibling], settle=settled)
 
     assert settled.groups == [{first, sibling}]
 

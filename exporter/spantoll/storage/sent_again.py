@@ -2,7 +2,8 @@
 
 Input: the records of a write of which some were stored already. Output: changes of stored records.
 Some senders export a span when it starts and again, under the same ids, when it has ended (AgentOps
-does so: `agentops.in_flight`). Of all versions one stays, whichever came first: see `rank_version`.
+does so: `agentops.in_flight`). Of versions that `rank_version` tells apart, one stays, whichever
+came first.
 """
 
 from __future__ import annotations
@@ -29,14 +30,8 @@ Versions = Mapping[SpanId, UsageRecord]
 
 r = usage_record.c
 _USAGE = tuple(name for name, spec in COLUMNS.items() if spec.merge is Merge.USAGE)
-_PRICED_BY = (
-    *("status", "batch", "provider", "request_model", "response_model", "server_address"),
-    *("region", "data_residency", "endpoint_scope", "deployment_type"),
-    *("service_tier_requested", "service_tier", "speed_requested", "speed"),
-)
-_RANKED = ("started_ns", "duration_ns", *_USAGE, *_PRICED_BY)
+_RANKED = ("started_ns", "duration_ns", *_USAGE)
 _read_ranked = attrgetter(*_RANKED)
-_read_details = attrgetter(*_USAGE, *_PRICED_BY)
 _of_spans = (
     r.tenant_id == bindparam("tenant"),
     r.trace_id.in_(bind_list("traces", LargeBinary())),
@@ -48,21 +43,12 @@ _ranked = select(
 _whole = select(usage_record).where(*_of_spans)
 
 
-def rank_version(record: UsageRecord) -> tuple[object, ...]:
-    """Order the versions of a span: of two that differ here, the greater one stays.
+def rank_version(record: UsageRecord) -> tuple[bool, bool, int]:
+    """Order the versions of a span: of two that differ here, the greater one stays, else the first.
 
-    One with usage before one without, one with output before one without, the later end, more
-    tokens, more detail; what else a cost depends on lets one of two win, whichever came first.
+    One with usage before one without, one with output before one without, the later end.
     """
-    details = _read_details(record)
-    return (
-        reports_usage(record),
-        record.output_tokens is not None,
-        end_ns(record),
-        (record.input_tokens or 0) + (record.output_tokens or 0),
-        sum(value is not None for value in details),
-        tuple(map(repr, details)),
-    )
+    return reports_usage(record), record.output_tokens is not None, end_ns(record)
 
 
 def find_versions(records: Iterable[UsageRecord]) -> Versions:
