@@ -87,13 +87,21 @@ def test_an_adjustment_of_unknown_cost_is_not_one_of_nothing(
     assert "Closed: +$2.50+ in 2 adjustments" in both
 
 
+@pytest.mark.parametrize(
+    ("late", "said"),
+    [
+        ([3_000_000_000], "+$3.00 in 1 adjustments"),
+        ([None], "- in 1 adjustments"),
+        ([None, 3_000_000_000], "+$3.00+ in 2 adjustments"),
+    ],
+)
 def test_a_statement_issued_again_says_what_was_adjusted_since(
-    spantoll: Cli, stored: Stored, record: Record
+    spantoll: Cli, stored: Stored, record: Record, late: Sequence[int | None], said: str
 ) -> None:
-    charged = partial(record, customer_id="acme", revenue_nano=3_000_000_000)
-    stored([charged(started_ns=OCTOBER_NS)])
+    charged = partial(record, customer_id="acme", started_ns=OCTOBER_NS)
+    stored([charged(revenue_nano=3_000_000_000)])
     spantoll(*CLOSE)
-    stored([charged(started_ns=OCTOBER_NS)])
+    stored([charged(revenue_nano=nano) for nano in late])
     statement = ("customers", "statement", "acme", "--month", "2025-10", "--tz", "Europe/Berlin")
 
     (note,) = [
@@ -102,7 +110,7 @@ def test_a_statement_issued_again_says_what_was_adjusted_since(
         if "adjustments" in each
     ]
 
-    assert note.startswith("Not in the total: +$3.00 in 1 adjustments of calls of this period")
+    assert note.startswith(f"Not in the total: {said} of calls of this period")
 
 
 def test_adjustments_are_listed_by_period_and_customer(

@@ -92,11 +92,19 @@ class Adjusted(NamedTuple):
     revenue_nano: int
     unknown: int
     """Entries whose cost is not known: unpriced calls that came late."""
+    unknown_revenue: int
+    """Entries whose revenue is not known: late calls for which their customer has no price."""
 
     @property
     def known_cost_nano(self) -> int | None:
         """The cost, which leaves the unknown ones out; None where there is no other."""
         return None if self.unknown and self.unknown == self.entries else self.cost_nano
+
+    @property
+    def known_revenue_nano(self) -> int | None:
+        """The revenue, which leaves the unknown ones out; None where there is no other."""
+        unknown = self.unknown_revenue
+        return None if unknown and unknown == self.entries else self.revenue_nano
 
 
 NO_ADJUSTMENTS = Adjusted(*(0 for _ in Adjusted._fields))
@@ -190,10 +198,13 @@ def sum_adjustments(
         },
     )
     sums = (func.coalesce(func.sum(a[name]), 0) for name in AMOUNTS)
-    unknown = func.coalesce(func.sum(case((a.cost_nano.is_(None), 1), else_=0)), 0)
+    unknown = (
+        func.coalesce(func.sum(case((amount.is_(None), 1), else_=0)), 0)
+        for amount in (a.cost_nano, a.revenue_nano)
+    )
     with engine.connect() as connection:
         row = connection.execute(
-            select(func.count(a.adjustment_id), *sums, unknown).where(*wanted)
+            select(func.count(a.adjustment_id), *sums, *unknown).where(*wanted)
         ).one()
     return Adjusted(*map(int, row))
 

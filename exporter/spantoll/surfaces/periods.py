@@ -25,6 +25,7 @@ __all__ = [
     "PERIOD_HEADERS",
     "find_closed_period",
     "format_adjusted",
+    "format_adjusted_revenue",
     "format_change",
     "list_adjusted_periods",
     "parse_period_name",
@@ -96,8 +97,17 @@ def plain_period(period: ClosedPeriod, adjusted: Adjusted) -> dict[str, Any]:
 
 def format_adjusted(adjusted: Adjusted) -> str:
     """Format the cost of adjustments: `+$2.50+` leaves entries out whose cost is not known."""
-    text = format_change(adjusted.known_cost_nano)
-    return f"{text}+" if adjusted.unknown and text != UNKNOWN else text
+    return _mark_partial(adjusted.known_cost_nano, adjusted.unknown)
+
+
+def format_adjusted_revenue(adjusted: Adjusted) -> str:
+    """Format the revenue of adjustments, marked as their cost is."""
+    return _mark_partial(adjusted.known_revenue_nano, adjusted.unknown_revenue)
+
+
+def _mark_partial(nano: int | None, unknown: int) -> str:
+    text = format_change(nano)
+    return f"{text}+" if unknown and nano is not None else text
 
 
 def format_change(nano: int | None) -> str:

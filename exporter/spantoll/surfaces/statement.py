@@ -23,7 +23,7 @@ from spantoll.query.windows import find_zone, list_windows, to_local_time
 from spantoll.storage.adjustments import sum_adjustments
 from spantoll.storage.customers_statement import Part, read_statement_of_parts
 from spantoll.surfaces.cells import format_dollars
-from spantoll.surfaces.periods import format_change, parse_period_name
+from spantoll.surfaces.periods import format_adjusted_revenue, parse_period_name
 
 __all__ = [
     "PeriodStatement",
@@ -236,7 +236,7 @@ def describe_adjustments(
     for adjusted, which in said:
         if adjusted.entries:
             yield (
-                f"Not in the total: {format_change(adjusted.revenue_nano)} in "
+                f"Not in the total: {format_adjusted_revenue(adjusted)} in "
                 f"{adjusted.entries:,} adjustments {which}: `spantoll periods adjustments`."
             )
 
