@@ -35,13 +35,14 @@ def run(engine: Engine, query: str) -> list[Any]:
 
 @pytest.fixture
 def filled(store: Store) -> Engine:
-    """Two priced calls, one without a price, all an hour before now; one of another day."""
+    """Two priced calls, a partial one, one without a price, an hour before now; one days before."""
     hour_ago = (NOW_MS - 3_600_000) * 1_000_000
     usual: dict[str, Any] = {**WHO, "duration_ns": 2_000_000_000}
     store.write(
         [
             make_record(started_ns=hour_ago, cost_nano=1_500_000_000, **usual),
             make_record(started_ns=hour_ago, cost_nano=500_000_000, status="error", **usual),
+            make_record(started_ns=hour_ago, pricing_status="partial", cost_nano=0, **usual),
             make_record(started_ns=hour_ago, pricing_status="unpriced", **usual),
             make_record(started_ns=hour_ago - 10 * 86_400 * 10**9, cost_nano=7, **usual),
         ]
@@ -51,14 +52,17 @@ def filled(store: Store) -> Engine:
 
 EXPECTED: dict[str, list[list[Any]]] = {
     "Cost": [[2.0]],
-    "Calls": [[3]],
-    "Calls without a price": [[1]],
-    "Errors and timeouts": [[pytest.approx(1 / 3, abs=1e-4)]],
+    "Calls": [[4]],
+    "Calls without a whole price": [[2]],
+    "Errors and timeouts": [[0.25]],
     "Cost by model": [[1_795_172_400, "gpt-4o", 2.0]],
-    "Calls by provider": [[1_795_172_400, "openai", 3]],
+    "Calls by provider": [[1_795_172_400, "openai", 4]],
     "Mean latency by model": [[1_795_172_400, "gpt-4o", 2_000.0]],
-    "Customers by cost": [["acme", 3, 2.0, None]],
-    "What has no price": [["openai", "gpt-4o", None, 1]],
+    "Customers by cost": [["acme", 4, 2.0, None, 2]],
+    "What has no whole price": [
+        ["openai", "gpt-4o", "partial", None, 1],
+        ["openai", "gpt-4o", "unpriced", None, 1],
+    ],
 }
 
 
@@ -68,7 +72,7 @@ def test_every_panel_answers_on_every_database(filled: Engine) -> None:
     found = {
         title: [
             [each if isinstance(each, (str, type(None))) else float(each) for each in row]
-            for row in rows
+            for row in sorted(rows, key=str)
         ]
         for title, rows in answers.items()
     }

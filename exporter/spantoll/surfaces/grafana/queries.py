@@ -39,6 +39,8 @@ PERIOD = "started_ns >= ${__from} * 1000000 AND started_ns < ${__to} * 1000000"
 CHOSEN = " AND ".join(f"COALESCE({name}, '') IN (${{{name}:sqlstring}})" for name in VARIABLES)
 CALLS = f"FROM v1_call WHERE {PERIOD} AND {CHOSEN}"
 TIME = "time_s - time_s % $bucket"
+NOT_WHOLE = "(cost_nano IS NULL OR pricing_status = 'partial')"
+"""Of calls whose cost is not known, or is a lower bound."""
 
 
 class Panel(NamedTuple):
@@ -67,11 +69,11 @@ PANELS = (
     Panel("Cost", "stat", "currencyUSD", f"SELECT SUM(cost_nano) / 1e9 AS cost_usd {CALLS}"),
     Panel("Calls", "stat", "short", f"SELECT SUM(requests) AS requests {CALLS}"),
     Panel(
-        "Calls without a price",
+        "Calls without a whole price",
         "stat",
         "short",
-        f"SELECT COALESCE(SUM(requests), 0) AS requests {CALLS} AND cost_nano IS NULL",
-        "The cost beside it leaves them out: spantoll doctor says what to do.",
+        f"SELECT COALESCE(SUM(requests), 0) AS requests {CALLS} AND {NOT_WHOLE}",
+        "The cost beside it leaves them out, or a part of them: spantoll doctor says what to do.",
     ),
     Panel(
         "Errors and timeouts",
@@ -106,15 +108,17 @@ PANELS = (
         "table",
         "currencyUSD",
         "SELECT COALESCE(customer_id, '-') AS customer, SUM(requests) AS requests, "
-        "SUM(cost_nano) / 1e9 AS cost_usd, SUM(revenue_nano) / 1e9 AS revenue_usd "
+        "SUM(cost_nano) / 1e9 AS cost_usd, SUM(revenue_nano) / 1e9 AS revenue_usd, "
+        f"SUM(CASE WHEN {NOT_WHOLE} THEN requests ELSE 0 END) AS without_whole_price "
         f"{CALLS} GROUP BY 1 ORDER BY 3 DESC LIMIT 50",
+        "The cost leaves calls without a price out, and what of a call has none.",
     ),
     Panel(
-        "What has no price",
+        "What has no whole price",
         "table",
         "short",
-        "SELECT provider, model, pricing_reason, SUM(requests) AS requests "
-        f"{CALLS} AND cost_nano IS NULL GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT 50",
+        "SELECT provider, model, pricing_status, pricing_reason, SUM(requests) AS requests "
+        f"{CALLS} AND {NOT_WHOLE} GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC LIMIT 50",
     ),
 )
 
