@@ -117,7 +117,20 @@ def invoke(ask: Ask) -> Reply:
         "x_amzn_bedrock_output_token_count": str(script.output),
         "x_amzn_bedrock_invocation_latency": "12",
     }
-    return json_reply(_body(ask, model), x_amzn_RequestId=unique("aws"), **counted)
+    latency = ask.headers.get("x-amzn-bedrock-performanceconfig-latency")
+    if latency is not None:
+        counted["x_amzn_bedrock_performanceconfig_latency"] = latency
+    answer = _body(ask, model) | _traced(ask)
+    return json_reply(answer, x_amzn_RequestId=unique("aws"), **counted)
+
+
+def _traced(ask: Ask) -> dict[str, Any]:
+    """InvokeModel's trace of its guardrail, in its own shape."""
+    if ask.headers.get("x-amzn-bedrock-trace") != "ENABLED":
+        return {}
+    assessed = {"g1": {"invocationMetrics": {"usage": GUARDRAIL_USAGE}}}
+    guardrail = {"input": assessed, "outputs": [assessed]}
+    return {"amazon-bedrock-trace": {"guardrail": guardrail}}
 
 
 def _body(ask: Ask, model: str) -> dict[str, Any]:
@@ -131,10 +144,10 @@ def _body(ask: Ask, model: str) -> dict[str, Any]:
         found["cacheReadInputTokenCount"] = counted["cacheReadInputTokens"]
         found["cacheWriteInputTokenCount"] = counted["cacheWriteInputTokens"]
         return {"output": {"message": said}, "stopReason": "end_turn", "usage": found}
-    if "image" in model:
-        return {"images": ["iVBORw0KGgo="] * script.number("images", 1)}
     if "embed" in model and "titan" in model:
         return {"embedding": [0.5, 0.25], "inputTextTokenCount": script.input}
+    if "image" in model:
+        return {"images": ["iVBORw0KGgo="] * script.number("images", 1)}
     if "titan" in model:
         result = {"tokenCount": script.output, "outputText": words, "completionReason": "FINISH"}
         return {"inputTextTokenCount": script.input, "results": [result]}
@@ -173,7 +186,7 @@ def _chunks(ask: Ask, model: str) -> Iterator[tuple[str, Any]]:
         metrics["cacheReadInputTokenCount"] = counted["cacheReadInputTokens"]
         metrics["cacheWriteInputTokenCount"] = counted["cacheWriteInputTokens"]
     pieces = list(_pieces(ask, model))
-    pieces[-1]["amazon-bedrock-invocationMetrics"] = metrics
+    pieces[-1] |= {"amazon-bedrock-invocationMetrics": metrics, **_traced(ask)}
     for piece in pieces:
         if piece.get("type") == "error":
             yield "modelStreamErrorException", {"message": "The loopback provider broke."}

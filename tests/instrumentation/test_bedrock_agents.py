@@ -245,6 +245,29 @@ def test_the_guardrail_of_a_conversation_is_billed_where_it_is_traced(
     assert [row["pricing_status"] for row in billed()] == ["priced"]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_guardrail_of_an_invoked_model_is_billed_where_it_is_traced(
+    aws: Any, spans: Any, billed: Any, stream: bool
+) -> None:
+    client = aws("bedrock-runtime")
+    asked: Any = {
+        "modelId": NOVA_PRO,
+        "body": json.dumps({"messages": [{"role": "user", "content": [{"text": SCRIPT}]}]}),
+        "guardrailIdentifier": "g1",
+        "guardrailVersion": "1",
+        "trace": "ENABLED",
+    }
+    if stream:
+        exhaust(client.invoke_model_with_response_stream(**asked)["body"])
+    else:
+        client.invoke_model(**asked)["body"].read()
+
+    expected = {key: count * 2 for key, count in UNITS.items()}
+    expected |= {"gen_ai.usage.input_tokens": 1000}
+    assert select_keys(spans.attributes(), expected) == expected
+    assert [row["pricing_status"] for row in billed()] == ["priced"]
+
+
 def create_job(aws: Callable[[str], Any]) -> None:
     aws("bedrock").create_model_invocation_job(
         jobName="nightly",

@@ -137,6 +137,21 @@ INVOKED: dict[str, Case] = {
         invoked(PROFILE, body(inputText=NUMBERS, dimensions=256)),
         {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": PROFILE},
     ),
+    "A picture beside the text of an embedding": (
+        invoked(
+            "amazon.titan-embed-image-v1",
+            body(
+                inputText=NUMBERS,
+                inputImage="iVBORw0KGgo=",
+                embeddingConfig={"outputEmbeddingLength": 256},
+            ),
+        ),
+        {
+            "gen_ai.usage.input_tokens": 1000,
+            "spantoll.usage.images": 1,
+            "gen_ai.embeddings.dimension.count": 256,
+        },
+    ),
     "Titan image": (
         invoked(
             "amazon.titan-image-generator-v2:0",
@@ -219,6 +234,21 @@ async def async_bedrock(provider: Any) -> AsyncIterator[Any]:
         "bedrock-runtime", region_name="us-east-1", endpoint_url=provider.url, **STATIC
     ) as made:
         yield made
+
+
+def test_an_invoked_model_with_optimized_latency_costs_more(
+    bedrock: Any, spans: Any, billed: Any
+) -> None:
+    for latency in ("standard", "optimized"):
+        answer = bedrock.invoke_model(
+            modelId=NOVA,
+            body=body(messages=messages("Hello #input=1000 #output=20")),
+            performanceConfigLatency=latency,
+        )
+        answer["body"].read()
+
+    standard, optimized = (row["cost_nano"] for row in billed())
+    assert optimized == standard * 5 // 4
 
 
 @cases(CONVERSED)
@@ -652,6 +682,14 @@ VIDEOS = {
         },
         {"spantoll.usage.video_ms": 6000, "spantoll.request.image_size": "1280x720"},
     ),
+    "Nova Reel, shot by shot": (
+        {
+            "taskType": "MULTI_SHOT_MANUAL",
+            "multiShotManualParams": {"shots": [{"text": "toll"}, {"text": "gate"}]},
+            "videoGenerationConfig": {"fps": 24, "dimension": "1280x720"},
+        },
+        {"spantoll.usage.video_ms": 12000},
+    ),
     "Luma": (
         {"prompt": "toll", "duration": "5s", "resolution": "720p"},
         {"spantoll.usage.video_ms": 5000, "spantoll.request.image_size": "720p"},
@@ -670,6 +708,19 @@ def test_an_asynchronous_video_is_billed_by_the_seconds_asked_for(
     )
 
     expected |= {"gen_ai.operation.name": "video_generation", "spantoll.usage.status": "reported"}
+    assert select_keys(spans.attributes(), expected) == expected
+
+
+def test_an_asynchronous_embedding_is_no_video_and_its_usage_is_missing(
+    bedrock: Any, spans: Any
+) -> None:
+    bedrock.start_async_invoke(
+        modelId="twelvelabs.marengo-embed-3-0-v1:0",
+        modelInput={"inputType": "video"},
+        outputDataConfig={"s3OutputDataConfig": {"s3Uri": "s3://vectors"}},
+    )
+
+    expected = {"gen_ai.operation.name": "embeddings", "spantoll.usage.status": "missing"}
     assert select_keys(spans.attributes(), expected) == expected
 
 

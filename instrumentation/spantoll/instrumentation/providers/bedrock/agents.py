@@ -1,9 +1,9 @@
 """Bedrock's agents, flows, guardrails and knowledge bases, which ask models for the caller.
 
 Input: requests and events of bedrock-agent-runtime (InvokeAgent, InvokeInlineAgent, InvokeFlow) and
-what ApplyGuardrail, InvokeGuardrailChecks and Converse report of a guardrail. Output: a call per
-model request in a trace of an agent, below the agent's own span. Without `enableTrace` no event has
-usage, and the agent's span says so
+what ApplyGuardrail, InvokeGuardrailChecks, Converse and InvokeModel report of one. Output: a call
+per model request in a trace of an agent, below the agent's own span. Without `enableTrace` no event
+has usage, and the agent's span says so
 (docs.aws.amazon.com/bedrock/latest/userguide/trace-events.html).
 """
 
@@ -72,15 +72,17 @@ GUARDRAIL_CHECKS = Call(
 
 
 def guardrail_units(path: str) -> Table:
-    """Return what Converse reports of its guardrail at `path`, where its trace is switched on."""
+    """Return what a call reports of its guardrail at `path`, where the trace is switched on."""
     return {key: Via(path, _sum_assessments(name)) for name, key in GUARDRAIL_UNITS.items()}
 
 
 def _sum_assessments(name: str) -> Callable[[Any], int | None]:
     def count(guardrail: Any) -> int | None:
-        found = [*(pick(guardrail, "inputAssessment") or {}).values()]
+        found = [*(pick(guardrail, "inputAssessment") or pick(guardrail, "input") or {}).values()]
         for several in (pick(guardrail, "outputAssessments") or {}).values():
             found += several
+        for output in pick(guardrail, "outputs") or ():
+            found += output.values()
         return sum(pick(each, f"invocationMetrics.usage.{name}") or 0 for each in found) or None
 
     return count

@@ -16,7 +16,12 @@ from spantoll.instrumentation.observer import Observer
 from spantoll.instrumentation.provider import Call, Hook, Provider, Request, Settings
 from spantoll.instrumentation.providers.bedrock import agents, bodies, readings
 from spantoll.instrumentation.providers.bedrock.batches import batch_readers
-from spantoll.semconv.attributes import SPANTOLL_REGION, SPANTOLL_REQUEST_ID, SPANTOLL_SERVICE_TIER
+from spantoll.semconv.attributes import (
+    SPANTOLL_REGION,
+    SPANTOLL_REQUEST_ID,
+    SPANTOLL_SERVICE_TIER,
+    SPANTOLL_SPEED,
+)
 
 __all__ = ["PROVIDER"]
 
@@ -58,6 +63,8 @@ def _describe(client: Any, arguments: dict[str, Any], settings: Settings) -> Req
         body = _decode_body(parameters.get("body"))
         call = _call_of_model(str(parameters.get("modelId")), body)
         parameters = {**parameters, "body": body}
+    elif call is readings.ASYNC_INVOKE and "embed" in str(parameters.get("modelId")):
+        call = readings.ASYNC_EMBED
     return Request(
         call,
         parameters,
@@ -105,6 +112,8 @@ def _open(result: Any, request: Request, observer: Observer) -> Any:
         result[field] = streams.watch(result[field], observer)
         return result
     observer.set_value(SPANTOLL_SERVICE_TIER, result.get("serviceTier"))
+    latency = result.get("performanceConfigLatency")
+    observer.set_value(SPANTOLL_SPEED, readings.unless_standard(latency))
     headers: Mapping[str, str] = metadata.get("HTTPHeaders") or {}
     for name, key in readings.HEADERS.items():
         if name in headers:

@@ -20,6 +20,7 @@ from spantoll.instrumentation.values import as_list, count_items, whole_millisec
 from spantoll.semconv import attributes as keys
 
 __all__ = [
+    "ASYNC_EMBED",
     "ASYNC_INVOKE",
     "BATCH",
     "CONVERSE",
@@ -31,6 +32,7 @@ __all__ = [
     "RERANK",
     "RERANK_SOURCES",
     "job_id",
+    "unless_standard",
 ]
 
 _FRESH, _WHOLE, _METRIC_IN = "_fresh", "_whole", "_metric_in"
@@ -88,7 +90,8 @@ def _usage(path: str) -> Table:
     }
 
 
-def _unless_standard(latency: Any) -> Any:
+def unless_standard(latency: Any) -> Any:
+    """Return the latency that a call was served with; None for the usual one."""
     return None if latency == "standard" else latency
 
 
@@ -115,7 +118,7 @@ CONVERSE = Call(
         **_usage("usage"),
         keys.RESPONSE_FINISH_REASONS: Via("stopReason", as_list),
         keys.SPANTOLL_SERVICE_TIER: "serviceTier.type",
-        keys.SPANTOLL_SPEED: Via("performanceConfig.latency", _unless_standard),
+        keys.SPANTOLL_SPEED: Via("performanceConfig.latency", unless_standard),
         keys.SPANTOLL_REQUEST_ID: "ResponseMetadata.RequestId",
         **agents.guardrail_units("trace.guardrail"),
     },
@@ -130,12 +133,18 @@ CONVERSE_STREAM = replace(
         **_usage("metadata.usage"),
         keys.RESPONSE_FINISH_REASONS: Via("messageStop.stopReason", as_list),
         keys.SPANTOLL_SERVICE_TIER: "metadata.serviceTier.type",
-        keys.SPANTOLL_SPEED: Via("metadata.performanceConfig.latency", _unless_standard),
+        keys.SPANTOLL_SPEED: Via("metadata.performanceConfig.latency", unless_standard),
         **agents.guardrail_units("metadata.trace.guardrail"),
     },
     has_values=lambda event: "metadata" in event or "messageStop" in event,
     stream_answers=content.events,
 )
+
+
+def _reason_of_choice(choices: Any) -> Any:
+    """Return why the first choice ended, in OpenAI's word or DeepSeek's and Mistral's."""
+    return as_list(pick(choices[0], "finish_reason") or pick(choices[0], "stop_reason"))
+
 
 INVOKED: Table = {
     keys.RESPONSE_ID: ("message.id", "id", "response_id"),
@@ -193,8 +202,10 @@ INVOKED: Table = {
         Via("completionReason", as_list),
         Via("results", lambda results: as_list(pick(results[0], "completionReason"))),
         Via("outputs", lambda outputs: as_list(pick(outputs[0], "stop_reason"))),
-        Via("choices", lambda choices: as_list(pick(choices[0], "finish_reason"))),
+        Via("choices", _reason_of_choice),
+        Via("finishReason", as_list),
     ),
+    **agents.guardrail_units("amazon-bedrock-trace.guardrail"),
 }
 
 
@@ -251,7 +262,17 @@ EMBED = replace(
     operation="embeddings",
     request={
         keys.REQUEST_MODEL: "modelId",
-        keys.EMBEDDINGS_DIMENSION_COUNT: ("body.dimensions", "body.output_dimension"),
+        keys.EMBEDDINGS_DIMENSION_COUNT: (
+            "body.dimensions",
+            "body.output_dimension",
+            "body.embeddingConfig.outputEmbeddingLength",
+            "body.singleEmbeddingParams.embeddingDimension",
+        ),
+        # Titan's and Nova's: an image is billed beside the text, and no answer counts it.
+        keys.SPANTOLL_IMAGES: (
+            Via("body.inputImage", lambda _: 1),
+            Via("body.singleEmbeddingParams.image", lambda _: 1),
+        ),
         keys.SPANTOLL_SERVICE_TIER_REQUESTED: "serviceTier",
     },
 )
@@ -282,6 +303,9 @@ RERANK_SOURCES = Call(
 )
 """Rerank of bedrock-agent-runtime, likewise."""
 
+SHOT_MS = 6000
+"""A shot of Nova Reel (docs.aws.amazon.com/nova/latest/userguide/video-generation.html)."""
+
 ASYNC_INVOKE = Call(
     "video_generation",
     request={
@@ -290,6 +314,7 @@ ASYNC_INVOKE = Call(
         keys.SPANTOLL_VIDEO_MS: (
             Via("modelInput.videoGenerationConfig.durationSeconds", whole_milliseconds),
             Via("modelInput.duration", lambda text: whole_milliseconds(text.removesuffix("s"))),
+            Via("modelInput.multiShotManualParams.shots", lambda shots: len(shots) * SHOT_MS),
         ),
         keys.SPANTOLL_IMAGE_SIZE: (
             "modelInput.videoGenerationConfig.dimension",
@@ -299,6 +324,13 @@ ASYNC_INVOKE = Call(
     response={keys.RESPONSE_ID: "invocationArn"},
 )
 """StartAsyncInvoke; its result is a file in S3."""
+
+ASYNC_EMBED = Call(
+    "embeddings",
+    request={keys.REQUEST_MODEL: "modelId"},
+    response={keys.RESPONSE_ID: "invocationArn"},
+)
+"""Of a file of audio or video, whose length no answer reports: the usage is missing."""
 
 
 def job_id(arn: str) -> str:
