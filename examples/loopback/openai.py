@@ -233,7 +233,7 @@ def _response(ask: Ask, name: str | None = None, *, status: str = "completed") -
         "created_at": CREATED,
         "status": status,
         "model": SERVED.get(ask.model, ask.model),
-        "output": [*searches, call if tool else message] if done else [],
+        "output": [*searches, *_written(script), call if tool else message] if done else [],
         "parallel_tool_calls": True,
         "tool_choice": "auto",
         **_drawn(script),
@@ -254,6 +254,20 @@ def _response(ask: Ask, name: str | None = None, *, status: str = "completed") -
         if done
         else None,
     }
+
+
+def _svg_usage(script: Script) -> dict[str, Any]:
+    """The tokens of the model that writes an image as SVG, where one did."""
+    output = script.number("svg")
+    usage = {"model": "gpt-5.1", "input_tokens": 50, "output_tokens": output}
+    usage |= {"reasoning_tokens": 5, "total_tokens": 50 + output}
+    return {"svg_usage": usage} if output else {}
+
+
+def _written(script: Script) -> list[dict[str, Any]]:
+    found = _svg_usage(script)
+    item = {"id": "ig_1", "type": "image_generation_call", "status": "completed", "result": "PHN2"}
+    return [item | {"output_format": "svg"} | found] if found else []
 
 
 def _drawn(script: Script) -> dict[str, Any]:
@@ -351,6 +365,7 @@ def images(ask: Ask) -> Reply:
             "output_tokens": script.output,
             "total_tokens": script.input + script.output,
         }
+        answer |= _svg_usage(script)
     return json_reply(answer)
 
 

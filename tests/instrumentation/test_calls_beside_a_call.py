@@ -85,6 +85,37 @@ def test_images_that_a_response_draws_are_a_call_of_their_own(
     assert sorted(record["cost_nano"] for record in billed()) == [27_000, 40_250_000]
 
 
+WRITTEN = "Hello #input=100 #output=20 #svg=1000"
+
+
+def test_the_model_that_writes_an_image_as_svg_is_a_call_of_its_own(
+    client: openai.OpenAI, spans: Any, billed: Any
+) -> None:
+    client.images.generate(model="gpt-image-1", prompt=WRITTEN)
+
+    found = {span.attributes["gen_ai.request.model"]: span for span in spans.all()}
+    assert found["gpt-image-1"].attributes["gen_ai.usage.output_tokens"] == 20
+    assert found["gpt-5.1"].attributes["gen_ai.usage.output_tokens"] == 1000
+    assert [link.context for link in found["gpt-5.1"].links] == [found["gpt-image-1"].context]
+    # 50 x 1.25 + 1,000 x 10, and 100 x 5 + 20 x 40 USD per million tokens.
+    assert sorted(record["cost_nano"] for record in billed()) == [1_300_000, 10_062_500]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_svg_that_a_response_has_written_is_a_call_of_its_own(
+    client: openai.OpenAI, spans: Any, billed: Any, stream: bool
+) -> None:
+    answer = client.responses.create(
+        model="gpt-4o-mini", input=WRITTEN, tools=[{"type": "image_generation"}], stream=stream
+    )
+    if stream:
+        exhaust(answer)
+
+    found = {span.attributes["gen_ai.request.model"]: span for span in spans.all()}
+    assert found["gpt-5.1"].attributes["gen_ai.usage.reasoning.output_tokens"] == 5
+    assert sorted(record["cost_nano"] for record in billed()) == [27_000, 10_062_500]
+
+
 RESPONSE = {
     "id": "resp_drawn",
     "created_at": 1_780_000_000,

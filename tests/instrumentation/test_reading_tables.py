@@ -144,6 +144,11 @@ NAMES = [
     "is_byok",
     "data",
     "output",
+    "svg_usage",
+    "tool_usage",
+    "image_gen",
+    "input_tokens",
+    "tools",
     "type",
     "status",
 ]
@@ -163,6 +168,8 @@ def test_any_answer_is_read_to_what_can_be_written(answer: Any, call: Call) -> N
     found = call.read_response(answer)
     if call.refine is not None:
         call.refine(found)
+    if call.beside is not None:
+        list(call.beside(found))
 
     for key, value in found.items():
         assert not key.startswith("_")

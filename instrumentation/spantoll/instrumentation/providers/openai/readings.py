@@ -48,7 +48,7 @@ def _tool_calls(kind: str, action: str | None = None) -> Via:
     return Via("output", count)
 
 
-_IMAGES, _TOOLS = "_images", "_tools"
+_IMAGES, _TOOLS, _ITEMS, _SVG = "_images", "_tools", "_items", "_svg"
 
 RESPONSE_VALUES: Table = {
     keys.RESPONSE_ID: "id",
@@ -73,6 +73,7 @@ RESPONSE_VALUES: Table = {
     keys.ERROR_TYPE: "error.code",
     _IMAGES: AsIs("tool_usage.image_gen"),
     _TOOLS: AsIs("tools"),
+    _ITEMS: AsIs("output"),
     **COST,
 }
 
@@ -94,16 +95,44 @@ def _error_event(event: Any) -> str | None:
 
 
 def _images_drawn(found: dict[str, Any]) -> Iterator[DeferredResult]:
-    """Return the requests to the model of the image tool, whose tokens the totals leave out."""
-    usage, tools = found.pop(_IMAGES, None), found.pop(_TOOLS, None) or ()
+    """Return the requests to the models of the image tool, whose tokens the totals leave out."""
+    items, usage, tools = (found.pop(name, None) for name in (_ITEMS, _IMAGES, _TOOLS))
+    for item in items if isinstance(items, list) else ():
+        if pick(item, "type") == IMAGE_CALL:
+            yield from _svg_written(pick(item, "svg_usage"))
     if pick(usage, "input_tokens") or pick(usage, "output_tokens"):
-        models = {pick(tool, "model") for tool in tools if pick(tool, "type") == IMAGE_TOOL}
+        models = {
+            str(pick(tool, "model") or "")
+            for tool in (tools if isinstance(tools, list) else ())
+            if pick(tool, "type") == IMAGE_TOOL
+        }
         model = models.pop() if len(models) == 1 else None
-        attributes = {keys.REQUEST_MODEL: model} if isinstance(model, str) else {}
+        attributes = {keys.REQUEST_MODEL: model} if model else {}
         yield DeferredResult(DRAWN, "", body=usage, attributes=attributes)
 
 
-IMAGE_TOOL = "image_generation"
+def _svg_written(usage: Any) -> Iterator[DeferredResult]:
+    """Return the request to the model that wrote an image as SVG; no other usage has its tokens."""
+    model = pick(usage, "model")
+    if usage is not None:
+        attributes = {keys.REQUEST_MODEL: model} if isinstance(model, str) else {}
+        yield DeferredResult(WRITTEN, "", body=usage, attributes=attributes)
+
+
+def _image_as_svg(found: dict[str, Any]) -> Iterator[DeferredResult]:
+    return _svg_written(found.pop(_SVG, None))
+
+
+IMAGE_TOOL, IMAGE_CALL = "image_generation", "image_generation_call"
+WRITTEN = Call(
+    "chat",
+    response={
+        keys.RESPONSE_MODEL: "model",
+        keys.USAGE_INPUT_TOKENS: "input_tokens",
+        keys.USAGE_OUTPUT_TOKENS: "output_tokens",
+        keys.USAGE_REASONING: "reasoning_tokens",
+    },
+)
 DRAWN = Call(
     "image_generation",
     response={
@@ -211,10 +240,15 @@ IMAGE = Call(
         keys.REQUEST_CHOICE_COUNT: Via("n", unless_one),
     },
     caller=CALLER,
-    response={**IMAGE_USAGE, keys.SPANTOLL_IMAGES: Via("data", count_items)},
+    response={
+        **IMAGE_USAGE,
+        keys.SPANTOLL_IMAGES: Via("data", count_items),
+        _SVG: AsIs("svg_usage"),
+    },
     chunk={**IMAGE_USAGE, keys.SPANTOLL_IMAGES: _one_image},
     has_values=lambda event: event.type.endswith(".completed"),
     refine=combine_totals,
+    beside=_image_as_svg,
     constant={keys.OUTPUT_TYPE: "image"},
 )
 
