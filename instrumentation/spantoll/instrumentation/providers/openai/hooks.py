@@ -13,7 +13,7 @@ from typing import Any
 from spantoll.instrumentation.apis import openai_batches, openai_chat, openai_media
 from spantoll.instrumentation.hosts import LOOPBACK, named_host, server_of_url
 from spantoll.instrumentation.provider import Provider, Request, Server, Settings
-from spantoll.instrumentation.providers.openai import jobs, readings
+from spantoll.instrumentation.providers.openai import agents, jobs, readings
 from spantoll.instrumentation.providers.openai.background import background_readers
 from spantoll.instrumentation.providers.openai.live import LIVE_READERS
 from spantoll.instrumentation.providers.openai.realtime import REALTIME_READERS
@@ -114,6 +114,7 @@ PROVIDER = Provider(
             "/videos": readings.VIDEO,
             "/containers": jobs.CONTAINER,
             "/batches": openai_batches.SUBMISSION,
+            "/agents/sessions": agents.SESSION,
         },
         server=_server,
         attributes=_client_attributes,
@@ -122,6 +123,7 @@ PROVIDER = Provider(
     + openai_batches.batch_readers("openai", _server, BATCHED)
     + background_readers(_server)
     + jobs.fine_tuning_readers(_server)
+    + agents.session_readers(_server)
     + REALTIME_READERS
     + RESPONSE_SOCKET_READERS
     + LIVE_READERS,
