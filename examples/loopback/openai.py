@@ -404,9 +404,16 @@ def transcription(ask: Ask) -> Reply:
 
 
 def speech(ask: Ask) -> Reply:
-    """POST /audio/speech: sound, and no word about usage."""
+    """POST /audio/speech: sound, and no word about usage, or events that end with it."""
     wrong = failure(ask)
-    return wrong if wrong is not None else Reply(b"ID3" * 100, content_type="audio/mpeg")
+    if wrong is not None:
+        return wrong
+    if ask.body.get("stream_format") != "sse":
+        return Reply(b"ID3" * 100, content_type="audio/mpeg")
+    counted = {"input_tokens": ask.script.input, "output_tokens": ask.script.output}
+    usage = counted | {"total_tokens": sum(counted.values())}
+    done = {"type": "speech.audio.done", "usage": usage}
+    return events([{"type": "speech.audio.delta", "audio": "SUQz"}, done], done=False)
 
 
 def moderations(ask: Ask) -> Reply:

@@ -92,3 +92,27 @@ def test_openai_1_30_reports_what_was_trained(older: Any) -> None:
     (span,) = older(OLD, "openai==1.30.5", "httpx<0.28")
 
     assert span["spantoll.usage.units.training_tokens"] == 5_000
+
+
+@pytest.mark.parametrize("is_read_whole", [True, False])
+def test_speech_as_events_has_the_tokens_of_its_last_event(
+    client: Any, spans: Any, is_read_whole: bool
+) -> None:
+    asked: dict[str, Any] = {
+        "model": "gpt-4o-mini-tts",
+        "voice": "alloy",
+        "input": "Hello #input=14 #output=101",
+        "stream_format": "sse",
+    }
+    if is_read_whole:
+        assert b"speech.audio.done" in client.audio.speech.create(**asked).content
+    else:
+        with client.audio.speech.with_streaming_response.create(**asked) as answer:
+            assert any("speech.audio.done" in line for line in answer.iter_lines())
+
+    expected = {
+        "gen_ai.operation.name": "speech",
+        "gen_ai.usage.input_tokens": 14,
+        "gen_ai.usage.output_tokens": 101,
+    }
+    assert select_keys(spans.attributes(), expected) == expected

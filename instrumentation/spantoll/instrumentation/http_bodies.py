@@ -14,7 +14,7 @@ from typing import Any
 from spantoll.instrumentation.decoding import decode_object
 from spantoll.instrumentation.observer import Observer
 
-__all__ = ["collect", "watch", "watch_close"]
+__all__ = ["collect", "read_events", "watch", "watch_close"]
 
 LONGEST_BODY = 16 * 1024 * 1024
 LONGEST_FILE = 512 * 1024 * 1024
@@ -62,6 +62,13 @@ def collect(response: Any, observer: Observer, take: Callable[[bytes], None]) ->
         return
     body = _Whole(observer, take)
     _attach(response, _reading(_class_of(response)), _Watch(observer, body, bool))
+
+
+def read_events(body: bytes, observer: Observer) -> None:
+    """Show an observer the server-sent events of a body that the SDK has read, and end the span."""
+    events = _Events(observer)
+    events.feed(body)
+    events.end()
 
 
 def watch_close(response: Any, observer: Observer, *, busy: Callable[[], bool]) -> None:

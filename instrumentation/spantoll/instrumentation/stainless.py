@@ -22,8 +22,9 @@ from spantoll.semconv.providers import from_host
 __all__ = ["UsageOption", "hooks", "server_of_client"]
 
 KEPT = 512
-HTTP = "http"
-"""Value of `Request.raw` where the caller wants the HTTP library's own response (`cast_to`)."""
+HTTP, BINARY = "http", "binary"
+"""Values of `Request.raw` where the caller wants the HTTP library's own response (`cast_to`), or
+the SDK's object around one that has been read."""
 RAW_HEADER = "X-Stainless-Raw-Response"
 
 Route = Mapping[str, Call]
@@ -116,14 +117,17 @@ def _describer(
 
 
 def _http_kind(cast_to: Any) -> str:
-    """Return `HTTP` if the caller wants the HTTP library's own response, else an empty string."""
-    return HTTP if isinstance(cast_to, type) and _is_response(cast_to) else ""
+    """Return `HTTP` or `BINARY` if the caller wants a response as such, else an empty string."""
+    return _response_kind(cast_to) if isinstance(cast_to, type) else ""
 
 
 @lru_cache(maxsize=KEPT)
-def _is_response(kind: type) -> bool:
+def _response_kind(kind: type) -> str:
     # A pydantic model formats an error for each name it does not have: 1 us per call.
-    return any("http_version" in base.__dict__ for base in kind.__mro__)
+    names = {name for base in kind.__mro__ for name in base.__dict__}
+    if "http_version" in names:
+        return HTTP
+    return BINARY if "iter_bytes" in names else ""
 
 
 def _kept(parser: Callable[[Any], Any], request: Request) -> Callable[[Any], Any]:
@@ -151,7 +155,10 @@ def _route(routes: Route, method: str, path: str) -> Call | None:
 
 def _open(result: Any, request: Request, observer: Observer) -> Any:
     if request.raw:
-        response = result if request.raw == HTTP else result.http_response
+        response = result if request.raw == HTTP else None
+        if request.raw == BINARY:
+            response = getattr(result, "response", None)
+        response = result.http_response if response is None else response
         return _open_raw(result, response, request, observer)
     response = getattr(result, "response", None)
     if response is not None:
@@ -166,7 +173,12 @@ def _open_raw(result: Any, response: Any, request: Request, observer: Observer) 
         return result
     if request.stream:
         return streams.watch_parse(result, observer, _watch_stream)
-    if "json" in response.headers.get("content-type", ""):
+    kind = response.headers.get("content-type", "")
+    if "event-stream" in kind:
+        # Speech as events, which the SDK returns as any other body.
+        http_bodies.read_events(response.content, observer)
+        return result
+    if "json" in kind:
         # Not `parse`: it would run the caller's parser, which may refuse what was billed.
         observer.observe_response(json.loads(response.content))
     observer.finish()
