@@ -133,16 +133,19 @@ WRITTEN = Call(
         keys.USAGE_REASONING: "reasoning_tokens",
     },
 )
+IMAGE_TOKENS: Table = {
+    keys.USAGE_INPUT_TOKENS: "input_tokens",
+    keys.USAGE_TEXT_INPUT: "input_tokens_details.text_tokens",
+    keys.USAGE_IMAGE_INPUT: "input_tokens_details.image_tokens",
+    keys.USAGE_OUTPUT_TOKENS: "output_tokens",
+    keys.USAGE_TEXT_OUTPUT: "output_tokens_details.text_tokens",
+    keys.USAGE_IMAGE_OUTPUT: "output_tokens_details.image_tokens",
+}
 DRAWN = Call(
     "image_generation",
     response={
-        keys.USAGE_INPUT_TOKENS: "input_tokens",
-        keys.USAGE_TEXT_INPUT: "input_tokens_details.text_tokens",
-        keys.USAGE_IMAGE_INPUT: "input_tokens_details.image_tokens",
+        **IMAGE_TOKENS,
         keys.USAGE_CACHE_READ: "cached_tokens",
-        keys.USAGE_OUTPUT_TOKENS: "output_tokens",
-        keys.USAGE_TEXT_OUTPUT: "output_tokens_details.text_tokens",
-        keys.USAGE_IMAGE_OUTPUT: "output_tokens_details.image_tokens",
         **{
             f"spantoll.usage.cache_read.{kind}.input_tokens": (
                 f"cached_tokens_details.cached_{kind}_tokens"
@@ -220,12 +223,7 @@ def _one_image(event: Any) -> int | None:
 
 
 IMAGE_USAGE: Table = {
-    keys.USAGE_INPUT_TOKENS: "usage.input_tokens",
-    keys.USAGE_TEXT_INPUT: "usage.input_tokens_details.text_tokens",
-    keys.USAGE_IMAGE_INPUT: "usage.input_tokens_details.image_tokens",
-    keys.USAGE_OUTPUT_TOKENS: "usage.output_tokens",
-    keys.USAGE_TEXT_OUTPUT: "usage.output_tokens_details.text_tokens",
-    keys.USAGE_IMAGE_OUTPUT: "usage.output_tokens_details.image_tokens",
+    **nest_table("usage", IMAGE_TOKENS),
     keys.SPANTOLL_IMAGE_SIZE: "size",
     keys.SPANTOLL_IMAGE_QUALITY: "quality",
     **COST,
