@@ -98,13 +98,15 @@ class Adjusted(NamedTuple):
     @property
     def known_cost_nano(self) -> int | None:
         """The cost, which leaves the unknown ones out; None where there is no other."""
-        return None if self.unknown and self.unknown == self.entries else self.cost_nano
+        return None if self._are_all(self.unknown) else self.cost_nano
 
     @property
     def known_revenue_nano(self) -> int | None:
         """The revenue, which leaves the unknown ones out; None where there is no other."""
-        unknown = self.unknown_revenue
-        return None if unknown and unknown == self.entries else self.revenue_nano
+        return None if self._are_all(self.unknown_revenue) else self.revenue_nano
+
+    def _are_all(self, unknown: int) -> bool:
+        return 0 < unknown == self.entries
 
 
 NO_ADJUSTMENTS = Adjusted(*(0 for _ in Adjusted._fields))

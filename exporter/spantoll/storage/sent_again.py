@@ -2,8 +2,8 @@
 
 Input: the records of a write of which some were stored already. Output: changes of stored records.
 Some senders export a span when it starts and again, under the same ids, when it has ended (AgentOps
-does so: `agentops.in_flight`). Of versions that `rank_version` tells apart, one stays, whichever
-came first.
+does so: `agentops.in_flight`). Of versions with different ranks (`rank_version`) the one with the
+higher rank is stored, whichever came first.
 """
 
 from __future__ import annotations

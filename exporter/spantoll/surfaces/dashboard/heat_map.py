@@ -21,7 +21,7 @@ __all__ = ["LONGEST_NS", "HeatCell", "HeatMap", "HeatRow", "make_heat_map"]
 LONGEST_NS = 92 * 86_400 * 10**9
 """Of a period with a heat map: a quarter, whose 2,208 hours are read in one query."""
 LEVELS = 4
-"""Colours beside that of nothing; more cannot be told apart."""
+"""Colours beside that of nothing; more cannot be distinguished."""
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 HOURS = range(24)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from spantoll.instrumentation.apis.openai_chat import CALLER, COST, OUTPUT_TYPES, combine_totals
+from spantoll.instrumentation.apis import openai_responses
+from spantoll.instrumentation.apis.openai_chat import CALLER, COST, combine_totals
 from spantoll.instrumentation.provider import Call, DeferredResult
 from spantoll.instrumentation.providers.openai import content
 from spantoll.instrumentation.reading import AsIs, Table, Via, nest_table, pick
@@ -22,6 +23,7 @@ __all__ = [
     "RESPONSE",
     "VIDEO",
     "finish_of_status",
+    "model_attribute",
 ]
 
 
@@ -54,14 +56,10 @@ RESPONSE_VALUES: Table = {
     keys.RESPONSE_ID: "id",
     keys.RESPONSE_MODEL: "model",
     keys.RESPONSE_FINISH_REASONS: finish_of_status,
-    keys.USAGE_INPUT_TOKENS: "usage.input_tokens",
-    keys.USAGE_OUTPUT_TOKENS: "usage.output_tokens",
-    keys.USAGE_CACHE_READ: "usage.input_tokens_details.cached_tokens",
-    keys.USAGE_CACHE_WRITE: "usage.input_tokens_details.cache_write_tokens",
+    **openai_responses.USAGE,
     keys.SPANTOLL_USAGE_PREFIX + "cache_write_12h_tokens": (
         "usage.input_tokens_details.cache_write_tokens_details.ttl_12h_tokens"
     ),
-    keys.USAGE_REASONING: "usage.output_tokens_details.reasoning_tokens",
     keys.SPANTOLL_USAGE_PREFIX + "web_searches": (
         # Those that are billed: a discounted search is a call of the tool too.
         Via("tool_usage.web_search.num_requests", positive),
@@ -94,6 +92,11 @@ def _error_event(event: Any) -> str | None:
     return code
 
 
+def model_attribute(model: Any) -> dict[str, str]:
+    """Return the attribute of a model that a call is known to have asked for; none for another."""
+    return {keys.REQUEST_MODEL: model} if isinstance(model, str) and model else {}
+
+
 def _images_drawn(found: dict[str, Any]) -> Iterator[DeferredResult]:
     """Return the requests to the models of the image tool, whose tokens the totals leave out."""
     items, usage, tools = (found.pop(name, None) for name in (_ITEMS, _IMAGES, _TOOLS))
@@ -107,15 +110,13 @@ def _images_drawn(found: dict[str, Any]) -> Iterator[DeferredResult]:
             if pick(tool, "type") == IMAGE_TOOL
         }
         model = models.pop() if len(models) == 1 else None
-        attributes = {keys.REQUEST_MODEL: model} if model else {}
-        yield DeferredResult(DRAWN, "", body=usage, attributes=attributes)
+        yield DeferredResult(DRAWN, "", body=usage, attributes=model_attribute(model))
 
 
 def _svg_written(usage: Any) -> Iterator[DeferredResult]:
     """Return the request to the model that wrote an image as SVG; no other usage has its tokens."""
-    model = pick(usage, "model")
     if usage is not None:
-        attributes = {keys.REQUEST_MODEL: model} if isinstance(model, str) else {}
+        attributes = model_attribute(pick(usage, "model"))
         yield DeferredResult(WRITTEN, "", body=usage, attributes=attributes)
 
 
@@ -159,14 +160,9 @@ DRAWN = Call(
 RESPONSE = Call(
     "chat",
     request={
-        keys.REQUEST_MODEL: "model",
-        keys.REQUEST_TEMPERATURE: "temperature",
-        keys.REQUEST_TOP_P: "top_p",
-        keys.REQUEST_MAX_TOKENS: "max_output_tokens",
-        keys.REQUEST_REASONING_LEVEL: "reasoning.effort",
+        **openai_responses.REQUEST,
         keys.REQUEST_PREVIOUS_RESPONSE_ID: "previous_response_id",
         keys.CONVERSATION_ID: ("conversation", "conversation.id"),
-        keys.OUTPUT_TYPE: Via("text.format.type", OUTPUT_TYPES.get),
         keys.OPENAI_REQUEST_SERVICE_TIER: "service_tier",
         "gen_ai.prompt.name": "prompt.id",
         "gen_ai.prompt.version": "prompt.version",
@@ -188,16 +184,9 @@ DECISION = Call(
     request={keys.REQUEST_MODEL: "model"},
     caller=CALLER,
     response={
-        key: RESPONSE_VALUES[key]
-        for key in (
-            keys.RESPONSE_MODEL,
-            keys.USAGE_INPUT_TOKENS,
-            keys.USAGE_OUTPUT_TOKENS,
-            keys.USAGE_CACHE_READ,
-            keys.USAGE_CACHE_WRITE,
-            keys.USAGE_REASONING,
-            keys.SPANTOLL_REQUEST_ID,
-        )
+        keys.RESPONSE_MODEL: "model",
+        **openai_responses.USAGE,
+        keys.SPANTOLL_REQUEST_ID: "_request_id",
     },
     constant={keys.OUTPUT_TYPE: "json"},
 )

@@ -21,7 +21,7 @@ from spantoll.instrumentation.provider import (
     DeferredResult,
     DeferredSource,
 )
-from spantoll.instrumentation.providers.openai.readings import finish_of_status
+from spantoll.instrumentation.providers.openai.readings import finish_of_status, model_attribute
 from spantoll.instrumentation.providers.openai.responses_socket import source_of_connection
 from spantoll.instrumentation.reading import pick
 from spantoll.semconv import attributes as keys
@@ -71,19 +71,15 @@ def _results(event: Any, source: DeferredSource) -> Iterator[DeferredResult]:
             event.response.id,
             body=event.response,
             is_unique=True,
-            attributes=_model_attribute(_model_of_session(source.client)),
+            attributes=model_attribute(_model_of_session(source.client)),
         )
     elif event.type == TRANSCRIBED and pick(event, "usage") is not None:
         yield DeferredResult(
             TRANSCRIPTION,
             f"{event.item_id} {event.content_index}",
             body=event,
-            attributes=_model_attribute(_model_of_transcription(source.client)),
+            attributes=model_attribute(_model_of_transcription(source.client)),
         )
-
-
-def _model_attribute(model: Any) -> dict[str, str]:
-    return {keys.REQUEST_MODEL: model} if isinstance(model, str) else {}
 
 
 def _model_of_session(connection: Any) -> Any:
